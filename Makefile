@@ -1,0 +1,87 @@
+# FlashLM Bolt in C. `make help` lists the targets.
+#
+# CONFIG chooses a set of flags; each has its own folder of objects, so sanitizer builds never mix
+# with the release build, whose programs are build/prep, build/train, ...
+
+CONFIG ?= release
+PREFIX ?= /usr/local
+TOOLS := prep train export sample eval
+MODULES := bolt model corpus format dims text kern cli base
+PACKAGES := libarchive libutf8proc sqlite3 jansson libxxhash
+
+OUT_release := build
+OUT_debug := build/debug
+OUT_asan := build/asan
+OUT_tsan := build/tsan
+OUT := $(OUT_$(CONFIG))
+OBJ := $(OUT)/obj
+
+OPT_release := -O2
+OPT_debug := -O0
+OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+OPT := $(OPT_$(CONFIG))
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	-Wpointer-arith -Wwrite-strings
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+# gnu11 would fuse separate multiplications and additions; results must not depend on the compiler.
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon -Itools -Itests \
+	$(PKG_CFLAGS)
+LIBS = $(PKG_LIBS) -lm -pthread
+
+MODULE_LIBS := $(MODULES:%=$(OUT)/lib/lib%.a)
+TOOL_LIBS := $(TOOLS:%=$(OUT)/lib/libtool-%.a)
+PROGRAMS := $(TOOLS:%=$(OUT)/%)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
+CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck
+
+objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
+
+.PHONY: all tests
+all: $(PROGRAMS)
+tests: $(UNIT_TESTS) $(CHECKS)
+
+# Each module of common/ is one archive, each tool main.o plus an archive of the rest, so that tests
+# link a tool's internals like any library.
+define module_rule
+$(OUT)/lib/lib$(1).a: $(call objects,common/$(1)/*.c)
+	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
+
+define tool_rule
+$(OUT)/lib/libtool-$(1).a: $(filter-out %/main.o,$(call objects,tools/$(1)/*.c))
+	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+$(OUT)/$(1): $(OBJ)/tools/$(1)/main.o $(OUT)/lib/libtool-$(1).a $(MODULE_LIBS)
+	$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+SUPPORT := $(call objects,tests/support/*.c)
+$(UNIT_TESTS): $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS) $(LIBS) -lcmocka
+$(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(TOOL_LIBS) $(MODULE_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(OUT)/tests/kcheck: $(OBJ)/tests/kern/kcheck.o $(MODULE_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Kernels get more optimisation, and each instruction set its own flags, in its own file only.
+$(OBJ)/common/kern/%.o: BASE_CFLAGS += $(if $(filter release,$(CONFIG)),-O3)
+$(OBJ)/common/kern/x86_avx2.o: BASE_CFLAGS += -mavx2 -mfma -mf16c
+$(OBJ)/common/kern/x86_avx512.o: BASE_CFLAGS += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+	-mprefer-vector-width=512
+
+$(OBJ)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+.SECONDARY:
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+include scripts/targets.mk

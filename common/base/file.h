@@ -1,0 +1,58 @@
+/* file.h - files in and out: read-only maps, and output that appears whole or not at all. */
+#ifndef FILE_H
+#define FILE_H
+
+#include "base/err.h"
+
+/* A whole file, mapped read-only. Pages come in when touched. */
+struct file_map {
+    const unsigned char *data; /* page aligned; NULL for an empty file */
+    size_t size;
+};
+
+/* Maps path. Directories, missing and unreadable files are errors that name the path. An empty file
+ * is no error here: size is 0. */
+MUST_USE int file_map(struct file_map *m, const char *path, struct err *e);
+void file_unmap(struct file_map *m);
+
+/* An output file in the making: a temporary file in the folder of `path`, which replaces `path` in
+ * file_out_commit and vanishes in file_out_abort, on a fatal signal (file_out_cleanup) and after a
+ * crash is only ever a stray temporary, never a damaged `path`. When path exists and is not a
+ * regular file (/dev/full, a pipe), or is "-" for standard output, bytes go straight to it. */
+struct file_out {
+    int fd;
+    char *path;         /* owned; for messages */
+    char *temp;         /* owned; NULL when writing straight to path */
+    unsigned char *buf; /* owned write buffer */
+    size_t n_buf;
+    uint64_t position; /* bytes accepted so far */
+};
+
+MUST_USE int file_out_open(struct file_out *o, const char *path, struct err *e);
+MUST_USE int file_out_write(struct file_out *o, const void *data, size_t n, struct err *e);
+
+/* Writes zero bytes until position is a multiple of `to`, a power of two of at most 4096. */
+MUST_USE int file_out_align(struct file_out *o, size_t to, struct err *e);
+
+/* Overwrites n bytes at an earlier position (a header whose sums are known last); not for streams. */
+MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n,
+                            struct err *e);
+
+/* Flushes, fsyncs, renames over path and fsyncs the folder. On failure the temporary is removed. The
+ * handle is released either way. */
+MUST_USE int file_out_commit(struct file_out *o, struct err *e);
+
+/* Drops what was written. Safe on a zeroed or committed handle. */
+void file_out_abort(struct file_out *o);
+
+/* Removes the temporaries of all open outputs of this process; async-signal-safe. */
+void file_out_cleanup(void);
+
+/* Creates the directory and its parents where missing. */
+MUST_USE int file_make_dirs(const char *path, struct err *e);
+
+/* A growing, zero-terminated copy of all of a stream (fd), at most `limit` bytes. Caller frees. */
+MUST_USE int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,
+                          struct err *e);
+
+#endif

@@ -1,0 +1,24 @@
+/* bolt.h - a model file opened for use: weights and tokenizer together.
+ *
+ * Opens model.bolt blobs; nothing here needs SQLite, libarchive or a JSON reader. any.h opens
+ * checkpoints too. */
+#ifndef BOLT_H
+#define BOLT_H
+
+#include "format/blob.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+struct bolt {
+    struct model model;
+    struct vocab *vocab; /* points into blob, or owned by any.h */
+    struct tokenizer *tokenizer;
+    uint64_t vocab_fingerprint;
+    struct blob blob;         /* zeroed when opened from a checkpoint */
+    struct vocab owned_vocab; /* zeroed when opened from a blob */
+};
+
+MUST_USE int bolt_open(struct bolt *b, const char *path, const struct kern *k, struct err *e);
+void bolt_close(struct bolt *b); /* safe on a zeroed struct */
+
+#endif

@@ -1,0 +1,91 @@
+/* dims.h - the hyperparameters of a Bolt model and THE table of its tensors.
+ *
+ * The field's letters, defined here once:
+ *   B batch (sequences)        T sequence length (tokens)    D model width
+ *   H hidden width of the GLU  K taps of the convolution     L blocks      V vocabulary
+ *
+ * All parameters of a model live in one float array; every tensor starts on a multiple of
+ * DIMS_ALIGN floats, and the gaps stay zero. Weights, gradients and both AdamW moments share this
+ * layout, so one loop over the array treats them all. */
+#ifndef DIMS_H
+#define DIMS_H
+
+#include "base/err.h"
+
+#define DIMS_MAX_BLOCKS 64
+#define DIMS_ALIGN 16             /* floats */
+#define DIMS_NORM_EPS 1e-6f       /* rmsnorm(x, s) = x / sqrt(mean(x^2) + eps) * s */
+#define DIMS_TERNARY_EPS 1e-8f    /* w / (mean|w| + eps) before rounding */
+
+struct dims {
+    int V;                         /* 5..65536 (ids are uint16) */
+    int D;                         /* 1..8192 */
+    int H;                         /* 1..32768 */
+    int K;                         /* 1..64 */
+    int L;                         /* 1..DIMS_MAX_BLOCKS */
+    int T;                         /* 1..65536; used by training, carried by every format */
+    int dilation[DIMS_MAX_BLOCKS]; /* 1..4096 a block; tap i meets position t - (K-1-i)*dilation */
+};
+
+enum tensor_kind {
+    TENSOR_EMBED,      /* [V][D]    embedding.weight, tied to the output head */
+    TENSOR_NORM1,      /* [D]       blocks.N.norm1.scale */
+    TENSOR_UP,         /* [2D][D]   blocks.N.mixer.up.weight: rows 0..D-1 gate, D..2D-1 value; ternary */
+    TENSOR_CONV,       /* [D][1][K] blocks.N.mixer.conv.weight */
+    TENSOR_DOWN,       /* [D][D]    blocks.N.mixer.down.weight; ternary */
+    TENSOR_NORM2,      /* [D]       blocks.N.norm2.scale */
+    TENSOR_FFN_GATE,   /* [H][D]    blocks.N.ffn.W_gate.weight; ternary */
+    TENSOR_FFN_UP,     /* [H][D]    blocks.N.ffn.W_up.weight; ternary */
+    TENSOR_FFN_DOWN,   /* [D][H]    blocks.N.ffn.W_down.weight; ternary */
+    TENSOR_FINAL_NORM, /* [D]       final_norm.scale */
+    TENSOR_N_KINDS
+};
+
+struct tensor {
+    char name[48];
+    enum tensor_kind kind;
+    int block; /* -1 outside the blocks */
+    bool ternary;
+    int rank; /* 1..3 */
+    size_t shape[3];
+    size_t n;      /* product of the shape */
+    size_t offset; /* of its first float in the parameter array */
+};
+
+/* Checks every range above; -1 with the offending name and value. */
+MUST_USE int dims_check(const struct dims *d, struct err *e);
+
+/* The presets of FlashLM v4: "small" (D 192, L 6, K 8, H 512, T 256) and "large" (D 384, L 8, K 8,
+ * H 896, T 512); dilation 1 everywhere, V as given. */
+void dims_small(struct dims *d, int V);
+void dims_large(struct dims *d, int V);
+
+/* 2 + 8 L. */
+size_t dims_n_tensors(const struct dims *d);
+
+/* Tensor i in file order: embedding, blocks in ascending order (in the order of the kinds), final
+ * norm. i < dims_n_tensors. */
+void dims_tensor(const struct dims *d, size_t i, struct tensor *t);
+
+/* Offset of one tensor in the parameter array; block is ignored outside the blocks. */
+size_t dims_offset(const struct dims *d, enum tensor_kind kind, int block);
+
+/* Length of the parameter array in floats, gaps included; a multiple of DIMS_ALIGN. */
+size_t dims_n_floats(const struct dims *d);
+
+/* Number of parameters, without the gaps (4,364,736 for small with V 10,000). */
+size_t dims_n_params(const struct dims *d);
+
+/* Earlier positions a token's output can depend on: sum over blocks of (K-1) * dilation. */
+size_t dims_context(const struct dims *d);
+
+/* Dilations as text, "1,2,5" (one number a block). buf of 512 bytes is always enough. */
+void dims_dilation_text(const struct dims *d, char *buf, size_t size);
+
+/* Reads "1,2,5" into dilation[0..L-1]; one number alone counts for every block. */
+MUST_USE int dims_parse_dilation(struct dims *d, const char *text, struct err *e);
+
+/* True if all hyperparameters but T are equal. */
+bool dims_equal(const struct dims *a, const struct dims *b);
+
+#endif

@@ -1,0 +1,52 @@
+/* blob.h - model.bolt: one self-contained, mmap-able file of a packed model. Specification: BLOB.md.
+ *
+ * Config, tokenizer and weights. Ternary tensors hold 4 weights a byte, row-major, rows padded to
+ * whole bytes: column c of a row is bits 2*(c%4).. of byte c/4; codes 0, 1, 2 mean -1, 0, +1; 3 is
+ * invalid, and pad codes are 1. */
+#ifndef BLOB_H
+#define BLOB_H
+
+#include "base/file.h"
+#include "dims/dims.h"
+#include "text/vocab.h"
+
+enum { BLOB_VERSION = 1 };
+enum blob_embed { BLOB_EMBED_F32, BLOB_EMBED_F16, BLOB_EMBED_Q8 /* int8 with one f32 scale a row */ };
+extern const char *const blob_embed_names[3]; /* "f32", "f16", "q8" */
+
+/* One tensor as it stands in the file; data 64-byte aligned inside the map. */
+struct blob_tensor {
+    const void *data;
+    const float *row_scales; /* BLOB_EMBED_Q8 embedding only: [V] */
+    float alpha;             /* ternary tensors: weight = alpha * (code - 1) */
+};
+
+struct blob {
+    struct file_map map;
+    struct dims dims;
+    enum blob_embed embed;
+    struct vocab vocab;          /* byte strings point into the map */
+    struct blob_tensor *tensors; /* [dims_n_tensors], in that order */
+    uint64_t fingerprint;        /* of the payload */
+};
+
+/* Bytes of one packed row of `cols` ternary weights. */
+static inline size_t blob_row_bytes(size_t cols)
+{
+    return DIV_UP(cols, 4);
+}
+
+/* What blob_write takes for each tensor: f32 data, or packed codes with alpha for ternary ones. */
+MUST_USE int blob_write(const char *path, const struct dims *d, enum blob_embed embed,
+                        const struct vocab *v, const struct blob_tensor *tensors,
+                        uint64_t *fingerprint, struct err *e);
+
+/* Maps and checks every byte once: header, hash, sections, codes, finite scales, vocabulary. */
+MUST_USE int blob_open(struct blob *b, const char *path, struct err *e);
+void blob_close(struct blob *b);
+bool blob_probe(const char *path);
+
+/* Embedding row `id` as floats, whatever its storage. */
+void blob_embed_row(const struct blob *b, size_t id, float *out);
+
+#endif

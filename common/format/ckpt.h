@@ -1,0 +1,80 @@
+/* ckpt.h - training checkpoints: safetensors with fixed names. Specification: CKPT.md.
+ *
+ * Weights under the names of dims.h (F32), the AdamW moments beside them as adam_m.NAME and
+ * adam_v.NAME, everything else in the metadata. A file of weights alone (those of the original
+ * FlashLM v4, converted; a model exported as safetensors) is read too, where no state is needed. */
+#ifndef CKPT_H
+#define CKPT_H
+
+#include "dims/dims.h"
+#include "format/safetensors.h"
+
+enum { CKPT_VERSION = 1 };
+
+/* Everything of a run that is not a tensor. Doubles are stored with 17 digits, so they return exactly;
+ * 64-bit words as decimal integers. */
+struct ckpt_state {
+    uint64_t step;     /* optimiser steps done */
+    uint64_t tokens;   /* training tokens seen */
+    uint64_t epoch;    /* epoch of the next window */
+    uint64_t position; /* windows of that epoch already taken */
+    uint64_t rng[4];   /* the generator of the shuffle, as at the start of `epoch` */
+    uint64_t sample_rng[4]; /* the generator of the sample stories */
+    double progress;   /* schedule progress, 0..1, never decreasing */
+    double best_loss;  /* lowest validation loss; INFINITY before the first */
+    uint64_t patience; /* validations since the best */
+    double elapsed;    /* seconds of training over all resumes */
+    /* what may not change on resume */
+    uint64_t seed;
+    uint64_t batch;
+    uint64_t accum;
+    double lr;
+    double min_lr;
+    double weight_decay;
+    double beta1, beta2, adam_eps, clip;
+    uint64_t vocab_fingerprint;
+    uint64_t train_fingerprint; /* shards */
+    uint64_t valid_fingerprint;
+    char precision[16]; /* "f32" */
+    char isa[16];       /* cpu level name it was last run with */
+};
+
+struct ckpt {
+    struct safetensors file;
+    struct dims dims;
+    bool has_state;   /* metadata of a run present and complete */
+    bool has_moments; /* adam_m and adam_v of every tensor present */
+    bool ternary;     /* metadata "weights" = "ternary": linear weights are already alpha * {-1,0,1} */
+    struct ckpt_state state;
+};
+
+/* Writes a checkpoint; params, m and v are parameter arrays (dims.h). Whole or not at all. */
+MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *params, const float *m,
+                       const float *v, const struct ckpt_state *state, struct err *e);
+
+/* Opens and checks: version, hyperparameters, presence, type and shape of every tensor, finite weights.
+ * Hyperparameters the metadata lack are taken from the shapes where these tell (V, D, H, K, L). */
+MUST_USE int ckpt_open(struct ckpt *c, const char *path, struct err *e);
+
+/* Copies weights and, where m and v are not NULL, the moments (an error if the file has none). Arrays
+ * of dims_n_floats(&c->dims); gaps are set to zero. */
+MUST_USE int ckpt_read(const struct ckpt *c, float *params, float *m, float *v, struct err *e);
+void ckpt_close(struct ckpt *c);
+
+/* Writes weights alone, linear weights as given (dequantised: values in alpha * {-1,0,1}), with the
+ * hyperparameters and weights=ternary in the metadata: `export --format safetensors`. */
+MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
+                               uint64_t vocab_fingerprint, struct err *e);
+
+/* Name of the newest step-*.safetensors in dir that opens and checks clean, damaged ones passed over
+ * (each named in *skipped, one a line, which the caller frees; may be NULL on return). *path is NULL
+ * when there is none; the caller frees it. */
+MUST_USE int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e);
+
+/* Deletes all but the newest `keep` step-*.safetensors (0 keeps all). */
+MUST_USE int ckpt_prune(const char *dir, size_t keep, struct err *e);
+
+/* True if dir holds any step-*.safetensors. */
+bool ckpt_any(const char *dir);
+
+#endif

@@ -1,0 +1,52 @@
+/* safetensors.h - the safetensors container, read and written.
+ *
+ * Format: https://github.com/huggingface/safetensors#format: 8-byte little-endian header length, JSON
+ * header, raw little-endian data. Ours begin the data on a multiple of 64 bytes (the header is padded
+ * with spaces); readers must not expect alignment of others. */
+#ifndef SAFETENSORS_H
+#define SAFETENSORS_H
+
+#include "base/file.h"
+
+enum safetensors_type { ST_F32, ST_F16, ST_BF16, ST_I32, ST_I64, ST_U8, ST_OTHER };
+
+struct st_tensor {
+    const char *name;
+    enum safetensors_type type;
+    int rank; /* 0..8 */
+    uint64_t shape[8];
+    const void *data; /* may be unaligned: copy, do not cast */
+    uint64_t n_bytes;
+};
+
+struct st_meta {
+    const char *key;
+    const char *value;
+};
+
+struct safetensors {
+    struct file_map map;
+    struct st_tensor *tensors; /* in file order of their data */
+    size_t n_tensors;
+    struct st_meta *meta;
+    size_t n_meta;
+    void *storage; /* owned strings */
+};
+
+/* Maps and checks: header length, JSON, every dtype, shape and offset pair; no overlap, no gap, no
+ * duplicate name, data exactly filled. */
+MUST_USE int safetensors_open(struct safetensors *s, const char *path, struct err *e);
+void safetensors_close(struct safetensors *s);
+
+/* NULL if there is none. */
+const struct st_tensor *safetensors_find(const struct safetensors *s, const char *name);
+const char *safetensors_meta(const struct safetensors *s, const char *key);
+
+/* True if the file looks like safetensors (a plausible length, then '{'). */
+bool safetensors_probe(const char *path);
+
+/* Writes all tensors in the order given, whole or not at all. Same arguments, same bytes. */
+MUST_USE int safetensors_write(const char *path, const struct st_tensor *tensors, size_t n_tensors,
+                               const struct st_meta *meta, size_t n_meta, struct err *e);
+
+#endif

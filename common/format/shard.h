@@ -1,0 +1,46 @@
+/* shard.h - token shards, DIR/train.shard and DIR/valid.shard. Specification: SHARD.md.
+ *
+ * A shard holds the uint16 ids of all stories in one stream, one EOS after each, the offset of every
+ * story, and the sizes of the normalised text behind them, so bits per character needs no text. */
+#ifndef SHARD_H
+#define SHARD_H
+
+#include "base/file.h"
+
+enum { SHARD_VERSION = 1 };
+
+struct shard {
+    struct file_map map;
+    const uint16_t *tokens;  /* [n_tokens], every id < vocab_size */
+    const uint64_t *stories; /* [n_stories + 1]: story i is tokens[stories[i]..stories[i+1]), EOS last */
+    uint64_t n_tokens;
+    uint64_t n_stories;
+    uint64_t n_chars; /* code points of the normalised stories */
+    uint64_t n_bytes; /* their UTF-8 bytes */
+    uint64_t n_unk;   /* tokens that are UNK */
+    uint32_t vocab_size;
+    uint64_t vocab_fingerprint;
+    uint64_t fingerprint; /* of the content: tokens, offsets, sizes and vocabulary */
+};
+
+/* Maps and checks everything once: header, sizes, payload hash, offsets ascending with EOS at every
+ * end, ids in range. shard_close at the end. */
+MUST_USE int shard_open(struct shard *s, const char *path, struct err *e);
+void shard_close(struct shard *s);
+
+/* True if the file begins with the magic of a shard (false for anything unreadable). */
+bool shard_probe(const char *path);
+
+/* Writing: shard_create, shard_add for each story in order, shard_finish. On any error, or to give
+ * up, shard_abort; nothing is left behind. */
+struct shard_writer;
+struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_t vocab_fingerprint,
+                                  struct err *e);
+/* n ids of one story without its EOS (which is added here). */
+MUST_USE int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_chars,
+                       uint64_t n_bytes, struct err *e);
+/* Commits and frees w, also on failure. *fingerprint may be NULL. */
+MUST_USE int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct err *e);
+void shard_abort(struct shard_writer *w); /* NULL is fine */
+
+#endif

@@ -1,0 +1,30 @@
+/* vocabdb.h - the vocabulary database, DIR/vocab.db (SQLite). Specification: VOCAB.md. */
+#ifndef VOCABDB_H
+#define VOCABDB_H
+
+#include "text/vocab.h"
+
+enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 1 };
+
+/* One input file of the corpus, as reported by prep. */
+struct vocabdb_source {
+    const char *name;  /* base name as given on the command line, "-" for standard input */
+    const char *split; /* "train" or "valid" */
+    uint64_t n_stories;    /* kept */
+    uint64_t n_duplicates; /* dropped as exact duplicates */
+    uint64_t n_empty;      /* dropped as empty */
+    uint64_t n_invalid;    /* U+FFFD put in */
+    uint64_t n_chars;      /* of the kept stories, normalised */
+    uint64_t n_bytes;
+};
+
+/* Writes the database whole or not at all (SQLite on a temporary file, then fsync and rename). The
+ * same content gives the same file bytes for one version of SQLite. */
+MUST_USE int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources,
+                          size_t n_sources, const char *path, struct err *e);
+
+/* Reads and checks a database opened read-only (never a journal, never a write). Another
+ * application_id or user_version is an error that names both numbers. vocab_release(v) at the end. */
+MUST_USE int vocabdb_load(struct vocab *v, const char *path, struct err *e);
+
+#endif

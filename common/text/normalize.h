@@ -1,0 +1,28 @@
+/* normalize.h - text into the one form that is tokenised, hashed and counted (utf8proc). */
+#ifndef NORMALIZE_H
+#define NORMALIZE_H
+
+#include "text/vocab.h"
+
+/* A growable byte buffer, reused from story to story. Zero-initialise; free(data) at the end. */
+struct text_buf {
+    char *data;
+    size_t n;
+    size_t capacity;
+};
+
+struct normalize_stats {
+    uint64_t n_invalid; /* U+FFFD put in for invalid UTF-8 (one a maximal invalid subsequence) */
+};
+
+/* Writes the normalised form of in[0..n) to out (replacing its contents): invalid UTF-8 becomes
+ * U+FFFD, then NFC or NFKC (or none), then leading and trailing white space (Unicode White_Space)
+ * is trimmed. out->n is 0 for an empty story. *n_chars gets the number of code points of the result.
+ * Valid ASCII input takes a short cut: it is its own NFC and NFKC. */
+MUST_USE int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct text_buf *out,
+                            size_t *n_chars, struct normalize_stats *stats, struct err *e);
+
+/* Code points of valid UTF-8. */
+size_t normalize_count_chars(const char *text, size_t n);
+
+#endif

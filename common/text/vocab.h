@@ -1,0 +1,62 @@
+/* vocab.h - a vocabulary as plain data: what every token is, and the merges that make it.
+ *
+ * Ids: 0 PAD, 1 UNK, 2 BOS, 3 EOS, then tokens in descending frequency in the encoded corpus, ties
+ * by bytes. A token IS its byte string: two tokens of one vocabulary never share one. */
+#ifndef VOCAB_H
+#define VOCAB_H
+
+#include "base/err.h"
+
+enum { VOCAB_PAD, VOCAB_UNK, VOCAB_BOS, VOCAB_EOS, VOCAB_N_SPECIAL };
+enum { VOCAB_MAX_TOKENS = 65536, VOCAB_MAX_TOKEN_BYTES = 1024, VOCAB_MAX_MERGES = 1 << 20 };
+
+enum vocab_kind {
+    VOCAB_BPE, /* byte-level BPE trained on the corpus; all 256 bytes are tokens: UNK never happens */
+    VOCAB_GPT2 /* GPT-2's merges; only the most frequent base tokens kept, all others read UNK */
+};
+enum vocab_normalize { VOCAB_NORM_NONE, VOCAB_NORM_NFC, VOCAB_NORM_NFKC };
+enum vocab_type { VOCAB_SPECIAL, VOCAB_BYTE, VOCAB_MERGED }; /* special; one byte; two or more */
+
+extern const char *const vocab_kind_names[2];      /* "bpe", "gpt2" */
+extern const char *const vocab_normalize_names[3]; /* "none", "nfc", "nfkc" */
+extern const char *const vocab_type_names[3];      /* "special", "byte", "merged" */
+
+struct vocab_bytes {
+    const unsigned char *data;
+    uint32_t n;
+};
+
+struct vocab_token {
+    struct vocab_bytes bytes; /* specials: their printed names, "<pad>" "<unk>" "<bos>" "<eos>" */
+    enum vocab_type type;
+    uint64_t count; /* occurrences in the training text as encoded */
+};
+
+/* Merge number `rank` (its index) joins left and right, both bytes or results of earlier merges. */
+struct vocab_merge {
+    struct vocab_bytes left;
+    struct vocab_bytes right;
+};
+
+struct vocab {
+    enum vocab_kind kind;
+    enum vocab_normalize normalize; /* how text is to be normalised before encoding */
+    uint32_t n_tokens;
+    struct vocab_token *tokens; /* [n_tokens], index = id */
+    uint32_t n_merges;
+    struct vocab_merge *merges; /* [n_merges], index = rank */
+    void *storage;              /* owned by vocab_release: the byte strings */
+};
+
+/* Checks what a file may have got wrong: sizes, the four specials, no empty or over-long token, no
+ * token twice (but specials), a BPE vocabulary holding all 256 bytes. Messages begin with `name`. */
+MUST_USE int vocab_check(const struct vocab *v, const char *name, struct err *e);
+
+/* XXH3 over kind, normalisation, every token's bytes and type in id order and every merge in rank
+ * order. Counts are left out: they do not change what an id means. */
+uint64_t vocab_fingerprint(const struct vocab *v);
+
+/* Frees tokens, merges and storage; safe on a zeroed struct. */
+void vocab_release(struct vocab *v);
+
+#endif
