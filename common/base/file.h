@@ -18,14 +18,17 @@ void file_unmap(struct file_map *m);
 /* An output file in the making: a temporary file in the folder of `path`, which replaces `path` in
  * file_out_commit and vanishes in file_out_abort, on a fatal signal (file_out_cleanup) and after a
  * crash is only ever a stray temporary, never a damaged `path`. When path exists and is not a
- * regular file (/dev/full, a pipe), or is "-" for standard output, bytes go straight to it. */
+ * regular file (/dev/full, a pipe), or is "-" for standard output, bytes go straight to it. Up to
+ * 32 outputs may be in the making at once. */
 struct file_out {
     int fd;
     char *path;         /* owned; for messages */
-    char *temp;         /* owned; NULL when writing straight to path */
+    char *target;       /* owned; path behind symbolic links; NULL when writing straight to path */
+    char *temp;         /* in a table of file.c; NULL when writing straight to path */
     unsigned char *buf; /* owned write buffer */
     size_t n_buf;
     uint64_t position; /* bytes accepted so far */
+    bool failed;       /* a write failed: commit will refuse */
 };
 
 MUST_USE int file_out_open(struct file_out *o, const char *path, struct err *e);
@@ -34,12 +37,13 @@ MUST_USE int file_out_write(struct file_out *o, const void *data, size_t n, stru
 /* Writes zero bytes until position is a multiple of `to`, a power of two of at most 4096. */
 MUST_USE int file_out_align(struct file_out *o, size_t to, struct err *e);
 
-/* Overwrites n bytes at an earlier position (a header whose sums are known last); not for streams. */
+/* Overwrites n bytes at an earlier position (a header whose sums are known last); not for streams.
+ */
 MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n,
                             struct err *e);
 
-/* Flushes, fsyncs, renames over path and fsyncs the folder. On failure the temporary is removed. The
- * handle is released either way. */
+/* Flushes, fsyncs, renames over path and fsyncs the folder. On failure the temporary is removed.
+ * The handle is released either way. */
 MUST_USE int file_out_commit(struct file_out *o, struct err *e);
 
 /* Drops what was written. Safe on a zeroed or committed handle. */
