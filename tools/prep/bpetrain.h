@@ -1,0 +1,47 @@
+/* bpetrain.h - learns a byte-level BPE vocabulary from counted pre-tokens (Sennrich et al. 2016, on
+ * bytes as in GPT-2).
+ *
+ * Every pre-token starts as its bytes. Again and again the most frequent pair of neighbours is
+ * joined everywhere, until the vocabulary has the size asked for. A pair's frequency is the number
+ * of places where it stands, overlapping ones included ("aaa" holds the pair (a, a) twice), each
+ * weighted by its pre-token's count. Ties go to the pair whose left bytes, then whose right bytes,
+ * are smaller (compared as unsigned bytes, a prefix before what it begins). A pair is passed over
+ * if its bytes joined are a token already or longer than VOCAB_MAX_TOKEN_BYTES, so every merge
+ * makes one new token. Pre-tokens longer than BPETRAIN_MAX_PRETOKEN bytes (no words of any
+ * language) teach nothing; they are encoded and counted like all others.
+ *
+ * So the result depends on the multiset of pre-tokens alone: not on their order, nor on threads. */
+#ifndef BPETRAIN_H
+#define BPETRAIN_H
+
+#include "text/vocab.h"
+
+enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_PRETOKEN = 256 };
+
+/* One distinct pre-token (pretok.h) of the training text. */
+struct pretoken {
+    const unsigned char *bytes;
+    uint32_t n;     /* > 0 */
+    uint64_t count; /* occurrences in all training stories */
+    uint64_t
+        count_head; /* occurrences in the first GPT2VOCAB_HEAD_STORIES of them; not used here */
+};
+
+/* The training text as the trainers see it: distinct pre-tokens in any order. */
+struct pretokens {
+    const struct pretoken *items;
+    size_t n;
+    uint64_t n_stories; /* each is followed by one EOS when encoded */
+};
+
+/* Trains a vocabulary of exactly vocab_size tokens (BPETRAIN_MIN_SIZE..VOCAB_MAX_TOKENS: 4
+ * specials, 256 bytes, then merges) and fills v (its previous contents are not looked at): kind
+ * VOCAB_BPE, normalize as given, ids in descending frequency in the encoded corpus, ties by bytes,
+ * counts those of the encoded corpus (EOS: n_stories). vocab_release(v) at the end. v needs nothing
+ * of `words` any more. Errors: a size out of range; too few distinct pieces for it ("the corpus has
+ * 812 distinct pieces
+ * ..."); out of memory. */
+MUST_USE int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
+                          enum vocab_normalize normalize, struct err *e);
+
+#endif

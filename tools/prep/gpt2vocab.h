@@ -1,0 +1,31 @@
+/* gpt2vocab.h - vocabularies made from GPT-2's own BPE (vocab.json and merges.txt), the way of the
+ * original FlashLM v4: text is cut by all of GPT-2's merges, of the resulting base tokens the most
+ * frequent are kept, and the rest read UNK. */
+#ifndef GPT2VOCAB_H
+#define GPT2VOCAB_H
+
+#include "prep/bpetrain.h"
+
+enum { GPT2VOCAB_HEAD_STORIES = 50000 }; /* the stories that decide which base tokens are kept */
+
+/* Reads GPT-2's two files as a vocabulary of all its tokens, in GPT-2's order: id = GPT-2's id + 4,
+ * counts 0, kind VOCAB_GPT2, VOCAB_NORM_NONE. merges.txt may begin with a "#version" line or not.
+ * Errors name the file and the fault: no JSON object of numbers, ids missing or given twice, a name
+ * with a character that stands for no byte, a byte without a token, a merge of no two known tokens
+ * or whose result is no token, a merge given twice. vocab_release(v) at the end. */
+MUST_USE int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_path,
+                            struct err *e);
+
+/* Reads the files and fills v (its previous contents are not looked at) with exactly vocab_size
+ * tokens (5..VOCAB_MAX_TOKENS): the 4 specials and those vocab_size - 4 base tokens that are the
+ * most frequent by count_head (ties by bytes), then put in descending frequency in the whole
+ * encoded corpus, ties by bytes. kind VOCAB_GPT2, normalize as given, all of GPT-2's merges, counts
+ * those of the whole encoded corpus (UNK: pieces not kept; EOS: n_stories). *coverage (may be NULL)
+ * is the share of pieces in the whole corpus that are kept, 0..1. Errors: those of gpt2vocab_load;
+ * a size out of range; fewer distinct base tokens than asked for (the message says how many there
+ * are); out of memory. */
+MUST_USE int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
+                             enum vocab_normalize normalize, const char *vocab_path,
+                             const char *merges_path, double *coverage, struct err *e);
+
+#endif
