@@ -45,7 +45,7 @@ struct ckpt {
     bool has_state;   /* metadata of a run present and complete */
     bool has_moments; /* adam_m and adam_v of every tensor present */
     bool ternary;     /* metadata "weights" = "ternary": linear weights are already alpha * {-1,0,1} */
-    struct ckpt_state state;
+    struct ckpt_state state; /* without has_state: what the metadata tell, else zeroes */
 };
 
 /* Writes a checkpoint; params, m and v are parameter arrays (dims.h). Whole or not at all. */
@@ -66,9 +66,9 @@ void ckpt_close(struct ckpt *c);
 MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
                                uint64_t vocab_fingerprint, struct err *e);
 
-/* Name of the newest step-*.safetensors in dir that opens and checks clean, damaged ones passed over
- * (each named in *skipped, one a line, which the caller frees; may be NULL on return). *path is NULL
- * when there is none; the caller frees it. */
+/* Path (dir included) of the newest step-%09d.safetensors in dir that opens and checks clean, damaged
+ * ones passed over (the fault of each in *skipped, one a line, which the caller frees; may be NULL on
+ * return). *path is NULL when there is none; the caller frees it. */
 MUST_USE int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e);
 
 /* Deletes all but the newest `keep` step-*.safetensors (0 keeps all). */

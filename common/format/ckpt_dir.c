@@ -1,0 +1,156 @@
+#include "format/ckpt.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The steps of all files step-N.safetensors of a folder. */
+struct steps {
+    uint64_t *items;
+    size_t n;
+    size_t capacity;
+};
+
+/* Only names that path_of gives: other files are none of ours. */
+static bool parse_name(const char *name, uint64_t *step)
+{
+    char same[64];
+    unsigned long long n;
+    if (sscanf(name, "step-%20llu", &n) != 1)
+        return false;
+    *step = n;
+    snprintf(same, sizeof same, "step-%09llu.safetensors", n);
+    return strcmp(name, same) == 0;
+}
+
+/* Path of a step's file; the caller frees it, NULL when out of memory. */
+static char *path_of(const char *dir, uint64_t step)
+{
+    char *path;
+    if (asprintf(&path, "%s/step-%09llu.safetensors", dir, (unsigned long long)step) < 0)
+        return NULL;
+    return path;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static bool add_step(struct steps *s, uint64_t step)
+{
+    if (s->n == s->capacity) {
+        size_t capacity = s->capacity ? 2 * s->capacity : 16;
+        uint64_t *items = realloc(s->items, capacity * sizeof *items);
+        if (!items)
+            return false;
+        s->items = items;
+        s->capacity = capacity;
+    }
+    s->items[s->n++] = step;
+    return true;
+}
+
+/* Lists the steps found in dir, the newest first; the caller frees s->items. */
+static int list_steps(const char *dir, struct steps *s, struct err *e)
+{
+    *s = (struct steps){0};
+    DIR *d = opendir(dir);
+    if (!d)
+        return err_errno(e, "%s", dir);
+    int rc = 0;
+    errno = 0;
+    for (struct dirent *entry; rc == 0 && (entry = readdir(d)); errno = 0) {
+        uint64_t step;
+        if (parse_name(entry->d_name, &step) && !add_step(s, step))
+            rc = err_set(e, "%s: out of memory", dir);
+    }
+    if (rc == 0 && errno)
+        rc = err_errno(e, "%s", dir);
+    closedir(d);
+    if (s->n)
+        qsort(s->items, s->n, sizeof *s->items, newest_first);
+    if (rc)
+        free(s->items);
+    return rc;
+}
+
+/* Appends a line to a growing text. */
+static int append_line(char **text, const char *line, struct err *e)
+{
+    char *longer;
+    if (asprintf(&longer, "%s%s%s", *text ? *text : "", *text ? "\n" : "", line) < 0)
+        return err_set(e, "out of memory");
+    free(*text);
+    *text = longer;
+    return 0;
+}
+
+/* Opens one candidate: 1 good, 0 damaged and noted, -1 failure. */
+static int try_path(const char *path, char **skipped, struct err *e)
+{
+    struct ckpt c;
+    struct err fault;
+    if (ckpt_open(&c, path, &fault) == 0) {
+        ckpt_close(&c);
+        return 1;
+    }
+    return skipped ? append_line(skipped, fault.text, e) : 0;
+}
+
+int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
+{
+    struct steps steps;
+    *path = NULL;
+    if (skipped)
+        *skipped = NULL;
+    if (list_steps(dir, &steps, e))
+        return -1;
+    int found = 0;
+    for (size_t i = 0; i < steps.n && found == 0; i++) {
+        char *candidate = path_of(dir, steps.items[i]);
+        found = candidate ? try_path(candidate, skipped, e) : err_set(e, "out of memory");
+        if (found > 0)
+            *path = candidate;
+        else
+            free(candidate);
+    }
+    free(steps.items);
+    return found < 0 ? -1 : 0;
+}
+
+int ckpt_prune(const char *dir, size_t keep, struct err *e)
+{
+    struct steps steps;
+    if (keep == 0)
+        return 0;
+    if (list_steps(dir, &steps, e))
+        return -1;
+    int rc = 0;
+    for (size_t i = keep; i < steps.n && rc == 0; i++) {
+        char *path = path_of(dir, steps.items[i]);
+        if (!path)
+            rc = err_set(e, "out of memory");
+        else if (unlink(path) && errno != ENOENT)
+            rc = err_errno(e, "%s: cannot delete", path);
+        free(path);
+    }
+    free(steps.items);
+    return rc;
+}
+
+bool ckpt_any(const char *dir)
+{
+    struct steps steps;
+    struct err ignored;
+    if (list_steps(dir, &steps, &ignored))
+        return false;
+    bool any = steps.n > 0;
+    free(steps.items);
+    return any;
+}

@@ -1,0 +1,209 @@
+#include "format/ckpt_meta.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How every field of ckpt_state stands in the metadata. */
+enum field_type { FIELD_U64, FIELD_WORDS, FIELD_REAL, FIELD_TEXT };
+
+#define FIELD(key, type, member)                       \
+    {                                                  \
+        key, type, offsetof(struct ckpt_state, member) \
+    }
+
+static const struct field {
+    const char *key;
+    enum field_type type; /* FIELD_WORDS: four 64-bit words */
+    size_t offset;
+} fields[] = {
+    FIELD("step", FIELD_U64, step),
+    FIELD("tokens", FIELD_U64, tokens),
+    FIELD("epoch", FIELD_U64, epoch),
+    FIELD("position", FIELD_U64, position),
+    FIELD("rng", FIELD_WORDS, rng),
+    FIELD("sample_rng", FIELD_WORDS, sample_rng),
+    FIELD("progress", FIELD_REAL, progress),
+    FIELD("best_loss", FIELD_REAL, best_loss),
+    FIELD("patience", FIELD_U64, patience),
+    FIELD("elapsed", FIELD_REAL, elapsed),
+    FIELD("seed", FIELD_U64, seed),
+    FIELD("batch", FIELD_U64, batch),
+    FIELD("accum_steps", FIELD_U64, accum),
+    FIELD("lr", FIELD_REAL, lr),
+    FIELD("min_lr", FIELD_REAL, min_lr),
+    FIELD("weight_decay", FIELD_REAL, weight_decay),
+    FIELD("beta1", FIELD_REAL, beta1),
+    FIELD("beta2", FIELD_REAL, beta2),
+    FIELD("adam_eps", FIELD_REAL, adam_eps),
+    FIELD("grad_clip", FIELD_REAL, clip),
+    FIELD("vocab_fingerprint", FIELD_U64, vocab_fingerprint),
+    FIELD("train_fingerprint", FIELD_U64, train_fingerprint),
+    FIELD("valid_fingerprint", FIELD_U64, valid_fingerprint),
+    FIELD("precision", FIELD_TEXT, precision),
+    FIELD("isa", FIELD_TEXT, isa),
+};
+
+/* Hyperparameters in the metadata; dilation stands apart. */
+static const struct {
+    const char *key;
+    size_t offset;
+} dim_fields[] = {
+    {"vocab_size", offsetof(struct dims, V)}, {"dim", offsetof(struct dims, D)},
+    {"n_blocks", offsetof(struct dims, L)},   {"kernel_size", offsetof(struct dims, K)},
+    {"glu_hidden", offsetof(struct dims, H)}, {"seq_len", offsetof(struct dims, T)},
+};
+
+static char *meta_slot(struct ckpt_meta *list, const char *key)
+{
+    char *value = list->values[list->n];
+    list->items[list->n++] = (struct st_meta){key, value};
+    return value;
+}
+
+void ckpt_meta_text(struct ckpt_meta *list, const char *key, const char *text)
+{
+    snprintf(meta_slot(list, key), CKPT_META_VALUE, "%s", text);
+}
+
+void ckpt_meta_u64(struct ckpt_meta *list, const char *key, uint64_t n)
+{
+    snprintf(meta_slot(list, key), CKPT_META_VALUE, "%llu", (unsigned long long)n);
+}
+
+static void meta_field(struct ckpt_meta *list, const struct field *f, const struct ckpt_state *s)
+{
+    const void *at = (const char *)s + f->offset;
+    const uint64_t *words = at;
+    char *value = meta_slot(list, f->key);
+    switch (f->type) {
+    case FIELD_U64:
+        snprintf(value, CKPT_META_VALUE, "%llu", (unsigned long long)words[0]);
+        break;
+    case FIELD_WORDS:
+        snprintf(value, CKPT_META_VALUE, "%llu,%llu,%llu,%llu", (unsigned long long)words[0],
+                 (unsigned long long)words[1], (unsigned long long)words[2],
+                 (unsigned long long)words[3]);
+        break;
+    case FIELD_REAL:
+        snprintf(value, CKPT_META_VALUE, "%.17g", *(const double *)at);
+        break;
+    case FIELD_TEXT:
+        snprintf(value, CKPT_META_VALUE, "%s", (const char *)at);
+        break;
+    }
+}
+
+void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d)
+{
+    ckpt_meta_text(list, "format", "pt");
+    ckpt_meta_text(list, "model", "bolt");
+    ckpt_meta_u64(list, "checkpoint_version", CKPT_VERSION);
+    for (size_t i = 0; i < ARRAY_LEN(dim_fields); i++)
+        ckpt_meta_u64(list, dim_fields[i].key,
+                      (uint64_t) * (const int *)((const char *)d + dim_fields[i].offset));
+    dims_dilation_text(d, meta_slot(list, "dilation"), CKPT_META_VALUE);
+    snprintf(meta_slot(list, "norm_eps"), CKPT_META_VALUE, "%g", (double)DIMS_NORM_EPS);
+}
+
+void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        meta_field(list, &fields[i], s);
+}
+
+/* A decimal number that is the whole text up to `end` (a comma or the terminator). */
+static bool parse_u64(const char *text, char end, uint64_t *out, const char **rest)
+{
+    if (*text < '0' || *text > '9')
+        return false;
+    char *stop;
+    errno = 0;
+    *out = strtoull(text, &stop, 10);
+    *rest = stop + 1;
+    return errno == 0 && *stop == end;
+}
+
+static bool parse_real(const char *text, double *out)
+{
+    char *stop;
+    *out = strtod(text, &stop);
+    return stop != text && *stop == 0 && !isnan(*out);
+}
+
+static bool parse_field(const struct field *f, const char *text, struct ckpt_state *s)
+{
+    char *at = (char *)s + f->offset;
+    uint64_t *words = (void *)at;
+    switch (f->type) {
+    case FIELD_U64:
+        return parse_u64(text, 0, words, &text);
+    case FIELD_WORDS:
+        return parse_u64(text, ',', &words[0], &text) && parse_u64(text, ',', &words[1], &text) &&
+               parse_u64(text, ',', &words[2], &text) && parse_u64(text, 0, &words[3], &text);
+    case FIELD_REAL:
+        return parse_real(text, (void *)at);
+    case FIELD_TEXT:
+        if (strlen(text) >= sizeof s->isa)
+            return false;
+        memcpy(at, text, strlen(text) + 1);
+        return true;
+    }
+    return false;
+}
+
+int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const char *path,
+                        struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(dim_fields); i++) {
+        const char *text = safetensors_meta(file, dim_fields[i].key);
+        uint64_t value;
+        if (!text)
+            continue;
+        if (!parse_u64(text, 0, &value, &text) || value > INT32_MAX)
+            return err_set(e, "%s: metadata '%s' is no proper number", path, dim_fields[i].key);
+        *(int *)((char *)d + dim_fields[i].offset) = (int)value;
+    }
+    struct err fault;
+    for (int l = 0; l < DIMS_MAX_BLOCKS; l++)
+        d->dilation[l] = 1;
+    if (dims_check(d, &fault))
+        return err_set(e, "%s: %s", path, fault.text);
+    const char *dilation = safetensors_meta(file, "dilation");
+    if (dilation && dims_parse_dilation(d, dilation, &fault))
+        return err_set(e, "%s: %s", path, fault.text);
+    return 0;
+}
+
+static int read_version(const char *text, const char *path, struct err *e)
+{
+    uint64_t version;
+    if (parse_u64(text, 0, &version, &(const char *){NULL}) && version == CKPT_VERSION)
+        return 0;
+    return err_set(e, "%s: unknown checkpoint version (found %.16s, expected %d)", path, text,
+                   CKPT_VERSION);
+}
+
+int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, bool *complete,
+                         const char *path, struct err *e)
+{
+    *complete = false;
+    const char *version = safetensors_meta(file, "checkpoint_version");
+    if (!version)
+        return 0;
+    if (read_version(version, path, e))
+        return -1;
+    bool is_run = safetensors_meta(file, "step") != NULL;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *value = safetensors_meta(file, fields[i].key);
+        if (!value && is_run)
+            return err_set(e, "%s: metadata lacks '%s'", path, fields[i].key);
+        if (value && !parse_field(&fields[i], value, s))
+            return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, fields[i].key,
+                           value);
+    }
+    *complete = is_run;
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* ckpt_meta.h - the metadata of a checkpoint: hyperparameters and the state of a run as strings.
+ * Used by ckpt.c only; the keys are those of CKPT.md. */
+#ifndef CKPT_META_H
+#define CKPT_META_H
+
+#include "format/ckpt.h"
+
+enum { CKPT_META_MAX = 48, CKPT_META_VALUE = 512 };
+
+/* Metadata in the making, with the storage of its values. Zero-initialise. */
+struct ckpt_meta {
+    struct st_meta items[CKPT_META_MAX];
+    char values[CKPT_META_MAX][CKPT_META_VALUE];
+    size_t n;
+};
+
+/* Each appends; keys are string constants. */
+void ckpt_meta_text(struct ckpt_meta *list, const char *key, const char *text);
+void ckpt_meta_u64(struct ckpt_meta *list, const char *key, uint64_t n);
+void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d);
+void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s);
+
+/* Overwrites what the metadata tell of *d, reads the dilations (1 where missing), checks all
+ * ranges. */
+MUST_USE int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const char *path,
+                                 struct err *e);
+
+/* Reads what the metadata of a file of ours (one with a checkpoint_version) tell of *s. With a step
+ * they must hold everything, and *complete is set. Another version is an error. */
+MUST_USE int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s,
+                                  bool *complete, const char *path, struct err *e);
+
+#endif
