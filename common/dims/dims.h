@@ -17,6 +17,10 @@
 #define DIMS_NORM_EPS 1e-6f       /* rmsnorm(x, s) = x / sqrt(mean(x^2) + eps) * s */
 #define DIMS_TERNARY_EPS 1e-8f    /* w / (mean|w| + eps) before rounding */
 
+/* The first ids of every vocabulary (text/vocab.h names the same for text): models know them, since a
+ * story begins after EOS and ends with it, and the other three never stand in one. */
+enum { DIMS_PAD, DIMS_UNK, DIMS_BOS, DIMS_EOS, DIMS_N_SPECIAL };
+
 struct dims {
     int V;                         /* 5..65536 (ids are uint16) */
     int D;                         /* 1..8192 */

@@ -6,10 +6,11 @@
 #include "base/rng.h"
 
 struct sampler_options {
-    float temperature;    /* 0 is greedy (highest logit, lowest id on a tie); else logits / temperature */
-    int top_k;            /* keep the k highest logits; 0 keeps all */
-    float top_p;          /* keep the smallest set of highest probability that reaches p; 1 keeps all */
-    float min_p;          /* drop tokens below min_p times the highest probability; 0 keeps all */
+    float temperature; /* 0 is greedy (highest logit, lowest id on a tie); else logits / temperature
+                        */
+    int top_k;         /* keep the k highest logits; 0 keeps all */
+    float top_p; /* keep the smallest set of highest probability that reaches p; 1 keeps all */
+    float min_p; /* drop tokens below min_p times the highest probability; 0 keeps all */
     float repeat_penalty; /* logits of tokens among the last 64 divided (positive) or multiplied
                              (negative) by it (Keskar et al. 2019, CTRL, section 4.1); 1 is off */
 };
@@ -21,8 +22,8 @@ struct sampler {
     struct sampler_options options;
     struct rng rng;
     size_t n_vocab;
-    uint16_t recent[64]; /* ring of the last tokens */
-    uint64_t n_recent;   /* tokens told so far */
+    uint16_t recent[64];                  /* ring of the last tokens */
+    uint64_t n_recent;                    /* tokens told so far */
     struct sampler_candidate *candidates; /* [V] scratch */
 };
 

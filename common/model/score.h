@@ -1,18 +1,18 @@
 /* score.h - how well a model predicts text: nats over whole stories.
  *
- * A story of n tokens is scored as n + 1 predictions: the first token given EOS, ..., the story's own
- * EOS last; state is reset between stories. Stories are gathered and run together through net.h; a
- * story longer than the net's rows is cut into pieces that repeat the dims_context(d) tokens before
- * them, which gives exactly the same result. Sums are in double in story order. */
+ * A story of n tokens is scored as n + 1 predictions: the first token given EOS, ..., the story's
+ * own EOS last; state is reset between stories. Stories are gathered and run together through
+ * net.h; a story longer than the net's rows is cut into pieces that repeat the dims_context(d)
+ * tokens before them, which gives exactly the same result. Sums are in double in story order. */
 #ifndef SCORE_H
 #define SCORE_H
 
 #include "model/net.h"
 
 struct score_sum {
-    double nats;        /* sum of -log p over n_tokens predictions */
-    uint64_t n_tokens;  /* predictions, each story's EOS included */
-    uint64_t n_unk;     /* predictions whose target is UNK */
+    double nats;       /* sum of -log p over n_tokens predictions */
+    uint64_t n_tokens; /* predictions, each story's EOS included */
+    uint64_t n_unk;    /* predictions whose target is UNK */
     uint64_t n_stories;
     uint64_t n_chars; /* of the normalised text */
     uint64_t n_bytes;
@@ -20,21 +20,34 @@ struct score_sum {
 
 struct score; /* gathers stories */
 
-/* max_rows: token rows to run at once; at least 2 * (dims_context + 1), so long stories make progress
- * (score_rows gives a good number). The arena holds everything. */
+/* A good max_rows for a net that scores; at least 2 * (dims_context + 1), so that long stories make
+ * progress, and what score_new asks for. */
 size_t score_rows(const struct dims *d);
+
+/* n has weights loaded and, like p, is used (and may be shared with other scores) until score_free.
+ * NULL and *e when out of memory or n->max_rows is too small. */
 struct score *score_new(struct net *n, struct pool *p, struct err *e);
-void score_free(struct score *s);
+void score_free(struct score *s); /* NULL is fine */
 
-/* Adds a story: n ids without EOS. May run the net. */
-void score_story(struct score *s, const uint16_t *ids, size_t n, uint64_t n_chars, uint64_t n_bytes);
+/* Adds a story: n ids (< V) without EOS, and the size of its text. May run the net. */
+void score_story(struct score *s, const uint16_t *ids, size_t n, uint64_t n_chars,
+                 uint64_t n_bytes);
 
-/* Runs what is gathered and returns the sums so far. */
+/* Adds ids as they stand: n - 1 predictions, ids[1] given ids[0] and so on; no EOS is added at
+ * either end. Counts as a story. */
+void score_tokens(struct score *s, const uint16_t *ids, size_t n, uint64_t n_chars,
+                  uint64_t n_bytes);
+
+/* Runs what is gathered and returns the sums so far. More stories may follow. */
 const struct score_sum *score_finish(struct score *s);
+
+/* total += part. */
+void score_sum_add(struct score_sum *total, const struct score_sum *part);
 
 double score_loss(const struct score_sum *s); /* nats per token */
 double score_ppl(const struct score_sum *s);  /* exp(loss) */
 double score_bpc(const struct score_sum *s);  /* bits per character */
 double score_bpb(const struct score_sum *s);  /* bits per byte */
+double score_unk(const struct score_sum *s);  /* share of UNK among the predicted tokens */
 
 #endif
