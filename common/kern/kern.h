@@ -6,8 +6,8 @@
  *
  * All matrices are row-major floats; pointers are aligned to float only. Results are bounded:
  * |got - exact| <= c n eps sum |a_i b_i|; the same bits for the same level whatever the number of
- * threads or the grouping of rows, not across levels - but for the operations marked exact, which are
- * the same bits on every level. Inputs are finite; outputs never overlap inputs unless said. */
+ * threads or the grouping of rows, not across levels - but for the operations marked exact, which
+ * are the same bits on every level. Inputs are finite; outputs never overlap inputs unless said. */
 #ifndef KERN_H
 #define KERN_H
 
@@ -27,14 +27,14 @@ struct kern {
 
     /* C [m][n] (row stride c_stride) = or += A B. A's element (i, p) is a[i*a_row + p*a_col], so a
      * transposed A costs nothing to name. Each element of C is one chain over p in ascending order,
-     * whatever m, so rows may be grouped at will. B's rows are read in whole, C beyond n columns and
-     * m rows is untouched. */
+     * whatever m, so rows may be grouped at will. B's rows are read in whole, C beyond n columns
+     * and m rows is untouched. */
     void (*product)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
                     struct kern_b b, float *c, size_t c_stride, bool add);
 
-    /* Packs rows [first, first + count) of W [n_out][n_in], transposed, into the panels of a B of k =
-     * n_in, n = n_out: panel j holds columns j*panel.. as [k][panel], zero beyond n_out. first is a
-     * multiple of panel. `out` is the whole B, kern_packed_floats long. */
+    /* Packs rows [first, first + count) of W [n_out][n_in], transposed, into the panels of a B of k
+     * = n_in, n = n_out: panel j holds columns j*panel.. as [k][panel], zero beyond n_out. first is
+     * a multiple of panel. `out` is the whole B, kern_packed_floats long. */
     void (*pack)(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, float *out);
 
     /* rmsnorm over one row of n: *rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * scale (Zhang and
@@ -45,14 +45,14 @@ struct kern {
     void (*rmsnorm_back)(const float *x, const float *scale, float rstd, const float *dy, size_t n,
                          float *dx, float *dscale);
 
-    /* One row of the depthwise convolution: y[c] = sum over taps i of taps[i][c] * v_i[c], where tap i
-     * reads the row v - (n_taps-1-i)*back floats earlier. taps [n_taps][n]; the caller passes only the
-     * taps that stay inside the sequence (the last n_taps of K). */
+    /* One row of the depthwise convolution: y[c] = sum over taps i of taps[i][c] * v_i[c], where
+     * tap i reads the row v - (n_taps-1-i)*back floats earlier. taps [n_taps][n]; the caller passes
+     * only the taps that stay inside the sequence (the last n_taps of K). */
     void (*conv)(const float *v, size_t back, const float *taps, size_t n_taps, size_t n, float *y);
 
     /* Input gradient of the same: dv[c] = sum over i of taps[n_taps-1-i][c] * dy_i[c], dy_i the row
-     * dy + i*back (later rows); the caller passes only rows inside the sequence, taps being the last
-     * n_taps of K. */
+     * dy + i*back (later rows); the caller passes only rows inside the sequence, taps being the
+     * last n_taps of K. */
     void (*conv_back)(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
                       float *dv);
 
@@ -62,7 +62,8 @@ struct kern {
     /* u = c * sigmoid(g). */
     void (*gate)(const float *c, const float *g, size_t n, float *u);
     /* Given du: dc = du * sigmoid(g), dg = du * c * sigmoid'(g). dc or dg may be du itself. */
-    void (*gate_back)(const float *c, const float *g, const float *du, size_t n, float *dc, float *dg);
+    void (*gate_back)(const float *c, const float *g, const float *du, size_t n, float *dc,
+                      float *dg);
 
     /* h = silu(a) * b, silu(a) = a sigmoid(a) (SwiGLU, Shazeer 2020, eq. 6). */
     void (*swiglu)(const float *a, const float *b, size_t n, float *h);
@@ -76,8 +77,8 @@ struct kern {
     /* Natural log of sum exp(x), with the maximum taken out. */
     float (*logsumexp)(const float *x, size_t n);
 
-    /* Softmax cross-entropy of one row, in place: returns lse - x[target] (nats) and turns the logits
-     * into scale * (softmax(x) - onehot(target)). */
+    /* Softmax cross-entropy of one row, in place: returns lse - x[target] (nats) and turns the
+     * logits into scale * (softmax(x) - onehot(target)). */
     float (*xent_back)(float *x, size_t n, size_t target, float scale);
 
     /* Sum of |w|, and of w^2, in double; exact order: 16 lanes, lane i sums elements i, i+16, ...,
@@ -93,8 +94,8 @@ struct kern {
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n,
                   const struct kern_adamw *o);
 
-    /* y[r] = alpha * sum over columns of (code - 1) x[c]: packed ternary matrix (layout of model.h) times
-     * vector, rows [0, rows); additions and subtractions only. */
+    /* y[r] = alpha * sum over columns of (code - 1) x[c]: packed ternary matrix (layout of model.h)
+     * times vector, rows [0, rows); additions and subtractions only. */
     void (*tern_vec)(const uint8_t *codes, size_t rows, size_t cols, float alpha, const float *x,
                      float *y);
 

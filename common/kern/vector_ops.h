@@ -1,0 +1,442 @@
+/* vector_ops.h - the operations written once over a vector type, for the instruction-set files.
+ *
+ * Not a header in the usual sense: x86_avx2.c and x86_avx512.c define the type `vec` of WIDTH
+ * floats, the v_ functions on it and TILE_ROWS x TILE_VECS, the tile of C that fits the registers,
+ * then include this file once. Everything is static; ops_install writes the table. Contracts:
+ * kern.h. */
+
+#include <math.h>
+#include <string.h>
+
+#include "base/fmath.h"
+
+#define PANEL ((size_t)TILE_VECS * WIDTH)
+#define DEPTH ((size_t)256) /* rows of B between two visits to a tile of C */
+#define INLINE static inline __attribute__((always_inline))
+
+/* Runs BODY with (i, count): whole vectors, then a masked rest. */
+#define FOR_VECTORS(n, BODY)                  \
+    do {                                      \
+        size_t i = 0;                         \
+        for (; i + WIDTH <= (n); i += WIDTH)  \
+            BODY(v_load, v_store);            \
+        if (i < (n)) {                        \
+            const vmask rest = v_mask((n)-i); \
+            BODY(LOAD_REST, STORE_REST);      \
+        }                                     \
+    } while (0)
+#define LOAD_REST(p) v_load_mask((p), rest)
+#define STORE_REST(p, v) v_store_mask((p), (v), rest)
+
+/* ---- elementary functions -------------------------------------------------------------------- */
+
+/* fmath_expf in vectors, but with fused multiply-adds; inputs from -87 down give 0. */
+INLINE vec v_exp(vec x)
+{
+    vec low = v_set(-87.0f);
+    vec t = v_min(v_set(88.5f), v_max(low, x)); /* in this order NaN stays NaN */
+    vec n = v_round(v_mul(t, v_set(1.44269504f)));
+    vec r = v_fma(n, v_set(-0.693359375f), t);
+    r = v_fma(n, v_set(2.12194440e-4f), r);
+    vec p = v_set(1.9875691500e-4f);
+    p = v_fma(p, r, v_set(1.3981999507e-3f));
+    p = v_fma(p, r, v_set(8.3334519073e-3f));
+    p = v_fma(p, r, v_set(4.1665795894e-2f));
+    p = v_fma(p, r, v_set(1.6666665459e-1f));
+    p = v_fma(p, r, v_set(5.0000001201e-1f));
+    p = v_add(v_fma(p, v_mul(r, r), r), v_set(1.0f));
+    return v_zero_below(x, low, v_scale(p, n));
+}
+
+INLINE vec v_sigmoid(vec x)
+{
+    vec one = v_set(1.0f);
+    return v_div(one, v_add(one, v_exp(v_sub(v_set(0.0f), x))));
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                    float *out)
+{
+    for (size_t j0 = first; j0 < first + count; j0 += PANEL) {
+        float *panel = out + j0 * n_in;
+        size_t cols = j0 < n_out ? MIN(n_out - j0, PANEL) : 0;
+        if (cols < PANEL)
+            memset(panel, 0, PANEL * n_in * sizeof *panel);
+        for (size_t p0 = 0; p0 < n_in; p0 += 16) { /* a few rows' cache lines at a time */
+            size_t p1 = MIN(p0 + 16, n_in);
+            for (size_t j = 0; j < cols; j++)
+                for (size_t p = p0; p < p1; p++)
+                    panel[p * PANEL + j] = w[(j0 + j) * n_in + p];
+        }
+    }
+}
+
+/* One register tile; `rows` is a constant where it is inlined. */
+INLINE void tile_of(const size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
+                    const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    vec sum[TILE_ROWS][TILE_VECS];
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < TILE_VECS; j++)
+            sum[i][j] = add ? v_load(c + i * c_stride + j * WIDTH) : v_set(0.0f);
+    for (size_t p = 0; p < depth; p++, a += a_col, b += b_stride) {
+        vec row[TILE_VECS];
+        for (size_t j = 0; j < TILE_VECS; j++)
+            row[j] = v_load(b + j * WIDTH);
+        for (size_t i = 0; i < rows; i++) {
+            vec x = v_set(a[i * a_row]);
+            for (size_t j = 0; j < TILE_VECS; j++)
+                sum[i][j] = v_fma(x, row[j], sum[i][j]);
+        }
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < TILE_VECS; j++)
+            v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
+}
+
+static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
+                 const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    switch (rows) {
+    case 1:
+        tile_of(1, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 2:
+        tile_of(2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 3:
+        tile_of(3, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 4:
+        tile_of(4, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 5:
+        tile_of(5, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    default:
+        tile_of(TILE_ROWS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    }
+}
+
+/* The last, narrow columns: through a buffer of full width. */
+static void edge_tile(size_t rows, size_t cols, size_t depth, const float *a, size_t a_row,
+                      size_t a_col, const float *b, size_t b_stride, float *c, size_t c_stride,
+                      bool add)
+{
+    float wide[TILE_ROWS * PANEL];
+    memset(wide, 0, sizeof wide);
+    for (size_t i = 0; add && i < rows; i++)
+        memcpy(wide + i * PANEL, c + i * c_stride, cols * sizeof *c);
+    tile(rows, depth, a, a_row, a_col, b, b_stride, wide, PANEL, add);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(c + i * c_stride, wide + i * PANEL, cols * sizeof *c);
+}
+
+static void op_product(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+                       struct kern_b b, float *c, size_t c_stride, bool add)
+{
+    float edge[DEPTH * PANEL];
+    for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
+        size_t depth = MIN(k - p0, DEPTH);
+        for (size_t j0 = 0; j0 < n; j0 += PANEL) {
+            size_t cols = MIN(n - j0, PANEL);
+            size_t stride = b.stride ? b.stride : PANEL;
+            const float *panel =
+                b.stride ? b.data + p0 * stride + j0 : b.data + j0 * k + p0 * PANEL;
+            if (b.stride && cols < PANEL) { /* never read past the end of a row */
+                for (size_t p = 0; p < depth; p++) {
+                    memcpy(edge + p * PANEL, panel + p * stride, cols * sizeof *edge);
+                    memset(edge + p * PANEL + cols, 0, (PANEL - cols) * sizeof *edge);
+                }
+                panel = edge;
+                stride = PANEL;
+            }
+            for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
+                size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
+                const float *at = a + i0 * a_row + p0 * a_col;
+                float *ct = c + i0 * c_stride + j0;
+                if (cols == PANEL)
+                    tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add || p0);
+                else
+                    edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride,
+                              add || p0);
+            }
+        }
+    }
+}
+
+INLINE vec dot_vec(const float *x, const float *y, size_t n)
+{
+    vec s0 = v_set(0.0f);
+    vec s1 = v_set(0.0f);
+    size_t i = 0;
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) {
+        s0 = v_fma(v_load(x + i), v_load(y + i), s0);
+        s1 = v_fma(v_load(x + i + WIDTH), v_load(y + i + WIDTH), s1);
+    }
+    for (; i < n; i += WIDTH) {
+        vmask rest = v_mask(MIN(n - i, (size_t)WIDTH));
+        s0 = v_fma(v_load_mask(x + i, rest), v_load_mask(y + i, rest), s0);
+    }
+    return v_add(s0, s1);
+}
+
+static void op_mat_vec(const float *w, size_t rows, size_t cols, const float *x, float *y)
+{
+    for (size_t r = 0; r < rows; r++)
+        y[r] = v_sum(dot_vec(w + r * cols, x, cols));
+}
+
+/* ---- normalisation --------------------------------------------------------------------------- */
+
+static void op_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y,
+                       float *rstd)
+{
+    float r = 1.0f / sqrtf(v_sum(dot_vec(x, x, n)) / (float)n + eps);
+    vec rv = v_set(r);
+#define BODY(load, store) store(y + i, v_mul(v_mul(load(x + i), rv), load(scale + i)))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    *rstd = r;
+}
+
+static void op_rmsnorm_back(const float *x, const float *scale, float rstd, const float *dy,
+                            size_t n, float *dx, float *dscale)
+{
+    vec sum = v_set(0.0f);
+#define BODY(load, store) sum = v_fma(v_mul(load(dy + i), load(scale + i)), load(x + i), sum)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    vec shared = v_set(-v_sum(sum) * rstd * rstd * rstd / (float)n);
+    vec rv = v_set(rstd);
+#define BODY(load, store)                                                          \
+    do {                                                                           \
+        vec d = v_mul(load(dy + i), rv);                                           \
+        vec xi = load(x + i);                                                      \
+        store(dx + i, v_fma(d, load(scale + i), v_fma(xi, shared, load(dx + i)))); \
+        store(dscale + i, v_fma(d, xi, load(dscale + i)));                         \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+/* ---- convolution ----------------------------------------------------------------------------- */
+
+static void op_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
+                    float *y)
+{
+#define BODY(load, store)                                                                    \
+    do {                                                                                     \
+        vec sum = v_set(0.0f);                                                               \
+        for (size_t t = 0; t < n_taps; t++)                                                  \
+            sum = v_fma(load(taps + t * n + i), load(v - (n_taps - 1 - t) * back + i), sum); \
+        store(y + i, sum);                                                                   \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_conv_back(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
+                         float *dv)
+{
+#define BODY(load, store)                                                                     \
+    do {                                                                                      \
+        vec sum = v_set(0.0f);                                                                \
+        for (size_t t = 0; t < n_taps; t++)                                                   \
+            sum = v_fma(load(taps + (n_taps - 1 - t) * n + i), load(dy + t * back + i), sum); \
+        store(dv + i, sum);                                                                   \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_mul_add(const float *x, const float *z, size_t n, float *y)
+{
+#define BODY(load, store) store(y + i, v_fma(load(x + i), load(z + i), load(y + i)))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_add(const float *x, size_t n, float *y)
+{
+#define BODY(load, store) store(y + i, v_add(load(x + i), load(y + i)))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+/* ---- gates ----------------------------------------------------------------------------------- */
+
+static void op_gate(const float *c, const float *g, size_t n, float *u)
+{
+#define BODY(load, store) store(u + i, v_mul(load(c + i), v_sigmoid(load(g + i))))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_gate_back(const float *c, const float *g, const float *du, size_t n, float *dc,
+                         float *dg)
+{
+#define BODY(load, store)                                          \
+    do {                                                           \
+        vec s = v_sigmoid(load(g + i));                            \
+        vec d = v_mul(load(du + i), s);                            \
+        vec ci = load(c + i);                                      \
+        store(dc + i, d);                                          \
+        store(dg + i, v_mul(v_mul(d, ci), v_sub(v_set(1.0f), s))); \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_swiglu(const float *a, const float *b, size_t n, float *h)
+{
+#define BODY(load, store)                                           \
+    do {                                                            \
+        vec ai = load(a + i);                                       \
+        store(h + i, v_mul(v_mul(ai, v_sigmoid(ai)), load(b + i))); \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_swiglu_back(const float *a, const float *b, const float *dh, size_t n, float *da,
+                           float *db)
+{
+#define BODY(load, store)                                                          \
+    do {                                                                           \
+        vec ai = load(a + i);                                                      \
+        vec s = v_sigmoid(ai);                                                     \
+        vec d = load(dh + i);                                                      \
+        vec bi = load(b + i);                                                      \
+        vec silu = v_mul(ai, s);                                                   \
+        store(da + i, v_mul(v_mul(d, bi), v_fma(silu, v_sub(v_set(1.0f), s), s))); \
+        store(db + i, v_mul(d, silu));                                             \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+INLINE float maximum(const float *x, size_t n)
+{
+    vec max = v_set(x[0]);
+    size_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        max = v_max(max, v_load(x + i));
+    float m = v_max_of(max);
+    for (; i < n; i++)
+        m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+static float op_logsumexp(const float *x, size_t n)
+{
+    float max = maximum(x, n);
+    vec mv = v_set(max);
+    vec sum = v_set(0.0f);
+    size_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        sum = v_add(sum, v_exp(v_sub(v_load(x + i), mv)));
+    float s = v_sum(sum);
+    for (; i < n; i++)
+        s += fmath_expf(x[i] - max);
+    return max + (float)fmath_log((double)s);
+}
+
+static float op_xent_back(float *x, size_t n, size_t target, float scale)
+{
+    float max = maximum(x, n);
+    float at_target = x[target];
+    vec mv = v_set(max);
+    vec sum = v_set(0.0f);
+    size_t j = 0;
+    for (; j + WIDTH <= n; j += WIDTH) {
+        vec p = v_exp(v_sub(v_load(x + j), mv));
+        v_store(x + j, p);
+        sum = v_add(sum, p);
+    }
+    float s = v_sum(sum);
+    for (; j < n; j++) {
+        x[j] = fmath_expf(x[j] - max);
+        s += x[j];
+    }
+    vec factor = v_set(scale / s);
+#define BODY(load, store) store(x + i, v_mul(load(x + i), factor))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    x[target] -= scale;
+    return max + (float)fmath_log((double)s) - at_target;
+}
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+static void op_quantise(const float *w, size_t n, float divisor, float alpha, float *out)
+{
+    vec d = v_set(divisor);
+    vec half = v_set(0.5f);
+    vec minus_half = v_set(-0.5f);
+    vec plus = v_set(alpha);
+    vec minus = v_set(-alpha);
+    vec zero = v_set(0.0f);
+#define BODY(load, store)                                                                        \
+    do {                                                                                         \
+        vec t = v_div(load(w + i), d);                                                           \
+        store(out + i, v_select_less(half, t, plus, v_select_less(t, minus_half, minus, zero))); \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_adamw(float *w, const float *g, float *m, float *v, size_t n,
+                     const struct kern_adamw *o)
+{
+    vec decay = v_set(1.0f - o->lr * o->weight_decay);
+    vec rate = v_set(-o->lr / o->bias1);
+    vec root = v_set(1.0f / sqrtf(o->bias2));
+    vec eps = v_set(o->eps);
+    vec g_scale = v_set(o->g_scale);
+    vec beta1 = v_set(o->beta1);
+    vec beta2 = v_set(o->beta2);
+    vec rest1 = v_set(1.0f - o->beta1);
+    vec rest2 = v_set(1.0f - o->beta2);
+#define BODY(load, store)                                                    \
+    do {                                                                     \
+        vec grad = v_mul(load(g + i), g_scale);                              \
+        vec mi = v_fma(beta1, load(m + i), v_mul(rest1, grad));              \
+        vec vi = v_fma(beta2, load(v + i), v_mul(rest2, v_mul(grad, grad))); \
+        store(m + i, mi);                                                    \
+        store(v + i, vi);                                                    \
+        vec step = v_div(v_mul(rate, mi), v_fma(v_sqrt(vi), root, eps));     \
+        store(w + i, v_fma(load(w + i), decay, step));                       \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+INLINE void ops_install(struct kern *k)
+{
+    k->panel = PANEL;
+    k->product = op_product;
+    k->pack = op_pack;
+    k->rmsnorm = op_rmsnorm;
+    k->rmsnorm_back = op_rmsnorm_back;
+    k->conv = op_conv;
+    k->conv_back = op_conv_back;
+    k->mul_add = op_mul_add;
+    k->gate = op_gate;
+    k->gate_back = op_gate_back;
+    k->swiglu = op_swiglu;
+    k->swiglu_back = op_swiglu_back;
+    k->add = op_add;
+    k->logsumexp = op_logsumexp;
+    k->xent_back = op_xent_back;
+    k->sum_abs = op_sum_abs;
+    k->sum_sq = op_sum_sq;
+    k->quantise = op_quantise;
+    k->adamw = op_adamw;
+    k->mat_vec = op_mat_vec;
+}
