@@ -65,8 +65,7 @@ size_t dims_n_tensors(const struct dims *d)
     return 2 + N_BLOCK_KINDS * (size_t)d->L;
 }
 
-/* Sets rank and shape of a kind; returns the number of elements. */
-static size_t shape_of(const struct dims *d, enum tensor_kind kind, int *rank, size_t shape[3])
+size_t dims_shape(const struct dims *d, enum tensor_kind kind, int *rank, size_t shape[3])
 {
     size_t D = (size_t)d->D;
     size_t H = (size_t)d->H;
@@ -112,7 +111,7 @@ static size_t padded_n(const struct dims *d, enum tensor_kind kind)
 {
     int rank;
     size_t shape[3];
-    return ALIGN_UP(shape_of(d, kind, &rank, shape), DIMS_ALIGN);
+    return ALIGN_UP(dims_shape(d, kind, &rank, shape), DIMS_ALIGN);
 }
 
 static size_t block_floats(const struct dims *d)
@@ -146,7 +145,7 @@ void dims_tensor(const struct dims *d, size_t i, struct tensor *t)
         t->block = (int)((i - 1) / N_BLOCK_KINDS);
     }
     t->ternary = kinds[t->kind].ternary;
-    t->n = shape_of(d, t->kind, &t->rank, t->shape);
+    t->n = dims_shape(d, t->kind, &t->rank, t->shape);
     t->offset = dims_offset(d, t->kind, t->block);
     const char *pattern = kinds[t->kind].name;
     const char *number = strstr(pattern, "%d");

@@ -13,12 +13,12 @@
 #include "base/err.h"
 
 #define DIMS_MAX_BLOCKS 64
-#define DIMS_ALIGN 16             /* floats */
-#define DIMS_NORM_EPS 1e-6f       /* rmsnorm(x, s) = x / sqrt(mean(x^2) + eps) * s */
-#define DIMS_TERNARY_EPS 1e-8f    /* w / (mean|w| + eps) before rounding */
+#define DIMS_ALIGN 16          /* floats */
+#define DIMS_NORM_EPS 1e-6f    /* rmsnorm(x, s) = x / sqrt(mean(x^2) + eps) * s */
+#define DIMS_TERNARY_EPS 1e-8f /* w / (mean|w| + eps) before rounding */
 
-/* The first ids of every vocabulary (text/vocab.h names the same for text): models know them, since a
- * story begins after EOS and ends with it, and the other three never stand in one. */
+/* The first ids of every vocabulary (text/vocab.h names the same for text): models know them, since
+ * a story begins after EOS and ends with it, and the other three never stand in one. */
 enum { DIMS_PAD, DIMS_UNK, DIMS_BOS, DIMS_EOS, DIMS_N_SPECIAL };
 
 struct dims {
@@ -32,12 +32,12 @@ struct dims {
 };
 
 enum tensor_kind {
-    TENSOR_EMBED,      /* [V][D]    embedding.weight, tied to the output head */
-    TENSOR_NORM1,      /* [D]       blocks.N.norm1.scale */
-    TENSOR_UP,         /* [2D][D]   blocks.N.mixer.up.weight: rows 0..D-1 gate, D..2D-1 value; ternary */
-    TENSOR_CONV,       /* [D][1][K] blocks.N.mixer.conv.weight */
-    TENSOR_DOWN,       /* [D][D]    blocks.N.mixer.down.weight; ternary */
-    TENSOR_NORM2,      /* [D]       blocks.N.norm2.scale */
+    TENSOR_EMBED, /* [V][D]    embedding.weight, tied to the output head */
+    TENSOR_NORM1, /* [D]       blocks.N.norm1.scale */
+    TENSOR_UP,    /* [2D][D]   blocks.N.mixer.up.weight: rows 0..D-1 gate, D..2D-1 value; ternary */
+    TENSOR_CONV,  /* [D][1][K] blocks.N.mixer.conv.weight */
+    TENSOR_DOWN,  /* [D][D]    blocks.N.mixer.down.weight; ternary */
+    TENSOR_NORM2, /* [D]       blocks.N.norm2.scale */
     TENSOR_FFN_GATE,   /* [H][D]    blocks.N.ffn.W_gate.weight; ternary */
     TENSOR_FFN_UP,     /* [H][D]    blocks.N.ffn.W_up.weight; ternary */
     TENSOR_FFN_DOWN,   /* [D][H]    blocks.N.ffn.W_down.weight; ternary */
@@ -70,6 +70,9 @@ size_t dims_n_tensors(const struct dims *d);
 /* Tensor i in file order: embedding, blocks in ascending order (in the order of the kinds), final
  * norm. i < dims_n_tensors. */
 void dims_tensor(const struct dims *d, size_t i, struct tensor *t);
+
+/* Rank and shape (ones beyond the rank) of a kind; returns the number of elements. */
+size_t dims_shape(const struct dims *d, enum tensor_kind kind, int *rank, size_t shape[3]);
 
 /* Offset of one tensor in the parameter array; block is ignored outside the blocks. */
 size_t dims_offset(const struct dims *d, enum tensor_kind kind, int block);

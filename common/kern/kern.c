@@ -82,25 +82,37 @@ static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size
     }
 }
 
-/* One register tile: c[rows][TILE_COLS] (+)= a b over `depth` rows of b. */
+/* One register tile: c[rows][TILE_COLS] (+)= a b over `depth` rows of b. Compilers do not keep a
+ * two-dimensional array of sums in vector registers, so here they are told: four floats at a time,
+ * which is the baseline of every machine this runs on. */
+typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+
 static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
                  const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    float sum[TILE_ROWS][TILE_COLS] = {{0}};
-    if (add)
-        for (size_t i = 0; i < rows; i++)
-            memcpy(sum[i], c + i * c_stride, sizeof sum[i]);
-    const float *row[TILE_ROWS]; /* rows beyond the last repeat it; their sums are dropped */
-    for (size_t i = 0; i < TILE_ROWS; i++)
+    four low[TILE_ROWS];
+    four high[TILE_ROWS];
+    const float *row[TILE_ROWS]; /* rows beyond the last repeat it, and write the same sums again */
+    float *out[TILE_ROWS];
+    for (size_t i = 0; i < TILE_ROWS; i++) {
         row[i] = a + MIN(i, rows - 1) * a_row;
-    for (size_t p = 0; p < depth; p++, b += b_stride)
+        out[i] = c + MIN(i, rows - 1) * c_stride;
+        low[i] = add ? *(const four *)out[i] : (four){0};
+        high[i] = add ? *(const four *)(out[i] + 4) : (four){0};
+    }
+    for (size_t p = 0; p < depth; p++, b += b_stride) {
+        four b_low = *(const four *)b;
+        four b_high = *(const four *)(b + 4);
         for (size_t i = 0; i < TILE_ROWS; i++) {
             float x = row[i][p * a_col];
-            for (size_t j = 0; j < TILE_COLS; j++)
-                sum[i][j] += x * b[j];
+            low[i] += x * b_low;
+            high[i] += x * b_high;
         }
-    for (size_t i = 0; i < rows; i++)
-        memcpy(c + i * c_stride, sum[i], sizeof sum[i]);
+    }
+    for (size_t i = 0; i < TILE_ROWS; i++) {
+        *(four *)out[i] = low[i];
+        *(four *)(out[i] + 4) = high[i];
+    }
 }
 
 /* The last, narrow columns: through buffers of full width. */

@@ -6,12 +6,14 @@
  *   logits = E rmsnorm(x, sf)
  *
  * Work is cut into tiles of NET_TILE token rows. A task carries its tile through everything that
- * looks at one row only: the second half of block l and the first half of block l+1. The convolution
- * looks back at earlier rows' v, so there is one barrier a block. Rows may come from many sequences:
- * pos[row] is the row's position in its own, and the convolution looks back no further than that.
+ * looks at one row only: the second half of block l and the first half of block l+1. The
+ * convolution looks back at earlier rows' v, so there is one barrier a block. Rows may come from
+ * many sequences: pos[row] is the row's position in its own, and the convolution looks back no
+ * further than that.
  *
  * With `keep`, every block has its own activation buffers, which the backward pass (tools/train)
- * reads; without, all blocks share one set. */
+ * reads; without, the blocks take turns with two sets: a task writes block l+1 while its neighbours
+ * still look back at rows of block l. */
 #ifndef NET_H
 #define NET_H
 
@@ -20,7 +22,15 @@
 #include "dims/dims.h"
 #include "kern/kern.h"
 
-enum { NET_TILE = 64 }; /* token rows of one task */
+enum {
+    NET_TILE = 64,      /* token rows of one task */
+    NET_HEAD_TILE = 32, /* token rows of one task of the head */
+    NET_HEAD_ROWS = 512 /* token rows whose logits are held at a time */
+};
+
+/* The ternary layers of a block, in the order of net.alpha and net_block.linear. */
+enum net_layer { NET_UP, NET_DOWN, NET_GATE, NET_FFN_UP, NET_FFN_DOWN, NET_N_LAYERS };
+extern const enum tensor_kind net_layer_kind[NET_N_LAYERS];
 
 /* Dense weights of one linear layer, W [out][in], quantised where ternary. */
 struct net_linear {
@@ -32,18 +42,18 @@ struct net_linear {
 
 /* Activations of one block over all rows. x is the block's input; the rest as in the formula. */
 struct net_acts {
-    float *x;      /* [rows][D] input of the block */
-    float *rstd1;  /* [rows] 1 / sqrt(mean(x^2) + eps) */
-    float *n1;     /* [rows][D] */
-    float *gv;     /* [rows][2D]: g, then v */
-    float *conv;   /* [rows][D] conv(v, C) */
-    float *mixed;  /* [rows][D] conv * sigmoid(g) */
-    float *mid;    /* [rows][D] x after the mixer */
-    float *rstd2;  /* [rows] */
-    float *n2;     /* [rows][D] */
-    float *a;      /* [rows][H] Wg n */
-    float *b;      /* [rows][H] Wu n */
-    float *h;      /* [rows][H] silu(a) * b */
+    float *x;     /* [rows][D] input of the block */
+    float *rstd1; /* [rows] 1 / sqrt(mean(x^2) + eps) */
+    float *n1;    /* [rows][D] */
+    float *gv;    /* [rows][2D]: g, then v */
+    float *conv;  /* [rows][D] conv(v, C) */
+    float *mixed; /* [rows][D] conv * sigmoid(g) */
+    float *mid;   /* [rows][D] x after the mixer */
+    float *rstd2; /* [rows] */
+    float *n2;    /* [rows][D] */
+    float *a;     /* [rows][H] Wg n */
+    float *b;     /* [rows][H] Wu n */
+    float *h;     /* [rows][H] silu(a) * b */
 };
 
 struct net_block {
@@ -51,7 +61,7 @@ struct net_block {
     const float *norm2;
     const float *conv; /* [D][K] */
     float *conv_taps;  /* [K][D], transposed for the kernel */
-    struct net_linear up, down, gate, ffn_up, ffn_down;
+    struct net_linear linear[NET_N_LAYERS];
     struct net_acts acts;
 };
 
@@ -64,12 +74,12 @@ struct net {
     const float *final_norm; /* [D] */
     struct net_linear head;  /* E [V][D]; w points into params */
     struct net_block block[DIMS_MAX_BLOCKS];
-    float alpha[DIMS_MAX_BLOCKS][5]; /* absmean of up, down, gate, ffn_up, ffn_down after net_load */
-    float *x_final;    /* [rows][D] output of the last block */
-    float *rstd_final; /* [rows] */
-    float *hidden;     /* [rows][D] rmsnorm(x_final, sf): what the head reads */
-    size_t head_rows;  /* token rows whose logits are held at a time */
-    float *logits;     /* [head_rows][V] scratch */
+    float alpha[DIMS_MAX_BLOCKS][NET_N_LAYERS]; /* absmean, after net_load */
+    float *x_final;                             /* [rows][D] output of the last block */
+    float *rstd_final;                          /* [rows] */
+    float *hidden;    /* [rows][D] rmsnorm(x_final, sf): what the head reads */
+    size_t head_rows; /* min(max_rows, NET_HEAD_ROWS) */
+    float *logits;    /* [head_rows][V] scratch */
 };
 
 /* Lays out everything for up to max_rows token rows in the arena (measuring or mapped). */
@@ -80,15 +90,16 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
  * `ternary` says they are alpha * {-1,0,1} already, packs them. Keeps a pointer to params. */
 void net_load(struct net *n, struct pool *p, const float *params, bool ternary);
 
-/* Runs rows of tokens[rows] at positions pos[rows] (0 begins a sequence; pos[r] > 0 implies pos[r-1] =
- * pos[r] - 1); leaves n->hidden [rows][D]. rows <= max_rows, every token < V. */
+/* Runs rows of tokens[rows] at positions pos[rows] (0 begins a sequence; pos[r] > 0 implies
+ * pos[r-1] = pos[r] - 1); leaves n->hidden [rows][D]. rows <= max_rows, every token < V. */
 void net_forward(struct net *n, struct pool *p, const uint16_t *tokens, const uint32_t *pos,
                  size_t rows);
 
 /* nll[r] = -log softmax(E hidden[r])[target[r]] in nats, after net_forward of the same rows. */
 void net_nll(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float *nll);
 
-/* Logits of rows [first, first + count) after net_forward, out [count][V]. For tests and small uses. */
-void net_logits(struct net *n, size_t first, size_t count, float *out);
+/* Logits of rows [first, first + count) after net_forward, out [count][V]. For tests and small
+ * uses. */
+void net_logits(const struct net *n, size_t first, size_t count, float *out);
 
 #endif
