@@ -1,0 +1,131 @@
+#include "cli/cli_private.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 28 }; /* where the texts of options begin */
+
+static const double int_limit = 9.2e18; /* a bound beyond it is "none" for a long long */
+
+static void print_bound(char *buf, size_t size, double v)
+{
+    snprintf(buf, size, v == floor(v) && fabs(v) < 1e15 ? "%.0f" : "%.10g", v);
+}
+
+const char *cli_range_text(char buf[96], const struct cli_option *o)
+{
+    char low[40];
+    char high[40];
+    bool has_low = o->min > -int_limit;
+    bool has_high = o->max < int_limit;
+    print_bound(low, sizeof low, o->min);
+    print_bound(high, sizeof high, o->max);
+    if (has_low && has_high)
+        snprintf(buf, 96, "%s to %s", low, high);
+    else if (has_low)
+        snprintf(buf, 96, "at least %s", low);
+    else if (has_high)
+        snprintf(buf, 96, "at most %s", high);
+    else
+        *buf = '\0';
+    return buf;
+}
+
+static size_t columns(const char *s, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char)s[i] & 0xC0) != 0x80;
+    return count;
+}
+
+/* Prints words from `text`, the cursor standing in column `at`, broken at CLI_WIDTH; later lines
+ * begin in column `indent`. A newline in text is kept. Returns the column reached. */
+static size_t wrap(FILE *out, const char *text, size_t at, size_t indent)
+{
+    while (*text) {
+        if (*text == '\n') {
+            fprintf(out, "\n%*s", (int)indent, "");
+            at = indent;
+            text++;
+            continue;
+        }
+        size_t spaces = strspn(text, " ");
+        size_t word = strcspn(text + spaces, " \n");
+        size_t width = columns(text + spaces, word);
+        if (at + spaces + width > CLI_WIDTH && at > indent) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else {
+            fprintf(out, "%*s", (int)spaces, "");
+            at += spaces;
+        }
+        fwrite(text + spaces, 1, word, out);
+        at += width;
+        text += spaces + word;
+    }
+    return at;
+}
+
+/* "(1 to 1024)", "(one of none, nfc, nfkc)": what may be given. */
+static void describe_values(char *buf, size_t size, const struct cli_option *o)
+{
+    char range[96];
+    *buf = '\0';
+    if ((o->type == CLI_INT || o->type == CLI_REAL) && *cli_range_text(range, o))
+        snprintf(buf, size, " (%s)", range);
+    if (o->type != CLI_CHOICE)
+        return;
+    size_t n = (size_t)snprintf(buf, size, " (one of");
+    for (size_t i = 0; o->choices[i] && n < size; i++)
+        n += (size_t)snprintf(buf + n, size - n, "%s %s", i ? "," : "", o->choices[i]);
+    if (n < size)
+        snprintf(buf + n, size - n, ")");
+}
+
+static void print_option(FILE *out, const struct cli_option *o)
+{
+    char left[128];
+    char values[256];
+    const char *value = o->value ? o->value : "VALUE";
+    int n = o->letter ? snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name)
+                      : snprintf(left, sizeof left, "      --%s", o->name);
+    size_t used = (size_t)n;
+    if (o->type != CLI_FLAG && used < sizeof left)
+        snprintf(left + used, sizeof left - used, o->type == CLI_OPT_TEXT ? " [%s]" : " %s", value);
+    size_t at = columns(left, strlen(left));
+    fputs(left, out);
+    if (at + 2 > HELP_COLUMN) {
+        putc('\n', out);
+        at = 0;
+    }
+    fprintf(out, "%*s", (int)(HELP_COLUMN - at), "");
+    describe_values(values, sizeof values, o);
+    at = wrap(out, o->help ? o->help : "", HELP_COLUMN, HELP_COLUMN);
+    wrap(out, values, at, HELP_COLUMN);
+    putc('\n', out);
+}
+
+void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out)
+{
+    fputs("Usage: ", out);
+    size_t at = 7 + wrap(out, tool->name, 0, 0);
+    putc(' ', out);
+    wrap(out, tool->synopsis, at + 1, at + 1);
+    fputs("\n\n", out);
+    wrap(out, tool->summary, 0, 0);
+    putc('\n', out);
+    if (n > 0 && all[0].type != CLI_HEADING)
+        fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].type == CLI_HEADING)
+            fprintf(out, "\n%s:\n", all[i].name);
+        else
+            print_option(out, &all[i]);
+    }
+    if (tool->epilog) {
+        putc('\n', out);
+        wrap(out, tool->epilog, 0, 0);
+        putc('\n', out);
+    }
+}

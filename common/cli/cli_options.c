@@ -1,0 +1,238 @@
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli_private.h"
+
+enum { FIRST_CODE = 256 }; /* getopt's code of option i is FIRST_CODE + i, beyond any letter */
+
+static bool asked_help;
+static bool asked_version;
+
+static const struct cli_option general[] = {
+    {.name = "General options", .type = CLI_HEADING},
+    {"quiet", 'q', CLI_FLAG, &cli.quiet, .help = "no talk but errors"},
+    {"verbose", 'v', CLI_FLAG, &cli.verbose, .help = "more talk"},
+    {"help", 'h', CLI_FLAG, &asked_help, .help = "show this help and exit"},
+    {"version", 'V', CLI_FLAG, &asked_version, .help = "show the version and exit"},
+    {"json", 0, CLI_FLAG, &cli.json,
+     .help = "report as JSON, one object a line, on standard output"},
+};
+
+/* All options of the tool, its own and the general ones; lives until exit. */
+static struct {
+    struct cli_option *options;
+    size_t n;
+    bool *given;
+    const char **list_items; /* argc places for each option */
+    struct option *longs;    /* for getopt_long */
+    char *letters;
+} table;
+
+/* A descriptor 0, 1 or 2 that came closed would be taken by the next file opened, and a message
+ * would land in it. It is filled so that using it still fails. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            _exit(1);
+}
+
+static void build_table(const struct cli_tool *tool, int argc)
+{
+    size_t n_general = ARRAY_LEN(general) - !tool->has_json;
+    size_t n = tool->n_options + n_general;
+    free(table.options);
+    free(table.given);
+    free(table.list_items);
+    free(table.longs);
+    free(table.letters);
+    table.n = n;
+    table.options = calloc(n, sizeof *table.options);
+    table.given = calloc(n, sizeof *table.given);
+    table.list_items = calloc(n * (size_t)argc + 1, sizeof *table.list_items);
+    table.longs = calloc(n + 1, sizeof *table.longs);
+    table.letters = calloc(3 * n + 2, 1);
+    if (!table.options || !table.given || !table.list_items || !table.longs || !table.letters)
+        cli_die("out of memory");
+    memcpy(table.options, tool->options, tool->n_options * sizeof *table.options);
+    memcpy(table.options + tool->n_options, general, n_general * sizeof *general);
+    struct option *next = table.longs;
+    char *letter = table.letters;
+    *letter++ = ':'; /* tell a missing value from an unknown option, and print nothing */
+    for (size_t i = 0; i < n; i++) {
+        const struct cli_option *o = &table.options[i];
+        if (o->type == CLI_HEADING)
+            continue;
+        int has_value = o->type == CLI_FLAG       ? no_argument
+                        : o->type == CLI_OPT_TEXT ? optional_argument
+                                                  : required_argument;
+        *next++ = (struct option){o->name, has_value, NULL, FIRST_CODE + (int)i};
+        if (!o->letter)
+            continue;
+        *letter++ = o->letter;
+        for (int colon = 0; colon < has_value; colon++) /* "x:" required, "x::" optional */
+            *letter++ = ':';
+    }
+}
+
+/* The number is to be all of the text: no blanks, no "nan", no hexadecimal. */
+static bool is_plain_number(const char *text, const char *allowed)
+{
+    return *text && text[strspn(text, allowed)] == '\0';
+}
+
+static _Noreturn void refuse_number(const struct cli_option *o, const char *text)
+{
+    char range[96];
+    cli_range_text(range, o);
+    const char *kind = o->type == CLI_INT ? "a whole number" : "a number";
+    cli_usage(*range ? "--%s: expected %s, %s, found '%s'" : "--%s: expected %s%s, found '%s'",
+              o->name, kind, range, text);
+}
+
+static void store_int(const struct cli_option *o, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (!is_plain_number(text, "0123456789+-") || *end || errno || (double)v < o->min ||
+        (double)v > o->max)
+        refuse_number(o, text);
+    *(long long *)o->to = v;
+}
+
+static void store_real(const struct cli_option *o, const char *text)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (!is_plain_number(text, "0123456789+-.eE") || *end || !isfinite(v) || v < o->min ||
+        v > o->max)
+        refuse_number(o, text);
+    *(double *)o->to = v;
+}
+
+static void store_choice(const struct cli_option *o, const char *text)
+{
+    char names[256] = "";
+    size_t n = 0;
+    for (int i = 0; o->choices[i]; i++) {
+        if (strcmp(o->choices[i], text) == 0) {
+            *(int *)o->to = i;
+            return;
+        }
+        if (n < sizeof names)
+            n +=
+                (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", o->choices[i]);
+    }
+    cli_usage("--%s: expected one of %s, found '%s'", o->name, names, text);
+}
+
+static void store(size_t index, int argc, const char *text)
+{
+    const struct cli_option *o = &table.options[index];
+    struct cli_list *list = o->to;
+    switch (o->type) {
+    case CLI_FLAG:
+        *(bool *)o->to = true;
+        break;
+    case CLI_INT:
+        store_int(o, text);
+        break;
+    case CLI_REAL:
+        store_real(o, text);
+        break;
+    case CLI_TEXT:
+    case CLI_OPT_TEXT:
+        *(const char **)o->to = text ? text : "";
+        break;
+    case CLI_LIST:
+        if (!table.given[index])
+            *list = (struct cli_list){.items = table.list_items + index * (size_t)argc};
+        list->items[list->n++] = text;
+        break;
+    case CLI_CHOICE:
+        store_choice(o, text);
+        break;
+    case CLI_HEADING:
+        break;
+    }
+    table.given[index] = true;
+}
+
+/* What getopt objected to: ':' a missing value, '?' an unknown option or a value too many. */
+static _Noreturn void refuse_option(int code, char **argv)
+{
+    const struct cli_option *o = NULL;
+    for (size_t i = 0; i < table.n; i++)
+        if (optopt == FIRST_CODE + (int)i || (optopt > 0 && optopt == table.options[i].letter))
+            o = &table.options[i];
+    if (code == ':' && o)
+        cli_usage("option --%s needs a value: %s", o->name, o->value ? o->value : "VALUE");
+    if (o)
+        cli_usage("option --%s takes no value", o->name);
+    if (optopt > 0)
+        cli_usage("unknown option '-%c'", optopt);
+    cli_usage("unknown or ambiguous option '%s'", argv[optind - 1]);
+}
+
+/* Ends the program after --help or --version. A reader that has seen enough (| head) is no error.
+ */
+static _Noreturn void finish_text(void)
+{
+    if (fflush(stdout) != 0) {
+        if (errno == EPIPE)
+            _exit(0);
+        cli_die("standard output: %s", strerror(errno));
+    }
+    exit(cli_finish());
+}
+
+char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_operands)
+{
+    fill_standard_descriptors();
+    setvbuf(stderr, NULL, _IOLBF,
+            BUFSIZ); /* a line is one write, so those of two tools do not mix */
+    cli_tool_name = tool->name;
+    cli_signal_install();
+    build_table(tool, argc);
+    optind = 0; /* begin anew, also in a program that parses twice */
+    int code;
+    while ((code = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1) {
+        if (code == '?' || code == ':')
+            refuse_option(code, argv);
+        size_t i = 0;
+        if (code >= FIRST_CODE)
+            i = (size_t)(code - FIRST_CODE);
+        else
+            while (table.options[i].letter != code)
+                i++;
+        if (table.options[i].type == CLI_OPT_TEXT && !optarg && optind < argc &&
+            argv[optind][0] != '-')
+            optarg = argv[optind++];
+        store(i, argc, optarg);
+        if (asked_help)
+            cli_help(tool, table.options, table.n, stdout);
+        if (asked_version)
+            printf("%s %s\n", tool->name, BOLT_VERSION);
+        if (asked_help || asked_version)
+            finish_text();
+    }
+    *n_operands = (size_t)(argc - optind);
+    return argv + optind;
+}
+
+bool cli_given(const char *long_name)
+{
+    for (size_t i = 0; i < table.n; i++)
+        if (table.options[i].type != CLI_HEADING && strcmp(table.options[i].name, long_name) == 0)
+            return table.given[i];
+    return false;
+}

@@ -1,0 +1,30 @@
+/* cli_private.h - what the files of cli/ share among themselves. */
+#ifndef CLI_PRIVATE_H
+#define CLI_PRIVATE_H
+
+#include "cli/cli.h"
+
+enum { CLI_WIDTH = 80 }; /* columns of --help */
+
+/* The name of the running tool; "bolt" before cli_parse. */
+extern const char *cli_tool_name;
+
+/* Prints --help for a tool whose options, general ones included, are the n in `all`. */
+void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out);
+
+/* The range of a CLI_INT or CLI_REAL in words: "1 to 1024", "at least 0"; "" if there is none. */
+const char *cli_range_text(char buf[96], const struct cli_option *o);
+
+/* Default handlers for fatal signals; SIGPIPE ignored. */
+void cli_signal_install(void);
+
+/* Wipes the progress line off the terminal if one is shown, so that other text can follow. The
+ * second is for signal handlers: it only ends the line. */
+void cli_progress_clear(void);
+void cli_progress_break(void);
+
+/* The first character of n > 0 bytes: its length if it is well-formed UTF-8, 0 if it is only
+ * unfinished, else minus the number of bytes that one U+FFFD stands for. */
+int cli_utf8_length(const unsigned char *s, size_t n);
+
+#endif

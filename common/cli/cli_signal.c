@@ -1,0 +1,53 @@
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "cli/cli_private.h"
+
+static const int fatal[] = {SIGINT, SIGTERM, SIGHUP};
+
+static volatile sig_atomic_t catching;
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+    if (catching && !caught) {
+        caught = number;
+        return;
+    }
+    file_out_cleanup();
+    cli_progress_break();
+    /* die by the very signal, so that whoever started us sees it; it is blocked in its handler */
+    struct sigaction by_default = {.sa_handler = SIG_DFL};
+    sigset_t only;
+    sigaction(number, &by_default, NULL);
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    sigprocmask(SIG_UNBLOCK, &only, NULL);
+    raise(number);
+}
+
+void cli_signal_install(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
+        struct sigaction before;
+        struct sigaction ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+        sigemptyset(&ours.sa_mask);
+        /* ignored by the parent (nohup, a shell's background job): leave it so */
+        if (sigaction(fatal[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(fatal[i], &ours, NULL);
+    }
+}
+
+void cli_catch(void)
+{
+    catching = 1;
+}
+
+int cli_caught(void)
+{
+    return caught;
+}
