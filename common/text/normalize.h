@@ -17,10 +17,11 @@ struct normalize_stats {
 
 /* Writes the normalised form of in[0..n) to out (replacing its contents): invalid UTF-8 becomes
  * U+FFFD, then NFC or NFKC (or none), then leading and trailing white space (Unicode White_Space)
- * is trimmed. out->n is 0 for an empty story. *n_chars gets the number of code points of the result.
- * Valid ASCII input takes a short cut: it is its own NFC and NFKC. */
-MUST_USE int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct text_buf *out,
-                            size_t *n_chars, struct normalize_stats *stats, struct err *e);
+ * is trimmed. out->n is 0 for an empty story. *n_chars gets the number of code points of the
+ * result. Valid ASCII input takes a short cut: it is its own NFC and NFKC. */
+MUST_USE int normalize_text(enum vocab_normalize form, const char *in, size_t n,
+                            struct text_buf *out, size_t *n_chars, struct normalize_stats *stats,
+                            struct err *e);
 
 /* Code points of valid UTF-8. */
 size_t normalize_count_chars(const char *text, size_t n);

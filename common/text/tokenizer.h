@@ -1,16 +1,16 @@
 /* tokenizer.h - byte-level BPE: normalised text to token ids and back.
  *
- * Text is cut into pre-tokens (pretok.h); in each, the adjacent pair whose merge has the lowest rank
- * is joined again and again (Sennrich et al. 2016, on bytes as in GPT-2); a piece that is no token of
- * the vocabulary reads UNK. The tokenizer itself is read-only and may be shared by threads; each
- * thread brings a cache of pre-tokens it has met. */
+ * Text is cut into pre-tokens (pretok.h); in each, the adjacent pair whose merge has the lowest
+ * rank is joined again and again (Sennrich et al. 2016, on bytes as in GPT-2); a piece that is no
+ * token of the vocabulary reads UNK. The tokenizer itself is read-only and may be shared by
+ * threads; each thread brings a cache of pre-tokens it has met. */
 #ifndef TOKENIZER_H
 #define TOKENIZER_H
 
 #include "text/vocab.h"
 
 struct tokenizer;
-struct tokenizer_cache; /* one a thread; bounded in size */
+struct tokenizer_cache; /* one a thread and tokenizer; bounded in size (4 MiB) */
 
 struct token_buf { /* growable; zero-initialise; free(ids) at the end */
     uint16_t *ids;
@@ -18,22 +18,22 @@ struct token_buf { /* growable; zero-initialise; free(ids) at the end */
     size_t capacity;
 };
 
-/* Keeps a pointer to v, which must outlive it. Errors: a merge of something that is neither a byte nor
- * an earlier merge's result; out of memory. */
+/* Keeps a pointer to v, which must outlive it. Errors: a merge of something that is neither a byte
+ * nor an earlier merge's result; out of memory. */
 struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e);
 void tokenizer_free(struct tokenizer *t); /* NULL is fine */
 
 struct tokenizer_cache *tokenizer_cache_new(struct err *e);
 void tokenizer_cache_free(struct tokenizer_cache *c);
 
-/* Appends the ids of text[0..n) to out. Never yields PAD, BOS or EOS, whatever the text. -1 only when
- * out of memory. */
+/* Appends the ids of text[0..n) to out. Never yields PAD, BOS or EOS, whatever the text. cache may
+ * be NULL (slower) and must not have served another tokenizer. -1 only when out of memory. */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache,
                               const char *text, size_t n, struct token_buf *out, struct err *e);
 
 /* Pieces of one pre-token as base symbols, before the vocabulary is asked: out[i] gets the bytes of
- * piece i (pointing into tables of t). Returns the number of pieces; at most n. For counting GPT-2's
- * base tokens. */
+ * piece i (pointing into tables of t); *n_out, their number, is at most n. -1 only when out of
+ * memory. */
 MUST_USE int tokenizer_pieces(const struct tokenizer *t, const char *pretoken, size_t n,
                               struct vocab_bytes *out, size_t *n_out, struct err *e);
 

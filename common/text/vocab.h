@@ -11,15 +11,17 @@ enum { VOCAB_PAD, VOCAB_UNK, VOCAB_BOS, VOCAB_EOS, VOCAB_N_SPECIAL };
 enum { VOCAB_MAX_TOKENS = 65536, VOCAB_MAX_TOKEN_BYTES = 1024, VOCAB_MAX_MERGES = 1 << 20 };
 
 enum vocab_kind {
-    VOCAB_BPE, /* byte-level BPE trained on the corpus; all 256 bytes are tokens: UNK never happens */
+    VOCAB_BPE, /* byte-level BPE trained on the corpus; all 256 bytes are tokens: UNK never happens
+                */
     VOCAB_GPT2 /* GPT-2's merges; only the most frequent base tokens kept, all others read UNK */
 };
 enum vocab_normalize { VOCAB_NORM_NONE, VOCAB_NORM_NFC, VOCAB_NORM_NFKC };
 enum vocab_type { VOCAB_SPECIAL, VOCAB_BYTE, VOCAB_MERGED }; /* special; one byte; two or more */
 
-extern const char *const vocab_kind_names[2];      /* "bpe", "gpt2" */
-extern const char *const vocab_normalize_names[3]; /* "none", "nfc", "nfkc" */
-extern const char *const vocab_type_names[3];      /* "special", "byte", "merged" */
+extern const char *const vocab_kind_names[2];                  /* "bpe", "gpt2" */
+extern const char *const vocab_normalize_names[3];             /* "none", "nfc", "nfkc" */
+extern const char *const vocab_type_names[3];                  /* "special", "byte", "merged" */
+extern const char *const vocab_special_names[VOCAB_N_SPECIAL]; /* "<pad>" "<unk>" "<bos>" "<eos>" */
 
 struct vocab_bytes {
     const unsigned char *data;
@@ -48,12 +50,15 @@ struct vocab {
     void *storage;              /* owned by vocab_release: the byte strings */
 };
 
-/* Checks what a file may have got wrong: sizes, the four specials, no empty or over-long token, no
- * token twice (but specials), a BPE vocabulary holding all 256 bytes. Messages begin with `name`. */
+/* Checks what a file may have got wrong: sizes, the four specials, no empty or over-long token,
+ * each of its right type, no token twice (but specials); every merge of two parts that are bytes or
+ * earlier results, none twice, none with an over-long result; a BPE vocabulary's tokens being
+ * exactly the 256 bytes and the results of its merges. Messages begin with `name`. */
 MUST_USE int vocab_check(const struct vocab *v, const char *name, struct err *e);
 
-/* XXH3 over kind, normalisation, every token's bytes and type in id order and every merge in rank
- * order. Counts are left out: they do not change what an id means. */
+/* A chain of XXH3 hashes over kind, normalisation, every token's bytes and type in id order and
+ * every merge in rank order (spelled out in format/VOCAB.md). Counts are left out: they do not
+ * change what an id means. Allocates nothing. */
 uint64_t vocab_fingerprint(const struct vocab *v);
 
 /* Frees tokens, merges and storage; safe on a zeroed struct. */

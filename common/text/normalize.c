@@ -1,0 +1,128 @@
+#include "text/normalize.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/unicode.h"
+
+static const char REPLACEMENT[] = "\xef\xbf\xbd";
+
+static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
+{
+    if (n > b->capacity - b->n) {
+        size_t wanted;
+        if (!size_add(b->n, n, &wanted) || wanted > SIZE_MAX / 2)
+            return err_set(e, "out of memory for a text");
+        wanted = MAX(wanted, b->capacity + b->capacity / 2);
+        char *grown = realloc(b->data, wanted);
+        if (!grown)
+            return err_set(e, "out of memory for a text of %zu bytes", wanted);
+        b->data = grown;
+        b->capacity = wanted;
+    }
+    if (n)
+        memcpy(b->data + b->n, data, n);
+    b->n += n;
+    return 0;
+}
+
+/* Length of the ASCII run that begins s[0..n). */
+static size_t ascii_run(const char *s, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t word;
+        memcpy(&word, s + i, 8);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < n && (unsigned char)s[i] < 0x80)
+        i++;
+    return i;
+}
+
+/* Appends the characters from s up to the next ASCII one (all of them not ASCII) or n, with U+FFFD
+ * for whatever is not valid; returns their number of bytes through *used. */
+static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *used,
+                           struct normalize_stats *stats, struct err *e)
+{
+    size_t i = 0;
+    while (i < n && (unsigned char)s[i] >= 0x80) {
+        int32_t code;
+        size_t length = unicode_decode(s + i, n - i, &code);
+        bool valid = code != UNICODE_INVALID;
+        stats->n_invalid += !valid;
+        if (append(b, valid ? s + i : REPLACEMENT, valid ? length : 3, e))
+            return -1;
+        i += length;
+    }
+    *used = i;
+    return 0;
+}
+
+/* Puts b->data[from..n) into composed form. */
+static int compose_tail(struct text_buf *b, size_t from, bool compat, struct err *e)
+{
+    char *composed;
+    size_t n;
+    if (unicode_compose(compat, b->data + from, b->n - from, &composed, &n, e))
+        return -1;
+    b->n = from;
+    int status = append(b, composed, n, e);
+    free(composed);
+    return status;
+}
+
+static void trim(struct text_buf *b)
+{
+    size_t start = 0;
+    size_t length;
+    while (start < b->n &&
+           unicode_class_at(b->data + start, b->n - start, &length) == UNICODE_SPACE)
+        start += length;
+    while (b->n > start) {
+        size_t last = b->n - 1;
+        while (last > start && ((unsigned char)b->data[last] & 0xc0) == 0x80)
+            last--;
+        if (unicode_class_at(b->data + last, b->n - last, &length) != UNICODE_SPACE)
+            break;
+        b->n = last;
+    }
+    b->n -= start;
+    if (start && b->n)
+        memmove(b->data, b->data + start, b->n);
+}
+
+/* ASCII characters are starters that never combine with what stands before them, so text may be
+ * composed in pieces that each begin with one. Only the pieces with other characters need it. */
+int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct text_buf *out,
+                   size_t *n_chars, struct normalize_stats *stats, struct err *e)
+{
+    out->n = 0;
+    for (size_t i = 0; i < n;) {
+        size_t run = ascii_run(in + i, n - i);
+        if (append(out, in + i, run, e))
+            return -1;
+        i += run;
+        if (i == n)
+            break;
+        size_t from = out->n - (run > 0);
+        size_t used;
+        if (append_repaired(out, in + i, n - i, &used, stats, e))
+            return -1;
+        i += used;
+        if (form != VOCAB_NORM_NONE && compose_tail(out, from, form == VOCAB_NORM_NFKC, e))
+            return -1;
+    }
+    trim(out);
+    *n_chars = normalize_count_chars(out->data, out->n);
+    return 0;
+}
+
+size_t normalize_count_chars(const char *text, size_t n)
+{
+    size_t n_continued = 0;
+    for (size_t i = 0; i < n; i++)
+        n_continued += ((unsigned char)text[i] & 0xc0) == 0x80;
+    return n - n_continued;
+}

@@ -1,0 +1,283 @@
+#include "text/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/merges.h"
+#include "text/pretok.h"
+
+struct tokenizer {
+    const struct vocab *v;
+    struct merges merges;
+    uint16_t *ids; /* [n_symbols]: token of a symbol, or UNK */
+};
+
+/* One pre-token under way: a doubly linked list of symbols over its positions, and a heap of the
+ * merges that might be made, so that n bytes cost O(n log n) whatever they are. */
+enum { WORK_SMALL = 64, WORK_BYTES = 3 * sizeof(uint64_t) + 3 * sizeof(uint32_t) };
+struct work {
+    uint64_t *heap; /* [3n] rank << 32 | position: lowest rank first, then leftmost */
+    size_t n_heap;
+    uint32_t *symbol; /* [n] */
+    uint32_t *next;   /* [n]; n at the end */
+    uint32_t *prev;   /* [n]; n at the start */
+    uint32_t n;
+    uint64_t *memory; /* owned; NULL for a short pre-token, which lives in `small` */
+    uint64_t small[WORK_SMALL * WORK_BYTES / sizeof(uint64_t)];
+};
+
+/* The pre-tokens met most lately, each in one cache line, in sets of two by hash. */
+enum { CACHE_SETS = 1 << 15, CACHE_MAX_BYTES = 24, CACHE_MAX_IDS = 19 };
+struct cache_entry {
+    uint64_t key[CACHE_MAX_BYTES / 8]; /* the bytes, then zeros */
+    uint8_t n;                         /* bytes; 0: free */
+    uint8_t n_ids;
+    uint16_t ids[CACHE_MAX_IDS];
+};
+struct tokenizer_cache {
+    struct cache_entry entries[CACHE_SETS][2]; /* of each set, the one put in last stands first */
+};
+
+struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e)
+{
+    struct tokenizer *t = calloc(1, sizeof *t);
+    if (!t) {
+        err_set(e, "out of memory for a tokenizer");
+        return NULL;
+    }
+    t->v = v;
+    struct bytemap tokens = {0};
+    if (merges_init(&t->merges, v, "vocabulary", e))
+        goto fail;
+    t->ids = calloc(t->merges.n_symbols, sizeof *t->ids);
+    if (!t->ids || bytemap_init(&tokens, v->n_tokens)) {
+        err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
+        goto fail;
+    }
+    for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
+        (void)bytemap_add(&tokens, v->tokens[id].bytes, id);
+    for (uint32_t s = 0; s < t->merges.n_symbols; s++) {
+        uint32_t id = bytemap_get(&tokens, t->merges.symbols[s]);
+        t->ids[s] = id == BYTEMAP_NONE ? VOCAB_UNK : (uint16_t)id;
+    }
+    bytemap_release(&tokens);
+    return t;
+fail:
+    bytemap_release(&tokens);
+    tokenizer_free(t);
+    return NULL;
+}
+
+void tokenizer_free(struct tokenizer *t)
+{
+    if (!t)
+        return;
+    merges_release(&t->merges);
+    free(t->ids);
+    free(t);
+}
+
+static void heap_push(struct work *w, uint64_t key)
+{
+    size_t i = w->n_heap++;
+    while (i > 0 && w->heap[(i - 1) / 2] > key) {
+        w->heap[i] = w->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    w->heap[i] = key;
+}
+
+static uint64_t heap_pop(struct work *w)
+{
+    uint64_t top = w->heap[0];
+    uint64_t key = w->heap[--w->n_heap];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < w->n_heap; i = child) {
+        child += child + 1 < w->n_heap && w->heap[child + 1] < w->heap[child];
+        if (w->heap[child] >= key)
+            break;
+        w->heap[i] = w->heap[child];
+    }
+    w->heap[i] = key;
+    return top;
+}
+
+/* Proposes joining the symbol at position i with its neighbour, if there is such a merge. */
+static void propose(const struct merges *m, struct work *w, uint32_t i)
+{
+    if (i == w->n || w->next[i] == w->n)
+        return;
+    uint32_t rank = pairmap_get(&m->ranks, w->symbol[i], w->symbol[w->next[i]]);
+    if (rank != PAIRMAP_NONE)
+        heap_push(w, (uint64_t)rank << 32 | i);
+}
+
+/* Runs all merges of the pre-token. Positions joined to their left neighbour get a symbol that is
+ * in no merge, so proposals made before that are known to be stale. */
+static void merge_all(const struct merges *m, struct work *w, const char *bytes)
+{
+    const uint32_t gone = UINT32_MAX;
+    for (uint32_t i = 0; i < w->n; i++) {
+        w->symbol[i] = (unsigned char)bytes[i];
+        w->next[i] = i + 1;
+        w->prev[i] = i ? i - 1 : w->n;
+    }
+    for (uint32_t i = 0; i < w->n; i++)
+        propose(m, w, i);
+    while (w->n_heap) {
+        uint64_t top = heap_pop(w);
+        uint32_t i = (uint32_t)top;
+        const struct merges_pair *p = &m->pairs[top >> 32];
+        uint32_t j = w->next[i];
+        if (w->symbol[i] != p->left || j == w->n || w->symbol[j] != p->right)
+            continue;
+        w->symbol[i] = p->result;
+        w->symbol[j] = gone;
+        w->next[i] = w->next[j];
+        if (w->next[i] < w->n)
+            w->prev[w->next[i]] = i;
+        propose(m, w, w->prev[i]);
+        propose(m, w, i);
+    }
+}
+
+static int work_init(struct work *w, size_t n, struct err *e)
+{
+    w->memory = NULL;
+    w->heap = w->small;
+    if (n > WORK_SMALL) {
+        size_t size;
+        if (n < UINT32_MAX && size_mul(n, WORK_BYTES, &size))
+            w->memory = malloc(size);
+        if (!w->memory)
+            return err_set(e, "out of memory for a word of %zu bytes", n);
+        w->heap = w->memory;
+    }
+    w->n_heap = 0;
+    w->n = (uint32_t)n;
+    w->symbol = (uint32_t *)(void *)(w->heap + 3 * n);
+    w->next = w->symbol + n;
+    w->prev = w->next + n;
+    return 0;
+}
+
+int tokenizer_pieces(const struct tokenizer *t, const char *pretoken, size_t n,
+                     struct vocab_bytes *out, size_t *n_out, struct err *e)
+{
+    struct work w;
+    if (work_init(&w, n, e))
+        return -1;
+    merge_all(&t->merges, &w, pretoken);
+    *n_out = 0;
+    for (uint32_t i = 0; i < w.n; i = w.next[i])
+        out[(*n_out)++] = t->merges.symbols[w.symbol[i]];
+    free(w.memory);
+    return 0;
+}
+
+static int reserve(struct token_buf *b, size_t more, struct err *e)
+{
+    if (more <= b->capacity - b->n)
+        return 0;
+    size_t wanted = MAX(b->n + more, b->capacity + b->capacity / 2);
+    uint16_t *grown = wanted <= SIZE_MAX / 4 ? realloc(b->ids, wanted * sizeof *grown) : NULL;
+    if (!grown)
+        return err_set(e, "out of memory for %zu tokens", wanted);
+    b->ids = grown;
+    b->capacity = wanted;
+    return 0;
+}
+
+/* Appends the ids of one pre-token; out has room for n of them. */
+static int encode_pretoken(const struct tokenizer *t, const char *bytes, size_t n,
+                           struct token_buf *out, struct err *e)
+{
+    struct work w;
+    if (work_init(&w, n, e))
+        return -1;
+    merge_all(&t->merges, &w, bytes);
+    for (uint32_t i = 0; i < w.n; i = w.next[i])
+        out->ids[out->n++] = t->ids[w.symbol[i]];
+    free(w.memory);
+    return 0;
+}
+
+static bool same_key(const struct cache_entry *a, const struct cache_entry *b)
+{
+    return a->n == b->n && a->key[0] == b->key[0] && a->key[1] == b->key[1] &&
+           a->key[2] == b->key[2];
+}
+
+static size_t cache_set(const struct cache_entry *c)
+{
+    uint64_t h = (c->key[0] ^ c->n) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 32 ^ c->key[1]) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ h >> 32 ^ c->key[2]) * UINT64_C(0x94d049bb133111eb);
+    return (size_t)(h >> 32) % CACHE_SETS;
+}
+
+/* encode_pretoken by way of the cache, for 0 < n <= CACHE_MAX_BYTES. */
+static int encode_cached(const struct tokenizer *t, struct tokenizer_cache *cache,
+                         const char *bytes, size_t n, struct token_buf *out, struct err *e)
+{
+    struct cache_entry wanted = {.n = (uint8_t)n};
+    memcpy(wanted.key, bytes, n);
+    struct cache_entry *set = cache->entries[cache_set(&wanted)];
+    for (int way = 0; way < 2; way++) {
+        if (!same_key(&set[way], &wanted))
+            continue;
+        for (size_t i = 0; i < set[way].n_ids; i++)
+            out->ids[out->n++] = set[way].ids[i];
+        return 0;
+    }
+    size_t before = out->n;
+    if (encode_pretoken(t, bytes, n, out, e))
+        return -1;
+    size_t n_ids = out->n - before;
+    if (n_ids > CACHE_MAX_IDS)
+        return 0;
+    wanted.n_ids = (uint8_t)n_ids;
+    memcpy(wanted.ids, out->ids + before, n_ids * sizeof *wanted.ids);
+    set[1] = set[0];
+    set[0] = wanted;
+    return 0;
+}
+
+struct tokenizer_cache *tokenizer_cache_new(struct err *e)
+{
+    struct tokenizer_cache *c = calloc(1, sizeof *c);
+    if (!c)
+        err_set(e, "out of memory for a cache of words");
+    return c;
+}
+
+void tokenizer_cache_free(struct tokenizer_cache *c)
+{
+    free(c);
+}
+
+int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, const char *text,
+                     size_t n, struct token_buf *out, struct err *e)
+{
+    for (size_t at = 0; at < n;) {
+        size_t length = pretok_next(text + at, n - at);
+        if (reserve(out, length, e))
+            return -1;
+        int status = cache && length <= CACHE_MAX_BYTES
+                         ? encode_cached(t, cache, text + at, length, out, e)
+                         : encode_pretoken(t, text + at, length, out, e);
+        if (status)
+            return -1;
+        at += length;
+    }
+    return 0;
+}
+
+struct vocab_bytes tokenizer_decode(const struct tokenizer *t, uint16_t id)
+{
+    if (id == VOCAB_UNK)
+        return (struct vocab_bytes){(const unsigned char *)"\xef\xbf\xbd", 3};
+    if (id < VOCAB_N_SPECIAL)
+        return (struct vocab_bytes){(const unsigned char *)"", 0};
+    return t->v->tokens[id].bytes;
+}

@@ -1,0 +1,33 @@
+/* unicode.h - code points: decoding, classes, canonical composition. The one door to utf8proc. */
+#ifndef UNICODE_H
+#define UNICODE_H
+
+#include "base/err.h"
+
+enum unicode_class {
+    UNICODE_OTHER,  /* none of those below; also invalid bytes */
+    UNICODE_LETTER, /* \p{L} */
+    UNICODE_NUMBER, /* \p{N} */
+    UNICODE_SPACE   /* White_Space */
+};
+enum { UNICODE_INVALID = -1 };
+
+/* Class of every ASCII character; all bytes from 128 up read UNICODE_OTHER here. */
+extern const unsigned char unicode_ascii_class[256];
+
+/* Decodes the character at s[0..n), n > 0: returns its length in bytes and stores its code point,
+ * or UNICODE_INVALID with the length of the maximal subpart that is no valid UTF-8 (what one U+FFFD
+ * replaces: Unicode 15, section 3.9, table 3-8). */
+size_t unicode_decode(const char *s, size_t n, int32_t *code);
+
+/* Class of a code point or UNICODE_INVALID. */
+enum unicode_class unicode_class(int32_t code);
+
+/* The same for the character at s[0..n), n > 0, whose length goes to *length. */
+enum unicode_class unicode_class_at(const char *s, size_t n, size_t *length);
+
+/* NFC, or NFKC if compat, of s[0..n), valid UTF-8. *out is malloc'ed, *n_out its bytes. */
+MUST_USE int unicode_compose(bool compat, const char *s, size_t n, char **out, size_t *n_out,
+                             struct err *e);
+
+#endif
