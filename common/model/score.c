@@ -153,6 +153,11 @@ const struct score_sum *score_finish(struct score *s)
     return &s->sum;
 }
 
+const struct score_sum *score_so_far(const struct score *s)
+{
+    return &s->sum;
+}
+
 void score_sum_add(struct score_sum *total, const struct score_sum *part)
 {
     total->nats += part->nats;

@@ -41,6 +41,9 @@ void score_tokens(struct score *s, const uint16_t *ids, size_t n, uint64_t n_cha
 /* Runs what is gathered and returns the sums so far. More stories may follow. */
 const struct score_sum *score_finish(struct score *s);
 
+/* The sums of what has run already, without running more: for a progress line. */
+const struct score_sum *score_so_far(const struct score *s);
+
 /* total += part. */
 void score_sum_add(struct score_sum *total, const struct score_sum *part);
 

@@ -1,0 +1,196 @@
+#include "eval/eval.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* One file being scored. */
+struct run {
+    struct eval *eval;
+    struct score *score;
+    struct score *v4; /* NULL unless asked for */
+    uint64_t n_stories;
+    uint64_t n_chars, n_bytes; /* of all stories */
+    struct cli_progress *progress;
+    uint64_t done, total; /* bytes of all files */
+    double start;
+};
+
+int eval_open(struct eval *v, const struct eval_options *o, const char *model, const char *vocab,
+              enum cpu_level level, int n_threads, struct err *e)
+{
+    *v = (struct eval){.options = *o};
+    kern_init(&v->kern, level);
+    if (any_open(&v->bolt, model, vocab, &v->kern, e))
+        return -1;
+    const struct dims *d = &v->bolt.model.dims;
+    v->pool = pool_new(n_threads, e);
+    if (!v->pool)
+        return -1;
+    v->cache = tokenizer_cache_new(e);
+    if (!v->cache)
+        return -1;
+    struct arena measure;
+    arena_measure(&measure);
+    arena_alloc(&measure, dims_n_floats(d), sizeof *v->params);
+    net_init(&v->net, d, score_rows(d), false, &v->kern, &measure);
+    if (measure.overflow)
+        return err_set(e, "%s: the model needs more memory than can be addressed", model);
+    if (arena_init(&v->arena, measure.used, e))
+        return -1;
+    v->params = arena_alloc(&v->arena, dims_n_floats(d), sizeof *v->params);
+    net_init(&v->net, d, score_rows(d), false, &v->kern, &v->arena);
+    model_to_params(&v->bolt.model, v->params);
+    net_load(&v->net, v->pool, v->params, true);
+    return 0;
+}
+
+void eval_close(struct eval *v)
+{
+    tokenizer_cache_free(v->cache);
+    pool_free(v->pool);
+    arena_release(&v->arena);
+    bolt_close(&v->bolt);
+    free(v->text.data);
+    free(v->ids.ids);
+    *v = (struct eval){0};
+}
+
+bool eval_has_unk(const struct eval *v)
+{
+    return v->bolt.vocab->kind == VOCAB_GPT2;
+}
+
+static void add_story(struct run *r, const uint16_t *ids, size_t n, uint64_t n_chars,
+                      uint64_t n_bytes)
+{
+    score_story(r->score, ids, n, n_chars, n_bytes);
+    bool v4 = r->v4 && r->n_stories < EVAL_V4_STORIES && n_chars >= EVAL_V4_MIN_CHARS && n >= 2;
+    if (v4)
+        score_tokens(r->v4, ids, MIN(n, EVAL_V4_PREDICTIONS + 1), n_chars, n_bytes);
+    r->n_stories++;
+    r->n_chars += n_chars;
+    r->n_bytes += n_bytes;
+}
+
+static int on_story(void *context, const char *text, size_t n, struct err *e)
+{
+    struct run *r = context;
+    struct eval *v = r->eval;
+    struct normalize_stats stats = {0};
+    size_t n_chars;
+    if (normalize_text(v->bolt.vocab->normalize, text, n, &v->text, &n_chars, &stats, e))
+        return -1;
+    if (v->text.n == 0)
+        return 0; /* prep drops empty stories too */
+    v->ids.n = 0;
+    if (tokenizer_encode(v->bolt.tokenizer, v->cache, v->text.data, v->text.n, &v->ids, e))
+        return -1;
+    add_story(r, v->ids.ids, v->ids.n, n_chars, v->text.n);
+    return 0;
+}
+
+/* share: of the file at hand, 0 if unknown. */
+static void show_progress(struct run *r, uint64_t bytes, bool known)
+{
+    char stories[32];
+    char tokens[32];
+    char detail[128];
+    const struct score_sum *sum = score_so_far(r->score);
+    double rate = (double)sum->n_tokens / MAX(cli_seconds() - r->start, 1e-9);
+    snprintf(detail, sizeof detail, "%s stories, %s tokens/s",
+             cli_count_text(stories, r->n_stories), cli_count_text(tokens, (uint64_t)rate));
+    double share = known && r->total ? (double)(r->done + bytes) / (double)r->total : -1;
+    cli_progress_update(r->progress, MIN(share, 1.0), detail);
+}
+
+static void on_progress(void *context, uint64_t read, uint64_t total)
+{
+    show_progress(context, read, total > 0);
+}
+
+/* Size of a story's text. Exact where nothing is UNK: its tokens then decode to the text. */
+static void measure_story(const struct eval *v, const uint16_t *ids, size_t n, uint64_t *n_chars,
+                          uint64_t *n_bytes)
+{
+    *n_chars = 0;
+    *n_bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct vocab_bytes b = tokenizer_decode(v->bolt.tokenizer, ids[i]);
+        *n_bytes += b.n;
+        for (uint32_t k = 0; k < b.n; k++) /* every byte but a continuation begins a character */
+            *n_chars += (b.data[k] & 0xc0) != 0x80;
+    }
+}
+
+static int check_shard(const struct run *r, const struct shard *s, const char *path, struct err *e)
+{
+    const struct bolt *b = &r->eval->bolt;
+    if (s->vocab_fingerprint != b->vocab_fingerprint || s->vocab_size != (uint32_t)b->model.dims.V)
+        return err_set(e,
+                       "%s: made with another vocabulary than the model (found %016" PRIx64
+                       ", expected %016" PRIx64 ")",
+                       path, s->vocab_fingerprint, b->vocab_fingerprint);
+    if (r->v4 && s->n_unk > 0)
+        return err_set(
+            e, "%s: --v4-scoring needs the text itself: the shard holds %" PRIu64 " unknown tokens",
+            path, s->n_unk);
+    return 0;
+}
+
+static int read_shard(struct run *r, const char *path, struct err *e)
+{
+    struct shard s;
+    if (shard_open(&s, path, e))
+        return -1;
+    int status = check_shard(r, &s, path, e);
+    for (uint64_t i = 0; i < s.n_stories && status == 0; i++) {
+        const uint16_t *ids = s.tokens + s.stories[i];
+        size_t n = (size_t)(s.stories[i + 1] - s.stories[i]) - 1; /* EOS is added in scoring */
+        uint64_t n_chars = 0;
+        uint64_t n_bytes = 0;
+        if (r->v4)
+            measure_story(r->eval, ids, n, &n_chars, &n_bytes);
+        add_story(r, ids, n, n_chars, n_bytes);
+        show_progress(r, s.stories[i + 1] * s.map.size / s.n_tokens, true);
+    }
+    r->n_chars = s.n_chars;
+    r->n_bytes = s.n_bytes;
+    shard_close(&s);
+    return status;
+}
+
+static int read_any(struct run *r, const char *path, struct err *e)
+{
+    if (shard_probe(path))
+        return read_shard(r, path, e);
+    return corpus_read(path, &r->eval->options.corpus, on_story, on_progress, r, e);
+}
+
+int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,
+              uint64_t total, struct eval_result *out, struct err *e)
+{
+    struct run r = {.eval = v, .progress = p, .done = done, .total = total, .start = cli_seconds()};
+    int status = -1;
+    r.score = score_new(&v->net, v->pool, e);
+    if (!r.score)
+        goto out;
+    if (v->options.v4_scoring && !(r.v4 = score_new(&v->net, v->pool, e)))
+        goto out;
+    if (read_any(&r, path, e))
+        goto out;
+    if (r.n_stories == 0) {
+        err_set(e, "%s: no story in it", path);
+        goto out;
+    }
+    *out = (struct eval_result){.name = path, .sum = *score_finish(r.score)};
+    out->sum.n_chars = r.n_chars;
+    out->sum.n_bytes = r.n_bytes;
+    if (r.v4)
+        out->v4 = *score_finish(r.v4);
+    out->seconds = cli_seconds() - r.start;
+    status = 0;
+out:
+    score_free(r.v4);
+    score_free(r.score);
+    return status;
+}

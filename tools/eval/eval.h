@@ -1,0 +1,57 @@
+/* eval.h - scores files of text or shards with one model. */
+#ifndef EVAL_H
+#define EVAL_H
+
+#include "bolt/any.h"
+#include "cli/cli.h"
+#include "corpus/corpus.h"
+#include "format/shard.h"
+#include "model/score.h"
+#include "text/normalize.h"
+
+/* The arithmetic of the original v4 script: of the first 500 stories those longer than 50
+ * characters, the first token of each given but not scored, at most 256 predictions a story, no EOS
+ * - while the characters of the whole story count. */
+enum { EVAL_V4_STORIES = 500, EVAL_V4_MIN_CHARS = 51, EVAL_V4_PREDICTIONS = 256 };
+
+/* What is done with the files. */
+struct eval_options {
+    struct corpus_options corpus;
+    bool v4_scoring;
+};
+
+/* A model ready to score, and what reading text takes. */
+struct eval {
+    struct eval_options options;
+    struct bolt bolt;
+    struct kern kern;
+    struct pool *pool;
+    struct arena arena;
+    float *params; /* the model expanded to floats */
+    struct net net;
+    struct tokenizer_cache *cache;
+    struct text_buf text; /* scratch: one normalised story */
+    struct token_buf ids; /* scratch: its tokens */
+};
+
+struct eval_result {
+    const char *name; /* the file's, or NULL for the total of several */
+    struct score_sum sum;
+    struct score_sum v4; /* all zero unless v4_scoring */
+    double seconds;
+};
+
+/* Opens the model (any_open) and prepares it. eval_close in any case. */
+MUST_USE int eval_open(struct eval *v, const struct eval_options *o, const char *model,
+                       const char *vocab, enum cpu_level level, int n_threads, struct err *e);
+void eval_close(struct eval *v);
+
+/* Scores every story of a text file of any form, or of a shard. `done` of `total` bytes of the
+ * files lie behind already: for the progress line. A file without a story is an error. */
+MUST_USE int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,
+                       uint64_t total, struct eval_result *r, struct err *e);
+
+/* True if text may hold what the vocabulary has no token for, so that UNK stands for it. */
+bool eval_has_unk(const struct eval *v);
+
+#endif

@@ -1,0 +1,115 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "eval/report.h"
+
+static const char *vocab;
+static const char *cpu = "auto";
+static const char *field = "story";
+static int format = CORPUS_AUTO;
+static long long threads;
+static bool v4_scoring;
+
+static const struct cli_option options[] = {
+    {.name = "Text", .type = CLI_HEADING},
+    {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
+     "form of the text: auto, text, json or jsonl (default auto: told by content)",
+     corpus_format_names},
+    {"field", 0, CLI_TEXT, &field, 0, 0, "NAME",
+     "field of a JSON object that holds the story (default story)", NULL},
+    {.name = "Scoring", .type = CLI_HEADING},
+    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
+     "vocabulary database of a checkpoint; a blob needs none", NULL},
+    {"v4-scoring", 0, CLI_FLAG, &v4_scoring, 0, 0, NULL,
+     "add the figures of the original v4 script, which read lower", NULL},
+    {.name = "Machine", .type = CLI_HEADING},
+    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
+     "worker threads (default: the processors this process may use)", NULL},
+    {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
+     "instruction set: auto, c, avx2 or avx512 (default auto)", NULL},
+};
+
+static const struct cli_tool tool = {
+    .name = "eval",
+    .synopsis = "[options] MODEL FILE...",
+    .summary = "Measures how well a model predicts text: loss, perplexity, bits per character.",
+    .epilog =
+        "MODEL is a blob made by export or, with --vocab, a checkpoint made by train. FILE is\n"
+        "text in any form that prep reads, - for standard input, or a shard.\n\n"
+        "  eval model.bolt valid.txt.gz\n"
+        "  eval --vocab data/vocab.db checkpoints/best.safetensors data/valid.shard\n",
+    .options = options,
+    .n_options = ARRAY_LEN(options),
+    .has_json = true,
+};
+
+/* A file that is not there is better found before the hours spent on those before it. */
+static uint64_t check_files(char **files, size_t n)
+{
+    uint64_t total = 0;
+    bool known = true;
+    for (size_t i = 0; i < n; i++) {
+        struct err e;
+        if (strcmp(files[i], "-") != 0 && access(files[i], R_OK) != 0) {
+            err_errno(&e, "%s", files[i]);
+            cli_die("%s", e.text);
+        }
+        uint64_t size = corpus_size(files[i]);
+        known = known && size > 0;
+        total += size;
+    }
+    return known ? total : 0;
+}
+
+static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
+                        struct eval_result *results)
+{
+    struct err e;
+    struct cli_progress progress;
+    uint64_t done = 0;
+    cli_progress_start(&progress, "eval");
+    for (size_t i = 0; i < n; i++) {
+        if (eval_file(v, files[i], &progress, done, total, &results[i], &e)) {
+            cli_progress_end(&progress);
+            cli_die("%s", e.text);
+        }
+        done += corpus_size(files[i]);
+    }
+    cli_progress_end(&progress);
+}
+
+int main(int argc, char **argv)
+{
+    size_t n;
+    char **operands = cli_parse(&tool, argc, argv, &n);
+    if (n < 2)
+        cli_usage(n ? "no FILE to score" : "no MODEL given");
+    n--;
+    struct err e;
+    enum cpu_level level;
+    if (cpu_parse(cpu, &level, &e))
+        cli_usage("--cpu: %s", e.text);
+    uint64_t total = check_files(operands + 1, n);
+
+    struct eval v;
+    struct eval_options o = {{.format = (enum corpus_format)format, .field = field}, v4_scoring};
+    int n_threads = threads ? (int)threads : cpu_count();
+    if (eval_open(&v, &o, operands[0], vocab, level, n_threads, &e))
+        cli_die("%s", e.text);
+    struct eval_result *results = calloc(n, sizeof *results);
+    if (!results)
+        cli_die("out of memory for %zu results", n);
+    score_files(&v, operands + 1, n, total, results);
+    if (cli.json) {
+        report_json(results, n, v4_scoring);
+    } else {
+        report_table(results, n, eval_has_unk(&v));
+        if (v4_scoring)
+            report_v4_table(results, n, eval_has_unk(&v));
+    }
+    free(results);
+    eval_close(&v);
+    return cli_finish();
+}

@@ -1,0 +1,105 @@
+#include "eval/report.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static struct eval_result total_of(const struct eval_result *r, size_t n)
+{
+    struct eval_result total = {0};
+    for (size_t i = 0; i < n; i++) {
+        score_sum_add(&total.sum, &r[i].sum);
+        score_sum_add(&total.v4, &r[i].v4);
+        total.seconds += r[i].seconds;
+    }
+    return total;
+}
+
+static void print_row(const struct score_sum *s, const char *name, bool has_unk)
+{
+    char stories[32];
+    char tokens[32];
+    char chars[32];
+    printf("%8.4f %9.3f %7.4f %7.4f %11s %13s %15s", score_loss(s), score_ppl(s), score_bpc(s),
+           score_bpb(s), cli_count_text(stories, s->n_stories), cli_count_text(tokens, s->n_tokens),
+           cli_count_text(chars, s->n_chars));
+    if (has_unk)
+        printf(" %7.3f%%", 100 * score_unk(s));
+    fputs("  ", stdout);
+    struct cli_utf8 u = {.terminal = isatty(STDOUT_FILENO) == 1};
+    cli_utf8_write(&u, stdout, name, strlen(name));
+    cli_utf8_flush(&u, stdout);
+    putchar('\n');
+}
+
+static void print_rows(const struct eval_result *r, size_t n, bool has_unk, bool v4)
+{
+    printf("%8s %9s %7s %7s %11s %13s %15s%s  %s\n", "loss", "ppl", "bpc", "bpb", "stories",
+           "tokens", "characters", has_unk ? "      UNK" : "", "file");
+    for (size_t i = 0; i < n; i++)
+        if (!v4 || r[i].v4.n_tokens > 0)
+            print_row(v4 ? &r[i].v4 : &r[i].sum, r[i].name, has_unk);
+    if (n > 1) {
+        struct eval_result total = total_of(r, n);
+        if (!v4 || total.v4.n_tokens > 0)
+            print_row(v4 ? &total.v4 : &total.sum, "(total)", has_unk);
+    }
+}
+
+void report_table(const struct eval_result *r, size_t n, bool has_unk)
+{
+    print_rows(r, n, has_unk, false);
+    if (has_unk)
+        puts("UNK: share of predictions whose target is the unknown token; it is easy to predict "
+             "and\nflatters the figures.");
+}
+
+void report_v4_table(const struct eval_result *r, size_t n, bool has_unk)
+{
+    printf(
+        "\nArithmetic of the original v4 script (of the first %d stories those longer than %d\n"
+        "characters, first token not scored, cut at %d predictions while all characters count):\n"
+        "it reads lower and compares only with figures made the same way.\n",
+        EVAL_V4_STORIES, EVAL_V4_MIN_CHARS - 1, EVAL_V4_PREDICTIONS);
+    print_rows(r, n, has_unk, true);
+}
+
+static void put_sum(struct cli_json *j, const struct score_sum *s)
+{
+    cli_json_real(j, "loss", score_loss(s));
+    cli_json_real(j, "ppl", score_ppl(s));
+    cli_json_real(j, "bpc", score_bpc(s));
+    cli_json_real(j, "bpb", score_bpb(s));
+    cli_json_uint(j, "n_tokens", s->n_tokens);
+    cli_json_uint(j, "n_chars", s->n_chars);
+    cli_json_uint(j, "n_bytes", s->n_bytes);
+    cli_json_uint(j, "n_stories", s->n_stories);
+    cli_json_real(j, "unk_share", score_unk(s));
+}
+
+static void put_result(const struct eval_result *r, size_t n_files, bool v4)
+{
+    struct cli_json j;
+    cli_json_begin(&j, stdout);
+    if (r->name)
+        cli_json_text(&j, "file", r->name);
+    else
+        cli_json_uint(&j, "files", n_files);
+    put_sum(&j, &r->sum);
+    cli_json_real(&j, "seconds", r->seconds);
+    if (v4) {
+        cli_json_object(&j, "v4_scoring");
+        put_sum(&j, &r->v4);
+        cli_json_object_end(&j);
+    }
+    cli_json_end(&j);
+}
+
+void report_json(const struct eval_result *r, size_t n, bool v4)
+{
+    for (size_t i = 0; i < n; i++)
+        put_result(&r[i], n, v4);
+    if (n > 1) {
+        struct eval_result total = total_of(r, n);
+        put_result(&total, n, v4);
+    }
+}
