@@ -10,14 +10,24 @@ void arena_measure(struct arena *a)
     *a = (struct arena){0};
 }
 
+/* Whole huge pages from 2 MiB up. `size` itself stays the limit, so that no slack hides a mistake.
+ */
+static size_t mapped_size(size_t size)
+{
+    return size < HUGE_PAGE ? MAX(size, 1) : ALIGN_UP(size, HUGE_PAGE);
+}
+
 int arena_init(struct arena *a, size_t size, struct err *e)
 {
     *a = (struct arena){0};
-    size = ALIGN_UP(MAX(size, 1), HUGE_PAGE);
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (size > PTRDIFF_MAX - HUGE_PAGE)
+        return err_set(e, "cannot allocate %zu MiB of memory: too much", size >> 20);
+    size_t mapped = mapped_size(size);
+    void *p = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return err_errno(e, "cannot allocate %zu MiB of memory", size >> 20);
-    madvise(p, size, MADV_HUGEPAGE); /* a hint: refused on some kernels, and that is fine */
+    if (mapped >= HUGE_PAGE)
+        madvise(p, mapped, MADV_HUGEPAGE); /* a hint: refused on some kernels, and that is fine */
     a->base = p;
     a->size = size;
     return 0;
@@ -44,6 +54,6 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
 void arena_release(struct arena *a)
 {
     if (a->base)
-        munmap(a->base, a->size);
+        munmap(a->base, mapped_size(a->size));
     *a = (struct arena){0};
 }

@@ -11,7 +11,7 @@
 
 struct arena {
     unsigned char *base; /* NULL in measuring mode */
-    size_t size;         /* bytes mapped */
+    size_t size;         /* bytes asked for in arena_init */
     size_t used;         /* bytes handed out (or counted) so far */
     bool overflow;       /* measuring: the sum did not fit in size_t */
 };

@@ -120,8 +120,8 @@ static bool cgroup_folder(const char *controller, char *path, size_t size)
     return found;
 }
 
-/* Calls visit for `name` in the cgroup folder and each of its parents, up to the mount's root, which
- * is also where a container sees its own limits. */
+/* Calls visit for `name` in the cgroup folder and each of its parents, up to the mount's root,
+ * which is also where a container sees its own limits. */
 static void walk_cgroup(const char *controller, const char *name,
                         void (*visit)(const char *line, const char *folder, void *arg), void *arg)
 {

@@ -1,4 +1,5 @@
-/* cpu.h - what this machine is: instruction sets, processors and memory as the container sees them. */
+/* cpu.h - what this machine is: instruction sets, processors and memory as the container sees them.
+ */
 #ifndef CPU_H
 #define CPU_H
 
@@ -6,9 +7,9 @@
 
 /* Levels in ascending order; each includes those before it. */
 enum cpu_level {
-    CPU_C,          /* plain C for the baseline of the architecture */
-    CPU_AVX2,       /* AVX2 + FMA + F16C (x86-64-v3) */
-    CPU_AVX512,     /* AVX-512 F, BW, DQ, VL (x86-64-v4) */
+    CPU_C,      /* plain C for the baseline of the architecture */
+    CPU_AVX2,   /* AVX2 + FMA + F16C (x86-64-v3) */
+    CPU_AVX512, /* AVX-512 F, BW, DQ, VL (x86-64-v4) */
     CPU_N_LEVELS
 };
 
@@ -18,7 +19,8 @@ extern const char *const cpu_level_names[CPU_N_LEVELS];
 /* Highest level that both the processor and the operating system (XGETBV) support. */
 enum cpu_level cpu_best(void);
 
-/* Level by name, "auto" being cpu_best(). An unknown name, or one this machine lacks, is an error. */
+/* Level by name, "auto" being cpu_best(). An unknown name, or one this machine lacks, is an error.
+ */
 MUST_USE int cpu_parse(const char *name, enum cpu_level *level, struct err *e);
 
 /* Processors this process may use: affinity mask and cgroup CPU quota (v1 and v2), at least 1. */

@@ -7,10 +7,12 @@
 
 int err_set(struct err *e, const char *format, ...)
 {
+    char text[sizeof e->text]; /* e->text may itself be an argument, to be wrapped in more words */
     va_list args;
     va_start(args, format);
-    vsnprintf(e->text, sizeof e->text, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    strcpy(e->text, text);
     return -1;
 }
 

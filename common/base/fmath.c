@@ -9,10 +9,10 @@ double fmath_log(double x)
     int k = 0;
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    if (bits >> 52 == 0) { /* subnormal */
-        x *= 0x1p54;
-        k = -54;
-        memcpy(&bits, &x, sizeof bits);
+    if (bits >> 52 == 0) { /* subnormal; in integers, since the processor may take it for zero */
+        int shift = __builtin_clzll(bits | 1) - 11;
+        bits <<= shift;
+        k = 1 - shift;
     }
     k += (int)(bits >> 52) - 1023;
     bits = (bits & 0x000fffffffffffffu) | 0x3ff0000000000000u;

@@ -1,8 +1,8 @@
 /* fmath.h - the few transcendental functions whose results reach a file.
  *
  * libm differs between machines and versions; these use only additions, multiplications, divisions
- * and bit moves, which IEEE 754 fixes, so the same input gives the same bits everywhere. Compile with
- * -ffp-contract=off. */
+ * and bit moves, which IEEE 754 fixes, so the same input gives the same bits everywhere. Compile
+ * with -ffp-contract=off. */
 #ifndef FMATH_H
 #define FMATH_H
 
@@ -23,8 +23,9 @@ double fmath_cospi(double x);
 double fmath_powi(double base, uint64_t n);
 
 /* e^x in single precision, relative error under 2e-7 for -87 <= x <= 88; below -87.3 it is 0, above
- * 88.7 infinity, and NaN stays NaN. Kernels compute exactly these operations in vectors: x = n ln 2 +
- * r with |r| <= ln(2)/2 (Cody and Waite's two-part ln 2), then a degree-6 polynomial of e^r. */
+ * 88.7 infinity, and NaN stays NaN. Kernels compute exactly these operations in vectors: x = n ln 2
+ * + r with |r| <= ln(2)/2 (Cody and Waite's two-part ln 2), then a polynomial of degree 7 for e^r.
+ */
 static inline float fmath_expf(float x)
 {
     if (!(x >= -87.3f))

@@ -1,7 +1,7 @@
 /* rng.h - random numbers that mean the same on every machine.
  *
- * xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021), seeded
- * through SplitMix64. No libm: the normal variates use our own logarithm. */
+ * xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021),
+ * seeded through SplitMix64. No libm: the normal variates use our own logarithm. */
 #ifndef RNG_H
 #define RNG_H
 

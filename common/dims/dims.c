@@ -22,7 +22,7 @@ static const struct {
 
 enum { N_BLOCK_KINDS = TENSOR_FFN_DOWN - TENSOR_NORM1 + 1 };
 
-static int check_range(const char *name, int value, int max, int min, struct err *e)
+static int check_range(const char *name, int value, int min, int max, struct err *e)
 {
     if (value >= min && value <= max)
         return 0;
@@ -31,15 +31,15 @@ static int check_range(const char *name, int value, int max, int min, struct err
 
 int dims_check(const struct dims *d, struct err *e)
 {
-    if (check_range("vocabulary size", d->V, 65536, 5, e) ||
-        check_range("model width", d->D, 8192, 1, e) ||
-        check_range("hidden width", d->H, 32768, 1, e) ||
-        check_range("kernel size", d->K, 64, 1, e) ||
-        check_range("number of blocks", d->L, DIMS_MAX_BLOCKS, 1, e) ||
-        check_range("sequence length", d->T, 65536, 1, e))
+    if (check_range("vocabulary size", d->V, 5, 65536, e) ||
+        check_range("model width", d->D, 1, 8192, e) ||
+        check_range("hidden width", d->H, 1, 32768, e) ||
+        check_range("kernel size", d->K, 1, 64, e) ||
+        check_range("number of blocks", d->L, 1, DIMS_MAX_BLOCKS, e) ||
+        check_range("sequence length", d->T, 1, 65536, e))
         return -1;
     for (int l = 0; l < d->L; l++)
-        if (check_range("dilation", d->dilation[l], 4096, 1, e))
+        if (check_range("dilation", d->dilation[l], 1, 4096, e))
             return -1;
     return 0;
 }
@@ -192,10 +192,12 @@ int dims_parse_dilation(struct dims *d, const char *text, struct err *e)
 {
     int n = 0;
     const char *p = text;
+    if (check_range("number of blocks", d->L, 1, DIMS_MAX_BLOCKS, e) != 0)
+        return -1;
     for (;;) {
         char *end;
         long value = strtol(p, &end, 10);
-        if (end == p || *p == '+' || *p == '-' || *p == ' ' || value < 1 || value > 4096)
+        if (!(*p >= '0' && *p <= '9') || value < 1 || value > 4096)
             return err_set(e, "dilation '%.60s' is not a list of numbers from 1 to 4096", text);
         if (n == d->L)
             return err_set(e, "dilation '%.60s' has more numbers than the model has blocks (%d)",
