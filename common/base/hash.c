@@ -7,6 +7,12 @@ uint64_t hash64(const void *data, size_t n)
     return XXH3_64bits(data, n);
 }
 
+struct hash128 hash128(const void *data, size_t n)
+{
+    XXH128_hash_t h = XXH3_128bits(data, n);
+    return (struct hash128){.low = h.low64, .high = h.high64};
+}
+
 int hash_init(struct hash_state *h)
 {
     XXH3_state_t *s = XXH3_createState();

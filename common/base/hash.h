@@ -7,7 +7,13 @@
 /* XXH3_64bits of n bytes. */
 uint64_t hash64(const void *data, size_t n);
 
-/* The same over pieces fed in order: init, update…, digest. */
+/* XXH3_128bits of n bytes: wide enough to tell texts apart by (2^27 of them: chance 2^-75). */
+struct hash128 {
+    uint64_t low, high;
+};
+struct hash128 hash128(const void *data, size_t n);
+
+/* The 64-bit hash over pieces fed in order: init, update…, digest. */
 struct hash_state {
     void *state; /* owned */
 };

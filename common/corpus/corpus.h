@@ -2,8 +2,13 @@
  *
  * Bytes come through libarchive, streaming: plain, .gz .xz .zst .bz2, and .tar.* or .zip archives of
  * such files (members in archive order, non-regular members passed over). Each file's form is told by
- * its content: text, where a line "<|endoftext|>" ends a story (the last may lack it); a JSON array of
- * objects; JSON lines. A JSON array is cut into elements as it streams, so its size does not matter. */
+ * its content: text, where the mark <|endoftext|> ends a story; a JSON array of objects; JSON lines. A
+ * JSON array is cut into elements as it streams, so its size does not matter.
+ *
+ * In text the mark counts wherever it stands: on a line of its own (ended by \n or \r\n), or inline at
+ * the end of a line, as in parts of the official V2 files. The last story may lack it. A byte order
+ * mark at the start of a file is dropped. Told by content, a file or member that holds a NUL byte among
+ * its first 4,096 is an error: it is no text; with a format given it is read as told. */
 #ifndef CORPUS_H
 #define CORPUS_H
 
