@@ -42,6 +42,11 @@ MUST_USE int model_from_params(struct model *m, const struct dims *d, const floa
 /* Expands into a parameter array of dims_n_floats: ternary tensors as alpha * (code - 1). */
 void model_to_params(const struct model *m, float *params);
 
+/* Where a tensor stands in the model: its floats, NULL for a ternary kind; its packed matrix, NULL for
+ * the others. The block is ignored outside the blocks. */
+const float **model_floats(struct model *m, enum tensor_kind kind, int block);
+struct model_tern *model_ternary(struct model *m, enum tensor_kind kind, int block);
+
 void model_release(struct model *m);
 
 #endif

@@ -15,6 +15,10 @@ void tern_quantise(const struct kern *k, const float *w, size_t n, float alpha, 
 /* Packs rows x cols floats by the sign of q(w) into codes (layout of model.h), pad codes 1. */
 void tern_pack(const float *w, size_t rows, size_t cols, float alpha, uint8_t *codes);
 
+/* The same for weights that are alpha * {-1, 0, 1} already; *alpha gets their largest magnitude. False
+ * if any weight is something else. */
+bool tern_pack_exact(const float *w, size_t rows, size_t cols, float *alpha, uint8_t *codes);
+
 /* out[r][c] = alpha * (code - 1). */
 void tern_unpack(const uint8_t *codes, size_t rows, size_t cols, float alpha, float *out);
 

@@ -1,0 +1,394 @@
+#include "format/blob.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/le.h"
+#include "format/blob_layout.h"
+#include "format/f16.h"
+
+const char *const blob_embed_names[3] = {"f32", "f16", "q8"};
+
+/* One entry of the section table. */
+struct section {
+    uint32_t type;
+    uint32_t index;
+    uint64_t at;
+    uint64_t n_bytes;
+    uint32_t encoding;
+    float alpha;
+};
+
+/* What the checks share: the file, and where the next section has to begin. */
+struct reader {
+    struct blob *blob;
+    const char *path;
+    const unsigned char *data;
+    size_t n_sections;
+    size_t next;  /* number of the next section */
+    uint64_t end; /* of the section before it */
+};
+
+/* Rules 1 to 6. */
+static int check_header(struct reader *r, size_t size, struct err *e)
+{
+    const unsigned char *h = r->data;
+    if (size < BLOB_HEADER_BYTES)
+        return err_set(e, "%s: too short for a model blob (found %zu bytes, expected at least %d)",
+                       r->path, size, BLOB_HEADER_BYTES);
+    if (memcmp(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8))
+        return err_set(e, "%s: not a model blob", r->path);
+    uint32_t version = le_get32(h + BLOB_AT_VERSION);
+    if (version != BLOB_VERSION)
+        return err_set(e, "%s: unknown version of the blob format (found %" PRIu32 ", expected %d)",
+                       r->path, version, BLOB_VERSION);
+    uint64_t check = le_get64(h + BLOB_AT_HEADER_CHECK);
+    uint64_t actual = hash64(h, BLOB_AT_HEADER_CHECK);
+    if (check != actual)
+        return err_set(e, "%s: damaged header (check %016" PRIx64 ", expected %016" PRIx64 ")",
+                       r->path, actual, check);
+    uint32_t header_bytes = le_get32(h + BLOB_AT_HEADER_BYTES);
+    uint32_t entry_bytes = le_get32(h + BLOB_AT_ENTRY_BYTES);
+    if (header_bytes != BLOB_HEADER_BYTES || entry_bytes != BLOB_ENTRY_SIZE)
+        return err_set(e,
+                       "%s: wrong size of the header or of a section entry (found %" PRIu32
+                       " and %" PRIu32 ", expected %d and %d)",
+                       r->path, header_bytes, entry_bytes, BLOB_HEADER_BYTES, BLOB_ENTRY_SIZE);
+    for (size_t i = BLOB_AT_ZERO; i < BLOB_AT_HEADER_CHECK; i++)
+        if (h[i])
+            return err_set(e, "%s: reserved bytes of the header are not zero", r->path);
+    return 0;
+}
+
+/* Rules 7 to 9. */
+static int check_payload(struct reader *r, size_t size, struct err *e)
+{
+    const unsigned char *h = r->data;
+    uint64_t file_bytes = le_get64(h + BLOB_AT_FILE_BYTES);
+    if (file_bytes != size)
+        return err_set(e,
+                       "%s: wrong size, perhaps truncated (found %zu bytes, expected %" PRIu64 ")",
+                       r->path, size, file_bytes);
+    uint64_t expected = le_get64(h + BLOB_AT_PAYLOAD_HASH);
+    uint64_t actual = hash64(h + BLOB_HEADER_BYTES, size - BLOB_HEADER_BYTES);
+    if (expected != actual)
+        return err_set(e, "%s: damaged payload (hash %016" PRIx64 ", expected %016" PRIx64 ")",
+                       r->path, actual, expected);
+    r->blob->fingerprint = actual;
+    uint32_t n = le_get32(h + BLOB_AT_N_SECTIONS);
+    struct dims most = {.L = DIMS_MAX_BLOCKS};
+    if (n < 2 || n > 2 + dims_n_tensors(&most) ||
+        n * (uint64_t)BLOB_ENTRY_SIZE > size - BLOB_HEADER_BYTES)
+        return err_set(e, "%s: impossible number of sections (found %" PRIu32 ")", r->path, n);
+    r->n_sections = n;
+    r->end = BLOB_HEADER_BYTES + n * (uint64_t)BLOB_ENTRY_SIZE;
+    return 0;
+}
+
+/* Rules 10 to 12: the next section is of this type and number, and stands right behind the last. */
+static int next_section(struct reader *r, enum blob_section type, size_t index, struct section *s,
+                        struct err *e)
+{
+    const unsigned char *p = r->data + BLOB_HEADER_BYTES + r->next * BLOB_ENTRY_SIZE;
+    if (r->next == r->n_sections)
+        return err_set(e, "%s: too few sections (found %zu)", r->path, r->n_sections);
+    *s = (struct section){.type = le_get32(p + BLOB_ENTRY_TYPE),
+                          .index = le_get32(p + BLOB_ENTRY_INDEX),
+                          .at = le_get64(p + BLOB_ENTRY_AT),
+                          .n_bytes = le_get64(p + BLOB_ENTRY_BYTES),
+                          .encoding = le_get32(p + BLOB_ENTRY_ENCODING)};
+    memcpy(&s->alpha, p + BLOB_ENTRY_ALPHA, sizeof s->alpha);
+    if (s->type != (uint32_t)type || s->index != index)
+        return err_set(e,
+                       "%s: section %zu has type %" PRIu32 ", number %" PRIu32
+                       " (expected type %d, number %zu)",
+                       r->path, r->next, s->type, s->index, (int)type, index);
+    uint64_t size = r->blob->map.size;
+    uint64_t expected = ALIGN_UP(r->end, BLOB_ALIGN);
+    if (s->at != expected || s->at > size || s->n_bytes > size - s->at)
+        return err_set(e,
+                       "%s: section %zu stands at %" PRIu64 " with %" PRIu64
+                       " bytes (expected at %" PRIu64 ", file ends at %" PRIu64 ")",
+                       r->path, r->next, s->at, s->n_bytes, expected, size);
+    for (uint64_t i = r->end; i < s->at; i++)
+        if (r->data[i])
+            return err_set(e, "%s: bytes between sections are not zero", r->path);
+    r->end = s->at + s->n_bytes;
+    r->next++;
+    return 0;
+}
+
+/* Rules 13 and 14. */
+static int read_config(struct reader *r, struct err *e)
+{
+    struct section s;
+    struct err fault;
+    struct dims *d = &r->blob->dims;
+    if (next_section(r, BLOB_CONFIG, 0, &s, e))
+        return -1;
+    if (s.n_bytes < BLOB_CONFIG_FIXED)
+        return err_set(e, "%s: configuration too short (found %" PRIu64 " bytes)", r->path,
+                       s.n_bytes);
+    const unsigned char *p = r->data + s.at;
+    int *const numbers[] = {&d->V, &d->D, &d->H, &d->K, &d->L, &d->T};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        *numbers[i] = (int)MIN(le_get32(p + 4 * i), INT32_MAX);
+    if (d->L < 1 || d->L > DIMS_MAX_BLOCKS || s.n_bytes != blob_config_bytes(d))
+        return err_set(e, "%s: configuration of %" PRIu64 " bytes does not fit %d blocks", r->path,
+                       s.n_bytes, d->L);
+    for (int l = 0; l < d->L; l++)
+        d->dilation[l] = (int)MIN(le_get32(p + BLOB_CONFIG_FIXED + 4 * l), INT32_MAX);
+    if (dims_check(d, &fault))
+        return err_set(e, "%s: %s", r->path, fault.text);
+    if (r->n_sections != 2 + dims_n_tensors(d))
+        return err_set(e, "%s: wrong number of sections (found %zu, expected %zu)", r->path,
+                       r->n_sections, 2 + dims_n_tensors(d));
+    return 0;
+}
+
+/* Takes n bytes from the pool; false if it has fewer. */
+static bool take(const unsigned char **pool, const unsigned char *end, uint32_t n,
+                 struct vocab_bytes *out)
+{
+    if (n > (size_t)(end - *pool))
+        return false;
+    *out = (struct vocab_bytes){*pool, n};
+    *pool += n;
+    return true;
+}
+
+/* Fills tokens and merges from the tables; false if the lengths do not add up to the pool. */
+static bool read_strings(struct vocab *v, const unsigned char *entry, const unsigned char *end)
+{
+    const unsigned char *pool = entry + BLOB_VOCAB_ENTRY * ((size_t)v->n_tokens + v->n_merges);
+    for (uint32_t i = 0; i < v->n_tokens; i++, entry += BLOB_VOCAB_ENTRY) {
+        uint32_t word = le_get32(entry);
+        if (word >> 16 > VOCAB_MERGED || !take(&pool, end, word & 0xffff, &v->tokens[i].bytes))
+            return false;
+        v->tokens[i].type = (enum vocab_type)(word >> 16);
+    }
+    for (uint32_t i = 0; i < v->n_merges; i++, entry += BLOB_VOCAB_ENTRY) {
+        uint32_t word = le_get32(entry);
+        if (!take(&pool, end, word & 0xffff, &v->merges[i].left) ||
+            !take(&pool, end, word >> 16, &v->merges[i].right))
+            return false;
+    }
+    return pool == end;
+}
+
+/* Rules 15 to 18. */
+static int read_vocab(struct reader *r, struct err *e)
+{
+    struct section s;
+    struct vocab *v = &r->blob->vocab;
+    if (next_section(r, BLOB_VOCAB, 0, &s, e))
+        return -1;
+    const unsigned char *p = r->data + s.at;
+    if (s.n_bytes < BLOB_VOCAB_HEAD)
+        return err_set(e, "%s: vocabulary too short (found %" PRIu64 " bytes)", r->path, s.n_bytes);
+    uint32_t kind = le_get32(p + BLOB_VOCAB_KIND);
+    uint32_t normalize = le_get32(p + BLOB_VOCAB_NORMALIZE);
+    uint32_t n_tokens = le_get32(p + BLOB_VOCAB_N_TOKENS);
+    uint32_t n_merges = le_get32(p + BLOB_VOCAB_N_MERGES);
+    if (kind > VOCAB_GPT2 || normalize > VOCAB_NORM_NFKC)
+        return err_set(
+            e, "%s: unknown kind of vocabulary (kind %" PRIu32 ", normalisation %" PRIu32 ")",
+            r->path, kind, normalize);
+    if (n_tokens != (uint32_t)r->blob->dims.V || n_merges > VOCAB_MAX_MERGES)
+        return err_set(e,
+                       "%s: vocabulary of %" PRIu32 " tokens and %" PRIu32
+                       " merges (expected %d tokens, at most %d merges)",
+                       r->path, n_tokens, n_merges, r->blob->dims.V, (int)VOCAB_MAX_MERGES);
+    uint64_t tables = BLOB_VOCAB_HEAD + BLOB_VOCAB_ENTRY * ((uint64_t)n_tokens + n_merges);
+    if (tables > s.n_bytes || le_get64(p + BLOB_VOCAB_N_BYTES) != s.n_bytes - tables)
+        return err_set(e, "%s: tables of the vocabulary do not fit its section", r->path);
+    *v = (struct vocab){.kind = (enum vocab_kind)kind,
+                        .normalize = (enum vocab_normalize)normalize,
+                        .n_tokens = n_tokens,
+                        .tokens = calloc(n_tokens, sizeof *v->tokens),
+                        .n_merges = n_merges,
+                        .merges = calloc((size_t)n_merges + 1, sizeof *v->merges)};
+    if (!v->tokens || !v->merges)
+        return err_set(e, "%s: out of memory", r->path);
+    if (!read_strings(v, p + BLOB_VOCAB_HEAD, p + s.n_bytes))
+        return err_set(e, "%s: strings of the vocabulary do not fit its section", r->path);
+    if (vocab_check(v, r->path, e))
+        return -1;
+    uint64_t expected = le_get64(p + BLOB_VOCAB_FINGERPRINT);
+    uint64_t actual = vocab_fingerprint(v);
+    if (actual != expected)
+        return err_set(e,
+                       "%s: wrong fingerprint of the vocabulary (found %016" PRIx64
+                       ", expected %016" PRIx64 ")",
+                       r->path, actual, expected);
+    return 0;
+}
+
+/* Rule 22: no code 3, and pad codes 1. */
+static bool codes_valid(const unsigned char *p, size_t rows, size_t cols)
+{
+    size_t row_bytes = blob_row_bytes(cols);
+    unsigned n_last = (unsigned)((cols - 1) % 4 + 1); /* columns in the last byte of a row */
+    unsigned pad_mask = n_last == 4 ? 0 : 0xffu << 2 * n_last & 0xff;
+    unsigned bad = 0;
+    for (size_t r = 0; r < rows; r++, p += row_bytes) {
+        for (size_t i = 0; i < row_bytes; i++)
+            bad |= p[i] & p[i] >> 1 & 0x55u;
+        bad |= (p[row_bytes - 1] & pad_mask) ^ (0x55 & pad_mask);
+    }
+    return bad == 0;
+}
+
+static bool floats_valid(const float *p, size_t n)
+{
+    bool ok = true;
+    for (size_t i = 0; i < n; i++)
+        ok &= isfinite(p[i]) != 0;
+    return ok;
+}
+
+static bool q8_valid(const struct tensor *t, const unsigned char *p)
+{
+    const float *scales = (const void *)p;
+    bool ok = true;
+    for (size_t i = 0; i < t->shape[0]; i++)
+        ok &= isfinite(scales[i]) && scales[i] >= 0;
+    for (size_t i = 4 * t->shape[0]; i < blob_scales_bytes(t); i++)
+        ok &= p[i] == 0;
+    const signed char *q = (const void *)(p + blob_scales_bytes(t));
+    for (size_t i = 0; i < t->n; i++)
+        ok &= q[i] != -128;
+    return ok;
+}
+
+static bool values_valid(const struct tensor *t, enum blob_encoding encoding,
+                         const unsigned char *p)
+{
+    const uint16_t *halves = (const void *)p;
+    bool ok = true;
+    switch (encoding) {
+    case BLOB_F32:
+        return floats_valid((const void *)p, t->n);
+    case BLOB_F16:
+        for (size_t i = 0; i < t->n; i++)
+            ok &= f16_is_finite(halves[i]);
+        return ok;
+    case BLOB_Q8:
+        return q8_valid(t, p);
+    case BLOB_TERNARY:
+        return codes_valid(p, t->shape[0], t->shape[1]);
+    }
+    return false;
+}
+
+/* Rules 19 to 22. */
+static int read_tensor(struct reader *r, size_t i, struct err *e)
+{
+    struct section s;
+    struct tensor t;
+    struct blob_tensor *out = &r->blob->tensors[i];
+    dims_tensor(&r->blob->dims, i, &t);
+    if (next_section(r, BLOB_TENSOR, i, &s, e))
+        return -1;
+    bool embed = t.kind == TENSOR_EMBED && s.encoding <= BLOB_Q8;
+    if (!embed && s.encoding != (t.ternary ? BLOB_TERNARY : BLOB_F32))
+        return err_set(e, "%s: tensor '%s' has the wrong encoding %" PRIu32, r->path, t.name,
+                       s.encoding);
+    enum blob_encoding encoding = (enum blob_encoding)s.encoding;
+    if (s.n_bytes != blob_tensor_bytes(&t, encoding))
+        return err_set(e,
+                       "%s: tensor '%s' has a wrong size (found %" PRIu64 " bytes, expected %zu)",
+                       r->path, t.name, s.n_bytes, blob_tensor_bytes(&t, encoding));
+    if (t.ternary ? !(isfinite(s.alpha) && s.alpha >= 0) : s.alpha != 0)
+        return err_set(e, "%s: tensor '%s' has the impossible scale %g", r->path, t.name,
+                       (double)s.alpha);
+    const unsigned char *p = r->data + s.at;
+    if (!values_valid(&t, encoding, p))
+        return err_set(e, "%s: tensor '%s' holds %s", r->path, t.name,
+                       t.ternary ? "an invalid ternary code" : "an invalid number");
+    out->alpha = s.alpha;
+    out->data = p;
+    if (embed)
+        r->blob->embed = (enum blob_embed)s.encoding;
+    if (encoding == BLOB_Q8) {
+        out->row_scales = (const void *)p;
+        out->data = p + blob_scales_bytes(&t);
+    }
+    return 0;
+}
+
+static int read_all(struct reader *r, struct err *e)
+{
+    struct blob *b = r->blob;
+    if (check_header(r, b->map.size, e) || check_payload(r, b->map.size, e) || read_config(r, e) ||
+        read_vocab(r, e))
+        return -1;
+    size_t n = dims_n_tensors(&b->dims);
+    b->tensors = calloc(n, sizeof *b->tensors);
+    if (!b->tensors)
+        return err_set(e, "%s: out of memory", r->path);
+    for (size_t i = 0; i < n; i++)
+        if (read_tensor(r, i, e))
+            return -1;
+    if (r->end != b->map.size)
+        return err_set(e, "%s: data after the last section (found %zu bytes, expected %" PRIu64 ")",
+                       r->path, b->map.size, r->end);
+    return 0;
+}
+
+int blob_open(struct blob *b, const char *path, struct err *e)
+{
+    *b = (struct blob){0};
+    if (file_map(&b->map, path, e))
+        return -1;
+    struct reader r = {.blob = b, .path = path, .data = b->map.data};
+    if (read_all(&r, e)) {
+        blob_close(b);
+        return -1;
+    }
+    return 0;
+}
+
+void blob_close(struct blob *b)
+{
+    vocab_release(&b->vocab);
+    free(b->tensors);
+    file_unmap(&b->map);
+    *b = (struct blob){0};
+}
+
+bool blob_probe(const char *path)
+{
+    struct err ignored;
+    struct file_map map;
+    if (file_map(&map, path, &ignored))
+        return false;
+    bool yes = map.size >= 8 && memcmp(map.data, BLOB_MAGIC, 8) == 0;
+    file_unmap(&map);
+    return yes;
+}
+
+void blob_embed_row(const struct blob *b, size_t id, float *out)
+{
+    size_t n = (size_t)b->dims.D;
+    const struct blob_tensor *t = &b->tensors[0];
+    const float *floats = t->data;
+    const uint16_t *halves = t->data;
+    const signed char *bytes = t->data;
+    switch (b->embed) {
+    case BLOB_EMBED_F32:
+        memcpy(out, floats + id * n, n * sizeof *out);
+        break;
+    case BLOB_EMBED_F16:
+        for (size_t i = 0; i < n; i++)
+            out[i] = f16_to_float(halves[id * n + i]);
+        break;
+    case BLOB_EMBED_Q8:
+        for (size_t i = 0; i < n; i++)
+            out[i] = (float)bytes[id * n + i] * t->row_scales[id];
+        break;
+    }
+}

@@ -1,0 +1,231 @@
+#include "format/blob_layout.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/le.h"
+#include "format/f16.h"
+
+/* A blob is built whole in memory: the hash in its header covers what follows. */
+struct image {
+    unsigned char *data;
+    size_t size;
+    size_t n_sections;
+    size_t end; /* of the sections placed so far */
+};
+
+static size_t vocab_pool_bytes(const struct vocab *v)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < v->n_tokens; i++)
+        n += v->tokens[i].bytes.n;
+    for (uint32_t i = 0; i < v->n_merges; i++)
+        n += v->merges[i].left.n + v->merges[i].right.n;
+    return n;
+}
+
+static size_t vocab_bytes(const struct vocab *v)
+{
+    return BLOB_VOCAB_HEAD + BLOB_VOCAB_ENTRY * ((size_t)v->n_tokens + v->n_merges) +
+           vocab_pool_bytes(v);
+}
+
+static enum blob_encoding encoding_of(const struct tensor *t, enum blob_embed embed)
+{
+    if (t->ternary)
+        return BLOB_TERNARY;
+    return t->kind == TENSOR_EMBED ? (enum blob_encoding)embed : BLOB_F32;
+}
+
+/* Size of the whole file; sections begin on multiples of 64, the last one ends the file. */
+static size_t image_size(const struct dims *d, enum blob_embed embed, const struct vocab *v,
+                         size_t n_sections)
+{
+    size_t at = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * n_sections;
+    at = ALIGN_UP(at, BLOB_ALIGN) + blob_config_bytes(d);
+    at = ALIGN_UP(at, BLOB_ALIGN) + vocab_bytes(v);
+    for (size_t i = 0; i < dims_n_tensors(d); i++) {
+        struct tensor t;
+        dims_tensor(d, i, &t);
+        at = ALIGN_UP(at, BLOB_ALIGN) + blob_tensor_bytes(&t, encoding_of(&t, embed));
+    }
+    return at;
+}
+
+/* Enters the next section into the table; returns where its bytes go. */
+static unsigned char *add_section(struct image *image, enum blob_section type, size_t index,
+                                  size_t n_bytes, enum blob_encoding encoding, float alpha)
+{
+    unsigned char *entry = image->data + BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * image->n_sections++;
+    size_t at = ALIGN_UP(image->end, BLOB_ALIGN);
+    le_put32(entry + BLOB_ENTRY_TYPE, type);
+    le_put32(entry + BLOB_ENTRY_INDEX, (uint32_t)index);
+    le_put64(entry + BLOB_ENTRY_AT, at);
+    le_put64(entry + BLOB_ENTRY_BYTES, n_bytes);
+    le_put32(entry + BLOB_ENTRY_ENCODING, encoding);
+    memcpy(entry + BLOB_ENTRY_ALPHA, &alpha, sizeof alpha);
+    image->end = at + n_bytes;
+    return image->data + at;
+}
+
+static void put_config(unsigned char *p, const struct dims *d)
+{
+    const int numbers[] = {d->V, d->D, d->H, d->K, d->L, d->T};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        le_put32(p + 4 * i, (uint32_t)numbers[i]);
+    for (int l = 0; l < d->L; l++)
+        le_put32(p + BLOB_CONFIG_FIXED + 4 * l, (uint32_t)d->dilation[l]);
+}
+
+static unsigned char *put_bytes(unsigned char *p, struct vocab_bytes bytes)
+{
+    memcpy(p, bytes.data, bytes.n);
+    return p + bytes.n;
+}
+
+static void put_vocab(unsigned char *p, const struct vocab *v)
+{
+    le_put32(p + BLOB_VOCAB_KIND, v->kind);
+    le_put32(p + BLOB_VOCAB_NORMALIZE, v->normalize);
+    le_put32(p + BLOB_VOCAB_N_TOKENS, v->n_tokens);
+    le_put32(p + BLOB_VOCAB_N_MERGES, v->n_merges);
+    le_put64(p + BLOB_VOCAB_N_BYTES, vocab_pool_bytes(v));
+    le_put64(p + BLOB_VOCAB_FINGERPRINT, vocab_fingerprint(v));
+    unsigned char *entry = p + BLOB_VOCAB_HEAD;
+    unsigned char *pool = entry + BLOB_VOCAB_ENTRY * ((size_t)v->n_tokens + v->n_merges);
+    for (uint32_t i = 0; i < v->n_tokens; i++, entry += BLOB_VOCAB_ENTRY) {
+        le_put32(entry, v->tokens[i].bytes.n | (uint32_t)v->tokens[i].type << 16);
+        pool = put_bytes(pool, v->tokens[i].bytes);
+    }
+    for (uint32_t i = 0; i < v->n_merges; i++, entry += BLOB_VOCAB_ENTRY) {
+        le_put32(entry, v->merges[i].left.n | v->merges[i].right.n << 16);
+        pool = put_bytes(put_bytes(pool, v->merges[i].left), v->merges[i].right);
+    }
+}
+
+static int put_f16(unsigned char *p, const struct tensor *t, const float *w, const char *path,
+                   struct err *e)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        uint16_t half = f16_from_float(w[i]);
+        if (!f16_is_finite(half))
+            return err_set(e,
+                           "%s: tensor '%s' does not fit in f16 (found %g, expected at most "
+                           "65504)",
+                           path, t->name, (double)w[i]);
+        memcpy(p + 2 * i, &half, sizeof half);
+    }
+    return 0;
+}
+
+static void put_q8(unsigned char *p, const struct tensor *t, const float *w)
+{
+    size_t cols = t->shape[1];
+    unsigned char *out = p + blob_scales_bytes(t);
+    for (size_t r = 0; r < t->shape[0]; r++, w += cols) {
+        float most = 0;
+        for (size_t c = 0; c < cols; c++)
+            most = fmaxf(most, fabsf(w[c]));
+        float scale = most / 127;
+        memcpy(p + 4 * r, &scale, sizeof scale);
+        for (size_t c = 0; c < cols; c++) {
+            float q = scale > 0 ? rintf(w[c] / scale) : 0;
+            *out++ = (unsigned char)(signed char)fmaxf(-127, fminf(127, q));
+        }
+    }
+}
+
+static int put_tensor(struct image *image, size_t i, const struct tensor *t, enum blob_embed embed,
+                      const struct blob_tensor *source, const char *path, struct err *e)
+{
+    enum blob_encoding encoding = encoding_of(t, embed);
+    size_t n_bytes = blob_tensor_bytes(t, encoding);
+    float alpha = t->ternary ? source->alpha : 0;
+    unsigned char *p = add_section(image, BLOB_TENSOR, i, n_bytes, encoding, alpha);
+    const float *w = source->data;
+    if (!isfinite(alpha))
+        return err_set(e, "%s: tensor '%s' has a scale that is not finite", path, t->name);
+    if (encoding == BLOB_TERNARY) {
+        memcpy(p, source->data, n_bytes);
+        return 0;
+    }
+    for (size_t k = 0; k < t->n; k++)
+        if (!isfinite(w[k]))
+            return err_set(e, "%s: tensor '%s' holds a number that is not finite", path, t->name);
+    if (encoding == BLOB_F16)
+        return put_f16(p, t, w, path, e);
+    if (encoding == BLOB_Q8)
+        put_q8(p, t, w);
+    else
+        memcpy(p, w, n_bytes);
+    return 0;
+}
+
+static void put_header(const struct image *image, uint64_t hash)
+{
+    unsigned char *h = image->data;
+    memcpy(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8);
+    le_put32(h + BLOB_AT_VERSION, BLOB_VERSION);
+    le_put32(h + BLOB_AT_HEADER_BYTES, BLOB_HEADER_BYTES);
+    le_put64(h + BLOB_AT_FILE_BYTES, image->size);
+    le_put64(h + BLOB_AT_PAYLOAD_HASH, hash);
+    le_put32(h + BLOB_AT_N_SECTIONS, (uint32_t)image->n_sections);
+    le_put32(h + BLOB_AT_ENTRY_BYTES, BLOB_ENTRY_SIZE);
+    le_put64(h + BLOB_AT_HEADER_CHECK, hash64(h, BLOB_AT_HEADER_CHECK));
+}
+
+static int build(struct image *image, const char *path, const struct dims *d, enum blob_embed embed,
+                 const struct vocab *v, const struct blob_tensor *tensors, struct err *e)
+{
+    size_t n_tensors = dims_n_tensors(d);
+    image->end = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * (2 + n_tensors);
+    put_config(add_section(image, BLOB_CONFIG, 0, blob_config_bytes(d), BLOB_F32, 0), d);
+    put_vocab(add_section(image, BLOB_VOCAB, 0, vocab_bytes(v), BLOB_F32, 0), v);
+    for (size_t i = 0; i < n_tensors; i++) {
+        struct tensor t;
+        dims_tensor(d, i, &t);
+        if (put_tensor(image, i, &t, embed, &tensors[i], path, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int write_file(const struct image *image, const char *path, struct err *e)
+{
+    struct file_out out = {0};
+    if (file_out_open(&out, path, e))
+        return -1;
+    if (file_out_write(&out, image->data, image->size, e)) {
+        file_out_abort(&out);
+        return -1;
+    }
+    return file_out_commit(&out, e);
+}
+
+int blob_write(const char *path, const struct dims *d, enum blob_embed embed, const struct vocab *v,
+               const struct blob_tensor *tensors, uint64_t *fingerprint, struct err *e)
+{
+    if (v->n_tokens != (uint32_t)d->V)
+        return err_set(e,
+                       "%s: the vocabulary has another size than the model (found %u, expected "
+                       "%d)",
+                       path, (unsigned)v->n_tokens, d->V);
+    if (vocab_check(v, path, e))
+        return -1;
+    struct image image = {.size = image_size(d, embed, v, 2 + dims_n_tensors(d))};
+    image.data = calloc(1, image.size);
+    if (!image.data)
+        return err_set(e, "%s: out of memory (%zu bytes)", path, image.size);
+    int rc = build(&image, path, d, embed, v, tensors, e);
+    if (rc == 0) {
+        uint64_t hash = hash64(image.data + BLOB_HEADER_BYTES, image.size - BLOB_HEADER_BYTES);
+        put_header(&image, hash);
+        if (fingerprint)
+            *fingerprint = hash;
+        rc = write_file(&image, path, e);
+    }
+    free(image.data);
+    return rc;
+}
