@@ -1,0 +1,270 @@
+#include "train/grad.h"
+
+#include <string.h>
+
+#include "train/loss.h"
+
+enum { WEIGHT_TILE = 48 }; /* rows of a weight matrix whose gradient is one task */
+
+struct batch {
+    struct grad *grad;
+    const uint16_t *tokens;
+    const uint32_t *pos;
+    size_t rows;
+    bool add; /* to the gradient that is there */
+    int block;
+};
+
+struct span {
+    size_t first;
+    size_t count;
+};
+
+static struct span tile_span(size_t task, size_t rows)
+{
+    size_t first = task * NET_TILE;
+    return (struct span){first, MIN((size_t)NET_TILE, rows - first)};
+}
+
+static float *tile_sums(const struct grad *g, size_t tile)
+{
+    size_t D = (size_t)g->net->dims.D;
+    return g->tile_sums + tile * ((size_t)g->net->dims.K + 2) * D;
+}
+
+void grad_init(struct grad *g, struct net *n, struct arena *a)
+{
+    size_t rows = n->max_rows;
+    size_t D = (size_t)n->dims.D;
+    size_t H = (size_t)n->dims.H;
+    *g = (struct grad){.net = n};
+    g->g = arena_alloc(a, dims_n_floats(&n->dims), sizeof(float));
+    g->nll = arena_alloc(a, rows, sizeof(float));
+    g->d_out = arena_alloc(a, rows * D, sizeof(float));
+    g->d_in = arena_alloc(a, rows * D, sizeof(float));
+    g->d_mid = arena_alloc(a, rows * D, sizeof(float));
+    g->d_a = arena_alloc(a, rows * H, sizeof(float));
+    g->d_b = arena_alloc(a, rows * H, sizeof(float));
+    g->d_gv = arena_alloc(a, rows * 2 * D, sizeof(float));
+    g->d_conv = arena_alloc(a, rows * D, sizeof(float));
+    g->d_norm = arena_alloc(a, rows * D, sizeof(float));
+    g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
+    g->tile_sums = arena_alloc(a, g->n_tiles * ((size_t)n->dims.K + 2) * D, sizeof(float));
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+/* dx (+)= dy W: the input's gradient of a linear layer, for a span of rows. */
+static void input_gradient(const struct kern *k, const struct net_linear *l, const float *dy,
+                           struct span s, float *dx, bool add)
+{
+    k->product(s.count, l->n_in, l->n_out, dy + s.first * l->n_out, l->n_out, 1,
+               (struct kern_b){l->w, l->n_in}, dx + s.first * l->n_in, l->n_in, add);
+}
+
+/* Input and output gradient of a linear layer over all rows: what its weight gradient is made of.
+ */
+struct pair {
+    const float *x;
+    const float *dy;
+};
+
+static struct pair layer_pair(const struct grad *g, int block, size_t layer)
+{
+    const struct net_acts *t = &g->net->block[block].acts;
+    switch (layer) {
+    case NET_UP:
+        return (struct pair){t->n1, g->d_gv};
+    case NET_DOWN:
+        return (struct pair){t->mixed, g->d_mid};
+    case NET_GATE:
+        return (struct pair){t->n2, g->d_a};
+    case NET_FFN_UP:
+        return (struct pair){t->n2, g->d_b};
+    default:
+        return (struct pair){t->h, g->d_out};
+    }
+}
+
+/* ---- sums over rows -------------------------------------------------------------------------- */
+
+/* g[tensor] (+)= sum over tiles of their rows [which][D], in tile order; taps are stored [D][K]. */
+static void add_tile_sums(const struct batch *b, enum tensor_kind kind, int block, size_t which,
+                          size_t column, size_t stride)
+{
+    const struct grad *g = b->grad;
+    size_t D = (size_t)g->net->dims.D;
+    size_t n = DIV_UP(b->rows, (size_t)NET_TILE);
+    float *out = g->g + dims_offset(&g->net->dims, kind, block) + column;
+    for (size_t c = 0; c < D; c++) {
+        float sum = 0;
+        for (size_t t = 0; t < n; t++)
+            sum += tile_sums(g, t)[which * D + c];
+        out[c * stride] = b->add ? out[c * stride] + sum : sum;
+    }
+}
+
+static void reduce_block(const struct batch *b)
+{
+    size_t K = (size_t)b->grad->net->dims.K;
+    for (size_t i = 0; i < K; i++)
+        add_tile_sums(b, TENSOR_CONV, b->block, i, i, K);
+    add_tile_sums(b, TENSOR_NORM1, b->block, K, 0, 1);
+    add_tile_sums(b, TENSOR_NORM2, b->block, K + 1, 0, 1);
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+/* dx = skip (or 0) + the gradient of a norm's input, from d_norm; d_scale [D] = that of its scale.
+ */
+static void norm_back(const struct grad *g, const float *x, const float *scale, const float *rstd,
+                      struct span s, const float *skip, float *dx, float *d_scale)
+{
+    const struct kern *k = g->net->kern;
+    size_t D = (size_t)g->net->dims.D;
+    if (skip)
+        memcpy(dx + s.first * D, skip + s.first * D, s.count * D * sizeof(float));
+    else
+        memset(dx + s.first * D, 0, s.count * D * sizeof(float));
+    memset(d_scale, 0, D * sizeof(float));
+    for (size_t r = s.first; r < s.first + s.count; r++)
+        k->rmsnorm_back(x + r * D, scale, rstd[r], g->d_norm + r * D, D, dx + r * D, d_scale);
+}
+
+static void final_norm_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct batch *b = context;
+    const struct grad *g = b->grad;
+    const struct net *n = g->net;
+    norm_back(g, n->x_final, n->final_norm, n->rstd_final, tile_span(task, b->rows), NULL, g->d_out,
+              tile_sums(g, task));
+}
+
+static void glu_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct batch *b = context;
+    const struct grad *g = b->grad;
+    const struct net_block *nb = &g->net->block[b->block];
+    const struct net_acts *t = &nb->acts;
+    const struct kern *k = g->net->kern;
+    size_t D = (size_t)g->net->dims.D;
+    size_t H = (size_t)g->net->dims.H;
+    size_t K = (size_t)g->net->dims.K;
+    struct span s = tile_span(task, b->rows);
+    size_t at = s.first * H;
+    input_gradient(k, &nb->linear[NET_FFN_DOWN], g->d_out, s, g->d_b, false);
+    k->swiglu_back(t->a + at, t->b + at, g->d_b + at, s.count * H, g->d_a + at, g->d_b + at);
+    input_gradient(k, &nb->linear[NET_GATE], g->d_a, s, g->d_norm, false);
+    input_gradient(k, &nb->linear[NET_FFN_UP], g->d_b, s, g->d_norm, true);
+    norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_out, g->d_mid,
+              tile_sums(g, task) + (K + 1) * D);
+    input_gradient(k, &nb->linear[NET_DOWN], g->d_mid, s, g->d_conv, false);
+    for (size_t r = s.first; r < s.first + s.count; r++)
+        k->gate_back(t->conv + r * D, t->gv + r * 2 * D, g->d_conv + r * D, D, g->d_conv + r * D,
+                     g->d_gv + r * 2 * D);
+}
+
+/* Rows r, r + dilation, ... of r's own sequence, at most K: those whose convolution reads row r. */
+static size_t later_rows(const struct batch *b, size_t r, size_t dilation, size_t K)
+{
+    size_t n = 1;
+    while (n < K && r + n * dilation < b->rows &&
+           b->pos[r + n * dilation] == b->pos[r] + n * dilation)
+        n++;
+    return n;
+}
+
+static void conv_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct batch *b = context;
+    const struct grad *g = b->grad;
+    const struct net_block *nb = &g->net->block[b->block];
+    const struct net_acts *t = &nb->acts;
+    const struct kern *k = g->net->kern;
+    size_t D = (size_t)g->net->dims.D;
+    size_t K = (size_t)g->net->dims.K;
+    size_t dilation = (size_t)g->net->dims.dilation[b->block];
+    struct span s = tile_span(task, b->rows);
+    float *sums = tile_sums(g, task);
+    memset(sums, 0, K * D * sizeof(float));
+    for (size_t r = s.first; r < s.first + s.count; r++) {
+        size_t later = later_rows(b, r, dilation, K);
+        k->conv_back(g->d_conv + r * D, dilation * D, nb->conv_taps + (K - later) * D, later, D,
+                     g->d_gv + r * 2 * D + D);
+        size_t n_taps = MIN(K, b->pos[r] / dilation + 1);
+        for (size_t i = 0; i < n_taps; i++)
+            k->mul_add(g->d_conv + r * D, t->gv + (r - i * dilation) * 2 * D + D, D,
+                       sums + (K - 1 - i) * D);
+    }
+    input_gradient(k, &nb->linear[NET_UP], g->d_gv, s, g->d_norm, false);
+    norm_back(g, t->x, nb->norm1, t->rstd1, s, g->d_mid, g->d_in, sums + K * D);
+}
+
+static void weight_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct batch *b = context;
+    const struct grad *g = b->grad;
+    const struct net *n = g->net;
+    for (size_t layer = 0; layer < NET_N_LAYERS; layer++) {
+        const struct net_linear *l = &n->block[b->block].linear[layer];
+        size_t n_tasks = DIV_UP(l->n_out, (size_t)WEIGHT_TILE);
+        if (task >= n_tasks) {
+            task -= n_tasks;
+            continue;
+        }
+        struct pair p = layer_pair(g, b->block, layer);
+        size_t first = task * WEIGHT_TILE;
+        float *dw = g->g + dims_offset(&n->dims, net_layer_kind[layer], b->block);
+        n->kern->product(MIN((size_t)WEIGHT_TILE, l->n_out - first), l->n_in, b->rows, p.dy + first,
+                         1, l->n_out, (struct kern_b){p.x, l->n_in}, dw + first * l->n_in, l->n_in,
+                         b->add);
+        return;
+    }
+    reduce_block(b);
+}
+
+static size_t n_weight_tasks(const struct net_block *b)
+{
+    size_t n = 1; /* the sums */
+    for (size_t i = 0; i < NET_N_LAYERS; i++)
+        n += DIV_UP(b->linear[i].n_out, (size_t)WEIGHT_TILE);
+    return n;
+}
+
+/* The embedding as input: rows in order, so a token's sum does not depend on who adds it. */
+static void add_embedding(const struct batch *b)
+{
+    const struct grad *g = b->grad;
+    size_t D = (size_t)g->net->dims.D;
+    for (size_t r = 0; r < b->rows; r++)
+        g->net->kern->add(g->d_out + r * D, D, g->g + b->tokens[r] * D);
+}
+
+double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const uint16_t *targets,
+                  const uint32_t *pos, size_t rows, float share, bool first)
+{
+    struct net *n = g->net;
+    struct batch b = {.grad = g, .tokens = tokens, .pos = pos, .rows = rows, .add = !first};
+    size_t n_tiles = DIV_UP(rows, (size_t)NET_TILE);
+    net_forward(n, p, tokens, pos, rows);
+    loss_backward(n, p, targets, rows, share / (float)rows, first, g->nll, g->d_norm, g->g);
+    pool_run(p, final_norm_task, &b, n_tiles);
+    add_tile_sums(&b, TENSOR_FINAL_NORM, 0, 0, 0, 1);
+    for (b.block = n->dims.L - 1; b.block >= 0; b.block--) {
+        pool_run(p, glu_task, &b, n_tiles);
+        pool_run(p, conv_task, &b, n_tiles);
+        pool_run(p, weight_task, &b, n_weight_tasks(&n->block[b.block]));
+        float *swap = g->d_out;
+        g->d_out = g->d_in;
+        g->d_in = swap;
+    }
+    add_embedding(&b);
+    double sum = 0;
+    for (size_t r = 0; r < rows; r++)
+        sum += (double)g->nll[r];
+    return sum / (double)rows;
+}
