@@ -3,8 +3,8 @@
 # CONFIG chooses a set of flags; each has its own folder of objects, so sanitizer builds never mix
 # with the release build, whose programs are build/prep, build/train, ...
 
+.DEFAULT_GOAL := all
 CONFIG ?= release
-PREFIX ?= /usr/local
 TOOLS := prep train export sample eval
 MODULES := bolt model corpus format dims text kern cli base
 PACKAGES := libarchive libutf8proc sqlite3 jansson libxxhash
@@ -24,12 +24,14 @@ OPT := $(OPT_$(CONFIG))
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wpointer-arith -Wwrite-strings
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+# Asked when the first file is compiled or linked, not before: `make deps` may have to run first.
+PKG_LIBS = $(eval PKG_LIBS := $(or $(shell pkg-config --libs $(PACKAGES)),\
+	$(error libraries are missing: run "make deps")))$(PKG_LIBS)
+PKG_CFLAGS = $(if $(PKG_LIBS),$(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))))$(PKG_CFLAGS)
 
 # gnu11 would fuse separate multiplications and additions; results must not depend on the compiler.
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon -Itools -Itests \
-	$(PKG_CFLAGS)
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon \
+	-Itools -Itests -Iscripts $(PKG_CFLAGS)
 LIBS = $(PKG_LIBS) -lm -pthread
 
 MODULE_LIBS := $(MODULES:%=$(OUT)/lib/lib%.a)
@@ -41,8 +43,8 @@ CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
 .PHONY: all tests
-all: $(PROGRAMS)
-tests: $(UNIT_TESTS) $(CHECKS)
+all: $(PROGRAMS) ## the five programs, in build/
+tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories ## the test programs, in build/tests/ (without running them)
 
 # Each module of common/ is one archive, each tool main.o plus an archive of the rest, so that tests
 # link a tool's internals like any library.
@@ -69,6 +71,10 @@ $(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(TOOL_LIBS) $(MODULE_LIBS)
 	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(OUT)/tests/kcheck: $(OBJ)/tests/kern/kcheck.o $(MODULE_LIBS)
 	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The story generator of the demo and the tests.
+$(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/lib/libbase.a
 	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Kernels get more optimisation, and each instruction set its own flags, in its own file only.

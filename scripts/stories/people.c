@@ -84,7 +84,7 @@ const struct rule grammar_people_plots[] = {
                   "[{Hero.he} was brave.|"
                   "{happyend}]"),
 
-    ONCE("pet", "name/hurt/home", "bird/wing/tree", "kitten/leg/yard", "puppy/leg/street",
+    ONCE("pet", "name/hurt/home", "bird/wing/tree", "kitten/leg/yard", "puppy/leg/farm",
          "rabbit/foot/forest", "duck/wing/pond", "squirrel/leg/tree"),
     PLOT("hurtanimal",
          "{once} {aside} {Hero} loved animals.~{day} {hero} was walking {outside.in}. {Hero} "
