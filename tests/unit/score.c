@@ -1,0 +1,200 @@
+/* Scoring of stories: a value worked out by hand, and sums that depend neither on how stories are
+ * gathered, nor on where long ones are cut, nor on threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "model/score.h"
+#include "support/toy.h"
+
+enum { V = 40, N_STORIES = 30, MAX_STORY = 400 };
+
+static void assert_near(double got, double want, double tolerance)
+{
+    if (!(fabs(got - want) <= tolerance))
+        fail_msg("%.17g, expected %.17g", got, want);
+}
+
+struct stories {
+    uint16_t ids[N_STORIES][MAX_STORY];
+    size_t n[N_STORIES];
+};
+
+/* Lengths 0 and 1, short ones and some far longer than the smallest net. */
+static void make_stories(struct stories *s)
+{
+    struct rng r;
+    rng_seed(&r, 11, 0);
+    for (size_t i = 0; i < N_STORIES; i++) {
+        s->n[i] = i < 2 ? i : rng_below(&r, i % 5 == 0 ? MAX_STORY : 40);
+        for (size_t k = 0; k < s->n[i]; k++) {
+            s->ids[i][k] = (uint16_t)rng_below(&r, V);
+            if (s->ids[i][k] != DIMS_UNK && s->ids[i][k] < DIMS_N_SPECIAL)
+                s->ids[i][k] = V - 1;
+        }
+    }
+}
+
+static struct score_sum score_all(const struct stories *s, const struct dims *d, size_t rows,
+                                  int n_threads)
+{
+    struct toy t;
+    toy_open(&t, d, NULL, 5, rows, n_threads, cpu_best());
+    struct err e;
+    struct score *score = score_new(&t.net, t.pool, &e);
+    assert_non_null(score);
+    for (size_t i = 0; i < N_STORIES; i++)
+        score_story(score, s->ids[i], s->n[i], 3 * i, 4 * i);
+    struct score_sum sum = *score_finish(score);
+    score_free(score);
+    toy_close(&t);
+    return sum;
+}
+
+static void assert_same(const struct score_sum *a, const struct score_sum *b)
+{
+    assert_memory_equal(&a->nats, &b->nats, sizeof a->nats);
+    assert_int_equal(a->n_tokens, b->n_tokens);
+    assert_int_equal(a->n_unk, b->n_unk);
+    assert_int_equal(a->n_stories, b->n_stories);
+    assert_int_equal(a->n_chars, b->n_chars);
+    assert_int_equal(a->n_bytes, b->n_bytes);
+}
+
+static void grouping_does_not_matter(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
+    static struct stories s;
+    make_stories(&s);
+    size_t smallest = 2 * (dims_context(&d) + 1);
+    struct score_sum whole = score_all(&s, &d, score_rows(&d), 1);
+    const size_t rows[] = {smallest, smallest + 1, 64, 100, MAX_STORY + 1, 5000};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct score_sum cut = score_all(&s, &d, rows[i], 1);
+        assert_same(&whole, &cut);
+    }
+    for (int n = 2; n <= 7; n += 5) {
+        struct score_sum many = score_all(&s, &d, 100, n);
+        assert_same(&whole, &many);
+    }
+}
+
+static void counts_every_token(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1");
+    static struct stories s;
+    make_stories(&s);
+    uint64_t n_tokens = 0;
+    uint64_t n_unk = 0;
+    for (size_t i = 0; i < N_STORIES; i++) {
+        n_tokens += s.n[i] + 1;
+        for (size_t k = 0; k < s.n[i]; k++)
+            n_unk += s.ids[i][k] == DIMS_UNK;
+    }
+    assert_true(n_unk > 0);
+    struct score_sum sum = score_all(&s, &d, score_rows(&d), 1);
+    assert_int_equal(sum.n_tokens, n_tokens);
+    assert_int_equal(sum.n_unk, n_unk);
+    assert_int_equal(sum.n_stories, N_STORIES);
+    assert_int_equal(sum.n_chars, 3 * N_STORIES * (N_STORIES - 1) / 2);
+    assert_int_equal(sum.n_bytes, 4 * N_STORIES * (N_STORIES - 1) / 2);
+    assert_near(score_unk(&sum), (double)n_unk / (double)n_tokens, 1e-12);
+}
+
+/* The sum is that of the losses of one story run alone. */
+static void equals_direct_losses(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
+    static const uint16_t line[] = {DIMS_EOS, 7, 8, 7, 30, DIMS_EOS};
+    static const uint32_t pos[] = {0, 1, 2, 3, 4};
+    struct toy t;
+    toy_open(&t, &d, NULL, 5, 100, 1, cpu_best());
+    float nll[5];
+    net_forward(&t.net, t.pool, line, pos, 5);
+    net_nll(&t.net, t.pool, line + 1, 5, nll);
+    double all = 0;
+    for (int i = 0; i < 5; i++)
+        all += nll[i];
+
+    struct err e;
+    struct score *story = score_new(&t.net, t.pool, &e);
+    struct score *tokens = score_new(&t.net, t.pool, &e);
+    assert_non_null(story);
+    assert_non_null(tokens);
+    score_story(story, line + 1, 4, 9, 9);
+    assert_near(score_finish(story)->nats, all, 0);
+    score_tokens(tokens, line, 6, 9, 9); /* the same predictions, EOS given by hand */
+    assert_near(score_finish(tokens)->nats, all, 0);
+    score_tokens(tokens, line, 1, 0, 0); /* nothing to predict */
+    score_tokens(tokens, line, 0, 0, 0);
+    assert_int_equal(score_finish(tokens)->n_tokens, 5);
+    assert_int_equal(score_finish(tokens)->n_stories, 3);
+    score_free(story);
+    score_free(tokens);
+    toy_close(&t);
+}
+
+/* With D = 1 and blocks of nothing, hidden = sign(E[token]) / sqrt(1 + 1e-6) and the logits are
+ * that times E = (0, 0, 0, 1, -1): both predictions of the story (4) cost h + ln(3 + e^h + e^-h).
+ */
+static void known_by_hand(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(5, 1, 1, 1, 1, "1");
+    float *params = calloc(dims_n_floats(&d), sizeof *params);
+    assert_non_null(params);
+    params[3] = 1;
+    params[4] = -1;
+    params[dims_offset(&d, TENSOR_FINAL_NORM, 0)] = 1;
+    struct toy t;
+    toy_open(&t, &d, params, 0, 64, 1, cpu_best());
+    struct err e;
+    struct score *s = score_new(&t.net, t.pool, &e);
+    assert_non_null(s);
+    const uint16_t story[] = {4};
+    score_story(s, story, 1, 3, 5);
+    const struct score_sum *sum = score_finish(s);
+    double h = 1 / sqrt(1 + 1e-6);
+    double each = h + log(3 + exp(h) + exp(-h));
+    assert_int_equal(sum->n_tokens, 2);
+    assert_near(score_loss(sum), each, 1e-6);
+    assert_near(score_ppl(sum), exp(each), 1e-5);
+    assert_near(score_bpc(sum), 2 * each / log(2) / 3, 1e-6);
+    assert_near(score_bpb(sum), 2 * each / log(2) / 5, 1e-6);
+    score_free(s);
+    toy_close(&t);
+}
+
+static void too_few_rows_are_refused(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
+    struct toy t;
+    toy_open(&t, &d, NULL, 5, 2 * dims_context(&d) + 1, 1, cpu_best());
+    struct err e;
+    assert_null(score_new(&t.net, t.pool, &e));
+    assert_string_equal(e.text, "scoring needs at least 38 rows (found 37)");
+    toy_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_by_hand),
+        cmocka_unit_test(equals_direct_losses),
+        cmocka_unit_test(counts_every_token),
+        cmocka_unit_test(grouping_does_not_matter),
+        cmocka_unit_test(too_few_rows_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
