@@ -1,0 +1,288 @@
+/* parity.c - runs a golden file through forward, loss, backward, clipping and AdamW and compares.
+ *
+ *   parity [--cpu LEVEL] [--threads N] [--precision f32] FILE.safetensors
+ *
+ * Prints the largest error of each group beside its bound and closes with "N passed, N failed";
+ * exits 1 on any failure. Dimensions come from the file's metadata; groups it does not hold are
+ * left out. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/ckpt.h"
+#include "train/grad.h"
+#include "train/optim.h"
+
+static const float TINY_GRADIENT = 1e-6f; /* AdamW divides such gradients by themselves: noise */
+
+struct parity {
+    struct ckpt file;
+    struct kern kern;
+    struct pool *pool;
+    struct arena arena;
+    struct net net;
+    struct grad grad;
+    struct optim optim;
+    float *params;
+    uint16_t *tokens;
+    uint16_t *targets;
+    uint32_t *pos;
+    float *logits;
+    size_t rows;
+    double lr;
+    int n_passed;
+    int n_failed;
+};
+
+static void fail(const char *text)
+{
+    fprintf(stderr, "parity: %s\n", text);
+    exit(1);
+}
+
+static double meta_number(const struct parity *t, const char *key, double fallback)
+{
+    const char *text = safetensors_meta(&t->file.file, key);
+    return text ? strtod(text, NULL) : fallback;
+}
+
+/* Tensor of n floats, copied; NULL if the file has none. */
+static float *tensor_copy(const struct parity *t, const char *prefix, const char *name, size_t n)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    const struct st_tensor *s = safetensors_find(&t->file.file, full);
+    if (!s)
+        return NULL;
+    if (s->type != ST_F32 || s->n_bytes != n * sizeof(float))
+        fail("a tensor of the golden file has another type or size than its dimensions say");
+    float *out = malloc(s->n_bytes);
+    if (!out)
+        fail("out of memory");
+    memcpy(out, s->data, s->n_bytes);
+    return out;
+}
+
+static void report(struct parity *t, const char *group, double error, double bound)
+{
+    bool ok = error <= bound; /* false for NaN */
+    printf("%-18s largest error %-12.4g bound %-8.2g %s\n", group, error, bound,
+           ok ? "ok" : "FAILED");
+    if (ok)
+        t->n_passed++;
+    else
+        t->n_failed++;
+}
+
+/* Largest of a and b, NaN winning, so that it can never be lost. */
+static double worse(double a, double b)
+{
+    return isnan(a) || a > b ? a : b;
+}
+
+static double largest(const float *x, size_t n)
+{
+    double max = 0;
+    for (size_t i = 0; i < n; i++)
+        max = worse((double)fabsf(x[i]), max);
+    return max;
+}
+
+static void read_ids(const struct parity *t, const char *name, uint16_t *out)
+{
+    const struct st_tensor *s = safetensors_find(&t->file.file, name);
+    if (!s || s->type != ST_I32 || s->n_bytes != t->rows * sizeof(int32_t))
+        fail("input.tokens or input.targets is missing or has another size");
+    for (size_t i = 0; i < t->rows; i++) {
+        int32_t id;
+        memcpy(&id, (const char *)s->data + i * sizeof id, sizeof id);
+        if (id < 0 || id >= t->file.dims.V)
+            fail("a token of the golden file is outside the vocabulary");
+        out[i] = (uint16_t)id;
+    }
+}
+
+static void lay_out(struct parity *t, struct arena *a)
+{
+    const struct dims *d = &t->file.dims;
+    size_t n = dims_n_floats(d);
+    struct optim_options o = optim_defaults();
+    o.beta1 = meta_number(t, "beta1", o.beta1);
+    o.beta2 = meta_number(t, "beta2", o.beta2);
+    o.eps = meta_number(t, "adam_eps", o.eps);
+    o.weight_decay = meta_number(t, "weight_decay", o.weight_decay);
+    o.clip = meta_number(t, "grad_clip", o.clip);
+    t->params = arena_alloc(a, n, sizeof(float));
+    t->tokens = arena_alloc(a, t->rows, sizeof *t->tokens);
+    t->targets = arena_alloc(a, t->rows, sizeof *t->targets);
+    t->pos = arena_alloc(a, t->rows, sizeof *t->pos);
+    t->logits = arena_alloc(a, t->rows * (size_t)d->V, sizeof(float));
+    net_init(&t->net, d, t->rows, true, &t->kern, a);
+    grad_init(&t->grad, &t->net, a);
+    optim_init(&t->optim, &o, n, a);
+}
+
+static void open_file(struct parity *t, const char *path)
+{
+    struct err e;
+    if (ckpt_open(&t->file, path, &e))
+        fail(e.text);
+    size_t T = (size_t)t->file.dims.T;
+    t->rows = (size_t)meta_number(t, "batch", 1) * T;
+    t->lr = meta_number(t, "lr", 4e-3);
+    if (t->rows == 0 || t->rows > 1u << 20)
+        fail("the golden file's batch is out of range");
+    struct arena measure;
+    arena_measure(&measure);
+    lay_out(t, &measure);
+    if (arena_init(&t->arena, measure.used, &e))
+        fail(e.text);
+    lay_out(t, &t->arena);
+    if (ckpt_read(&t->file, t->params, NULL, NULL, &e))
+        fail(e.text);
+    read_ids(t, "input.tokens", t->tokens);
+    read_ids(t, "input.targets", t->targets);
+    for (size_t r = 0; r < t->rows; r++)
+        t->pos[r] = (uint32_t)(r % T);
+}
+
+static void compare_logits(struct parity *t)
+{
+    size_t n = t->rows * (size_t)t->file.dims.V;
+    float *want = tensor_copy(t, "output.", "logits", n);
+    if (!want)
+        return;
+    net_forward(&t->net, t->pool, t->tokens, t->pos, t->rows);
+    net_logits(&t->net, 0, t->rows, t->logits);
+    double error = 0;
+    for (size_t i = 0; i < n; i++)
+        error = worse(fabs((double)t->logits[i] - (double)want[i]), error);
+    report(t, "logits", error / largest(want, n), 1e-4);
+    free(want);
+}
+
+static void compare_gradients(struct parity *t)
+{
+    double error = -1;
+    for (size_t i = 0; i < dims_n_tensors(&t->file.dims); i++) {
+        struct tensor s;
+        dims_tensor(&t->file.dims, i, &s);
+        float *want = tensor_copy(t, "grad.", s.name, s.n);
+        if (!want)
+            continue;
+        double max = largest(want, s.n);
+        for (size_t j = 0; j < s.n; j++)
+            error = worse(fabs((double)t->grad.g[s.offset + j] - (double)want[j]) / max, error);
+        free(want);
+    }
+    if (error != -1)
+        report(t, "gradients", error, 1e-3);
+}
+
+static void compare_weights(struct parity *t, const char *prefix, const char *group)
+{
+    double error = -1;
+    for (size_t i = 0; i < dims_n_tensors(&t->file.dims); i++) {
+        struct tensor s;
+        dims_tensor(&t->file.dims, i, &s);
+        float *want = tensor_copy(t, prefix, s.name, s.n);
+        float *first = tensor_copy(t, "grad.", s.name, s.n);
+        for (size_t j = 0; want && j < s.n; j++)
+            if (!first || !(fabsf(first[j]) < TINY_GRADIENT))
+                error = worse(fabs((double)t->params[s.offset + j] - (double)want[j]), error);
+        free(first);
+        free(want);
+    }
+    if (error != -1)
+        report(t, group, error, 5e-6);
+}
+
+/* One number of output.losses or output.grad_norms, relative; NaN if the file has none. */
+static double relative(const struct parity *t, const char *name, size_t step, double got)
+{
+    char full[64];
+    snprintf(full, sizeof full, "output.%s", name);
+    const struct st_tensor *s = safetensors_find(&t->file.file, full);
+    if (!s || s->type != ST_F32 || s->n_bytes < (step + 1) * sizeof(float))
+        return NAN;
+    float want;
+    memcpy(&want, (const char *)s->data + step * sizeof want, sizeof want);
+    return fabs(got - (double)want) / fabs((double)want);
+}
+
+static size_t steps_in(const struct parity *t)
+{
+    const struct st_tensor *s = safetensors_find(&t->file.file, "output.losses");
+    return s ? MIN((size_t)(s->n_bytes / sizeof(float)), (size_t)3) : 0;
+}
+
+static void run(struct parity *t)
+{
+    size_t n_steps = steps_in(t);
+    double loss_error = -1;
+    double norm_error = -1;
+    net_load(&t->net, t->pool, t->params, false);
+    compare_logits(t);
+    for (size_t step = 0; step < n_steps; step++) {
+        net_load(&t->net, t->pool, t->params, false);
+        double loss =
+            grad_batch(&t->grad, t->pool, t->tokens, t->targets, t->pos, t->rows, 1, true);
+        double norm = optim_norm(&t->optim, &t->kern, t->pool, t->grad.g);
+        loss_error = worse(relative(t, "losses", step, loss), loss_error);
+        norm_error = worse(relative(t, "grad_norms", step, norm), norm_error);
+        if (step == 0)
+            compare_gradients(t);
+        optim_step(&t->optim, &t->kern, t->pool, t->params, t->grad.g, norm, t->lr, step + 1);
+        if (step == 0)
+            compare_weights(t, "step1.", "weights, 1 step");
+        if (step == 2)
+            compare_weights(t, "step3.", "weights, 3 steps");
+    }
+    if (n_steps) {
+        report(t, "losses", loss_error, 1e-4);
+        report(t, "gradient norms", norm_error, 1e-4);
+    }
+}
+
+static const char *value_of(char **argv, int *i)
+{
+    if (!argv[*i + 1])
+        fail("an option lacks its value");
+    return argv[++*i];
+}
+
+int main(int argc, char **argv)
+{
+    struct parity t = {0};
+    struct err e;
+    enum cpu_level level = cpu_best();
+    int n_threads = 2;
+    const char *path = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--cpu") == 0) {
+            if (cpu_parse(value_of(argv, &i), &level, &e))
+                fail(e.text);
+        } else if (strcmp(argv[i], "--threads") == 0) {
+            n_threads = atoi(value_of(argv, &i));
+        } else if (strcmp(argv[i], "--precision") == 0) {
+            if (strcmp(value_of(argv, &i), "f32") != 0)
+                fail("this build computes in f32 only");
+        } else {
+            path = argv[i];
+        }
+    }
+    if (!path)
+        fail("usage: parity [--cpu LEVEL] [--threads N] [--precision f32] FILE.safetensors");
+    kern_init(&t.kern, level);
+    t.pool = pool_new(n_threads, &e);
+    if (!t.pool)
+        fail(e.text);
+    open_file(&t, path);
+    run(&t);
+    printf("%d passed, %d failed\n", t.n_passed, t.n_failed);
+    pool_free(t.pool);
+    ckpt_close(&t.file);
+    arena_release(&t.arena);
+    return t.n_failed || !t.n_passed;
+}
