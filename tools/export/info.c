@@ -1,0 +1,278 @@
+#include "export/info.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bolt/any.h"
+#include "cli/cli.h"
+#include "format/shard.h"
+#include "format/vocabdb.h"
+
+/* ---- facts: "name   value" a line, or members of one JSON object ---- */
+
+static struct cli_json json;
+
+/* Strings out of files are made harmless for a terminal. */
+static void print_line(const char *name, const char *value)
+{
+    struct cli_utf8 safe = {.terminal = true};
+    cli_utf8_write(&safe, stdout, name, strlen(name));
+    printf("%*s ", (int)MAX(0, 18 - (long)strlen(name)), "");
+    cli_utf8_write(&safe, stdout, value, strlen(value));
+    cli_utf8_flush(&safe, stdout);
+    putchar('\n');
+}
+
+static void fact_text(const char *name, const char *value)
+{
+    if (cli.json)
+        cli_json_text(&json, name, value);
+    else
+        print_line(name, value);
+}
+
+static void fact_count(const char *name, uint64_t value)
+{
+    char text[32];
+    if (cli.json)
+        cli_json_uint(&json, name, value);
+    else
+        printf("%-18s %s\n", name, cli_count_text(text, value));
+}
+
+static void fact_real(const char *name, double value)
+{
+    if (cli.json)
+        cli_json_real(&json, name, value);
+    else if (isfinite(value))
+        printf("%-18s %.7g\n", name, value);
+    else
+        printf("%-18s none\n", name);
+}
+
+static void fact_fingerprint(const char *name, uint64_t value)
+{
+    char text[17];
+    snprintf(text, sizeof text, "%016" PRIx64, value);
+    fact_text(name, value ? text : "none");
+}
+
+static void begin(const char *path, const char *kind, size_t n_bytes)
+{
+    if (cli.json)
+        cli_json_begin(&json, stdout);
+    fact_text("file", path);
+    fact_text("kind", kind);
+    fact_count("bytes", n_bytes);
+}
+
+static void end(void)
+{
+    if (cli.json)
+        cli_json_end(&json);
+}
+
+/* ---- what several kinds share ---- */
+
+static void facts_of_dims(const struct dims *d)
+{
+    char dilation[512];
+    dims_dilation_text(d, dilation, sizeof dilation);
+    fact_count("parameters", dims_n_params(d));
+    fact_count("vocab_size", (uint64_t)d->V);
+    fact_count("dim", (uint64_t)d->D);
+    fact_count("n_blocks", (uint64_t)d->L);
+    fact_count("glu_hidden", (uint64_t)d->H);
+    fact_count("kernel_size", (uint64_t)d->K);
+    fact_count("seq_len", (uint64_t)d->T);
+    fact_text("dilation", dilation);
+}
+
+/* Share of zeros among the ternary weights. */
+static double zero_share(struct model *m)
+{
+    uint64_t n_zero = 0;
+    uint64_t n = 0;
+    for (size_t i = 0; i < dims_n_tensors(&m->dims); i++) {
+        struct tensor t;
+        dims_tensor(&m->dims, i, &t);
+        const struct model_tern *w = model_ternary(m, t.kind, t.block);
+        if (!w)
+            continue;
+        n += t.n;
+        for (size_t r = 0; r < w->rows; r++) {
+            const uint8_t *row = w->codes + r * DIV_UP(w->cols, 4);
+            for (size_t c = 0; c < w->cols; c++)
+                n_zero += (row[c / 4] >> 2 * (c % 4) & 3) == 1;
+        }
+    }
+    return (double)n_zero / (double)n;
+}
+
+static void facts_of_vocab(const struct vocab *v)
+{
+    fact_text("tokenizer", vocab_kind_names[v->kind]);
+    fact_text("normalize", vocab_normalize_names[v->normalize]);
+    fact_count("n_merges", v->n_merges);
+    fact_fingerprint("vocab_fingerprint", vocab_fingerprint(v));
+}
+
+/* ---- one function a kind ---- */
+
+static int info_blob(const char *path, const struct kern *k, struct err *e)
+{
+    struct bolt b;
+    if (bolt_open(&b, path, k, e))
+        return -1;
+    begin(path, "model blob", b.blob.map.size);
+    fact_count("version", BLOB_VERSION);
+    facts_of_dims(&b.model.dims);
+    fact_text("embedding", blob_embed_names[b.blob.embed]);
+    fact_real("zero_share", zero_share(&b.model));
+    facts_of_vocab(b.vocab);
+    fact_fingerprint("fingerprint", b.blob.fingerprint);
+    end();
+    bolt_close(&b);
+    return 0;
+}
+
+static void facts_of_state(const struct ckpt_state *s)
+{
+    fact_count("version", CKPT_VERSION);
+    fact_count("step", s->step);
+    fact_count("tokens", s->tokens);
+    fact_count("epoch", s->epoch);
+    fact_count("position", s->position);
+    fact_real("progress", s->progress);
+    fact_real("best_loss", s->best_loss);
+    fact_count("patience", s->patience);
+    fact_real("elapsed", s->elapsed);
+    fact_count("seed", s->seed);
+    fact_count("batch", s->batch);
+    fact_count("accum_steps", s->accum);
+    fact_real("lr", s->lr);
+    fact_real("min_lr", s->min_lr);
+    fact_real("weight_decay", s->weight_decay);
+    fact_text("precision", s->precision);
+    fact_text("isa", s->isa);
+    fact_fingerprint("train_fingerprint", s->train_fingerprint);
+    fact_fingerprint("valid_fingerprint", s->valid_fingerprint);
+}
+
+static int info_ckpt(const char *path, const struct kern *k, struct err *e)
+{
+    struct ckpt c;
+    struct model m;
+    if (ckpt_open(&c, path, e))
+        return -1;
+    if (any_model(&m, &c, path, k, e)) {
+        ckpt_close(&c);
+        return -1;
+    }
+    begin(path, c.has_state ? "checkpoint" : "weights", c.file.map.size);
+    facts_of_dims(&c.dims);
+    fact_text("weights", c.ternary ? "ternary" : "float");
+    fact_text("moments", c.has_moments ? "yes" : "no");
+    fact_real("zero_share", zero_share(&m));
+    fact_fingerprint("vocab_fingerprint", c.state.vocab_fingerprint);
+    if (c.has_state)
+        facts_of_state(&c.state);
+    end();
+    model_release(&m);
+    ckpt_close(&c);
+    return 0;
+}
+
+/* Safetensors of something else than a Bolt model. */
+static void info_safetensors(const char *path, const struct safetensors *s)
+{
+    begin(path, "safetensors", s->map.size);
+    fact_count("n_tensors", s->n_tensors);
+    if (cli.json)
+        cli_json_object(&json, "metadata");
+    for (size_t i = 0; i < s->n_meta; i++)
+        fact_text(s->meta[i].key, s->meta[i].value);
+    if (cli.json)
+        cli_json_object_end(&json);
+    end();
+}
+
+static int info_any_safetensors(const char *path, const struct kern *k, struct err *e)
+{
+    struct safetensors s;
+    if (safetensors_open(&s, path, e))
+        return -1;
+    bool is_model = safetensors_find(&s, "embedding.weight") != NULL;
+    if (!is_model)
+        info_safetensors(path, &s);
+    safetensors_close(&s);
+    return is_model ? info_ckpt(path, k, e) : 0;
+}
+
+static int info_shard(const char *path, struct err *e)
+{
+    struct shard s;
+    if (shard_open(&s, path, e))
+        return -1;
+    begin(path, "token shard", s.map.size);
+    fact_count("version", SHARD_VERSION);
+    fact_count("n_tokens", s.n_tokens);
+    fact_count("n_stories", s.n_stories);
+    fact_count("n_chars", s.n_chars);
+    fact_count("n_bytes", s.n_bytes);
+    fact_count("n_unk", s.n_unk);
+    fact_count("vocab_size", s.vocab_size);
+    fact_fingerprint("vocab_fingerprint", s.vocab_fingerprint);
+    fact_fingerprint("fingerprint", s.fingerprint);
+    end();
+    shard_close(&s);
+    return 0;
+}
+
+static int info_vocab(const char *path, size_t n_bytes, struct err *e)
+{
+    struct vocab v;
+    if (vocabdb_load(&v, path, e))
+        return -1;
+    begin(path, "vocabulary", n_bytes);
+    fact_count("version", VOCABDB_VERSION);
+    fact_count("vocab_size", v.n_tokens);
+    facts_of_vocab(&v);
+    end();
+    vocab_release(&v);
+    return 0;
+}
+
+static int info_file(const char *path, const struct kern *k, struct err *e)
+{
+    static const char sqlite[16] = "SQLite format 3";
+    struct file_map map;
+    if (file_map(&map, path, e))
+        return -1;
+    size_t n_bytes = map.size;
+    bool is_sqlite = n_bytes >= sizeof sqlite && memcmp(map.data, sqlite, sizeof sqlite) == 0;
+    file_unmap(&map);
+    if (n_bytes == 0)
+        return err_set(e, "%s: is empty", path);
+    if (is_sqlite)
+        return info_vocab(path, n_bytes, e);
+    if (blob_probe(path))
+        return info_blob(path, k, e);
+    if (shard_probe(path))
+        return info_shard(path, e);
+    if (safetensors_probe(path))
+        return info_any_safetensors(path, k, e);
+    return err_set(e, "%s: no file of ours: neither blob, checkpoint, shard nor vocabulary", path);
+}
+
+int info_print(const char *path, const struct kern *k, struct err *e)
+{
+    char *found;
+    if (any_find(path, &found, e))
+        return -1;
+    int rc = info_file(found, k, e);
+    free(found);
+    return rc;
+}

@@ -1,0 +1,191 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "export/info.h"
+#include "export/to.h"
+#include "export/verify.h"
+
+enum { FORMAT_BOLT, FORMAT_SAFETENSORS };
+static const char *const format_names[] = {"bolt", "safetensors", NULL};
+static const char *const embed_names[] = {"f32", "f16", "q8", NULL};
+
+static const char *output;
+static const char *vocab;
+static const char *text;
+static const char *info;
+static const char *cpu = "auto";
+static int format = FORMAT_BOLT;
+static int embed = BLOB_EMBED_F16;
+static long long threads;
+
+static const struct cli_option options[] = {
+    {"output", 'o', CLI_TEXT, &output, 0, 0, "FILE", "write this file", NULL},
+    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
+     "vocabulary database the checkpoint was trained with;\nneeded for the format bolt", NULL},
+    {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
+     "bolt: one self-contained file for sample and eval;\n"
+     "safetensors: dequantised weights for other programs (default bolt)",
+     format_names},
+    {"embed", 0, CLI_CHOICE, &embed, 0, 0, "TYPE",
+     "storage of the embedding in a bolt file: f32, f16 or q8 (default f16)", embed_names},
+    {"verify", 0, CLI_TEXT, &text, 0, 0, "TEXT",
+     "score this text with checkpoint and output, and compare the losses", NULL},
+    {"info", 0, CLI_TEXT, &info, 0, 0, "FILE",
+     "describe a model, checkpoint, shard or vocabulary instead", NULL},
+    {.name = "Machine", .type = CLI_HEADING},
+    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
+     "worker threads of --verify (default: the processors this process may use)", NULL},
+    {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
+     "instruction set: auto, c, avx2 or avx512 (default auto)", NULL},
+};
+
+static const struct cli_tool tool = {
+    .name = "export",
+    .synopsis = "[options] CHECKPOINT -o FILE | --info FILE",
+    .summary = "Packs a trained checkpoint into one small file, two bits a ternary weight.",
+    .epilog =
+        "CHECKPOINT is a file made by train, or its directory: best.safetensors there, else the\n"
+        "newest good step.\n\n"
+        "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
+        "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
+        "  export checkpoints/best.safetensors -o weights.safetensors --format safetensors\n"
+        "  export --info model.bolt\n",
+    .options = options,
+    .n_options = ARRAY_LEN(options),
+    .has_json = true,
+};
+
+static void check_usage(size_t n_operands)
+{
+    if (info) {
+        if (n_operands || output || text || vocab)
+            cli_usage("--info stands alone");
+        return;
+    }
+    if (n_operands != 1)
+        cli_usage(n_operands ? "more than one CHECKPOINT given" : "no CHECKPOINT given");
+    if (!output)
+        cli_usage("no output file given (-o FILE)");
+    if (format == FORMAT_BOLT && !vocab)
+        cli_usage("the format bolt holds the vocabulary: name its database with --vocab DB");
+    if (format != FORMAT_BOLT && cli_given("embed"))
+        cli_usage("--embed is for the format bolt");
+    if (text && !vocab)
+        cli_usage("--verify needs the vocabulary: name its database with --vocab DB");
+    if (text && strcmp(output, "-") == 0)
+        cli_usage("--verify reads the output back, so it cannot be standard output");
+    if (cli.json && strcmp(output, "-") == 0)
+        cli_usage("--json and the model cannot both go to standard output");
+}
+
+static void open_checkpoint(struct ckpt *c, const char *operand, char **path)
+{
+    struct err e;
+    if (any_find(operand, path, &e))
+        cli_die("%s", e.text);
+    if (strcmp(operand, *path) != 0)
+        cli_say("checkpoint: %s\n", *path);
+    if (blob_probe(*path))
+        cli_die("%s: is a model blob already, expected a checkpoint", *path);
+    if (ckpt_open(c, *path, &e))
+        cli_die("%s", e.text);
+}
+
+/* What was done, for the report at the end. */
+struct outcome {
+    uint64_t fingerprint; /* of a blob */
+    struct verify_result verify;
+    double limit; /* of the relative difference */
+    bool equal;   /* true without --verify */
+};
+
+static void write_output(const struct to_source *s, struct outcome *o)
+{
+    struct err e;
+    int rc = format == FORMAT_BOLT ? to_bolt(s, (enum blob_embed)embed, output, &o->fingerprint, &e)
+                                   : to_safetensors(s, output, &e);
+    if (rc)
+        cli_die("%s", e.text);
+    cli_say("wrote %s\n", output);
+}
+
+static void verify_output(const struct to_source *s, struct outcome *o)
+{
+    struct err e;
+    int n_threads = threads ? (int)threads : cpu_count();
+    o->limit = verify_limit(format == FORMAT_BOLT ? (enum blob_embed)embed : BLOB_EMBED_F32);
+    if (verify_run(s->ckpt, output, vocab, text, s->kern, n_threads, &o->verify, &e))
+        cli_die("%s", e.text);
+    o->equal = o->verify.difference <= o->limit;
+}
+
+static void report_json(const char *path, const struct outcome *o)
+{
+    struct cli_json j = {0};
+    char hex[17];
+    cli_json_begin(&j, stdout);
+    cli_json_text(&j, "checkpoint", path);
+    cli_json_text(&j, "output", output);
+    cli_json_text(&j, "format", format_names[format]);
+    if (format == FORMAT_BOLT) {
+        snprintf(hex, sizeof hex, "%016" PRIx64, o->fingerprint);
+        cli_json_text(&j, "embed", embed_names[embed]);
+        cli_json_text(&j, "fingerprint", hex);
+    }
+    if (text) {
+        cli_json_real(&j, "checkpoint_loss", o->verify.checkpoint_loss);
+        cli_json_real(&j, "output_loss", o->verify.export_loss);
+        cli_json_real(&j, "difference", o->verify.difference);
+        cli_json_real(&j, "limit", o->limit);
+        cli_json_uint(&j, "n_tokens", o->verify.n_tokens);
+        cli_json_bool(&j, "equal", o->equal);
+    }
+    cli_json_end(&j);
+}
+
+static void report_verify(const struct outcome *o)
+{
+    printf("checkpoint loss    %.9f nats per token\n", o->verify.checkpoint_loss);
+    printf("output loss        %.9f nats per token\n", o->verify.export_loss);
+    printf("difference         %.3g relative (limit %g)\n", o->verify.difference, o->limit);
+}
+
+static void run_export(const char *operand, const struct kern *k)
+{
+    struct ckpt c;
+    char *path;
+    struct outcome outcome = {.equal = true};
+    open_checkpoint(&c, operand, &path);
+    struct to_source source = {path, &c, k, vocab};
+    write_output(&source, &outcome);
+    if (text)
+        verify_output(&source, &outcome);
+    if (cli.json)
+        report_json(path, &outcome);
+    else if (text)
+        report_verify(&outcome);
+    ckpt_close(&c);
+    free(path);
+    if (!outcome.equal)
+        cli_die("%s: its loss differs from the checkpoint's by more than the limit", output);
+}
+
+int main(int argc, char **argv)
+{
+    size_t n;
+    struct err e;
+    enum cpu_level level;
+    struct kern kern;
+    char **operands = cli_parse(&tool, argc, argv, &n);
+    check_usage(n);
+    if (cpu_parse(cpu, &level, &e))
+        cli_usage("--cpu: %s", e.text);
+    kern_init(&kern, level);
+    if (!info)
+        run_export(operands[0], &kern);
+    else if (info_print(info, &kern, &e))
+        cli_die("%s", e.text);
+    return cli_finish();
+}

@@ -1,0 +1,156 @@
+#include "export/verify.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "corpus/corpus.h"
+#include "model/score.h"
+#include "text/normalize.h"
+
+/* The text as tokens: both models are given the very same. */
+struct stories {
+    const struct bolt *bolt;
+    struct tokenizer_cache *cache;
+    struct text_buf text; /* scratch */
+    struct token_buf ids; /* of all stories, one behind the other */
+    size_t *ends;         /* of each story in ids */
+    size_t n;
+    size_t capacity;
+};
+
+double verify_limit(enum blob_embed embed)
+{
+    switch (embed) {
+    case BLOB_EMBED_F32:
+        return 1e-6;
+    case BLOB_EMBED_F16:
+        return 1e-3;
+    case BLOB_EMBED_Q8:
+        break;
+    }
+    return 1e-2;
+}
+
+static int on_story(void *context, const char *text, size_t n, struct err *e)
+{
+    struct stories *s = context;
+    struct normalize_stats stats = {0};
+    size_t n_chars;
+    if (normalize_text(s->bolt->vocab->normalize, text, n, &s->text, &n_chars, &stats, e))
+        return -1;
+    if (s->text.n == 0)
+        return 0; /* prep drops empty stories too */
+    if (tokenizer_encode(s->bolt->tokenizer, s->cache, s->text.data, s->text.n, &s->ids, e))
+        return -1;
+    if (s->n == s->capacity) {
+        size_t capacity = s->capacity ? 2 * s->capacity : 256;
+        size_t *ends = realloc(s->ends, capacity * sizeof *ends);
+        if (!ends)
+            return err_set(e, "out of memory for %zu stories", capacity);
+        s->ends = ends;
+        s->capacity = capacity;
+    }
+    s->ends[s->n++] = s->ids.n;
+    return 0;
+}
+
+static int read_stories(struct stories *s, const char *path, struct err *e)
+{
+    struct corpus_options options = {.format = CORPUS_AUTO};
+    s->cache = tokenizer_cache_new(e);
+    if (!s->cache || corpus_read(path, &options, on_story, NULL, s, e))
+        return -1;
+    return s->n ? 0 : err_set(e, "%s: no story in it", path);
+}
+
+static void release_stories(struct stories *s)
+{
+    tokenizer_cache_free(s->cache);
+    free(s->text.data);
+    free(s->ids.ids);
+    free(s->ends);
+}
+
+/* Runs all stories through a net that has its weights. */
+static int score_stories(const struct stories *s, struct net *n, struct pool *p, double *loss,
+                         uint64_t *n_tokens, struct err *e)
+{
+    struct score *score = score_new(n, p, e);
+    if (!score)
+        return -1;
+    size_t begin = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        score_story(score, s->ids.ids + begin, s->ends[i] - begin, 0, 0);
+        begin = s->ends[i];
+    }
+    const struct score_sum *sum = score_finish(score);
+    *loss = score_loss(sum);
+    *n_tokens = sum->n_tokens;
+    score_free(score);
+    return 0;
+}
+
+/* Lays out a net and scores with the weights that come from the checkpoint or, with m, the model.
+ */
+static int loss_of(const struct stories *s, const struct ckpt *c, const struct model *m,
+                   const struct kern *k, struct pool *p, double *loss, uint64_t *n_tokens,
+                   struct err *e)
+{
+    const struct dims *d = &c->dims;
+    struct net *net = calloc(1, sizeof *net);
+    struct arena arena = {0};
+    int rc = -1;
+    if (!net) {
+        err_set(e, "out of memory");
+        goto out;
+    }
+    arena_measure(&arena);
+    arena_alloc(&arena, dims_n_floats(d), sizeof(float));
+    net_init(net, d, score_rows(d), false, k, &arena);
+    if (arena.overflow) {
+        err_set(e, "the model needs more memory than can be addressed");
+        goto out;
+    }
+    if (arena_init(&arena, arena.used, e))
+        goto out;
+    float *params = arena_alloc(&arena, dims_n_floats(d), sizeof *params);
+    net_init(net, d, score_rows(d), false, k, &arena);
+    if (m)
+        model_to_params(m, params);
+    else if (ckpt_read(c, params, NULL, NULL, e))
+        goto out;
+    net_load(net, p, params, m || c->ternary);
+    rc = score_stories(s, net, p, loss, n_tokens, e);
+out:
+    arena_release(&arena);
+    free(net);
+    return rc;
+}
+
+int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, const char *text,
+               const struct kern *k, int n_threads, struct verify_result *r, struct err *e)
+{
+    struct bolt bolt;
+    if (any_open(&bolt, path, vocab_path, k, e))
+        return -1;
+    int rc = -1;
+    struct stories stories = {.bolt = &bolt};
+    struct pool *pool = pool_new(n_threads, e);
+    if (!pool)
+        goto out;
+    if (!dims_equal(&bolt.model.dims, &c->dims)) {
+        err_set(e, "%s: has other hyperparameters than the checkpoint", path);
+        goto out;
+    }
+    if (read_stories(&stories, text, e) ||
+        loss_of(&stories, c, NULL, k, pool, &r->checkpoint_loss, &r->n_tokens, e) ||
+        loss_of(&stories, c, &bolt.model, k, pool, &r->export_loss, &r->n_tokens, e))
+        goto out;
+    r->difference = fabs(r->export_loss - r->checkpoint_loss) / fabs(r->checkpoint_loss);
+    rc = 0;
+out:
+    pool_free(pool);
+    release_stories(&stories);
+    bolt_close(&bolt);
+    return rc;
+}
