@@ -1,0 +1,269 @@
+#include "prep/gpt2vocab.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "prep/vocabbuild.h"
+#include "text/bytemap.h"
+
+/* GPT-2 writes a byte as a character one can see: itself if it is printable Latin-1, else the next
+ * free code point from 256 up. code_byte turns that round; NO_BYTE for all others. */
+enum { N_CODES = 324, NO_BYTE = 256 };
+
+/* The two files under way. */
+struct loader {
+    uint16_t code_byte[N_CODES];
+    struct file_map vocab_file;
+    struct file_map merges_file;
+    json_t *json;
+    unsigned char *storage; /* bytes of all tokens and merges */
+    unsigned char *at;
+    struct vocab_token *tokens; /* [n_tokens], index = GPT-2's id */
+    uint32_t n_tokens;
+    struct vocab_merge *merges;
+    uint32_t n_merges;
+    struct bytemap by_bytes; /* of all tokens */
+};
+
+static void fill_codes(uint16_t code_byte[N_CODES])
+{
+    for (int c = 0; c < N_CODES; c++)
+        code_byte[c] = NO_BYTE;
+    int next = 256;
+    for (int b = 0; b < 256; b++) {
+        bool shown = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+        code_byte[shown ? b : next++] = (uint16_t)b;
+    }
+}
+
+/* Appends the bytes that the name stands for to the storage. False if a character stands for none.
+ */
+static bool read_name(struct loader *l, const char *name, size_t n, struct vocab_bytes *bytes)
+{
+    unsigned char *start = l->at;
+    for (size_t i = 0; i < n; i++) {
+        unsigned c = (unsigned char)name[i];
+        if (c >= 0xc2 && c < 0xe0 && i + 1 < n && ((unsigned char)name[i + 1] & 0xc0) == 0x80)
+            c = (c & 0x1f) << 6 | ((unsigned char)name[++i] & 0x3f);
+        else if (c >= 0x80)
+            return false;
+        if (c >= N_CODES || l->code_byte[c] == NO_BYTE)
+            return false;
+        *l->at++ = (unsigned char)l->code_byte[c];
+    }
+    *bytes = (struct vocab_bytes){start, (uint32_t)(l->at - start)};
+    return true;
+}
+
+static int parse_json(struct loader *l, const char *path, struct err *e)
+{
+    if (file_map(&l->vocab_file, path, e))
+        return -1;
+    json_error_t fault;
+    l->json = json_loadb((const char *)l->vocab_file.data, l->vocab_file.size,
+                         JSON_REJECT_DUPLICATES, &fault);
+    if (!l->json)
+        return err_set(e, "%s: no valid JSON: line %d: %s", path, fault.line, fault.text);
+    size_t n = json_object_size(l->json);
+    if (!json_is_object(l->json) || n == 0 || n > VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL)
+        return err_set(e, "%s: not a JSON object of 1 to %d tokens", path,
+                       VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL);
+    l->n_tokens = (uint32_t)n;
+    return 0;
+}
+
+static int read_tokens(struct loader *l, const char *path, struct err *e)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(l->json, name, value)
+    {
+        json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (id < 0 || id >= (json_int_t)l->n_tokens)
+            return err_set(e, "%s: bad id of token \"%.80s\" (expected 0 to %u)", path, name,
+                           l->n_tokens - 1);
+        struct vocab_token *t = &l->tokens[id];
+        if (t->bytes.n)
+            return err_set(e, "%s: id %d is given twice", path, (int)id);
+        if (!read_name(l, name, strlen(name), &t->bytes))
+            return err_set(e, "%s: token \"%.80s\" has a character that stands for no byte", path,
+                           name);
+        if (t->bytes.n < 1 || t->bytes.n > VOCAB_MAX_TOKEN_BYTES)
+            return err_set(e, "%s: token %d has a bad length (found %u bytes, expected 1 to %d)",
+                           path, (int)id, t->bytes.n, VOCAB_MAX_TOKEN_BYTES);
+        (void)bytemap_add(&l->by_bytes, t->bytes, (uint32_t)id);
+    }
+    for (int b = 0; b < 256; b++) {
+        unsigned char byte = (unsigned char)b;
+        if (bytemap_get(&l->by_bytes, (struct vocab_bytes){&byte, 1}) == BYTEMAP_NONE)
+            return err_set(e, "%s: no token for byte %d", path, b);
+    }
+    return 0;
+}
+
+/* One line "left right". */
+static int read_merge(struct loader *l, const char *line, size_t n, size_t number, const char *path,
+                      struct err *e)
+{
+    const char *space = memchr(line, ' ', n);
+    size_t left_n = space ? (size_t)(space - line) : 0;
+    struct vocab_merge m;
+    if (!space || !left_n || left_n + 1 == n || !read_name(l, line, left_n, &m.left) ||
+        !read_name(l, space + 1, n - left_n - 1, &m.right))
+        return err_set(e, "%s: line %zu is no merge of two tokens", path, number);
+    struct vocab_bytes joined = {m.left.data, m.left.n + m.right.n};
+    if (bytemap_get(&l->by_bytes, m.left) == BYTEMAP_NONE ||
+        bytemap_get(&l->by_bytes, m.right) == BYTEMAP_NONE ||
+        bytemap_get(&l->by_bytes, joined) == BYTEMAP_NONE)
+        return err_set(e, "%s: line %zu merges what is no token of the vocabulary given with it",
+                       path, number);
+    if (l->n_merges == VOCAB_MAX_TOKENS)
+        return err_set(e, "%s: too many merges (more than %d)", path, VOCAB_MAX_TOKENS);
+    l->merges[l->n_merges++] = m;
+    return 0;
+}
+
+static int read_merges(struct loader *l, const char *path, struct err *e)
+{
+    const char *text = (const char *)l->merges_file.data;
+    size_t n = l->merges_file.size;
+    static const char version[] = "#version";
+    size_t number = 1;
+    for (size_t at = 0; at < n; number++) {
+        const char *end = memchr(text + at, '\n', n - at);
+        size_t length = end ? (size_t)(end - text) - at : n - at;
+        const char *line = text + at;
+        at += length + 1;
+        if (length && line[length - 1] == '\r')
+            length--;
+        if (number == 1 && length >= strlen(version) && !memcmp(line, version, strlen(version)))
+            continue;
+        if (read_merge(l, line, length, number, path, e))
+            return -1;
+    }
+    if (!l->n_merges)
+        return err_set(e, "%s: no merges", path);
+    return 0;
+}
+
+static int load(struct loader *l, struct vocab *v, const char *vocab_path, const char *merges_path,
+                struct err *e)
+{
+    const uint64_t none[VOCAB_N_SPECIAL] = {0};
+    fill_codes(l->code_byte);
+    if (parse_json(l, vocab_path, e) || file_map(&l->merges_file, merges_path, e))
+        return -1;
+    l->at = l->storage = malloc(l->vocab_file.size + l->merges_file.size + 1);
+    l->tokens = calloc(l->n_tokens, sizeof *l->tokens);
+    l->merges = calloc(VOCAB_MAX_TOKENS, sizeof *l->merges);
+    if (!l->storage || !l->tokens || !l->merges || bytemap_init(&l->by_bytes, l->n_tokens))
+        return err_set(e, "%s: out of memory for %u tokens", vocab_path, l->n_tokens);
+    if (read_tokens(l, vocab_path, e) || read_merges(l, merges_path, e) ||
+        vocabbuild_make(v, none, l->tokens, l->n_tokens, l->merges, l->n_merges, e))
+        return -1;
+    v->kind = VOCAB_GPT2;
+    return vocab_check(v, merges_path, e); /* the tokens are sound by now: what is left is merges */
+}
+
+int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_path, struct err *e)
+{
+    struct loader l = {0};
+    *v = (struct vocab){0};
+    int status = load(&l, v, vocab_path, merges_path, e);
+    if (status)
+        vocab_release(v);
+    json_decref(l.json);
+    file_unmap(&l.vocab_file);
+    file_unmap(&l.merges_file);
+    free(l.storage);
+    free(l.tokens);
+    free(l.merges);
+    bytemap_release(&l.by_bytes);
+    return status;
+}
+
+/* Keeps the n tokens of `tokens` (whose counts are those of the head) that are the most frequent,
+ * and gives them their counts in the whole corpus. */
+static int choose(struct vocab_token *tokens, const struct vocab *base, const uint64_t *counts,
+                  const uint64_t *head, uint32_t n, struct err *e)
+{
+    uint32_t n_met = 0;
+    for (uint32_t id = VOCAB_N_SPECIAL; id < base->n_tokens; id++) {
+        if (!head[id])
+            continue;
+        tokens[n_met] = base->tokens[id];
+        tokens[n_met++].count = head[id];
+    }
+    if (n_met < n)
+        return err_set(
+            e,
+            "the first %d stories of the corpus have only %u distinct pieces, too few for "
+            "a vocabulary of %u (expected %u besides the %d specials)",
+            GPT2VOCAB_HEAD_STORIES, n_met, n + VOCAB_N_SPECIAL, n, VOCAB_N_SPECIAL);
+    vocabbuild_sort(tokens, n_met);
+    struct bytemap kept;
+    if (bytemap_init(&kept, n))
+        return err_set(e, "out of memory for %u tokens", n);
+    for (uint32_t i = 0; i < n; i++)
+        (void)bytemap_add(&kept, tokens[i].bytes, i);
+    for (uint32_t id = VOCAB_N_SPECIAL; id < base->n_tokens; id++) {
+        uint32_t i = bytemap_get(&kept, base->tokens[id].bytes);
+        if (i != BYTEMAP_NONE)
+            tokens[i].count = counts[id];
+    }
+    bytemap_release(&kept);
+    vocabbuild_sort(tokens, n);
+    return 0;
+}
+
+static double share_kept(const struct vocab *base, const uint64_t *counts,
+                         const struct vocab_token *kept, uint32_t n, uint64_t *n_unknown)
+{
+    uint64_t all = 0;
+    uint64_t in = 0;
+    for (uint32_t id = VOCAB_N_SPECIAL; id < base->n_tokens; id++)
+        all += counts[id];
+    for (uint32_t i = 0; i < n; i++)
+        in += kept[i].count;
+    *n_unknown = all - in;
+    return all ? (double)in / (double)all : 0.0;
+}
+
+int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
+                    enum vocab_normalize normalize, const char *vocab_path, const char *merges_path,
+                    double *coverage, struct err *e)
+{
+    *v = (struct vocab){0};
+    if (vocab_size <= VOCAB_N_SPECIAL || vocab_size > VOCAB_MAX_TOKENS)
+        return err_set(e, "bad vocabulary size (found %u, expected %d to %d)", vocab_size,
+                       VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS);
+    struct vocab base;
+    if (gpt2vocab_load(&base, vocab_path, merges_path, e))
+        return -1;
+    uint32_t n = vocab_size - VOCAB_N_SPECIAL;
+    uint64_t *counts = calloc(base.n_tokens, sizeof *counts);
+    uint64_t *head = calloc(base.n_tokens, sizeof *head);
+    struct vocab_token *tokens = calloc(base.n_tokens, sizeof *tokens);
+    int status = -1;
+    if (!counts || !head || !tokens) {
+        err_set(e, "out of memory for %u tokens", base.n_tokens);
+        goto out;
+    }
+    if (vocabbuild_count(&base, words, counts, head, e) ||
+        choose(tokens, &base, counts, head, n, e))
+        goto out;
+    double share = share_kept(&base, counts, tokens, n, &counts[VOCAB_UNK]);
+    if (coverage)
+        *coverage = share;
+    status = vocabbuild_make(v, counts, tokens, n, base.merges, base.n_merges, e);
+    v->kind = VOCAB_GPT2;
+    v->normalize = normalize;
+out:
+    vocab_release(&base);
+    free(counts);
+    free(head);
+    free(tokens);
+    return status;
+}

@@ -1,0 +1,133 @@
+#include "prep/pairqueue.h"
+
+#include <stdlib.h>
+
+#include "text/bytemap.h"
+
+enum { FIRST_CAPACITY = 1024, FIRST_WORDS = 4 };
+
+int pairqueue_init(struct pairqueue *q)
+{
+    *q = (struct pairqueue){.capacity = FIRST_CAPACITY};
+    q->pairs = calloc(q->capacity, sizeof *q->pairs);
+    return q->pairs && !pairmap_init(&q->index, FIRST_CAPACITY) ? 0 : -1;
+}
+
+void pairqueue_release(struct pairqueue *q)
+{
+    for (uint32_t i = 0; i < q->n; i++)
+        free(q->pairs[i].words);
+    free(q->pairs);
+    free(q->heap);
+    pairmap_release(&q->index);
+    *q = (struct pairqueue){0};
+}
+
+struct pair *pairqueue_get(struct pairqueue *q, uint32_t left, uint32_t right,
+                           struct vocab_bytes joined, uint32_t left_n)
+{
+    if (q->n == q->capacity) {
+        if (q->capacity > PAIRMAP_NONE / 4)
+            return NULL;
+        struct pair *grown = realloc(q->pairs, 2 * (size_t)q->capacity * sizeof *grown);
+        if (!grown)
+            return NULL;
+        q->pairs = grown;
+        q->capacity *= 2;
+    }
+    uint32_t i;
+    if (pairmap_add(&q->index, left, right, q->n, &i))
+        return NULL;
+    if (i == q->n)
+        q->pairs[q->n++] =
+            (struct pair){.left = left, .right = right, .joined = joined, .left_n = left_n};
+    return &q->pairs[i];
+}
+
+int pairqueue_add_word(struct pair *p, uint32_t word)
+{
+    if (p->n_words && p->words[p->n_words - 1] == word)
+        return 0;
+    if (p->n_words == p->capacity) {
+        uint32_t capacity = p->capacity ? p->capacity * 2 : FIRST_WORDS;
+        uint32_t *grown = realloc(p->words, capacity * sizeof *grown);
+        if (!grown)
+            return -1;
+        p->words = grown;
+        p->capacity = capacity;
+    }
+    p->words[p->n_words++] = word;
+    return 0;
+}
+
+/* True if a comes out before b. */
+static bool before(const struct pairqueue *q, struct pairqueue_entry a, struct pairqueue_entry b)
+{
+    if (a.count != b.count)
+        return a.count > b.count;
+    const struct pair *x = &q->pairs[a.pair];
+    const struct pair *y = &q->pairs[b.pair];
+    int order = bytemap_compare((struct vocab_bytes){x->joined.data, x->left_n},
+                                (struct vocab_bytes){y->joined.data, y->left_n});
+    if (order)
+        return order < 0;
+    return bytemap_compare(
+               (struct vocab_bytes){x->joined.data + x->left_n, x->joined.n - x->left_n},
+               (struct vocab_bytes){y->joined.data + y->left_n, y->joined.n - y->left_n}) < 0;
+}
+
+static void sift_up(struct pairqueue *q, struct pairqueue_entry entry)
+{
+    size_t i = q->n_heap++;
+    for (; i > 0 && before(q, entry, q->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        q->heap[i] = q->heap[(i - 1) / 2];
+    q->heap[i] = entry;
+}
+
+/* Puts entry in the place of the top. */
+static void sift_down(struct pairqueue *q, struct pairqueue_entry entry)
+{
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < q->n_heap; i = child) {
+        child += child + 1 < q->n_heap && before(q, q->heap[child + 1], q->heap[child]);
+        if (!before(q, q->heap[child], entry))
+            break;
+        q->heap[i] = q->heap[child];
+    }
+    q->heap[i] = entry;
+}
+
+int pairqueue_push_new(struct pairqueue *q)
+{
+    size_t wanted = q->n_heap + (q->n - q->n_pushed);
+    if (wanted > q->heap_capacity) {
+        size_t capacity = MAX(wanted, q->heap_capacity * 2);
+        struct pairqueue_entry *grown = realloc(q->heap, capacity * sizeof *grown);
+        if (!grown)
+            return -1;
+        q->heap = grown;
+        q->heap_capacity = capacity;
+    }
+    for (; q->n_pushed < q->n; q->n_pushed++)
+        sift_up(q, (struct pairqueue_entry){q->pairs[q->n_pushed].count, q->n_pushed});
+    return 0;
+}
+
+struct pair *pairqueue_pop(struct pairqueue *q)
+{
+    while (q->n_heap) {
+        struct pairqueue_entry top = q->heap[0];
+        struct pair *p = &q->pairs[top.pair];
+        if (p->count && p->count != top.count) {
+            top.count = p->count;
+            sift_down(q, top);
+            continue;
+        }
+        struct pairqueue_entry last = q->heap[--q->n_heap];
+        if (q->n_heap)
+            sift_down(q, last);
+        if (p->count)
+            return p;
+    }
+    return NULL;
+}
