@@ -15,8 +15,7 @@ static bool v4_scoring;
 static const struct cli_option options[] = {
     {.name = "Text", .type = CLI_HEADING},
     {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "form of the text: auto, text, json or jsonl (default auto: told by content)",
-     corpus_format_names},
+     "form of the text (default auto: told by content)", corpus_format_names},
     {"field", 0, CLI_TEXT, &field, 0, 0, "NAME",
      "field of a JSON object that holds the story (default story)", NULL},
     {.name = "Scoring", .type = CLI_HEADING},
@@ -35,11 +34,10 @@ static const struct cli_tool tool = {
     .name = "eval",
     .synopsis = "[options] MODEL FILE...",
     .summary = "Measures how well a model predicts text: loss, perplexity, bits per character.",
-    .epilog =
-        "MODEL is a blob made by export or, with --vocab, a checkpoint made by train. FILE is\n"
-        "text in any form that prep reads, - for standard input, or a shard.\n\n"
-        "  eval model.bolt valid.txt.gz\n"
-        "  eval --vocab data/vocab.db checkpoints/best.safetensors data/valid.shard\n",
+    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train.\n"
+              "FILE is text in any form that prep reads, - for standard input, or a shard.\n\n"
+              "  eval model.bolt valid.txt.gz\n"
+              "  eval --vocab data/vocab.db checkpoints/best.safetensors data/valid.shard\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,
@@ -63,6 +61,23 @@ static uint64_t check_files(char **files, size_t n)
     return known ? total : 0;
 }
 
+static void say_speed(const struct eval *v, const struct eval_result *r, size_t n)
+{
+    char tokens[32];
+    char seconds[32];
+    char rate[32];
+    uint64_t n_tokens = 0;
+    double spent = 0;
+    for (size_t i = 0; i < n; i++) {
+        n_tokens += r[i].sum.n_tokens;
+        spent += r[i].seconds;
+    }
+    cli_say("eval: %s tokens in %s, %s tokens/s, %d threads, %s\n",
+            cli_count_text(tokens, n_tokens), cli_duration_text(seconds, spent),
+            cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))),
+            pool_threads(v->pool), cpu_level_names[v->kern.level]);
+}
+
 static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
                         struct eval_result *results)
 {
@@ -78,6 +93,7 @@ static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
         done += corpus_size(files[i]);
     }
     cli_progress_end(&progress);
+    say_speed(v, results, n);
 }
 
 int main(int argc, char **argv)

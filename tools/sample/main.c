@@ -22,13 +22,13 @@ static double repeat_penalty = 1;
 static const struct cli_option options[] = {
     {.name = "Story", .type = CLI_HEADING},
     {"prompt", 'p', CLI_LIST, &prompts, 0, 0, "TEXT",
-     "how the story begins; may be given many times (default: the lines of\n"
-     "standard input unless it is a terminal; without any, begin a story)",
+     "how the story begins; may be given many times (default: each line of standard input, "
+     "unless that is a terminal; without any, a story from its beginning)",
      NULL},
     {"max-tokens", 'n', CLI_INT, &max_tokens, 1, 1e9, "N",
      "draw at most N tokens a story (default 200)", NULL},
     {"count", 0, CLI_INT, &count, 1, 1e9, "N", "tell N stories a prompt (default 1)", NULL},
-    {"seed", 0, CLI_INT, &seed, 0, 9007199254740991, "N",
+    {"seed", 0, CLI_INT, &seed, 0, 4294967295, "N",
      "seed of the random numbers; the same seed tells the same story (default 42)", NULL},
     {.name = "Choice of the next token", .type = CLI_HEADING},
     {"temperature", 't', CLI_REAL, &temperature, 0, 100, "X",
@@ -52,7 +52,8 @@ static const struct cli_tool tool = {
     .name = "sample",
     .synopsis = "[options] MODEL",
     .summary = "Tells stories with a model, token by token.",
-    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train.\n\n"
+    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train.\n"
+              "Several stories are set apart by a line <|endoftext|>, as in a corpus.\n\n"
               "  sample model.bolt -p 'Once upon a time'\n"
               "  sample model.bolt --count 3 -n 500 -t 0.7\n"
               "  sample --json model.bolt < prompts.txt\n",
