@@ -12,7 +12,7 @@ double fmath_log(double x)
     if (bits >> 52 == 0) { /* subnormal; in integers, since the processor may take it for zero */
         int shift = __builtin_clzll(bits | 1) - 11;
         bits <<= shift;
-        k = 1 - shift;
+        k = -shift;
     }
     k += (int)(bits >> 52) - 1023;
     bits = (bits & 0x000fffffffffffffu) | 0x3ff0000000000000u;

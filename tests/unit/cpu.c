@@ -1,0 +1,133 @@
+/* What the machine is: levels and limits that must hold on any machine. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <float.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+
+static void levels_by_name(void **state)
+{
+    (void)state;
+    struct err e;
+    enum cpu_level best = cpu_best();
+    enum cpu_level level;
+    assert_true(best < CPU_N_LEVELS);
+    assert_int_equal(cpu_parse("auto", &level, &e), 0);
+    assert_int_equal(level, best);
+    for (int i = 0; i < CPU_N_LEVELS; i++) {
+        if (i <= (int)best) {
+            assert_int_equal(cpu_parse(cpu_level_names[i], &level, &e), 0);
+            assert_int_equal(level, i);
+        } else {
+            assert_int_equal(cpu_parse(cpu_level_names[i], &level, &e), -1);
+            assert_non_null(strstr(e.text, cpu_level_names[i]));
+            assert_non_null(strstr(e.text, cpu_level_names[best]));
+        }
+    }
+    static const char *const bad[] = {"", "C", "AVX2", "avx", "avx2 ", "neon"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(cpu_parse(bad[i], &level, &e), -1);
+        assert_non_null(strstr(e.text, "expected auto, c, avx2 or avx512"));
+    }
+}
+
+static void levels_agree_with_the_compiler(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    assert_int_equal(cpu_best(), avx512 ? CPU_AVX512 : avx2 ? CPU_AVX2 : CPU_C);
+#else
+    assert_int_equal(cpu_best(), CPU_C);
+#endif
+}
+
+static void processors_are_those_we_may_use(void **state)
+{
+    (void)state;
+    int count = cpu_count();
+    assert_true(count >= 1);
+    assert_true(count <= sysconf(_SC_NPROCESSORS_CONF));
+    /* bound to one processor there is one */
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        cpu_set_t all;
+        cpu_set_t one;
+        if (sched_getaffinity(0, sizeof all, &all) != 0)
+            _exit(2);
+        CPU_ZERO(&one);
+        for (size_t i = 0; i < CPU_SETSIZE; i++)
+            if (CPU_ISSET(i, &all)) {
+                CPU_SET(i, &one);
+                break;
+            }
+        if (sched_setaffinity(0, sizeof one, &one) != 0)
+            _exit(3);
+        _exit(cpu_count() == 1 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void memory_is_sane(void **state)
+{
+    (void)state;
+    uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    assert_true(cpu_memory() <= physical);
+    assert_true(cpu_memory() >= 1u << 20);
+}
+
+static void name_is_one_line(void **state)
+{
+    (void)state;
+    char buf[64];
+    assert_ptr_equal(cpu_name(buf, sizeof buf), buf);
+    assert_true(strlen(buf) > 0);
+    assert_null(strchr(buf, '\n'));
+    char tiny[4];
+    assert_true(strlen(cpu_name(tiny, sizeof tiny)) <= 3);
+}
+
+static void denormals_go(void **state)
+{
+    (void)state;
+#if !defined(__x86_64__)
+    skip();
+#endif
+    cpu_flush_denormals();
+    volatile float small = FLT_MIN;
+    volatile float quotient = small / 2; /* out */
+    assert_true(quotient == 0);
+    uint32_t bits = 1;
+    float denormal;
+    memcpy(&denormal, &bits, sizeof denormal);
+    volatile float in = denormal;
+    assert_true(in * 0x1p100f == 0); /* in */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_by_name),
+        cmocka_unit_test(levels_agree_with_the_compiler),
+        cmocka_unit_test(processors_are_those_we_may_use),
+        cmocka_unit_test(memory_is_sane),
+        cmocka_unit_test(name_is_one_line),
+        cmocka_unit_test(denormals_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* The pool: every task exactly once, on a worker that exists, for any number of threads; and all
+ * that tasks wrote is seen by the caller. Run under the thread sanitizer too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <float.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/pool.h"
+
+enum { MOST_TASKS = 300, MOST_THREADS = 16 };
+
+struct job {
+    int threads;
+    unsigned done[MOST_TASKS]; /* plain memory: a task that ran twice at once is a race */
+    unsigned worker[MOST_TASKS];
+    unsigned stray; /* wrong worker or task numbers */
+};
+
+static void count(void *context, size_t task, size_t worker)
+{
+    struct job *j = context;
+    if (task >= MOST_TASKS || worker >= (size_t)j->threads) {
+        j->stray++;
+        return;
+    }
+    /* uneven: some tasks cost a thousand times what others do */
+    volatile unsigned spin = task % 17 == 0 ? 1000 : 1;
+    while (spin)
+        spin = spin - 1;
+    j->done[task]++;
+    j->worker[task] = (unsigned)worker;
+}
+
+static void run_often(int threads, int rounds)
+{
+    static struct job j;
+    static const size_t sizes[] = {0, 1, 2, 3, 7, 16, 17, 64, MOST_TASKS};
+    struct err e;
+    struct pool *p = pool_new(threads, &e);
+    assert_non_null(p);
+    assert_int_equal(pool_threads(p), threads);
+    for (int round = 0; round < rounds; round++) {
+        size_t n = sizes[(size_t)round % ARRAY_LEN(sizes)];
+        memset(&j, 0, sizeof j);
+        j.threads = threads;
+        pool_run(p, count, &j, n);
+        for (size_t i = 0; i < MOST_TASKS; i++)
+            assert_int_equal(j.done[i], i < n);
+        assert_int_equal(j.stray, 0);
+    }
+    pool_free(p);
+}
+
+static void every_task_once(void **state)
+{
+    (void)state;
+    run_often(1, 3000);
+    run_often(2, 9000);
+    run_often(7, 3000);
+    run_often(MOST_THREADS, 1500);
+}
+
+static void mark(void *context, size_t task, size_t worker)
+{
+    (void)task;
+    bool *seen = context;
+    seen[worker] = true;
+    struct timespec pause = {.tv_nsec = 2000000};
+    nanosleep(&pause, NULL); /* gives the others their turn */
+}
+
+static void all_workers_work(void **state)
+{
+    (void)state;
+    struct err e;
+    struct pool *p = pool_new(4, &e);
+    assert_non_null(p);
+    bool seen[4] = {false};
+    pool_run(p, mark, seen, 40);
+    for (int i = 0; i < 4; i++)
+        assert_true(seen[i]);
+    pool_free(p);
+}
+
+/* Runs after the workers have gone to sleep, and runs in quick succession, where they still spin.
+ */
+static void sleeping_workers_wake(void **state)
+{
+    (void)state;
+    static struct job j;
+    struct err e;
+    struct pool *p = pool_new(2, &e);
+    assert_non_null(p);
+    for (int round = 0; round < 60; round++) {
+        memset(&j, 0, sizeof j);
+        j.threads = 2;
+        struct timespec pause = {.tv_nsec = round % 4 * 700000};
+        nanosleep(&pause, NULL);
+        pool_run(p, count, &j, 50);
+        for (size_t i = 0; i < 50; i++)
+            assert_int_equal(j.done[i], 1);
+    }
+    pool_free(p);
+}
+
+static void idle_pool_costs_nothing(void **state)
+{
+    (void)state;
+    struct err e;
+    struct pool *p = pool_new(2, &e);
+    assert_non_null(p);
+    static struct job j = {.threads = 2};
+    pool_run(p, count, &j, 50);
+    struct timespec pause = {.tv_nsec = 20000000};
+    nanosleep(&pause, NULL);
+    clock_t before = clock();
+    for (int i = 0; i < 10; i++)
+        nanosleep(&pause, NULL);
+    double used = (double)(clock() - before) / CLOCKS_PER_SEC;
+    assert_true(used < 0.05); /* of 0.2 s */
+    pool_free(p);
+}
+
+static void divide(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    float *out = context;
+    volatile float small = FLT_MIN;
+    out[task] = small / 4; /* a denormal unless flushed */
+    struct timespec pause = {.tv_nsec = 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static void denormals_are_flushed_everywhere(void **state)
+{
+    (void)state;
+#if !defined(__x86_64__)
+    skip();
+#endif
+    struct err e;
+    float out[24];
+    memset(out, 0x7f, sizeof out);
+    struct pool *p = pool_new(3, &e);
+    assert_non_null(p);
+    pool_run(p, divide, out, ARRAY_LEN(out));
+    for (size_t i = 0; i < ARRAY_LEN(out); i++) {
+        uint32_t bits;
+        memcpy(&bits, &out[i], sizeof bits);
+        assert_int_equal(bits, 0);
+    }
+    pool_free(p);
+}
+
+static void bad_numbers_of_threads(void **state)
+{
+    (void)state;
+    static const int bad[] = {0, -1, 1025, INT32_MIN, INT32_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err e;
+        assert_null(pool_new(bad[i], &e));
+        assert_non_null(strstr(e.text, "expected 1 to 1024"));
+    }
+    pool_free(NULL);
+    struct err e;
+    for (int i = 0; i < 50; i++) { /* made and freed without ever running */
+        struct pool *p = pool_new(5, &e);
+        assert_non_null(p);
+        pool_free(p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_task_once),
+        cmocka_unit_test(all_workers_work),
+        cmocka_unit_test(sleeping_workers_wake),
+        cmocka_unit_test(idle_pool_costs_nothing),
+        cmocka_unit_test(denormals_are_flushed_everywhere),
+        cmocka_unit_test(bad_numbers_of_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
