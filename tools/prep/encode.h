@@ -1,0 +1,35 @@
+/* encode.h - the second half of prep: every distinct word to token ids, once, then the spools to
+ * shards. */
+#ifndef ENCODE_H
+#define ENCODE_H
+
+#include "base/pool.h"
+#include "cli/cli.h"
+#include "format/shard.h"
+#include "prep/spool.h"
+#include "prep/words.h"
+
+/* Token ids of all words: word number w is ids[starts[w]..starts[w + 1]). */
+struct encode_words {
+    uint64_t *starts; /* owned, [n + 1] */
+    uint16_t *ids;    /* owned */
+};
+
+/* encode_words_release in any case. */
+MUST_USE int encode_words(struct encode_words *out, const struct vocab *v,
+                          const struct words *words, struct pool *pool, struct err *e);
+void encode_words_release(struct encode_words *w);
+
+struct encode_counts {
+    uint64_t n_stories;
+    uint64_t n_tokens; /* EOS included */
+    uint64_t n_unk;
+};
+
+/* Adds every story of the spool, `total` of them, to the shard, in order. */
+MUST_USE int encode_spool(struct spool *spool, const struct encode_words *words,
+                          struct shard_writer *shard, struct pool *pool,
+                          struct encode_counts *counts, struct cli_progress *progress,
+                          uint64_t total, struct err *e);
+
+#endif

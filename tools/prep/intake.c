@@ -1,0 +1,245 @@
+#include "prep/intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "prep/gpt2vocab.h"
+
+const char *const intake_split_names[INTAKE_N_SPLITS] = {"train", "valid"};
+
+/* The state of a run of the intake. */
+struct reader {
+    struct intake *in;
+    const struct prep_options *o;
+    enum vocab_normalize form;
+    struct pool *pool;
+    struct batch batch;
+    struct storyset seen;                        /* stories of the training inputs */
+    bool from_valid;                             /* the present file was named by --valid */
+    struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
+    uint64_t n_kept[INTAKE_N_SPLITS];
+    struct cli_progress progress;
+    uint64_t bytes_before; /* of the files that are done */
+    uint64_t bytes_total;  /* of all files; 0 if unknown */
+};
+
+/* Which side a story of the inputs falls on: by its text alone, so that neither order nor
+ * duplicates change it, and equal stories stay together. */
+static enum intake_split side(const struct reader *r, struct hash128 hash)
+{
+    if (r->from_valid)
+        return INTAKE_VALID;
+    double place = (double)(hash.low >> 11) * 0x1p-53; /* uniform in [0, 1) */
+    return place < r->o->valid_fraction ? INTAKE_VALID : INTAKE_TRAIN;
+}
+
+/* *keep is false for a duplicate that is dropped. */
+static int check_seen(struct reader *r, const struct batch_story *s, enum intake_split split,
+                      bool *keep, struct err *e)
+{
+    bool is_new = true;
+    *keep = true;
+    if (r->from_valid) {
+        r->in->n_overlap += storyset_has(&r->seen, s->hash);
+        return 0;
+    }
+    if (storyset_add(&r->seen, s->hash, &is_new, e))
+        return -1;
+    if (!is_new && !r->o->keep_duplicates) {
+        r->rows[split].n_duplicates++;
+        *keep = false;
+    }
+    return 0;
+}
+
+static int take_story(struct reader *r, struct batch_story *s, struct err *e)
+{
+    struct intake *in = r->in;
+    if (!s->n_bytes) {
+        r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_empty++;
+        return 0;
+    }
+    bool keep;
+    enum intake_split split = side(r, s->hash);
+    if (check_seen(r, s, split, &keep, e))
+        return -1;
+    if (!keep)
+        return 0;
+    if (batch_resolve(s, &in->words, e))
+        return -1;
+    bool head = r->n_kept[INTAKE_TRAIN] < GPT2VOCAB_HEAD_STORIES;
+    for (size_t i = 0; split == INTAKE_TRAIN && i < s->n_words; i++) {
+        struct pretoken *word = &in->words.items[s->words[i]];
+        word->count++;
+        word->count_head += head;
+    }
+    struct vocabdb_source *row = &r->rows[split];
+    r->n_kept[split]++;
+    row->n_stories++;
+    row->n_chars += s->n_chars;
+    row->n_bytes += s->n_bytes;
+    return spool_add(&in->spools[split], s->n_chars, s->n_bytes, s->words, s->n_words, e);
+}
+
+static int take_batch(struct reader *r, struct err *e)
+{
+    struct batch *b = &r->batch;
+    if (batch_process(b, r->pool, r->form, &r->in->words, e))
+        return -1;
+    r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
+    for (size_t i = 0; i < b->n_stories; i++)
+        if (take_story(r, &b->stories[i], e))
+            return -1;
+    batch_clear(b);
+    return 0;
+}
+
+static int on_story(void *context, const char *text, size_t n, struct err *e)
+{
+    struct reader *r = context;
+    r->in->raw_bytes += n;
+    if (batch_add(&r->batch, text, n, e))
+        return -1;
+    return batch_full(&r->batch) ? take_batch(r, e) : 0;
+}
+
+static void on_progress(void *context, uint64_t read, uint64_t total)
+{
+    struct reader *r = context;
+    char detail[128], stories[32], bytes[32];
+    (void)total; /* of this file alone */
+    double seconds = cli_seconds() - r->progress.start;
+    double share = -1;
+    if (r->bytes_total)
+        share = (double)(r->bytes_before + read) / (double)r->bytes_total;
+    snprintf(detail, sizeof detail, "%s of text, %s stories, %.1f MB/s",
+             cli_bytes_text(bytes, r->in->raw_bytes),
+             cli_count_text(stories, r->n_kept[INTAKE_TRAIN] + r->n_kept[INTAKE_VALID]),
+             (double)r->in->raw_bytes / 1e6 / MAX(seconds, 1e-3));
+    cli_progress_update(&r->progress, share, detail);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int read_file(struct reader *r, const char *path, bool valid, struct err *e)
+{
+    struct intake *in = r->in;
+    r->from_valid = valid;
+    memset(r->rows, 0, sizeof r->rows);
+    if (corpus_read(path, &r->o->corpus, on_story, on_progress, r, e) || take_batch(r, e))
+        return -1;
+    r->bytes_before += corpus_size(path);
+    for (int split = 0; split < INTAKE_N_SPLITS; split++) {
+        struct vocabdb_source *row = &r->rows[split];
+        bool own = split == (valid ? INTAKE_VALID : INTAKE_TRAIN);
+        if (!own && !row->n_stories && !row->n_duplicates)
+            continue;
+        row->name = base_name(path);
+        row->split = intake_split_names[split];
+        in->sources[in->n_sources++] = *row;
+    }
+    return 0;
+}
+
+static int read_files(struct reader *r, struct err *e)
+{
+    const struct prep_options *o = r->o;
+    bool known = true;
+    for (size_t i = 0; i < o->n_inputs + o->n_valid; i++) {
+        uint64_t size = corpus_size(i < o->n_inputs ? o->inputs[i] : o->valid[i - o->n_inputs]);
+        known = known && size;
+        r->bytes_total += size;
+    }
+    if (!known)
+        r->bytes_total = 0;
+    for (size_t i = 0; i < o->n_inputs; i++)
+        if (read_file(r, o->inputs[i], false, e))
+            return -1;
+    for (size_t i = 0; i < o->n_valid; i++)
+        if (read_file(r, o->valid[i], true, e))
+            return -1;
+    return 0;
+}
+
+static int check_counts(const struct reader *r, struct err *e)
+{
+    const struct prep_options *o = r->o;
+    const char *name = strcmp(o->inputs[0], "-") ? o->inputs[0] : "standard input";
+    const char *more = o->n_inputs > 1 ? " (nor does any other input)" : "";
+    uint64_t n_valid = r->n_kept[INTAKE_VALID];
+    if (!r->n_kept[INTAKE_TRAIN] && n_valid && !o->n_valid)
+        return err_set(e,
+                       "%s: no story is left for training: --valid-fraction %g holds all %llu out",
+                       name, o->valid_fraction, (unsigned long long)n_valid);
+    if (!r->n_kept[INTAKE_TRAIN])
+        return err_set(e, "%s: holds no story%s", name, more);
+    if (!n_valid && o->n_valid)
+        return err_set(e, "%s: holds no story for validation", o->valid[0]);
+    return 0;
+}
+
+int intake_run(struct intake *in, const struct prep_options *o, enum vocab_normalize form,
+               struct pool *pool, struct err *e)
+{
+    int code = -1;
+    *in = (struct intake){0};
+    for (int i = 0; i < INTAKE_N_SPLITS; i++)
+        in->spools[i].fd = -1;
+    in->sources = calloc(INTAKE_N_SPLITS * (o->n_inputs + o->n_valid), sizeof *in->sources);
+    struct reader *r = calloc(1, sizeof *r);
+    if (!r || !in->sources) {
+        err_set(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
+        goto out;
+    }
+    r->in = in;
+    r->o = o;
+    r->form = form;
+    r->pool = pool;
+    for (int i = 0; i < INTAKE_N_SPLITS; i++)
+        if (spool_init(&in->spools[i], o->output, e))
+            goto out;
+    cli_progress_start(&r->progress, "reading");
+    code = read_files(r, e);
+    cli_progress_end(&r->progress);
+    in->seconds = cli_seconds() - r->progress.start;
+    if (!code)
+        code = check_counts(r, e);
+out:
+    if (r) {
+        storyset_release(&r->seen);
+        batch_release(&r->batch);
+    }
+    free(r);
+    return code;
+}
+
+void intake_release(struct intake *in)
+{
+    words_release(&in->words);
+    for (int i = 0; i < INTAKE_N_SPLITS; i++)
+        spool_release(&in->spools[i]);
+    free(in->sources);
+    in->sources = NULL;
+}
+
+struct vocabdb_source intake_total(const struct intake *in, enum intake_split split)
+{
+    struct vocabdb_source total = {.name = "(all)", .split = intake_split_names[split]};
+    for (size_t i = 0; i < in->n_sources; i++) {
+        const struct vocabdb_source *s = &in->sources[i];
+        if (strcmp(s->split, total.split))
+            continue;
+        total.n_stories += s->n_stories;
+        total.n_duplicates += s->n_duplicates;
+        total.n_empty += s->n_empty;
+        total.n_invalid += s->n_invalid;
+        total.n_chars += s->n_chars;
+        total.n_bytes += s->n_bytes;
+    }
+    return total;
+}

@@ -1,0 +1,37 @@
+/* intake.h - reads all inputs once: stories normalised, duplicates dropped, split into training and
+ * validation, their words counted, and parked in a spool each. */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include "base/pool.h"
+#include "format/vocabdb.h"
+#include "prep/batch.h"
+#include "prep/options.h"
+#include "prep/spool.h"
+#include "prep/storyset.h"
+
+enum intake_split { INTAKE_TRAIN, INTAKE_VALID, INTAKE_N_SPLITS };
+extern const char *const intake_split_names[INTAKE_N_SPLITS]; /* "train", "valid" */
+
+struct intake {
+    struct words words;
+    struct spool spools[INTAKE_N_SPLITS];
+    struct vocabdb_source
+        *sources; /* owned, [n_sources]: a row for each file and split with stories */
+    size_t n_sources;
+    uint64_t n_overlap; /* validation stories that also stand in training */
+    uint64_t raw_bytes; /* of all stories, as read */
+    double seconds;
+};
+
+/* Reads everything o names; stories are normalised to `form`. Errors: those of corpus_read; no
+ * story for training, or with --valid none for validation; a full disk. intake_release in any case.
+ */
+MUST_USE int intake_run(struct intake *in, const struct prep_options *o, enum vocab_normalize form,
+                        struct pool *pool, struct err *e);
+void intake_release(struct intake *in);
+
+/* Sum over the sources of one split. */
+struct vocabdb_source intake_total(const struct intake *in, enum intake_split split);
+
+#endif

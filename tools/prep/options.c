@@ -1,0 +1,148 @@
+#include "prep/options.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "cli/cli.h"
+#include "prep/bpetrain.h"
+
+static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
+static const char *field = "story";
+static struct cli_list valid;
+static double valid_fraction = 0.01;
+static long long vocab_size = 10000, threads;
+static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC, format = CORPUS_AUTO;
+static bool keep_duplicates;
+
+static const char *const tokenizers[] = {"bpe", "gpt2", NULL};
+static const char *const normalizations[] = {"none", "nfc", "nfkc", NULL};
+
+static const struct cli_option options[] = {
+    {.name = "Output", .type = CLI_HEADING},
+    {"output", 'o', CLI_TEXT, &output, 0, 0, "DIR",
+     "folder for vocab.db, train.shard and valid.shard; made if missing", NULL},
+    {.name = "Validation", .type = CLI_HEADING},
+    {"valid", 0, CLI_LIST, &valid, 0, 0, "FILE", "validation stories; may be given many times",
+     NULL},
+    {"valid-fraction", 0, CLI_REAL, &valid_fraction, 0, 1, "F",
+     "without --valid: share of the stories to hold out, chosen by a\nhash of their text (default "
+     "0.01)",
+     NULL},
+    {.name = "Vocabulary", .type = CLI_HEADING},
+    {"tokenizer", 0, CLI_CHOICE, &tokenizer, 0, 0, "KIND",
+     "bpe: byte-level BPE learned from the stories; gpt2: the most\nfrequent tokens of GPT-2, the "
+     "rest unknown (default bpe)",
+     tokenizers},
+    {"vocab-size", 0, CLI_INT, &vocab_size, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, "N",
+     "tokens in the vocabulary, at least 260 with bpe (default 10000)", NULL},
+    {"gpt2-vocab", 0, CLI_TEXT, &gpt2_vocab, 0, 0, "FILE",
+     "GPT-2's vocab.json, for --tokenizer gpt2", NULL},
+    {"gpt2-merges", 0, CLI_TEXT, &gpt2_merges, 0, 0, "FILE",
+     "GPT-2's merges.txt, for --tokenizer gpt2", NULL},
+    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB", "use this vocab.db instead of learning one", NULL},
+    {.name = "Text", .type = CLI_HEADING},
+    {"normalize", 0, CLI_CHOICE, &normalize, 0, 0, "FORM",
+     "Unicode normalisation: none, nfc or nfkc (default nfc)", normalizations},
+    {"keep-duplicates", 0, CLI_FLAG, &keep_duplicates, 0, 0, NULL,
+     "keep stories that are exactly equal to an earlier one", NULL},
+    {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
+     "form of the text: auto, text, json or jsonl (default auto: told\nby content)",
+     corpus_format_names},
+    {"field", 0, CLI_TEXT, &field, 0, 0, "NAME",
+     "field of a JSON object that holds the story (default story)", NULL},
+    {.name = "Machine", .type = CLI_HEADING},
+    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
+     "worker threads; the results do not depend on them (default: the\nprocessors this process may "
+     "use)",
+     NULL},
+};
+
+static const struct cli_tool tool = {
+    .name = "prep",
+    .synopsis = "[options] -o DIR INPUT...",
+    .summary = "Turns stories into token shards and a vocabulary database.",
+    .epilog = "INPUT is text, where <|endoftext|> ends a story, a JSON array of objects or JSON\n"
+              "lines; plain, .gz, .bz2, .xz or .zst, or in .tar or .zip archives; - is standard\n"
+              "input.\n\n"
+              "  prep -o data --valid TinyStories-valid.txt TinyStories-train.txt\n"
+              "  zcat more/*.gz | prep -o data --vocab-size 4096 -\n",
+    .options = options,
+    .n_options = ARRAY_LEN(options),
+    .has_json = true,
+};
+
+/* A file that is not there is better found now than after an hour. */
+static void check_readable(const char *path)
+{
+    struct err e;
+    if (strcmp(path, "-") != 0 && access(path, R_OK) != 0) {
+        err_errno(&e, "%s: cannot open", path);
+        cli_die("%s", e.text);
+    }
+}
+
+static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
+{
+    for (size_t i = 0; i < n; i++) {
+        *n_stdin += !strcmp(paths[i], "-");
+        check_readable(paths[i]);
+    }
+    if (*n_stdin > 1)
+        cli_usage("standard input can only be read once");
+}
+
+static void check_vocabulary_options(void)
+{
+    bool gpt2 = tokenizer == VOCAB_GPT2, gpt2_files = gpt2_vocab || gpt2_merges;
+    if (vocab && (cli_given("tokenizer") || cli_given("vocab-size") || gpt2_files))
+        cli_usage(
+            "--vocab takes an existing vocabulary; --tokenizer, --vocab-size, --gpt2-vocab and "
+            "--gpt2-merges make a new one");
+    if (gpt2 && !(gpt2_vocab && gpt2_merges))
+        cli_usage("--tokenizer gpt2 needs --gpt2-vocab and --gpt2-merges");
+    if (!gpt2 && gpt2_files)
+        cli_usage("--gpt2-vocab and --gpt2-merges need --tokenizer gpt2");
+    if (!gpt2 && !vocab && vocab_size < BPETRAIN_MIN_SIZE)
+        cli_usage("--vocab-size: expected at least %d with --tokenizer bpe, found %lld",
+                  BPETRAIN_MIN_SIZE, vocab_size);
+}
+
+void prep_options_parse(struct prep_options *o, int argc, char **argv)
+{
+    size_t n_inputs, n_stdin = 0;
+    char **inputs = cli_parse(&tool, argc, argv, &n_inputs);
+    if (!output)
+        cli_usage("no -o DIR given");
+    if (!*output)
+        cli_usage("-o: the name of the folder is empty");
+    if (!n_inputs)
+        cli_usage("no INPUT given");
+    if (valid.n && cli_given("valid-fraction"))
+        cli_usage("--valid and --valid-fraction exclude each other");
+    check_vocabulary_options();
+    check_files((const char *const *)inputs, n_inputs, &n_stdin);
+    check_files(valid.items, valid.n, &n_stdin);
+    const char *const others[] = {vocab, gpt2_vocab, gpt2_merges};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (others[i])
+            check_readable(others[i]);
+    *o = (struct prep_options){
+        .output = output,
+        .inputs = (const char *const *)inputs,
+        .n_inputs = n_inputs,
+        .valid = valid.items,
+        .n_valid = valid.n,
+        .valid_fraction = valid.n ? 0 : valid_fraction,
+        .tokenizer = (enum vocab_kind)tokenizer,
+        .vocab_size = (uint32_t)vocab_size,
+        .gpt2_vocab = gpt2_vocab,
+        .gpt2_merges = gpt2_merges,
+        .vocab = vocab,
+        .normalize = (enum vocab_normalize)normalize,
+        .normalize_given = cli_given("normalize"),
+        .keep_duplicates = keep_duplicates,
+        .corpus = {.format = (enum corpus_format)format, .field = field},
+        .threads = threads ? (int)threads : cpu_count(),
+    };
+}

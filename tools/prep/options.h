@@ -1,0 +1,30 @@
+/* options.h - what the command line of prep asks for. */
+#ifndef PREP_OPTIONS_H
+#define PREP_OPTIONS_H
+
+#include "corpus/corpus.h"
+#include "text/vocab.h"
+
+struct prep_options {
+    const char *output;        /* folder of the results */
+    const char *const *inputs; /* [n_inputs], "-" is standard input */
+    size_t n_inputs;
+    const char *const *valid; /* [n_valid]; with none, valid_fraction holds stories out */
+    size_t n_valid;
+    double valid_fraction;
+    enum vocab_kind tokenizer;
+    uint32_t vocab_size;
+    const char *gpt2_vocab, *gpt2_merges; /* both set with VOCAB_GPT2 */
+    const char *vocab;                    /* an existing vocabulary to use; NULL to learn one */
+    enum vocab_normalize normalize;
+    bool normalize_given; /* then an existing vocabulary must agree */
+    bool keep_duplicates;
+    struct corpus_options corpus;
+    int threads;
+};
+
+/* Parses the command line; a mistake ends the program with exit status 2, a file that cannot be
+ * read with 1. */
+void prep_options_parse(struct prep_options *o, int argc, char **argv);
+
+#endif

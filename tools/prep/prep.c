@@ -1,0 +1,161 @@
+#include "prep/prep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+#include "prep/gpt2vocab.h"
+
+/* An existing vocabulary brings its normalisation along. */
+static int load_vocabulary(struct prep *p, struct err *e)
+{
+    const struct prep_options *o = p->o;
+    if (!o->vocab)
+        return 0;
+    if (vocabdb_load(&p->vocab, o->vocab, e))
+        return -1;
+    if (o->normalize_given && o->normalize != p->vocab.normalize)
+        return err_set(e, "%s: made for another normalisation (found %s, expected %s)", o->vocab,
+                       vocab_normalize_names[p->vocab.normalize],
+                       vocab_normalize_names[o->normalize]);
+    return 0;
+}
+
+/* The words that stand in training stories: those of validation alone teach nothing. */
+static int training_words(const struct words *words, struct pretoken **items, size_t *n,
+                          struct err *e)
+{
+    *n = 0;
+    *items = malloc(((size_t)words->n + 1) * sizeof **items);
+    if (!*items)
+        return err_set(e, "out of memory for %u distinct words", words->n);
+    for (uint32_t i = 0; i < words->n; i++)
+        if (words->items[i].count)
+            (*items)[(*n)++] = words->items[i];
+    return 0;
+}
+
+static int learn_vocabulary(struct prep *p, struct err *e)
+{
+    const struct prep_options *o = p->o;
+    struct pretoken *items;
+    struct pretokens words = {.n_stories = intake_total(&p->intake, INTAKE_TRAIN).n_stories};
+    if (training_words(&p->intake.words, &items, &words.n, e))
+        return -1;
+    words.items = items;
+    int code;
+    if (o->tokenizer == VOCAB_GPT2)
+        code = gpt2vocab_build(&p->vocab, &words, o->vocab_size, o->normalize, o->gpt2_vocab,
+                               o->gpt2_merges, NULL, e);
+    else
+        code = bpetrain_run(&p->vocab, &words, o->vocab_size, o->normalize, e);
+    free(items);
+    return code;
+}
+
+static char *path_in(const char *folder, const char *name, const char *extension)
+{
+    char *path;
+    return asprintf(&path, "%s/%s%s", folder, name, extension) < 0 ? NULL : path;
+}
+
+static int create_shard(struct prep *p, enum intake_split split, struct shard_writer **w,
+                        struct err *e)
+{
+    char *path = path_in(p->o->output, intake_split_names[split], ".shard");
+    if (!path)
+        return err_set(e, "%s: out of memory", p->o->output);
+    *w = shard_create(path, p->vocab.n_tokens, vocab_fingerprint(&p->vocab), e);
+    free(path);
+    return *w ? 0 : -1;
+}
+
+static int save_vocabulary(struct prep *p, struct err *e)
+{
+    char *path = path_in(p->o->output, "vocab", ".db");
+    if (!path)
+        return err_set(e, "%s: out of memory", p->o->output);
+    int code = vocabdb_save(&p->vocab, p->intake.sources, p->intake.n_sources, path, e);
+    free(path);
+    return code;
+}
+
+/* Both shards are complete on disk before the first of the three files appears, so that what can
+ * fail (a full disk) has failed by then. Were the run to end between two of them, the fingerprint
+ * of the vocabulary in the shards would tell. */
+static int write_files(struct prep *p, struct err *e)
+{
+    static const enum intake_split order[] = {INTAKE_VALID, INTAKE_TRAIN};
+    struct shard_writer *writers[INTAKE_N_SPLITS] = {NULL};
+    int code = encode_words(&p->words, &p->vocab, &p->intake.words, p->pool, e);
+    for (size_t i = 0; !code && i < ARRAY_LEN(order); i++) {
+        struct cli_progress progress;
+        enum intake_split split = order[i];
+        cli_progress_start(&progress,
+                           split == INTAKE_TRAIN ? "writing train.shard" : "writing valid.shard");
+        code = create_shard(p, split, &writers[split], e);
+        if (!code)
+            code = encode_spool(&p->intake.spools[split], &p->words, writers[split], p->pool,
+                                &p->counts[split], &progress, p->intake.spools[split].n_stories, e);
+        cli_progress_end(&progress);
+    }
+    if (!code)
+        code = save_vocabulary(p, e);
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        enum intake_split split = order[i];
+        if (code)
+            shard_abort(writers[split]);
+        else
+            code = shard_finish(writers[split], &p->fingerprints[split], e);
+    }
+    return code;
+}
+
+static int run(struct prep *p, struct err *e)
+{
+    const struct prep_options *o = p->o;
+    if (load_vocabulary(p, e) || file_make_dirs(o->output, e))
+        return -1;
+    p->pool = pool_new(o->threads, e);
+    enum vocab_normalize form = o->vocab ? p->vocab.normalize : o->normalize;
+    if (!p->pool || intake_run(&p->intake, o, form, p->pool, e))
+        return -1;
+    double begin = cli_seconds();
+    if (!o->vocab) {
+        struct cli_progress progress;
+        cli_progress_start(&progress, "learning the vocabulary");
+        progress.last = 0; /* show it at once: there is nothing to count */
+        if (progress.terminal)
+            cli_progress_update(&progress, -1, "");
+        int code = learn_vocabulary(p, e);
+        cli_progress_end(&progress);
+        if (code)
+            return -1;
+    }
+    p->learn_seconds = cli_seconds() - begin;
+    begin = cli_seconds();
+    if (write_files(p, e))
+        return -1;
+    p->encode_seconds = cli_seconds() - begin;
+    return 0;
+}
+
+int prep_run(struct prep *p, const struct prep_options *o, struct err *e)
+{
+    double begin = cli_seconds();
+    *p = (struct prep){.o = o};
+    for (int i = 0; i < INTAKE_N_SPLITS; i++)
+        p->intake.spools[i].fd = -1;
+    int code = run(p, e);
+    p->seconds = cli_seconds() - begin;
+    return code;
+}
+
+void prep_release(struct prep *p)
+{
+    encode_words_release(&p->words);
+    intake_release(&p->intake);
+    vocab_release(&p->vocab);
+    pool_free(p->pool);
+}

@@ -1,0 +1,25 @@
+/* prep.h - the whole of prep: read, learn, encode, put in place. */
+#ifndef PREP_H
+#define PREP_H
+
+#include "prep/encode.h"
+#include "prep/intake.h"
+#include "prep/options.h"
+
+struct prep {
+    const struct prep_options *o;
+    struct pool *pool;
+    struct vocab vocab;
+    struct intake intake;
+    struct encode_words words;
+    struct encode_counts counts[INTAKE_N_SPLITS];
+    uint64_t fingerprints[INTAKE_N_SPLITS]; /* of the shards */
+    double learn_seconds, encode_seconds, seconds;
+};
+
+/* Writes vocab.db, valid.shard and train.shard, in this order, each whole or not at all, and only
+ * when all three are complete. prep_release in any case. */
+MUST_USE int prep_run(struct prep *p, const struct prep_options *o, struct err *e);
+void prep_release(struct prep *p);
+
+#endif

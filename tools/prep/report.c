@@ -1,0 +1,125 @@
+#include "prep/report.h"
+
+#include <inttypes.h>
+
+#include "cli/cli.h"
+
+/* A share that is 0 of nothing. */
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+static double unk_share(const struct encode_counts *c)
+{
+    return ratio((double)c->n_unk, (double)(c->n_tokens - c->n_stories));
+}
+
+static void say_counts(const char *label, uint64_t train, uint64_t valid)
+{
+    char a[32], b[32];
+    cli_say("  %-22s %16s %16s\n", label, cli_count_text(a, train), cli_count_text(b, valid));
+}
+
+static void say_shares(const char *label, double train, double valid, bool has_valid)
+{
+    if (has_valid)
+        cli_say("  %-22s %16.4f %16.4f\n", label, train, valid);
+    else
+        cli_say("  %-22s %16.4f %16s\n", label, train, "-");
+}
+
+void report_table(const struct prep *p)
+{
+    struct vocabdb_source t = intake_total(&p->intake, INTAKE_TRAIN);
+    struct vocabdb_source v = intake_total(&p->intake, INTAKE_VALID);
+    const struct encode_counts *ct = &p->counts[INTAKE_TRAIN], *cv = &p->counts[INTAKE_VALID];
+    bool has_valid = v.n_stories > 0;
+    char buf[32];
+    cli_say("  %-22s %16s %16s\n", "", "training", "validation");
+    say_counts("stories", t.n_stories, v.n_stories);
+    say_counts("characters", t.n_chars, v.n_chars);
+    say_counts("bytes", t.n_bytes, v.n_bytes);
+    say_counts("tokens", ct->n_tokens, cv->n_tokens);
+    say_shares("tokens a character", ratio((double)ct->n_tokens, (double)t.n_chars),
+               ratio((double)cv->n_tokens, (double)v.n_chars), has_valid);
+    if (p->vocab.kind == VOCAB_GPT2) {
+        say_counts("unknown tokens", ct->n_unk, cv->n_unk);
+        say_shares("coverage, %", 100 * (1 - unk_share(ct)), 100 * (1 - unk_share(cv)), has_valid);
+    }
+    say_counts("duplicates dropped", t.n_duplicates, v.n_duplicates);
+    say_counts("empty stories dropped", t.n_empty, v.n_empty);
+    say_counts("invalid sequences", t.n_invalid, v.n_invalid);
+    if (p->o->n_valid)
+        cli_say("  %-22s %16s %16s\n", "also in training", "",
+                cli_count_text(buf, p->intake.n_overlap));
+    cli_say("%s: vocabulary of %" PRIu32 " tokens (%s), %s distinct words\n", p->o->output,
+            p->vocab.n_tokens, vocab_kind_names[p->vocab.kind],
+            cli_count_text(buf, p->intake.words.n));
+    cli_say("%.1f MB/s read, ", ratio((double)p->intake.raw_bytes / 1e6, p->intake.seconds));
+    cli_say("%s in all ", cli_duration_text(buf, p->seconds));
+    cli_say("(reading %s, ", cli_duration_text(buf, p->intake.seconds));
+    cli_say("learning %s, ", cli_duration_text(buf, p->learn_seconds));
+    cli_say("writing %s)\n", cli_duration_text(buf, p->encode_seconds));
+    if (!has_valid)
+        cli_say("no story was held out for validation: training will have nothing to measure\n");
+}
+
+static void put_fingerprint(struct cli_json *j, const char *key, uint64_t value)
+{
+    char hex[17];
+    snprintf(hex, sizeof hex, "%016" PRIx64, value);
+    cli_json_text(j, key, hex);
+}
+
+static void put_source(struct cli_json *j, const struct vocabdb_source *s)
+{
+    cli_json_uint(j, "n_stories", s->n_stories);
+    cli_json_uint(j, "n_duplicates", s->n_duplicates);
+    cli_json_uint(j, "n_empty", s->n_empty);
+    cli_json_uint(j, "n_invalid", s->n_invalid);
+    cli_json_uint(j, "n_chars", s->n_chars);
+    cli_json_uint(j, "n_bytes", s->n_bytes);
+}
+
+static void put_split(struct cli_json *j, const struct prep *p, enum intake_split split)
+{
+    struct vocabdb_source s = intake_total(&p->intake, split);
+    const struct encode_counts *c = &p->counts[split];
+    cli_json_object(j, intake_split_names[split]);
+    put_source(j, &s);
+    cli_json_uint(j, "n_tokens", c->n_tokens);
+    cli_json_uint(j, "n_unk", c->n_unk);
+    cli_json_real(j, "unk_share", unk_share(c));
+    cli_json_real(j, "coverage", 1 - unk_share(c));
+    cli_json_real(j, "tokens_per_char", ratio((double)c->n_tokens, (double)s.n_chars));
+    put_fingerprint(j, "fingerprint", p->fingerprints[split]);
+    cli_json_object_end(j);
+}
+
+void report_json(const struct prep *p)
+{
+    struct cli_json j;
+    cli_json_begin(&j, stdout);
+    cli_json_text(&j, "output", p->o->output);
+    cli_json_text(&j, "tokenizer", vocab_kind_names[p->vocab.kind]);
+    cli_json_text(&j, "normalize", vocab_normalize_names[p->vocab.normalize]);
+    cli_json_uint(&j, "vocab_size", p->vocab.n_tokens);
+    put_fingerprint(&j, "vocab_fingerprint", vocab_fingerprint(&p->vocab));
+    cli_json_uint(&j, "n_words", p->intake.words.n);
+    cli_json_uint(&j, "n_overlap", p->intake.n_overlap);
+    for (int split = 0; split < INTAKE_N_SPLITS; split++)
+        put_split(&j, p, (enum intake_split)split);
+    cli_json_array(&j, "sources");
+    for (size_t i = 0; i < p->intake.n_sources; i++) {
+        cli_json_object(&j, NULL);
+        cli_json_text(&j, "name", p->intake.sources[i].name);
+        cli_json_text(&j, "split", p->intake.sources[i].split);
+        put_source(&j, &p->intake.sources[i]);
+        cli_json_object_end(&j);
+    }
+    cli_json_array_end(&j);
+    cli_json_real(&j, "read_mb_per_s", ratio((double)p->intake.raw_bytes / 1e6, p->intake.seconds));
+    cli_json_real(&j, "seconds", p->seconds);
+    cli_json_end(&j);
+}

@@ -1,0 +1,142 @@
+#include "prep/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/le.h"
+
+enum { FRAME_BYTES = 1 << 18, LEB_BYTES = 10, LENGTH_BYTES = 8 };
+
+/* A file that goes away with its descriptor, on any file system. */
+static int open_unnamed(const char *folder)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd;
+    char *name;
+    if (asprintf(&name, "%s/.spool-XXXXXX", folder) < 0)
+        return -1;
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(name);
+    free(name);
+    return fd;
+}
+
+int spool_init(struct spool *s, const char *folder, struct err *e)
+{
+    *s = (struct spool){.fd = open_unnamed(folder), .folder = folder};
+    if (s->fd < 0)
+        return err_errno(e, "%s: cannot make a temporary file", folder);
+    s->n = LENGTH_BYTES;
+    return 0;
+}
+
+void spool_release(struct spool *s)
+{
+    if (s->fd >= 0)
+        close(s->fd); /* a temporary file: what is lost is not missed */
+    free(s->frame);
+    *s = (struct spool){.fd = -1};
+}
+
+static int write_frame(struct spool *s, struct err *e)
+{
+    if (s->n == LENGTH_BYTES)
+        return 0;
+    le_put64(s->frame, s->n - LENGTH_BYTES);
+    for (size_t done = 0; done < s->n;) {
+        ssize_t n = write(s->fd, s->frame + done, s->n - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "%s: cannot write a temporary file", s->folder);
+        done += (size_t)n;
+    }
+    s->n = LENGTH_BYTES;
+    return 0;
+}
+
+static unsigned char *put(unsigned char *p, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *p++ = (unsigned char)(value | 0x80);
+    *p++ = (unsigned char)value;
+    return p;
+}
+
+int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_t *words,
+              size_t n_words, struct err *e)
+{
+    size_t most = (n_words + 3) * LEB_BYTES;
+    if (s->capacity - s->n < most || !s->frame) {
+        size_t capacity = MAX(s->n + most, (size_t)2 * FRAME_BYTES);
+        unsigned char *frame = realloc(s->frame, capacity);
+        if (!frame)
+            return err_set(e, "out of memory for a story of %zu words", n_words);
+        s->frame = frame;
+        s->capacity = capacity;
+    }
+    unsigned char *p = s->frame + s->n;
+    p = put(p, n_chars);
+    p = put(p, n_bytes);
+    p = put(p, n_words);
+    for (size_t i = 0; i < n_words; i++)
+        p = put(p, words[i]);
+    s->n = (size_t)(p - s->frame);
+    s->n_stories++;
+    return s->n < FRAME_BYTES ? 0 : write_frame(s, e);
+}
+
+int spool_rewind(struct spool *s, struct err *e)
+{
+    if (write_frame(s, e))
+        return -1;
+    if (lseek(s->fd, 0, SEEK_SET) < 0)
+        return err_errno(e, "%s: cannot rewind a temporary file", s->folder);
+    return 0;
+}
+
+/* Reads n bytes; *got is less only at the end of the file. */
+static int read_fully(struct spool *s, unsigned char *data, size_t n, size_t *got, struct err *e)
+{
+    for (*got = 0; *got < n;) {
+        ssize_t more = read(s->fd, data + *got, n - *got);
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more < 0)
+            return err_errno(e, "%s: cannot read a temporary file", s->folder);
+        if (!more)
+            return 0;
+        *got += (size_t)more;
+    }
+    return 0;
+}
+
+int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
+{
+    unsigned char head[LENGTH_BYTES];
+    size_t got;
+    f->n = 0;
+    if (read_fully(s, head, sizeof head, &got, e))
+        return -1;
+    if (!got)
+        return 0;
+    size_t n = got == sizeof head ? le_get64(head) : 0;
+    if (n > f->capacity) {
+        unsigned char *data = realloc(f->data, n);
+        if (!data)
+            return err_set(e, "out of memory for %zu bytes of stories", n);
+        f->data = data;
+        f->capacity = n;
+    }
+    if (read_fully(s, f->data, n, &got, e))
+        return -1;
+    if (!n || got != n)
+        return err_set(e, "%s: a temporary file was cut short", s->folder);
+    f->n = n;
+    return 0;
+}
