@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# eval: the figures, the forms of text it reads, and how it fails.
+
+load helpers
+
+setup_file() {
+    small_data "$BATS_FILE_TMPDIR/data"
+    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run"
+    local checkpoints=("$BATS_FILE_TMPDIR"/run/step-*.safetensors)
+    cp "${checkpoints[-1]}" "$BATS_FILE_TMPDIR/model.safetensors"
+    "$BUILD/export" -q "$BATS_FILE_TMPDIR/model.safetensors" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" \
+        --embed f32 -o "$BATS_FILE_TMPDIR/model.bolt"
+}
+
+setup() {
+    model=$BATS_FILE_TMPDIR/model.bolt
+    data=$BATS_FILE_TMPDIR/data
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# check PYTHON: runs it over r, the objects of the last output.
+check() {
+    printf '%s\n' "$output" | python3 -c "
+import json, math, sys
+r = [json.loads(line) for line in sys.stdin]
+$1"
+}
+
+# figures FILE...: the objects without what is allowed to differ.
+figures() {
+    succeeds eval --json "$model" "$@"
+    printf '%s\n' "$output" | sed 's/"seconds":[^,}]*//; s/"file":"[^"]*"//'
+}
+
+@test "eval: the figures fit each other and the text" {
+    succeeds eval --json "$model" "$data/valid.txt"
+    [ "${#lines[@]}" -eq 1 ]
+    python3 - "$data/valid.txt" > counts <<'EOF'
+import sys
+stories = [s.strip() for s in open(sys.argv[1], encoding='utf-8', newline='').read().split('<|endoftext|>\n')]
+stories = [s for s in stories if s]
+print(len(stories), sum(map(len, stories)), sum(len(s.encode()) for s in stories))
+EOF
+    check "
+n_stories, n_chars, n_bytes = map(int, open('counts').read().split())
+r = r[0]
+assert r['n_stories'] == n_stories and r['n_chars'] == n_chars and r['n_bytes'] == n_bytes, r
+assert 0 < r['loss'] < 10
+assert math.isclose(r['ppl'], math.exp(r['loss']), rel_tol=1e-12)
+assert math.isclose(r['bpc'], r['loss'] * r['n_tokens'] / math.log(2) / n_chars, rel_tol=1e-12)
+assert math.isclose(r['bpb'], r['loss'] * r['n_tokens'] / math.log(2) / n_bytes, rel_tol=1e-12)
+assert r['unk_share'] == 0 and r['seconds'] > 0"
+}
+
+@test "eval: text, compressed text, JSON, JSON lines, an archive and standard input read the same" {
+    want=$(figures "$data/valid.txt")
+    gzip -c "$data/valid.txt" > valid.txt.gz
+    xz -c "$data/valid.txt" > valid.txt.xz
+    python3 - "$data/valid.txt" <<'EOF'
+import json, sys
+stories = open(sys.argv[1], encoding='utf-8', newline='').read().split('<|endoftext|>\n')
+stories = [s for s in stories if s.strip()]
+json.dump([{'story': s} for s in stories], open('valid.json', 'w'))
+with open('valid.jsonl', 'w') as out:
+    for s in stories:
+        out.write(json.dumps({'text': s}) + '\n')
+EOF
+    tar -czf valid.tar.gz valid.json
+    [ "$(figures valid.txt.gz)" = "$want" ]
+    [ "$(figures valid.txt.xz)" = "$want" ]
+    [ "$(figures valid.json)" = "$want" ]
+    [ "$(figures valid.tar.gz)" = "$want" ]
+    [ "$(figures --field text valid.jsonl)" = "$want" ]
+    feed "$data/valid.txt" eval --json "$model" -
+    [ "$status" -eq 0 ]
+    [ "$(printf '%s\n' "$output" | sed 's/"seconds":[^,}]*//; s/"file":"[^"]*"//')" = "$want" ]
+}
+
+@test "eval: a shard reads like the text it was made from" {
+    # no duplicates among the generated stories, so nothing was dropped
+    [ "$(figures "$data/valid.txt")" = "$(figures "$data/valid.shard")" ]
+    [ "$(figures --v4-scoring "$data/valid.txt")" = "$(figures --v4-scoring "$data/valid.shard")" ]
+}
+
+@test "eval: the figures do not depend on the number of threads" {
+    want=$(figures --threads 1 "$data/valid.txt")
+    [ "$(figures --threads 2 "$data/valid.txt")" = "$want" ]
+    [ "$(figures --threads 7 "$data/valid.txt")" = "$want" ]
+}
+
+@test "eval: a checkpoint with its vocabulary scores like its blob" {
+    succeeds eval --json "$model" "$data/valid.txt"
+    printf '%s\n' "$output" > blob.json
+    succeeds eval --json --vocab "$data/vocab.db" "$BATS_FILE_TMPDIR/model.safetensors" "$data/valid.txt"
+    check "
+blob = json.load(open('blob.json'))
+assert abs(blob['loss'] - r[0]['loss']) < 1e-6, (blob, r)
+assert blob['n_tokens'] == r[0]['n_tokens']"
+}
+
+@test "eval: stories do not see each other, so files add up" {
+    stories 3 30 > a.txt
+    stories 4 30 > b.txt
+    cat a.txt b.txt > ab.txt
+    succeeds eval --json "$model" ab.txt
+    printf '%s\n' "$output" > ab.json
+    succeeds eval --json "$model" a.txt b.txt
+    check "
+ab = json.load(open('ab.json'))
+assert len(r) == 3 and r[0]['file'] == 'a.txt' and r[1]['file'] == 'b.txt' and r[2]['files'] == 2
+for key in ('n_tokens', 'n_chars', 'n_bytes', 'n_stories'):
+    assert r[0][key] + r[1][key] == r[2][key] == ab[key], key
+for key in ('loss', 'ppl', 'bpc', 'bpb'):
+    assert math.isclose(r[2][key], ab[key], rel_tol=1e-9), key"
+}
+
+@test "eval: text is normalised and trimmed before it is counted" {
+    printf '  Cafe\xcc\x81 is o\xffpen. \n\n<|endoftext|>\n\n \n<|endoftext|>\n' > a.txt
+    succeeds eval --json "$model" a.txt
+    check "
+assert r[0]['n_stories'] == 1
+assert r[0]['n_chars'] == len('Caf\u00e9 is o\ufffdpen.')
+assert r[0]['n_bytes'] == len('Caf\u00e9 is o\ufffdpen.'.encode())"
+}
+
+@test "eval: --v4-scoring counts the characters of stories longer than 50, and 256 predictions at most" {
+    python3 - <<'EOF'
+with open('a.txt', 'w') as out:
+    out.write('x' * 50 + '\n<|endoftext|>\n')
+    out.write('7' * 51 + '\n<|endoftext|>\n')
+    out.write('One day a dog ran to the park. ' * 200 + '\n<|endoftext|>\n')
+with open('many.txt', 'w') as out:
+    for i in range(600):
+        out.write('%03d ' % i + 'It was a sunny day and the bird was happy in the tree.\n<|endoftext|>\n')
+EOF
+    succeeds eval --json --v4-scoring "$model" a.txt many.txt
+    check "
+long = len(('One day a dog ran to the park. ' * 200).strip())
+v4 = r[0]['v4_scoring']
+assert r[0]['n_stories'] == 3
+assert v4['n_stories'] == 2 and v4['n_chars'] == 51 + long
+assert 256 < v4['n_tokens'] <= 256 + 50
+assert r[1]['v4_scoring']['n_stories'] == 500
+assert math.isclose(v4['bpc'], v4['loss'] * v4['n_tokens'] / math.log(2) / v4['n_chars'], rel_tol=1e-12)"
+    succeeds eval --json "$model" a.txt
+    check "assert 'v4_scoring' not in r[0]"
+}
+
+@test "eval: the table has a row a file, a total and, when asked for, the v4 figures marked as such" {
+    stories 3 10 > a.txt
+    stories 4 10 > b.txt
+    succeeds eval "$model" a.txt
+    [ "${#lines[@]}" -eq 2 ]
+    contains "${lines[0]}" "bpc"
+    contains "$stderr" "tokens/s"
+    succeeds eval -q "$model" a.txt b.txt --v4-scoring
+    [ -z "$stderr" ]
+    contains "${lines[1]}" "a.txt"
+    contains "${lines[2]}" "b.txt"
+    contains "${lines[3]}" "(total)"
+    contains "$output" "original v4 script"
+    contains "$output" "reads lower"
+}
+
+@test "eval: with a vocabulary that knows not all, the share of UNK is printed" {
+    needs_gpt2
+    stories 1 400 > train.txt
+    "$BUILD/prep" -q -o gpt2 --tokenizer gpt2 --gpt2-vocab "$GPT2_DIR/vocab.json" \
+        --gpt2-merges "$GPT2_DIR/merges.txt" --vocab-size 100 train.txt
+    small_train gpt2 run
+    last=(run/step-*.safetensors)
+    succeeds eval --vocab gpt2/vocab.db "${last[-1]}" train.txt
+    contains "${lines[0]}" "UNK"
+    contains "$output" "flatters"
+    succeeds eval --json --vocab gpt2/vocab.db "${last[-1]}" train.txt
+    check "assert 0 < r[0]['unk_share'] < 1"
+    fails 1 "gpt2/train.shard: --v4-scoring needs the text" eval --v4-scoring --vocab gpt2/vocab.db \
+        "${last[-1]}" gpt2/train.shard
+}
+
+@test "eval: text that is missing, empty, without stories or damaged is one error" {
+    stories 3 10 > a.txt
+    fails 1 "missing.txt: No such file" eval "$model" a.txt missing.txt
+    : > empty.txt
+    fails 1 "empty.txt: " eval "$model" empty.txt
+    printf '\n \n<|endoftext|>\n\n' > blank.txt
+    fails 1 "blank.txt: no story" eval "$model" blank.txt
+    gzip -c "$data/train.txt" | head -c 3000 > cut.gz
+    fails 1 "cut.gz: " eval "$model" cut.gz
+    printf '[{"story": "Once"}, {"story"' > cut.json
+    fails 1 "cut.json: " eval "$model" cut.json
+    printf '[{"text": "Once"}]' > field.json
+    fails 1 "field.json: " eval "$model" field.json
+    fails 1 "standard input" eval "$model" -
+}
+
+@test "eval: a shard that is damaged or of another vocabulary is one error" {
+    head -c 1000 "$data/valid.shard" > cut.shard
+    fails 1 "cut.shard: " eval "$model" cut.shard
+    cp "$data/valid.shard" bad.shard
+    printf '\x55\x55' | dd of=bad.shard bs=1 seek=900 conv=notrunc status=none
+    fails 1 "bad.shard: " eval "$model" bad.shard
+    stories 5 400 > other.txt
+    "$BUILD/prep" -q -o other --vocab-size 400 other.txt
+    fails 1 "other/train.shard: made with another vocabulary" eval "$model" other/train.shard
+}
+
+@test "eval: a model that is missing, cut or without its vocabulary is one error" {
+    fails 1 "missing.bolt: No such file" eval missing.bolt "$data/valid.txt"
+    head -c 5000 "$model" > cut.bolt
+    fails 1 "cut.bolt: " eval cut.bolt "$data/valid.txt"
+    fails 1 "--vocab" eval "$BATS_FILE_TMPDIR/model.safetensors" "$data/valid.txt"
+    head -c 5000 "$BATS_FILE_TMPDIR/model.safetensors" > cut.safetensors
+    fails 1 "cut.safetensors: " eval --vocab "$data/vocab.db" cut.safetensors "$data/valid.txt"
+}
+
+@test "eval: wrong usage" {
+    fails 2 "MODEL" eval
+    fails 2 "FILE" eval "$model"
+    fails 2 "--threads" eval --threads 0 "$model" "$data/valid.txt"
+    fails 2 "--format" eval --format xml "$model" "$data/valid.txt"
+    fails 2 "nonsense" eval --nonsense "$model" "$data/valid.txt"
+}
+
+@test "eval: a full disk is an error" {
+    run --separate-stderr bash -c '"$0" -q "$1" "$2" > /dev/full' "$BUILD/eval" "$model" "$data/valid.txt"
+    [ "$status" -eq 1 ]
+    one_error_line eval "standard output: No space left on device"
+}
