@@ -46,36 +46,45 @@ objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 all: $(PROGRAMS) ## the five programs, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories ## the test programs, in build/tests/ (without running them)
 
+# Commands are announced in short; V=1 shows them whole.
+Q := $(if $(V),,@)
+SAY := $(if $(V),@:,@printf '  %-5s %s\n')
+
 # Each module of common/ is one archive, each tool main.o plus an archive of the rest, so that tests
 # link a tool's internals like any library.
 define module_rule
 $(OUT)/lib/lib$(1).a: $(call objects,common/$(1)/*.c)
-	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
 define tool_rule
 $(OUT)/lib/libtool-$(1).a: $(filter-out %/main.o,$(call objects,tools/$(1)/*.c))
-	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 $(OUT)/$(1): $(OBJ)/tools/$(1)/main.o $(OUT)/lib/libtool-$(1).a $(MODULE_LIBS)
-	$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	$(SAY) LINK $$@
+	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
 SUPPORT := $(call objects,tests/support/*.c)
 $(UNIT_TESTS): $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS) $(LIBS) -lcmocka
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS) $(LIBS) -lcmocka
 $(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(OUT)/tests/kcheck: $(OBJ)/tests/kern/kcheck.o $(MODULE_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The story generator of the demo and the tests.
 $(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/lib/libbase.a
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Kernels get more optimisation, and each instruction set its own flags, in its own file only.
 $(OBJ)/common/kern/%.o: BASE_CFLAGS += $(if $(filter release,$(CONFIG)),-O3)
@@ -85,7 +94,8 @@ $(OBJ)/common/kern/x86_avx512.o: BASE_CFLAGS += -mavx2 -mfma -mf16c -mavx512f -m
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY) CC $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 .SECONDARY:
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

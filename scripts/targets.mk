@@ -1,5 +1,137 @@
 # Targets that use the programs: data, runs, checks, installation. Included by the Makefile.
+# A text after "##" is what `make help` says about a target.
 
-.PHONY: clean
+DATA ?= data
+CHECKPOINTS ?= checkpoints
+MODEL ?= model.bolt
+JOBS ?= $(shell nproc)
+SUBMAKE = $(MAKE) --no-print-directory
+
+# Which stories: the official first version, which FlashLM v4 was trained on, or v2; or any files.
+TINYSTORIES ?= v1
+TINYSTORIES_URL ?= https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main
+NAME_v1 := TinyStories
+NAME_v2 := TinyStoriesV2-GPT4
+NAME := $(NAME_$(TINYSTORIES))
+TRAIN_URL ?= $(TINYSTORIES_URL)/$(NAME)-train.txt
+VALID_URL ?= $(TINYSTORIES_URL)/$(NAME)-valid.txt
+DOWNLOADS := $(DATA)/$(NAME)-train.txt $(DATA)/$(NAME)-valid.txt
+CORPUS_FILES = $(or $(CORPUS),$(word 1,$(DOWNLOADS)))
+VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
+
+# What a run uses unless it is told otherwise.
+BEST = $(or $(CHECKPOINT),$(firstword $(wildcard $(CHECKPOINTS)/best.safetensors) \
+	$(lastword $(sort $(wildcard $(CHECKPOINTS)/step-*.safetensors)))))
+STARTED = $(wildcard $(CHECKPOINTS)/step-*.safetensors)
+
+.PHONY: deps data train export sample eval demo test bench asan tsan fuzz lint format install \
+	uninstall dist clean help FORCE
+
+deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
+	scripts/deps $(or $(GROUPS),build test)
+
+demo: ## the whole pipeline on generated stories, in less than five minutes
+	@scripts/deps build
+	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
+	@BUILD=$(OUT) scripts/demo
+
+test: ## run every test; the last line counts them
+	@scripts/deps build test
+	@$(SUBMAKE) -j$(JOBS) all tests
+	@BUILD=$(OUT) tests/run
+
+check-%: ## one kind of test: check-unit check-kern check-parity check-cli check-rules
+	@$(SUBMAKE) -j$(JOBS) all tests
+	@BUILD=$(OUT) tests/run $*
+
+data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPUS="FILES" VALID=FILE, run prep
+	@scripts/deps build $(if $(CORPUS),,data)
+	@$(SUBMAKE) -j$(JOBS) $(OUT)/prep
+	@$(SUBMAKE) $(DATA)/.made
+
+$(DATA)/$(NAME)-train.txt:
+	scripts/fetch-tinystories '$(TRAIN_URL)' $@
+$(DATA)/$(NAME)-valid.txt:
+	scripts/fetch-tinystories '$(VALID_URL)' $@
+
+# The options stand in a file that changes only when they do; so a second `make data` does nothing.
+$(DATA)/.options: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CORPUS_FILES) | $(VALID_FILES) | $(PREP_ARGS)' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
+	$(OUT)/prep -o $(DATA) $(VALID_FILES:%=--valid %) $(PREP_ARGS) $(CORPUS_FILES)
+	@touch $@
+
+train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 ARGS="...")
+	$(OUT)/train --data $(DATA) --save-dir $(CHECKPOINTS) $(if $(STARTED),--resume) \
+		$(if $(HOURS),--hours $(HOURS)) $(ARGS)
+
+export: $(OUT)/export ## pack the best checkpoint (CHECKPOINT=FILE: that one) into model.bolt
+	@[ -n '$(BEST)' ] || { echo 'export: no checkpoint in $(CHECKPOINTS): run "make train" first' >&2; exit 1; }
+	$(OUT)/export $(BEST) -o $(MODEL) --vocab $(DATA)/vocab.db $(ARGS)
+
+sample: $(OUT)/sample ## tell a story (ARGS="-p 'Once upon a time' -t 0.7")
+	$(OUT)/sample $(MODEL) $(ARGS) < /dev/null
+
+eval: $(OUT)/eval ## bits per character on the validation stories (FILES="...": on those)
+	$(OUT)/eval $(MODEL) $(or $(FILES),$(DATA)/valid.shard) $(ARGS)
+
+bench: ## speed of every kernel beside what the machine can do
+	@$(SUBMAKE) -j$(JOBS) $(OUT)/tests/kcheck
+	$(OUT)/tests/kcheck --bench
+
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/deps build test
+	@$(SUBMAKE) -j$(JOBS) CONFIG=asan all tests
+	@BUILD=$(OUT_asan) tests/run
+
+tsan: ## the unit tests under ThreadSanitizer
+	@scripts/deps build test
+	@$(SUBMAKE) -j$(JOBS) CONFIG=tsan all tests
+	@BUILD=$(OUT_tsan) tests/run unit
+
+# Every tests/fuzz/NAME.c is a libFuzzer target; SECONDS is the time each one gets.
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_FLAGS := -g -O1 -fsanitize=address,undefined
+fuzz: ## feed the readers of files with damaged ones (SECONDS=60 for each)
+	@scripts/deps build lint
+	@$(SUBMAKE) -j$(JOBS) $(FUZZERS)
+	@for f in $(FUZZERS); do echo "$$f"; mkdir -p $$f.corpus; \
+		$$f -max_total_time=$(or $(SECONDS),60) -print_final_stats=0 -verbosity=0 $$f.corpus || exit 1; done
+build/fuzz/%: tests/fuzz/%.c $(wildcard common/*/*.c common/*/*.h)
+	@mkdir -p $(@D)
+	$(SAY) FUZZ $@
+	$(Q)clang $(filter-out $(OPT),$(BASE_CFLAGS)) $(FUZZ_FLAGS) -fsanitize=fuzzer -mavx2 -mfma -mf16c -o $@ $< \
+		$(filter-out %avx512.c,$(wildcard common/*/*.c)) $(LIBS)
+
+lint: ## formatting, shell scripts and man pages
+	@scripts/deps build lint
+	@scripts/lint
+
+format: ## let clang-format write all C files
+	@scripts/deps lint
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+MANDIR := $(DESTDIR)$(PREFIX)/share/man/man1
+install: all ## install programs and man pages (PREFIX=/usr/local DESTDIR=)
+	install -d $(BINDIR) $(MANDIR)
+	for t in $(TOOLS); do \
+		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
+		install -m 644 tools/$$t/$$t.1 $(MANDIR)/bolt-$$t.1 || exit 1; done
+
+uninstall: ## remove what install put there
+	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(MANDIR)/bolt-%.1)
+
+VERSION = $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
+dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
+	@mkdir -p build
+	git archive --prefix=flashlm-bolt-$(VERSION)/ -o build/flashlm-bolt-$(VERSION).tar.gz HEAD
+
 clean: ## remove everything that was built
 	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z%-]*\):[^#=]*## *\(.*\)/\1\t\2/p' Makefile scripts/targets.mk | sort | \
+		awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # bats sets $output, $stderr and $status
 # Loaded by every .bats file with `load helpers`.
 #
 #   BUILD    folder of the programs (absolute); the environment may set it, e.g. to a sanitizer build
