@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # eval: the figures, the forms of text it reads, and how it fails.
+# shellcheck disable=SC2016 # programs of bash -c and jq stand in single quotes
 
 load helpers
 
@@ -18,53 +19,48 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
 }
 
-# check PYTHON: runs it over r, the objects of the last output.
+# check FILTER [JQ-OPTION]...: a jq filter that must be true of the array of the last output's objects.
 check() {
-    printf '%s\n' "$output" | python3 -c "
-import json, math, sys
-r = [json.loads(line) for line in sys.stdin]
-$1"
+    local filter=$1
+    shift
+    printf '%s\n' "$output" | jq -es "$@" \
+        "def near(\$b; \$tolerance): (. - \$b | fabs) <= \$tolerance * (\$b | fabs); $filter" ||
+        flunk "not so: $filter"
 }
 
 # figures FILE...: the objects without what is allowed to differ.
 figures() {
     succeeds eval --json "$model" "$@"
-    printf '%s\n' "$output" | sed 's/"seconds":[^,}]*//; s/"file":"[^"]*"//'
+    printf '%s\n' "$output" | jq -c 'del(.seconds, .file)'
+}
+
+# stories_of FILE: the stories of a text file as a JSON array of strings.
+stories_of() {
+    jq -Rs 'split("<|endoftext|>\n") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""))' "$1"
 }
 
 @test "eval: the figures fit each other and the text" {
     succeeds eval --json "$model" "$data/valid.txt"
     [ "${#lines[@]}" -eq 1 ]
-    python3 - "$data/valid.txt" > counts <<'EOF'
-import sys
-stories = [s.strip() for s in open(sys.argv[1], encoding='utf-8', newline='').read().split('<|endoftext|>\n')]
-stories = [s for s in stories if s]
-print(len(stories), sum(map(len, stories)), sum(len(s.encode()) for s in stories))
-EOF
-    check "
-n_stories, n_chars, n_bytes = map(int, open('counts').read().split())
-r = r[0]
-assert r['n_stories'] == n_stories and r['n_chars'] == n_chars and r['n_bytes'] == n_bytes, r
-assert 0 < r['loss'] < 10
-assert math.isclose(r['ppl'], math.exp(r['loss']), rel_tol=1e-12)
-assert math.isclose(r['bpc'], r['loss'] * r['n_tokens'] / math.log(2) / n_chars, rel_tol=1e-12)
-assert math.isclose(r['bpb'], r['loss'] * r['n_tokens'] / math.log(2) / n_bytes, rel_tol=1e-12)
-assert r['unk_share'] == 0 and r['seconds'] > 0"
+    stories_of "$data/valid.txt" > stories.json
+    check '$s[0] as $s | (2 | log) as $ln2 | .[0] |
+        .n_stories == ($s | length) and
+        .n_chars == ($s | map(length) | add) and
+        .n_bytes == ($s | map(utf8bytelength) | add) and
+        .loss > 0 and .loss < 10 and
+        .unk_share == 0 and .seconds > 0 and
+        (. as $r | .ppl | near($r.loss | exp; 1e-12)) and
+        (. as $r | .bpc | near($r.loss * $r.n_tokens / $ln2 / $r.n_chars; 1e-12)) and
+        (. as $r | .bpb | near($r.loss * $r.n_tokens / $ln2 / $r.n_bytes; 1e-12))' \
+        --slurpfile s stories.json
 }
 
 @test "eval: text, compressed text, JSON, JSON lines, an archive and standard input read the same" {
     want=$(figures "$data/valid.txt")
     gzip -c "$data/valid.txt" > valid.txt.gz
     xz -c "$data/valid.txt" > valid.txt.xz
-    python3 - "$data/valid.txt" <<'EOF'
-import json, sys
-stories = open(sys.argv[1], encoding='utf-8', newline='').read().split('<|endoftext|>\n')
-stories = [s for s in stories if s.strip()]
-json.dump([{'story': s} for s in stories], open('valid.json', 'w'))
-with open('valid.jsonl', 'w') as out:
-    for s in stories:
-        out.write(json.dumps({'text': s}) + '\n')
-EOF
+    stories_of "$data/valid.txt" | jq 'map({story: .})' > valid.json
+    stories_of "$data/valid.txt" | jq -c '.[] | {text: .}' > valid.jsonl
     tar -czf valid.tar.gz valid.json
     [ "$(figures valid.txt.gz)" = "$want" ]
     [ "$(figures valid.txt.xz)" = "$want" ]
@@ -73,7 +69,7 @@ EOF
     [ "$(figures --field text valid.jsonl)" = "$want" ]
     feed "$data/valid.txt" eval --json "$model" -
     [ "$status" -eq 0 ]
-    [ "$(printf '%s\n' "$output" | sed 's/"seconds":[^,}]*//; s/"file":"[^"]*"//')" = "$want" ]
+    [ "$(printf '%s\n' "$output" | jq -c 'del(.seconds, .file)')" = "$want" ]
 }
 
 @test "eval: a shard reads like the text it was made from" {
@@ -92,10 +88,8 @@ EOF
     succeeds eval --json "$model" "$data/valid.txt"
     printf '%s\n' "$output" > blob.json
     succeeds eval --json --vocab "$data/vocab.db" "$BATS_FILE_TMPDIR/model.safetensors" "$data/valid.txt"
-    check "
-blob = json.load(open('blob.json'))
-assert abs(blob['loss'] - r[0]['loss']) < 1e-6, (blob, r)
-assert blob['n_tokens'] == r[0]['n_tokens']"
+    check '$blob[0] as $b | .[0] | .n_tokens == $b.n_tokens and (.loss | near($b.loss; 1e-6))' \
+        --slurpfile blob blob.json
 }
 
 @test "eval: stories do not see each other, so files add up" {
@@ -105,45 +99,36 @@ assert blob['n_tokens'] == r[0]['n_tokens']"
     succeeds eval --json "$model" ab.txt
     printf '%s\n' "$output" > ab.json
     succeeds eval --json "$model" a.txt b.txt
-    check "
-ab = json.load(open('ab.json'))
-assert len(r) == 3 and r[0]['file'] == 'a.txt' and r[1]['file'] == 'b.txt' and r[2]['files'] == 2
-for key in ('n_tokens', 'n_chars', 'n_bytes', 'n_stories'):
-    assert r[0][key] + r[1][key] == r[2][key] == ab[key], key
-for key in ('loss', 'ppl', 'bpc', 'bpb'):
-    assert math.isclose(r[2][key], ab[key], rel_tol=1e-9), key"
+    check '$ab[0] as $ab | . as $r |
+        length == 3 and .[0].file == "a.txt" and .[1].file == "b.txt" and .[2].files == 2 and
+        all("n_tokens", "n_chars", "n_bytes", "n_stories";
+            . as $key | $r[0][$key] + $r[1][$key] == $r[2][$key] and $r[2][$key] == $ab[$key]) and
+        all("loss", "ppl", "bpc", "bpb"; . as $key | $r[2][$key] | near($ab[$key]; 1e-9))' \
+        --slurpfile ab ab.json
 }
 
 @test "eval: text is normalised and trimmed before it is counted" {
     printf '  Cafe\xcc\x81 is o\xffpen. \n\n<|endoftext|>\n\n \n<|endoftext|>\n' > a.txt
     succeeds eval --json "$model" a.txt
-    check "
-assert r[0]['n_stories'] == 1
-assert r[0]['n_chars'] == len('Caf\u00e9 is o\ufffdpen.')
-assert r[0]['n_bytes'] == len('Caf\u00e9 is o\ufffdpen.'.encode())"
+    check '.[0] | .n_stories == 1 and
+        .n_chars == ("Caf\u00e9 is o\ufffdpen." | length) and
+        .n_bytes == ("Caf\u00e9 is o\ufffdpen." | utf8bytelength)'
 }
 
 @test "eval: --v4-scoring counts the characters of stories longer than 50, and 256 predictions at most" {
-    python3 - <<'EOF'
-with open('a.txt', 'w') as out:
-    out.write('x' * 50 + '\n<|endoftext|>\n')
-    out.write('7' * 51 + '\n<|endoftext|>\n')
-    out.write('One day a dog ran to the park. ' * 200 + '\n<|endoftext|>\n')
-with open('many.txt', 'w') as out:
-    for i in range(600):
-        out.write('%03d ' % i + 'It was a sunny day and the bird was happy in the tree.\n<|endoftext|>\n')
-EOF
+    jq -nr '"x" * 50, "<|endoftext|>", "7" * 51, "<|endoftext|>",
+        "One day a dog ran to the park. " * 200' > a.txt
+    jq -nr 'range(600) | "\(.) It was a sunny day and the bird was happy in the tree.\n<|endoftext|>"' \
+        > many.txt
     succeeds eval --json --v4-scoring "$model" a.txt many.txt
-    check "
-long = len(('One day a dog ran to the park. ' * 200).strip())
-v4 = r[0]['v4_scoring']
-assert r[0]['n_stories'] == 3
-assert v4['n_stories'] == 2 and v4['n_chars'] == 51 + long
-assert 256 < v4['n_tokens'] <= 256 + 50
-assert r[1]['v4_scoring']['n_stories'] == 500
-assert math.isclose(v4['bpc'], v4['loss'] * v4['n_tokens'] / math.log(2) / v4['n_chars'], rel_tol=1e-12)"
+    check '(2 | log) as $ln2 | .[0].v4_scoring as $v4 |
+        .[0].n_stories == 3 and
+        $v4.n_stories == 2 and $v4.n_chars == 51 + 31 * 200 - 1 and
+        $v4.n_tokens > 256 and $v4.n_tokens <= 256 + 50 and
+        .[1].v4_scoring.n_stories == 500 and
+        ($v4.bpc | near($v4.loss * $v4.n_tokens / $ln2 / $v4.n_chars; 1e-12))'
     succeeds eval --json "$model" a.txt
-    check "assert 'v4_scoring' not in r[0]"
+    check '.[0] | has("v4_scoring") | not'
 }
 
 @test "eval: the table has a row a file, a total and, when asked for, the v4 figures marked as such" {
@@ -173,7 +158,7 @@ assert math.isclose(v4['bpc'], v4['loss'] * v4['n_tokens'] / math.log(2) / v4['n
     contains "${lines[0]}" "UNK"
     contains "$output" "flatters"
     succeeds eval --json --vocab gpt2/vocab.db "${last[-1]}" train.txt
-    check "assert 0 < r[0]['unk_share'] < 1"
+    check '.[0].unk_share > 0 and .[0].unk_share < 1'
     fails 1 "gpt2/train.shard: --v4-scoring needs the text" eval --v4-scoring --vocab gpt2/vocab.db \
         "${last[-1]}" gpt2/train.shard
 }
