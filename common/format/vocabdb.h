@@ -8,8 +8,8 @@ enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 1 };
 
 /* One input file of the corpus, as reported by prep. */
 struct vocabdb_source {
-    const char *name;  /* base name as given on the command line, "-" for standard input */
-    const char *split; /* "train" or "valid" */
+    const char *name;      /* base name as given on the command line, "-" for standard input */
+    const char *split;     /* "train" or "valid" */
     uint64_t n_stories;    /* kept */
     uint64_t n_duplicates; /* dropped as exact duplicates */
     uint64_t n_empty;      /* dropped as empty */
@@ -18,13 +18,14 @@ struct vocabdb_source {
     uint64_t n_bytes;
 };
 
-/* Writes the database whole or not at all (SQLite on a temporary file, then fsync and rename). The
- * same content gives the same file bytes for one version of SQLite. */
+/* Writes the database whole or not at all (built in memory, then file.h's way out). The same
+ * content gives the same file bytes for one version of SQLite. The vocabulary is checked first. */
 MUST_USE int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources,
                           size_t n_sources, const char *path, struct err *e);
 
-/* Reads and checks a database opened read-only (never a journal, never a write). Another
- * application_id or user_version is an error that names both numbers. vocab_release(v) at the end. */
+/* Reads and checks a database from a read-only map of the file: never a journal, a lock or a write.
+ * Another application_id or user_version is an error that names both numbers; the rules are those
+ * of VOCAB.md. Fills v whatever it held before; vocab_release(v) at the end, not on failure. */
 MUST_USE int vocabdb_load(struct vocab *v, const char *path, struct err *e);
 
 #endif

@@ -224,8 +224,8 @@ int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_
     else if (t.n_symbols < t.max_symbols)
         status = err_set(e,
                          "the corpus has only %u distinct pieces, too few for a vocabulary of %u "
-                         "(found %u, expected %u besides the %d specials)",
-                         t.n_symbols, vocab_size, t.n_symbols, t.max_symbols, VOCAB_N_SPECIAL);
+                         "(expected %u besides the %d specials)",
+                         t.n_symbols, vocab_size, t.max_symbols, VOCAB_N_SPECIAL);
     else
         status = finish(v, &t, words, normalize, e);
     release(&t);

@@ -1,0 +1,492 @@
+#include "format/vocabdb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "format/vocabdb_schema.h"
+
+static int sql_fail(sqlite3 *db, const char *path, const char *what, struct err *e)
+{
+    return err_set(e, "%s: %s: %s", path, what, sqlite3_errmsg(db));
+}
+
+static int run(sqlite3 *db, const char *path, const char *sql, struct err *e)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return sql_fail(db, path, "cannot make the database", e);
+    return 0;
+}
+
+/* --- writing --- */
+
+/* One row to insert: integers, texts and blobs in the order of the columns. */
+struct cell {
+    enum { CELL_INT, CELL_TEXT, CELL_BLOB } type;
+    uint64_t number;
+    struct vocab_bytes bytes;
+};
+
+static struct cell cell_int(uint64_t number)
+{
+    return (struct cell){.type = CELL_INT, .number = number};
+}
+
+static struct cell cell_text(const char *text)
+{
+    return (struct cell){CELL_TEXT, 0, {(const unsigned char *)text, (uint32_t)strlen(text)}};
+}
+
+static struct cell cell_blob(struct vocab_bytes bytes)
+{
+    return (struct cell){CELL_BLOB, 0, bytes};
+}
+
+static int bind(sqlite3_stmt *s, int column, const struct cell *c)
+{
+    const char *data = (const char *)c->bytes.data;
+    switch (c->type) {
+    case CELL_INT:
+        if (c->number > INT64_MAX)
+            return SQLITE_TOOBIG;
+        return sqlite3_bind_int64(s, column, (sqlite3_int64)c->number);
+    case CELL_TEXT:
+        return sqlite3_bind_text(s, column, data, (int)c->bytes.n, SQLITE_STATIC);
+    case CELL_BLOB:
+        return sqlite3_bind_blob(s, column, data, (int)c->bytes.n, SQLITE_STATIC);
+    }
+    return SQLITE_MISUSE;
+}
+
+static int insert(sqlite3_stmt *s, const struct cell *cells, int n)
+{
+    int status = SQLITE_OK;
+    for (int i = 0; i < n && status == SQLITE_OK; i++)
+        status = bind(s, i + 1, &cells[i]);
+    if (status == SQLITE_OK)
+        status = sqlite3_step(s) == SQLITE_DONE ? SQLITE_OK : SQLITE_ERROR;
+    int reset = sqlite3_reset(s);
+    return status == SQLITE_OK ? reset : status;
+}
+
+/* What the rows come from, and the filling of row i of each table. */
+struct content {
+    const struct vocab *v;
+    const struct vocabdb_source *sources;
+    size_t n_sources;
+    struct {
+        const char *key;
+        char value[32];
+    } settings[6];
+    int n_settings;
+};
+
+static void setting_row(const struct content *c, size_t i, struct cell *row)
+{
+    row[0] = cell_text(c->settings[i].key);
+    row[1] = cell_text(c->settings[i].value);
+}
+
+static void token_row(const struct content *c, size_t i, struct cell *row)
+{
+    const struct vocab_token *t = &c->v->tokens[i];
+    row[0] = cell_int(i);
+    row[1] = cell_blob(t->bytes);
+    row[2] = cell_text(vocab_type_names[t->type]);
+    row[3] = cell_int(t->count);
+}
+
+static void merge_row(const struct content *c, size_t i, struct cell *row)
+{
+    row[0] = cell_int(i);
+    row[1] = cell_blob(c->v->merges[i].left);
+    row[2] = cell_blob(c->v->merges[i].right);
+}
+
+static void source_row(const struct content *c, size_t i, struct cell *row)
+{
+    const struct vocabdb_source *s = &c->sources[i];
+    row[0] = cell_int(i + 1);
+    row[1] = cell_text(s->name);
+    row[2] = cell_text(s->split);
+    row[3] = cell_int(s->n_stories);
+    row[4] = cell_int(s->n_duplicates);
+    row[5] = cell_int(s->n_empty);
+    row[6] = cell_int(s->n_invalid);
+    row[7] = cell_int(s->n_chars);
+    row[8] = cell_int(s->n_bytes);
+}
+
+typedef void fill_row(const struct content *c, size_t i, struct cell *row);
+
+static int insert_all(sqlite3 *db, const char *path, const char *sql, fill_row *fill,
+                      const struct content *c, size_t n, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int status = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    int columns = status == SQLITE_OK ? sqlite3_bind_parameter_count(s) : 0;
+    for (size_t i = 0; i < n && status == SQLITE_OK; i++) {
+        struct cell row[9];
+        fill(c, i, row);
+        status = insert(s, row, columns);
+    }
+    if (status != SQLITE_OK)
+        err_set(e, "%s: cannot fill the database: %s", path,
+                status == SQLITE_TOOBIG ? "a count is too large" : sqlite3_errmsg(db));
+    sqlite3_finalize(s);
+    return status == SQLITE_OK ? 0 : -1;
+}
+
+static void PRINTF_LIKE(3, 4)
+    add_setting(struct content *c, const char *key, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    c->settings[c->n_settings].key = key;
+    vsnprintf(c->settings[c->n_settings].value, sizeof c->settings[0].value, format, args);
+    va_end(args);
+    c->n_settings++;
+}
+
+/* The sum of all counts, modulo 2^64: guards them, as the fingerprint guards the rest. */
+static uint64_t total_count(const struct vocab *v)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < v->n_tokens; i++)
+        total += v->tokens[i].count;
+    return total;
+}
+
+static int fill(sqlite3 *db, const char *path, struct content *c, struct err *e)
+{
+    const struct vocab *v = c->v;
+    add_setting(c, "kind", "%s", vocab_kind_names[v->kind]);
+    add_setting(c, "normalize", "%s", vocab_normalize_names[v->normalize]);
+    add_setting(c, "tokens", "%" PRIu32, v->n_tokens);
+    add_setting(c, "merges", "%" PRIu32, v->n_merges);
+    add_setting(c, "total_count", "%" PRIu64, total_count(v));
+    add_setting(c, "fingerprint", "%016" PRIx64, vocab_fingerprint(v));
+    char ids[96];
+    snprintf(ids, sizeof ids, "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN",
+             VOCABDB_APPLICATION_ID, VOCABDB_VERSION);
+    if (run(db, path, "PRAGMA page_size = 4096; PRAGMA encoding = 'UTF-8'", e) ||
+        run(db, path, ids, e))
+        return -1;
+    for (size_t i = 0; i < VOCABDB_N_TABLES; i++)
+        if (run(db, path, vocabdb_tables[i].sql, e))
+            return -1;
+    if (run(db, path, vocabdb_view, e) ||
+        insert_all(db, path, "INSERT INTO settings VALUES (?, ?)", setting_row, c,
+                   (size_t)c->n_settings, e) ||
+        insert_all(db, path, "INSERT INTO tokens VALUES (?, ?, ?, ?)", token_row, c, v->n_tokens,
+                   e) ||
+        insert_all(db, path, "INSERT INTO merges VALUES (?, ?, ?)", merge_row, c, v->n_merges, e) ||
+        insert_all(db, path, "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_row,
+                   c, c->n_sources, e))
+        return -1;
+    return run(db, path, "COMMIT", e);
+}
+
+static int write_out(sqlite3 *db, const char *path, struct err *e)
+{
+    sqlite3_int64 size = 0;
+    unsigned char *image = sqlite3_serialize(db, "main", &size, 0);
+    if (!image)
+        return err_set(e, "%s: out of memory for the database", path);
+    struct file_out out;
+    int status = file_out_open(&out, path, e);
+    if (!status) {
+        if (file_out_write(&out, image, (size_t)size, e)) {
+            file_out_abort(&out);
+            status = -1;
+        } else {
+            status = file_out_commit(&out, e);
+        }
+    }
+    sqlite3_free(image);
+    return status;
+}
+
+int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources, size_t n_sources,
+                 const char *path, struct err *e)
+{
+    if (vocab_check(v, path, e))
+        return -1;
+    struct content c = {.v = v, .sources = sources, .n_sources = n_sources};
+    sqlite3 *db = NULL;
+    int status;
+    if (sqlite3_open(":memory:", &db) != SQLITE_OK)
+        status = sql_fail(db, path, "cannot make the database", e);
+    else
+        status = fill(db, path, &c, e) || write_out(db, path, e) ? -1 : 0;
+    sqlite3_close(db);
+    return status;
+}
+
+/* --- reading --- */
+
+enum { LONGEST_CELL = 1 << 16 };
+
+/* A database under examination. */
+struct reader {
+    const char *path;
+    struct file_map map;
+    sqlite3 *db;
+    struct vocab *v;
+    size_t n_storage; /* bytes taken of v->storage, which has map.size */
+    uint64_t total_count;
+    uint64_t fingerprint;
+};
+
+/* One statement is open at a time; step_row stands for its next row. */
+static int prepare(struct reader *r, const char *sql, sqlite3_stmt **s, struct err *e)
+{
+    if (sqlite3_prepare_v2(r->db, sql, -1, s, NULL) != SQLITE_OK)
+        return sql_fail(r->db, r->path, "not a readable vocabulary database", e);
+    return 0;
+}
+
+/* 1: a row, 0: no more, -1: failed. */
+static int step_row(struct reader *r, sqlite3_stmt *s, struct err *e)
+{
+    int status = sqlite3_step(s);
+    if (status == SQLITE_ROW)
+        return 1;
+    return status == SQLITE_DONE ? 0 : sql_fail(r->db, r->path, "damaged database", e);
+}
+
+/* The first column of the first row as text, in a buffer; empty without a row. */
+static int read_text(struct reader *r, const char *sql, const char *parameter, char *buf,
+                     size_t size, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int status = prepare(r, sql, &s, e);
+    if (!status && parameter && sqlite3_bind_text(s, 1, parameter, -1, SQLITE_STATIC) != SQLITE_OK)
+        status = sql_fail(r->db, r->path, "cannot read the database", e);
+    buf[0] = '\0';
+    if (!status) {
+        int row = step_row(r, s, e);
+        const char *text = row == 1 ? (const char *)sqlite3_column_text(s, 0) : NULL;
+        if (text)
+            snprintf(buf, size, "%s", text);
+        status = MIN(row, 0);
+    }
+    sqlite3_finalize(s);
+    return status;
+}
+
+static int check_pragma(struct reader *r, const char *pragma, const char *what, long expected,
+                        struct err *e)
+{
+    char text[32];
+    if (read_text(r, pragma, NULL, text, sizeof text, e))
+        return -1;
+    if (strtol(text, NULL, 10) != expected)
+        return err_set(e, "%s: %s (found %s, expected %ld)", r->path, what, text, expected);
+    return 0;
+}
+
+/* Connects SQLite to the map. The image is neither written nor kept by SQLite. */
+static int connect(struct reader *r, struct err *e)
+{
+    if (file_map(&r->map, r->path, e))
+        return -1;
+    if (!r->map.size)
+        return err_set(e, "%s: not a vocabulary database: the file is empty", r->path);
+    if (sqlite3_open(":memory:", &r->db) != SQLITE_OK ||
+        sqlite3_deserialize(r->db, "main", (unsigned char *)(uintptr_t)r->map.data,
+                            (sqlite3_int64)r->map.size, (sqlite3_int64)r->map.size,
+                            SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
+        return sql_fail(r->db, r->path, "cannot read the database", e);
+    sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, LONGEST_CELL);
+    sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(r->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    return 0;
+}
+
+/* Signature, version, schema and structure, before any content is believed. */
+static int check_form(struct reader *r, struct err *e)
+{
+    char text[1024];
+    if (check_pragma(r, "PRAGMA application_id", "not a vocabulary database: application_id",
+                     VOCABDB_APPLICATION_ID, e) ||
+        check_pragma(r, "PRAGMA user_version", "unknown version of the vocabulary database",
+                     VOCABDB_VERSION, e))
+        return -1;
+    for (size_t i = 0; i < VOCABDB_N_TABLES; i++) {
+        if (read_text(r, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?",
+                      vocabdb_tables[i].name, text, sizeof text, e))
+            return -1;
+        if (strcmp(text, vocabdb_tables[i].sql) != 0)
+            return err_set(e, "%s: table %s is missing or not the one of version %d", r->path,
+                           vocabdb_tables[i].name, VOCABDB_VERSION);
+    }
+    for (size_t i = 0; i < VOCABDB_N_TABLES; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "PRAGMA quick_check(%s)", vocabdb_tables[i].name);
+        if (read_text(r, sql, NULL, text, sizeof text, e))
+            return -1;
+        if (strcmp(text, "ok") != 0)
+            return err_set(e, "%s: damaged database: %.200s", r->path, text);
+    }
+    return 0;
+}
+
+/* A setting that is one of n names: its number. */
+static int read_choice(struct reader *r, const char *key, const char *const *names, int n,
+                       int *choice, struct err *e)
+{
+    char text[64];
+    if (read_text(r, "SELECT value FROM settings WHERE key = ?", key, text, sizeof text, e))
+        return -1;
+    for (*choice = 0; *choice < n; ++*choice)
+        if (!strcmp(text, names[*choice]))
+            return 0;
+    return err_set(e, "%s: bad setting %s (found \"%s\")", r->path, key, text);
+}
+
+/* A setting that is a whole number in [low, high], written in the given base. */
+static int read_number(struct reader *r, const char *key, int base, uint64_t low, uint64_t high,
+                       uint64_t *number, struct err *e)
+{
+    char text[64];
+    if (read_text(r, "SELECT value FROM settings WHERE key = ?", key, text, sizeof text, e))
+        return -1;
+    char *end = text;
+    errno = 0;
+    if (strchr("0123456789abcdef", text[0]) && text[0])
+        *number = strtoull(text, &end, base);
+    if (end == text || *end || errno || *number < low || *number > high)
+        return err_set(e, "%s: bad setting %s (found \"%s\")", r->path, key, text);
+    return 0;
+}
+
+static int read_settings(struct reader *r, struct err *e)
+{
+    int kind;
+    int normalize;
+    uint64_t n_tokens = 0;
+    uint64_t n_merges = 0;
+    if (read_choice(r, "kind", vocab_kind_names, ARRAY_LEN(vocab_kind_names), &kind, e) ||
+        read_choice(r, "normalize", vocab_normalize_names, ARRAY_LEN(vocab_normalize_names),
+                    &normalize, e) ||
+        read_number(r, "tokens", 10, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, &n_tokens, e) ||
+        read_number(r, "merges", 10, 0, VOCAB_MAX_MERGES, &n_merges, e) ||
+        read_number(r, "total_count", 10, 0, UINT64_MAX, &r->total_count, e) ||
+        read_number(r, "fingerprint", 16, 0, UINT64_MAX, &r->fingerprint, e))
+        return -1;
+    r->v->kind = (enum vocab_kind)kind;
+    r->v->normalize = (enum vocab_normalize)normalize;
+    r->v->n_tokens = (uint32_t)n_tokens;
+    r->v->n_merges = (uint32_t)n_merges;
+    return 0;
+}
+
+/* Copies the blob of a column to the storage. */
+static int read_bytes(struct reader *r, sqlite3_stmt *s, int column, struct vocab_bytes *bytes,
+                      struct err *e)
+{
+    const void *data = sqlite3_column_blob(s, column);
+    size_t n = (size_t)sqlite3_column_bytes(s, column);
+    if (sqlite3_column_type(s, column) != SQLITE_BLOB || n > r->map.size - r->n_storage)
+        return err_set(e, "%s: damaged database: bad bytes in a row", r->path);
+    unsigned char *at = (unsigned char *)r->v->storage + r->n_storage;
+    if (n)
+        memcpy(at, data, n);
+    r->n_storage += n;
+    *bytes = (struct vocab_bytes){at, (uint32_t)n};
+    return 0;
+}
+
+static int token_from_row(struct reader *r, sqlite3_stmt *s, uint32_t id, struct err *e)
+{
+    struct vocab_token *t = &r->v->tokens[id];
+    if (read_bytes(r, s, 1, &t->bytes, e))
+        return -1;
+    const char *kind = (const char *)sqlite3_column_text(s, 2);
+    int type = 0;
+    while (type < (int)ARRAY_LEN(vocab_type_names) && kind && strcmp(kind, vocab_type_names[type]))
+        type++;
+    if (!kind || type == (int)ARRAY_LEN(vocab_type_names))
+        return err_set(e, "%s: token %u has an unknown kind", r->path, id);
+    sqlite3_int64 count = sqlite3_column_int64(s, 3);
+    if (sqlite3_column_type(s, 3) != SQLITE_INTEGER || count < 0)
+        return err_set(e, "%s: token %u has a bad count", r->path, id);
+    t->type = (enum vocab_type)type;
+    t->count = (uint64_t)count;
+    return 0;
+}
+
+static int merge_from_row(struct reader *r, sqlite3_stmt *s, uint32_t rank, struct err *e)
+{
+    struct vocab_merge *m = &r->v->merges[rank];
+    return read_bytes(r, s, 1, &m->left, e) || read_bytes(r, s, 2, &m->right, e) ? -1 : 0;
+}
+
+typedef int take_row(struct reader *r, sqlite3_stmt *s, uint32_t i, struct err *e);
+
+/* Takes exactly n rows, numbered 0 to n - 1 in their first column. */
+static int read_rows(struct reader *r, const char *table, const char *sql, take_row *take,
+                     uint32_t n, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    int status = prepare(r, sql, &s, e);
+    uint32_t i = 0;
+    int row = 0;
+    while (!status && (row = step_row(r, s, e)) == 1) {
+        if (i == n || sqlite3_column_int64(s, 0) != (sqlite3_int64)i)
+            status = err_set(e, "%s: table %s is not numbered 0 to %" PRId64 " (found %lld)",
+                             r->path, table, (int64_t)n - 1, (long long)sqlite3_column_int64(s, 0));
+        else
+            status = take(r, s, i++, e);
+    }
+    sqlite3_finalize(s);
+    if (status || row < 0)
+        return -1;
+    if (i < n)
+        return err_set(e, "%s: too few rows in table %s (found %u, expected %u)", r->path, table, i,
+                       n);
+    return 0;
+}
+
+static int read_content(struct reader *r, struct err *e)
+{
+    struct vocab *v = r->v;
+    if (read_settings(r, e))
+        return -1;
+    v->tokens = calloc(v->n_tokens, sizeof *v->tokens);
+    v->merges = calloc((size_t)v->n_merges + 1, sizeof *v->merges);
+    v->storage = malloc(r->map.size);
+    if (!v->tokens || !v->merges || !v->storage)
+        return err_set(e, "%s: out of memory for %u tokens", r->path, v->n_tokens);
+    if (read_rows(r, "tokens", "SELECT id, bytes, kind, count FROM tokens ORDER BY id",
+                  token_from_row, v->n_tokens, e) ||
+        read_rows(r, "merges", "SELECT rank, left, right FROM merges ORDER BY rank", merge_from_row,
+                  v->n_merges, e) ||
+        vocab_check(v, r->path, e))
+        return -1;
+    if (vocab_fingerprint(v) != r->fingerprint)
+        return err_set(e, "%s: wrong fingerprint (found %016" PRIx64 ", expected %016" PRIx64 ")",
+                       r->path, vocab_fingerprint(v), r->fingerprint);
+    if (total_count(v) != r->total_count)
+        return err_set(e, "%s: wrong sum of counts (found %" PRIu64 ", expected %" PRIu64 ")",
+                       r->path, total_count(v), r->total_count);
+    return 0;
+}
+
+int vocabdb_load(struct vocab *v, const char *path, struct err *e)
+{
+    *v = (struct vocab){0};
+    struct reader r = {.path = path, .v = v};
+    int status = connect(&r, e) || check_form(&r, e) || read_content(&r, e) ? -1 : 0;
+    sqlite3_close(r.db);
+    file_unmap(&r.map);
+    if (status)
+        vocab_release(v);
+    return status;
+}
