@@ -11,19 +11,22 @@
 
 enum { CKPT_VERSION = 1 };
 
-/* Everything of a run that is not a tensor. Doubles are stored with 17 digits, so they return exactly;
- * 64-bit words as decimal integers. */
+/* Everything of a run that is not a tensor. Doubles are stored with 17 digits, so they return
+ * exactly; 64-bit words as decimal integers. */
 struct ckpt_state {
-    uint64_t step;     /* optimiser steps done */
-    uint64_t tokens;   /* training tokens seen */
-    uint64_t epoch;    /* epoch of the next window */
-    uint64_t position; /* windows of that epoch already taken */
-    uint64_t rng[4];   /* the generator of the shuffle, as at the start of `epoch` */
+    uint64_t step;          /* optimiser steps done */
+    uint64_t tokens;        /* training tokens seen */
+    uint64_t epoch;         /* epoch of the next window */
+    uint64_t position;      /* windows of that epoch already taken */
+    uint64_t rng[4];        /* the generator of the shuffle, as at the start of `epoch` */
     uint64_t sample_rng[4]; /* the generator of the sample stories */
-    double progress;   /* schedule progress, 0..1, never decreasing */
-    double best_loss;  /* lowest validation loss; INFINITY before the first */
-    uint64_t patience; /* validations since the best */
-    double elapsed;    /* seconds of training over all resumes */
+    double progress;        /* schedule progress, 0..1, never decreasing */
+    double best_loss;       /* lowest validation loss; INFINITY before the first */
+    uint64_t patience;      /* validations since the best */
+    double elapsed;         /* seconds of training over all resumes */
+    /* the budget, so that a resume without one goes on with it */
+    uint64_t budget_steps;
+    double budget_hours; /* 0: no clock */
     /* what may not change on resume */
     uint64_t seed;
     uint64_t batch;
@@ -44,7 +47,7 @@ struct ckpt {
     struct dims dims;
     bool has_state;   /* metadata of a run present and complete */
     bool has_moments; /* adam_m and adam_v of every tensor present */
-    bool ternary;     /* metadata "weights" = "ternary": linear weights are already alpha * {-1,0,1} */
+    bool ternary; /* metadata "weights" = "ternary": linear weights are already alpha * {-1,0,1} */
     struct ckpt_state state; /* without has_state: what the metadata tell, else zeroes */
 };
 
@@ -52,12 +55,13 @@ struct ckpt {
 MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *params, const float *m,
                        const float *v, const struct ckpt_state *state, struct err *e);
 
-/* Opens and checks: version, hyperparameters, presence, type and shape of every tensor, finite weights.
- * Hyperparameters the metadata lack are taken from the shapes where these tell (V, D, H, K, L). */
+/* Opens and checks: version, hyperparameters, presence, type and shape of every tensor, finite
+ * weights. Hyperparameters the metadata lack are taken from the shapes where these tell (V, D, H,
+ * K, L). */
 MUST_USE int ckpt_open(struct ckpt *c, const char *path, struct err *e);
 
-/* Copies weights and, where m and v are not NULL, the moments (an error if the file has none). Arrays
- * of dims_n_floats(&c->dims); gaps are set to zero. */
+/* Copies weights and, where m and v are not NULL, the moments (an error if the file has none).
+ * Arrays of dims_n_floats(&c->dims); gaps are set to zero. */
 MUST_USE int ckpt_read(const struct ckpt *c, float *params, float *m, float *v, struct err *e);
 void ckpt_close(struct ckpt *c);
 
@@ -66,9 +70,9 @@ void ckpt_close(struct ckpt *c);
 MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
                                uint64_t vocab_fingerprint, struct err *e);
 
-/* Path (dir included) of the newest step-%09d.safetensors in dir that opens and checks clean, damaged
- * ones passed over (the fault of each in *skipped, one a line, which the caller frees; may be NULL on
- * return). *path is NULL when there is none; the caller frees it. */
+/* Path (dir included) of the newest step-%09d.safetensors in dir that opens and checks clean,
+ * damaged ones passed over (the fault of each in *skipped, one a line, which the caller frees; may
+ * be NULL on return). *path is NULL when there is none; the caller frees it. */
 MUST_USE int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e);
 
 /* Deletes all but the newest `keep` step-*.safetensors (0 keeps all). */

@@ -29,6 +29,8 @@ static const struct field {
     FIELD("best_loss", FIELD_REAL, best_loss),
     FIELD("patience", FIELD_U64, patience),
     FIELD("elapsed", FIELD_REAL, elapsed),
+    FIELD("budget_steps", FIELD_U64, budget_steps),
+    FIELD("budget_hours", FIELD_REAL, budget_hours),
     FIELD("seed", FIELD_U64, seed),
     FIELD("batch", FIELD_U64, batch),
     FIELD("accum_steps", FIELD_U64, accum),

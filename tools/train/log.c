@@ -1,0 +1,102 @@
+#include "train/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+
+/* Length of the lines to keep, whole lines of steps up to last_step. */
+static size_t good_prefix(const char *text, size_t n, uint64_t last_step)
+{
+    static const char key[] = "{\"step\":";
+    size_t at = 0;
+    while (at < n) {
+        const char *end = memchr(text + at, '\n', n - at);
+        if (!end || n - at <= sizeof key || memcmp(text + at, key, sizeof key - 1) != 0)
+            break;
+        uint64_t step = strtoull(text + at + sizeof key - 1, NULL, 10);
+        if (step > last_step)
+            break;
+        at = (size_t)(end - text) + 1;
+    }
+    return at;
+}
+
+static int cut(const char *path, uint64_t last_step, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+    char *text = NULL;
+    size_t n = 0;
+    int code = file_read_fd(fd, path, (size_t)1 << 32, &text, &n, e);
+    if (code == 0) {
+        size_t keep = good_prefix(text, n, last_step);
+        if (keep < n && ftruncate(fd, (off_t)keep) != 0)
+            code = err_errno(e, "%s", path);
+    }
+    free(text);
+    close(fd);
+    return code;
+}
+
+int log_open(struct log *l, const char *dir, uint64_t last_step, struct err *e)
+{
+    *l = (struct log){0};
+    if (asprintf(&l->path, "%s/log.jsonl", dir) < 0) {
+        l->path = NULL;
+        return err_set(e, "out of memory");
+    }
+    if (cut(l->path, last_step, e))
+        return -1;
+    l->file = fopen(l->path, "ae");
+    return l->file ? 0 : err_errno(e, "%s", l->path);
+}
+
+static void put(FILE *out, const struct log_report *r)
+{
+    struct cli_json j;
+    cli_json_begin(&j, out);
+    cli_json_uint(&j, "step", r->step);
+    cli_json_uint(&j, "tokens", r->tokens);
+    cli_json_uint(&j, "epoch", r->epoch);
+    cli_json_real(&j, "loss", r->loss);
+    cli_json_real(&j, "lr", r->lr);
+    cli_json_real(&j, "tok_s", r->tok_s);
+    cli_json_real(&j, "grad_norm", r->grad_norm);
+    cli_json_real(&j, "progress", r->progress);
+    cli_json_real(&j, "elapsed", r->elapsed);
+    if (!isnan(r->val_loss)) {
+        cli_json_real(&j, "val_loss", r->val_loss);
+        cli_json_real(&j, "val_bpc", r->val_bpc);
+    }
+    if (!isnan(r->zero_share))
+        cli_json_real(&j, "zero_share", r->zero_share);
+    cli_json_end(&j);
+}
+
+int log_write(struct log *l, const struct log_report *r, struct err *e)
+{
+    put(l->file, r);
+    if (fflush(l->file) != 0)
+        return err_errno(e, "%s", l->path);
+    if (cli.json) {
+        put(stdout, r);
+        fflush(stdout);
+    }
+    return 0;
+}
+
+void log_close(struct log *l)
+{
+    if (l->file)
+        fclose(l->file);
+    free(l->path);
+    *l = (struct log){0};
+}

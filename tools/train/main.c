@@ -1,0 +1,40 @@
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "train/loop.h"
+
+static void introduce(const struct trainer *t)
+{
+    const struct dims *d = &t->dims;
+    const struct ckpt_state *s = &t->state;
+    char params[32], tokens[32], steps[32], memory[32], hours[32];
+    cli_say("model: %s parameters, width %d, %d blocks, hidden %d, %d taps, vocabulary %d\n",
+            cli_count_text(params, dims_n_params(d)), d->D, d->L, d->H, d->K, d->V);
+    cli_say("data: %s training tokens, %d tokens a sequence, %llu sequences a step\n",
+            cli_count_text(tokens, t->train.n_tokens), d->T,
+            (unsigned long long)(s->batch * s->accum));
+    cli_say("run: seed %llu, learning rate %g, %s steps%s%s, %d threads, %s, f32, %s of memory\n",
+            (unsigned long long)s->seed, s->lr, cli_count_text(steps, t->schedule.n_steps),
+            t->schedule.hours > 0 ? " or " : "",
+            t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "",
+            pool_threads(t->pool), cpu_level_names[t->kern.level],
+            cli_bytes_text(memory, t->memory));
+    if (t->resumed_from)
+        cli_say("resumed from %s at step %llu\n", t->resumed_from, (unsigned long long)s->step);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    struct trainer t;
+    struct err e;
+    options_parse(&o, argc, argv);
+    if (trainer_open(&t, &o, &e))
+        cli_die("%s", e.text);
+    introduce(&t);
+    cli_catch();
+    if (loop_run(&t, &e))
+        cli_die("%s", e.text);
+    trainer_close(&t);
+    return cli_finish();
+}

@@ -1,0 +1,87 @@
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
+{
+    struct ckpt_state *s = &t->state;
+    size_t rows = (size_t)s->batch * (size_t)t->dims.T;
+    double loss = 0;
+    batches_begin_step(&t->batches);
+    net_load(&t->net, t->pool, t->params, false);
+    for (uint64_t i = 0; i < s->accum; i++) {
+        batches_take(&t->batches, s->batch, t->tokens, t->targets);
+        loss += grad_batch(&t->grad, t->pool, t->tokens, t->targets, t->pos, rows,
+                           1.0f / (float)s->accum, i == 0);
+    }
+    out->loss = loss / (double)s->accum;
+    out->grad_norm = optim_norm(&t->optim, &t->kern, t->pool, t->grad.g);
+    out->lr = schedule_lr(&t->schedule, s->progress, s->step);
+    if (!isfinite(out->loss) || !isfinite(out->grad_norm))
+        return err_set(
+            e,
+            "step %llu: the loss is not finite (loss %g, gradient norm %g); a lower --lr "
+            "may help",
+            (unsigned long long)s->step + 1, out->loss, out->grad_norm);
+    s->step++;
+    s->tokens += rows * s->accum;
+    optim_step(&t->optim, &t->kern, t->pool, t->params, t->grad.g, out->grad_norm, out->lr,
+               s->step);
+    return 0;
+}
+
+double trainer_validate(struct trainer *t)
+{
+    size_t T = (size_t)t->dims.T;
+    uint64_t limit = (uint64_t)t->options.eval_tokens;
+    uint64_t n_tokens = limit ? MIN(limit, t->valid.n_tokens) : t->valid.n_tokens;
+    size_t n_windows = batches_windows(n_tokens, T);
+    double sum = 0;
+    net_load(&t->net, t->pool, t->params, false);
+    for (size_t first = 0; first < n_windows; first += t->state.batch) {
+        size_t count = MIN((size_t)t->state.batch, n_windows - first);
+        for (size_t i = 0; i < count; i++) {
+            const uint16_t *window = t->valid.tokens + (first + i) * (T + 1);
+            memcpy(t->tokens + i * T, window, T * sizeof *window);
+            memcpy(t->targets + i * T, window + 1, T * sizeof *window);
+        }
+        net_forward(&t->net, t->pool, t->tokens, t->pos, count * T);
+        net_nll(&t->net, t->pool, t->targets, count * T, t->grad.nll);
+        for (size_t r = 0; r < count * T; r++)
+            sum += (double)t->grad.nll[r];
+    }
+    return sum / (double)(n_windows * T);
+}
+
+double trainer_zero_share(const struct trainer *t)
+{
+    size_t n_zero = 0;
+    size_t n = 0;
+    for (int l = 0; l < t->dims.L; l++)
+        for (int i = 0; i < NET_N_LAYERS; i++) {
+            const struct net_linear *w = &t->net.block[l].linear[i];
+            size_t count = w->n_out * w->n_in;
+            for (size_t j = 0; j < count; j++)
+                n_zero += w->w[j] == 0;
+            n += count;
+        }
+    return (double)n_zero / (double)n;
+}
+
+int trainer_save(struct trainer *t, const char *name, struct err *e)
+{
+    struct ckpt_state *s = &t->state;
+    char *path;
+    if (asprintf(&path, "%s/%s", t->options.save_dir, name) < 0)
+        return err_set(e, "out of memory");
+    s->epoch = t->batches.epoch;
+    s->position = t->batches.position;
+    memcpy(s->rng, t->batches.start.s, sizeof s->rng);
+    memcpy(s->sample_rng, t->story_rng.s, sizeof s->sample_rng);
+    int code = ckpt_save(path, &t->dims, t->params, t->optim.m, t->optim.v, s, e);
+    free(path);
+    return code;
+}

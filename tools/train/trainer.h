@@ -1,0 +1,67 @@
+/* trainer.h - a training run: everything it holds, and what can be done with it.
+ *
+ * Opened once from the options (setup.c), driven by the loop (loop.c). All memory for steps is one
+ * arena; a step allocates nothing. */
+#ifndef TRAINER_H
+#define TRAINER_H
+
+#include "format/ckpt.h"
+#include "format/shard.h"
+#include "text/tokenizer.h"
+#include "train/batches.h"
+#include "train/grad.h"
+#include "train/optim.h"
+#include "train/options.h"
+#include "train/schedule.h"
+
+struct trainer {
+    struct options options;
+    struct dims dims;
+    struct kern kern;
+    struct pool *pool;
+    struct arena arena;
+    struct shard train;
+    struct shard valid; /* zeroed with --eval-every 0 */
+    struct vocab vocab;
+    struct tokenizer *tokenizer;
+    struct net net;
+    struct grad grad;
+    struct optim optim;
+    struct batches batches;
+    struct schedule schedule;
+    float *params;     /* [dims_n_floats] master weights */
+    uint16_t *tokens;  /* [batch * T] */
+    uint16_t *targets; /* [batch * T] */
+    uint32_t *pos;     /* [batch * T] 0..T-1 again and again */
+    struct rng story_rng;
+    struct ckpt_state state; /* kept up to date but for epoch, position and the generators */
+    char *resumed_from;      /* owned; NULL for a fresh run */
+    size_t memory;           /* bytes of the arena */
+};
+
+/* Opens data, decides the model, lays out memory, and makes or reads weights. trainer_close also
+ * after a failure. */
+MUST_USE int trainer_open(struct trainer *t, const struct options *o, struct err *e);
+void trainer_close(struct trainer *t);
+
+struct trainer_step {
+    double loss;      /* nats a token, mean over the step's batches */
+    double grad_norm; /* before clipping */
+    double lr;
+};
+
+/* One optimiser step. A loss or gradient that is not finite is an error and leaves the weights as
+ * they were. */
+MUST_USE int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e);
+
+/* Mean nats a token over the validation windows: T+1 tokens each, not overlapping, from the start
+ * of the stream (FlashLM v4's way). */
+double trainer_validate(struct trainer *t);
+
+/* Share of the ternary weights that are 0, as last quantised. */
+double trainer_zero_share(const struct trainer *t);
+
+/* Writes all state to save_dir/name. */
+MUST_USE int trainer_save(struct trainer *t, const char *name, struct err *e);
+
+#endif
