@@ -1,0 +1,225 @@
+/* Hyperparameters: the counts FlashLM v4 is known by, and the table of tensors against names and
+ * shapes written out here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dims/dims.h"
+
+static void counts_of_the_presets(void **state)
+{
+    (void)state;
+    struct dims d;
+    struct err e;
+    dims_small(&d, 10000);
+    assert_int_equal(dims_check(&d, &e), 0);
+    assert_int_equal(dims_n_params(&d), 4364736);
+    assert_int_equal(dims_context(&d), 6 * 7);
+    dims_large(&d, 10000);
+    assert_int_equal(dims_check(&d, &e), 0);
+    assert_int_equal(dims_n_params(&d), 15667584);
+    assert_int_equal(dims_context(&d), 8 * 7);
+    d.H = 1024; /* what v4's code had */
+    assert_int_equal(dims_n_params(&d), 15667584 + 8 * 3 * 128 * 384);
+    assert_int_equal((dims_n_params(&d) + 50000) / 100000, 168); /* 16.8 M */
+}
+
+/* The tensors of a model of two blocks, in the order of the files (D 20, H 36, K 5, V 101). */
+static const struct {
+    const char *name;
+    bool ternary;
+    int block, rank;
+    size_t shape[3];
+} odd[] = {
+    {"embedding.weight", false, -1, 2, {101, 20, 1}},
+    {"blocks.0.norm1.scale", false, 0, 1, {20, 1, 1}},
+    {"blocks.0.mixer.up.weight", true, 0, 2, {40, 20, 1}},
+    {"blocks.0.mixer.conv.weight", false, 0, 3, {20, 1, 5}},
+    {"blocks.0.mixer.down.weight", true, 0, 2, {20, 20, 1}},
+    {"blocks.0.norm2.scale", false, 0, 1, {20, 1, 1}},
+    {"blocks.0.ffn.W_gate.weight", true, 0, 2, {36, 20, 1}},
+    {"blocks.0.ffn.W_up.weight", true, 0, 2, {36, 20, 1}},
+    {"blocks.0.ffn.W_down.weight", true, 0, 2, {20, 36, 1}},
+    {"blocks.1.norm1.scale", false, 1, 1, {20, 1, 1}},
+    {"blocks.1.mixer.up.weight", true, 1, 2, {40, 20, 1}},
+    {"blocks.1.mixer.conv.weight", false, 1, 3, {20, 1, 5}},
+    {"blocks.1.mixer.down.weight", true, 1, 2, {20, 20, 1}},
+    {"blocks.1.norm2.scale", false, 1, 1, {20, 1, 1}},
+    {"blocks.1.ffn.W_gate.weight", true, 1, 2, {36, 20, 1}},
+    {"blocks.1.ffn.W_up.weight", true, 1, 2, {36, 20, 1}},
+    {"blocks.1.ffn.W_down.weight", true, 1, 2, {20, 36, 1}},
+    {"final_norm.scale", false, -1, 1, {20, 1, 1}},
+};
+
+static struct dims odd_dims(void)
+{
+    struct dims d = {.V = 101, .D = 20, .H = 36, .K = 5, .L = 2, .T = 19, .dilation = {1, 3}};
+    return d;
+}
+
+static void table_of_tensors(void **state)
+{
+    (void)state;
+    struct dims d = odd_dims();
+    assert_int_equal(dims_n_tensors(&d), ARRAY_LEN(odd));
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        struct tensor t;
+        dims_tensor(&d, i, &t);
+        assert_string_equal(t.name, odd[i].name);
+        assert_int_equal(t.ternary, odd[i].ternary);
+        assert_int_equal(t.block, odd[i].block);
+        assert_int_equal(t.rank, odd[i].rank);
+        size_t n = 1;
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(t.shape[k], odd[i].shape[k]);
+            n *= t.shape[k];
+        }
+        assert_int_equal(t.n, n);
+    }
+    assert_int_equal(dims_context(&d), 4 * 1 + 4 * 3);
+}
+
+/* No two tensors overlap, each begins on the alignment, and the gaps are no larger than they must.
+ */
+static void check_layout(const struct dims *d)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < dims_n_tensors(d); i++) {
+        struct tensor t;
+        dims_tensor(d, i, &t);
+        assert_int_equal(t.offset % DIMS_ALIGN, 0);
+        assert_true(t.offset >= end);
+        assert_true(t.offset - end < DIMS_ALIGN);
+        assert_int_equal(dims_offset(d, t.kind, t.block), t.offset);
+        end = t.offset + t.n;
+    }
+    assert_int_equal(dims_n_floats(d) % DIMS_ALIGN, 0);
+    assert_true(dims_n_floats(d) >= end);
+    assert_true(dims_n_floats(d) - end < DIMS_ALIGN);
+}
+
+static void layout_is_padded(void **state)
+{
+    (void)state;
+    struct dims d;
+    dims_small(&d, 10000);
+    check_layout(&d);
+    dims_large(&d, 9999);
+    check_layout(&d);
+    d = odd_dims();
+    check_layout(&d);
+    d = (struct dims){.V = 5, .D = 1, .H = 1, .K = 1, .L = 1, .T = 1, .dilation = {1}};
+    check_layout(&d);
+    assert_int_equal(dims_n_params(&d), 5 + 1 + 2 + 1 + 1 + 1 + 3 + 1);
+    struct tensor t;
+    d.L = DIMS_MAX_BLOCKS; /* the longest name fits */
+    dims_tensor(&d, dims_n_tensors(&d) - 4, &t);
+    assert_string_equal(t.name, "blocks.63.ffn.W_gate.weight");
+}
+
+static void ranges_are_checked(void **state)
+{
+    (void)state;
+    struct dims good;
+    struct err e;
+    dims_small(&good, 10000);
+    static const struct {
+        size_t offset;
+        int min, max;
+        const char *name;
+    } fields[] = {
+        {offsetof(struct dims, V), 5, 65536, "vocabulary size"},
+        {offsetof(struct dims, D), 1, 8192, "model width"},
+        {offsetof(struct dims, H), 1, 32768, "hidden width"},
+        {offsetof(struct dims, K), 1, 64, "kernel size"},
+        {offsetof(struct dims, L), 1, DIMS_MAX_BLOCKS, "number of blocks"},
+        {offsetof(struct dims, T), 1, 65536, "sequence length"},
+        {offsetof(struct dims, dilation[5]), 1, 4096, "dilation"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const int values[] = {fields[i].min,     fields[i].max, fields[i].min - 1,
+                              fields[i].max + 1, INT32_MIN,     INT32_MAX};
+        for (size_t k = 0; k < ARRAY_LEN(values); k++) {
+            struct dims d = good;
+            char found[32];
+            memcpy((char *)&d + fields[i].offset, &values[k], sizeof(int));
+            assert_int_equal(dims_check(&d, &e), k < 2 ? 0 : -1);
+            if (k < 2)
+                continue;
+            snprintf(found, sizeof found, "found %d,", values[k]);
+            assert_non_null(strstr(e.text, fields[i].name));
+            assert_non_null(strstr(e.text, found));
+        }
+    }
+}
+
+static void dilation_as_text(void **state)
+{
+    (void)state;
+    struct dims d = {.L = 3};
+    struct err e;
+    char buf[512];
+    assert_int_equal(dims_parse_dilation(&d, "1,2,5", &e), 0);
+    dims_dilation_text(&d, buf, sizeof buf);
+    assert_string_equal(buf, "1,2,5");
+    assert_int_equal(dims_parse_dilation(&d, "4096", &e), 0); /* one for all */
+    dims_dilation_text(&d, buf, sizeof buf);
+    assert_string_equal(buf, "4096,4096,4096");
+    d.L = 1;
+    assert_int_equal(dims_parse_dilation(&d, "7", &e), 0);
+    assert_int_equal(d.dilation[0], 7);
+    d.L = DIMS_MAX_BLOCKS;
+    assert_int_equal(dims_parse_dilation(&d, "4096", &e), 0);
+    dims_dilation_text(&d, buf, sizeof buf);
+    assert_int_equal(strlen(buf), 64 * 5 - 1);
+    d.L = 3;
+    static const char *const bad[] = {
+        "",       ",",     "1,2",   "1,2,3,4", "1,,3", "1,2,",     ",1,2",
+        "0,1,1",  "1 2 3", "1,2,x", "1,2,3x",  "-1",   "+1",       " 1",
+        "1, 2,3", "\t1",   "4097",  "1.5",     "0x2",  "1,2,4097", "99999999999999999999",
+        "1;2;3",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(dims_parse_dilation(&d, bad[i], &e), -1);
+        assert_non_null(strstr(e.text, "dilation"));
+    }
+    /* a number of blocks that nobody has checked yet must not be believed */
+    static const int blocks[] = {0, -1, DIMS_MAX_BLOCKS + 1, INT32_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+        d.L = blocks[i];
+        assert_int_equal(dims_parse_dilation(&d, "1", &e), -1);
+        assert_non_null(strstr(e.text, "number of blocks"));
+    }
+}
+
+static void equality_leaves_out_the_length(void **state)
+{
+    (void)state;
+    struct dims a = odd_dims();
+    struct dims b = a;
+    b.T = 999;
+    b.dilation[2] = 77; /* beyond L: no part of the model */
+    assert_true(dims_equal(&a, &b));
+    int *fields[] = {&b.V, &b.D, &b.H, &b.K, &b.L, &b.dilation[1]};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        ++*fields[i];
+        assert_false(dims_equal(&a, &b));
+        --*fields[i];
+    }
+    assert_true(dims_equal(&a, &b));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_of_the_presets), cmocka_unit_test(table_of_tensors),
+        cmocka_unit_test(layout_is_padded),      cmocka_unit_test(ranges_are_checked),
+        cmocka_unit_test(dilation_as_text),      cmocka_unit_test(equality_leaves_out_the_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
