@@ -102,6 +102,10 @@ void cli_json_real(struct cli_json *j, const char *key, double value)
         return;
     }
     char text[40];
+    if (value == trunc(value) && fabs(value) < 1e15) { /* 100 rather than 1e+02 */
+        fprintf(j->out, "%.0f", value + 0.0);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
