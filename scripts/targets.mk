@@ -22,7 +22,7 @@ VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
 # What a run uses unless it is told otherwise.
 BEST = $(or $(CHECKPOINT),$(firstword $(wildcard $(CHECKPOINTS)/best.safetensors) \
 	$(lastword $(sort $(wildcard $(CHECKPOINTS)/step-*.safetensors)))))
-STARTED = $(wildcard $(CHECKPOINTS)/step-*.safetensors)
+STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
 .PHONY: deps data train export sample eval demo test bench asan tsan fuzz lint format install \
 	uninstall dist clean help FORCE
@@ -47,6 +47,7 @@ check-%: ## one kind of test: check-unit check-kern check-parity check-cli check
 data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPUS="FILES" VALID=FILE, run prep
 	@scripts/deps build $(if $(CORPUS),,data)
 	@$(SUBMAKE) -j$(JOBS) $(OUT)/prep
+	@for f in vocab.db train.shard valid.shard; do [ -f $(DATA)/$$f ] || rm -f $(DATA)/.made; done
 	@$(SUBMAKE) $(DATA)/.made
 
 $(DATA)/$(NAME)-train.txt:
@@ -64,6 +65,7 @@ $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
 	@touch $@
 
 train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 ARGS="...")
+	@[ -f $(DATA)/train.shard ] || { echo 'train: no $(DATA)/train.shard: run "make data" first' >&2; exit 1; }
 	$(OUT)/train --data $(DATA) --save-dir $(CHECKPOINTS) $(if $(STARTED),--resume) \
 		$(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
@@ -71,10 +73,13 @@ export: $(OUT)/export ## pack the best checkpoint (CHECKPOINT=FILE: that one) in
 	@[ -n '$(BEST)' ] || { echo 'export: no checkpoint in $(CHECKPOINTS): run "make train" first' >&2; exit 1; }
 	$(OUT)/export $(BEST) -o $(MODEL) --vocab $(DATA)/vocab.db $(ARGS)
 
+HAVE_MODEL = @[ -f $(MODEL) ] || { echo '$@: no $(MODEL): run "make export" first' >&2; exit 1; }
 sample: $(OUT)/sample ## tell a story (ARGS="-p 'Once upon a time' -t 0.7")
+	$(HAVE_MODEL)
 	$(OUT)/sample $(MODEL) $(ARGS) < /dev/null
 
 eval: $(OUT)/eval ## bits per character on the validation stories (FILES="...": on those)
+	$(HAVE_MODEL)
 	$(OUT)/eval $(MODEL) $(or $(FILES),$(DATA)/valid.shard) $(ARGS)
 
 bench: ## speed of every kernel beside what the machine can do

@@ -3,7 +3,9 @@
  *
  * The text is a function of the options alone; no two stories of a run are alike. Each is followed
  * by a line "<|endoftext|>", as in the official text files. */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "cli/cli.h"
@@ -113,9 +115,10 @@ int main(int argc, char **argv)
             continue;
         }
         repeats = 0;
-        bytes += printf("%s\n<|endoftext|>\n", story);
-        if (ferror(stdout))
-            break;
+        int written = printf("%s\n<|endoftext|>\n", story);
+        if (written < 0)
+            cli_die("standard output: %s", strerror(errno));
+        bytes += written;
     }
     free(seen.slots);
     return cli_finish();

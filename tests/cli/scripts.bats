@@ -1,0 +1,238 @@
+#!/usr/bin/env bats
+# What stands around the programs: installation of packages, the download, the test runner, the
+# charts, and the targets of make.
+
+load helpers
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    mkdir bin
+}
+
+# fake NAME [LINE]...: a program of that name, first in PATH inside `faked`.
+fake() {
+    local name=$1
+    shift
+    printf '%s\n' '#!/bin/sh' "$@" > "bin/$name"
+    chmod +x "bin/$name"
+}
+
+# faked COMMAND...: runs it with the fakes before, and with only the plainest programs after them.
+faked() {
+    local tool path
+    for tool in sh env cat sed sort tr sudo dirname mkdir mv rm touch; do
+        path=$(command -v "$tool") && [ ! -e "bin/$tool" ] && ln -s "$path" "bin/$tool"
+    done
+    run --separate-stderr env PATH="$BATS_TEST_TMPDIR/bin" "$@"
+}
+
+@test "deps: with everything there it does nothing and says nothing" {
+    run --separate-stderr "$ROOT/scripts/deps" --check build test
+    [ "$status" -eq 0 ]
+    [ -z "$output$stderr" ]
+}
+
+@test "deps: without apt-get the packages are printed, and the exit status is 1" {
+    faked "$ROOT/scripts/deps" build test
+    [ "$status" -eq 1 ]
+    [ -z "$output" ]
+    one_error_line deps "no apt-get"
+    for package in gcc make libarchive-dev libutf8proc-dev libsqlite3-dev libjansson-dev libxxhash-dev \
+        libcmocka-dev bats; do
+        contains "$stderr" "$package"
+    done
+}
+
+@test "deps: --check names what is missing and installs nothing" {
+    fake apt-get 'touch called'
+    fake pkg-config 'case "$2" in jansson) exit 1 ;; esac'
+    fake gcc
+    fake cc
+    fake make
+    faked "$ROOT/scripts/deps" --check
+    [ "$status" -eq 1 ]
+    one_error_line deps "libjansson-dev"
+    [ ! -e called ]
+    case $stderr in *libarchive*) flunk "libarchive is there" ;; esac
+}
+
+@test "deps: installs exactly what is missing, after fetching package lists where there are none" {
+    fake id 'echo 0'
+    fake apt-cache 'exit 1'
+    fake apt-get 'echo "$*" >> log' 'case $1 in update) ;; install) touch installed ;; esac' \
+        'case "$*" in *libjansson-dev*) touch installed ;; esac'
+    fake pkg-config 'case "$2" in jansson) [ -e installed ] ;; esac'
+    fake gcc
+    fake cc
+    fake make
+    faked "$ROOT/scripts/deps"
+    [ "$status" -eq 0 ] || flunk "deps failed"
+    [ "$(sed -n 1p log)" = "update -q" ]
+    contains "$(sed -n 2p log)" "install"
+    contains "$(sed -n 2p log)" " libjansson-dev"
+    [ "$(wc -l < log)" -eq 2 ]
+}
+
+@test "deps: an installation that brings nothing is a failure" {
+    fake id 'echo 0'
+    fake apt-cache
+    fake apt-get 'exit 0'
+    fake pkg-config 'case "$2" in jansson) exit 1 ;; esac'
+    fake gcc
+    fake cc
+    fake make
+    faked "$ROOT/scripts/deps"
+    [ "$status" -eq 1 ]
+    contains "$stderr" "did not bring: libjansson-dev"
+}
+
+@test "deps: a group that does not exist is a usage error" {
+    run --separate-stderr "$ROOT/scripts/deps" nonsense
+    [ "$status" -eq 2 ]
+}
+
+@test "fetch: a file that is there is not fetched again" {
+    echo story > file.txt
+    fake curl 'touch called'
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/file.txt file.txt
+    [ "$status" -eq 0 ]
+    [ ! -e called ]
+}
+
+@test "fetch: a download that stops midway resumes, and only a whole file gets the name" {
+    # The first call writes half of it and loses the connection, the second goes on from there.
+    fake curl 'while [ "$1" != --output ]; do shift; done' \
+        'if [ -e "$2" ]; then printf "second\n" >> "$2"; else printf "first\n" > "$2"; exit 56; fi'
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/f sub/f.txt
+    [ "$status" -eq 1 ]
+    contains "$output" "resumes the download"
+    [ ! -e sub/f.txt ]
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/f sub/f.txt
+    [ "$status" -eq 0 ]
+    [ "$(cat sub/f.txt)" = $'first\nsecond' ]
+    [ ! -e sub/f.txt.part ]
+}
+
+@test "fetch: without a network the error names the other ways" {
+    fake curl 'exit 6'
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/f f.txt
+    [ "$status" -eq 1 ]
+    contains "$output" "https://example.invalid/f: no connection"
+    contains "$output" "CORPUS="
+    contains "$output" "VALID="
+    contains "$output" "TRAIN_URL="
+}
+
+@test "make data: takes files, and a second call does nothing until something changes" {
+    stories 1 400 > a.txt
+    stories 2 40 > v.txt
+    data() {
+        run make -C "$ROOT" --no-print-directory data DATA="$BATS_TEST_TMPDIR/d" OUT="$BUILD" \
+            CORPUS="$BATS_TEST_TMPDIR/a.txt" VALID="$BATS_TEST_TMPDIR/v.txt" PREP_ARGS="$1"
+        [ "$status" -eq 0 ] || flunk "make data failed"
+    }
+    data "-q --vocab-size 400"
+    [ -f d/train.shard ] && [ -f d/valid.shard ] && [ -f d/vocab.db ]
+    before=$(stat -c %Y.%i d/train.shard)
+    data "-q --vocab-size 400"
+    [ "$(stat -c %Y.%i d/train.shard)" = "$before" ] || flunk "prep ran again"
+    data "-q --vocab-size 420"
+    [ "$(stat -c %Y.%i d/train.shard)" != "$before" ] || flunk "prep did not run with other options"
+    before=$(stat -c %Y.%i d/train.shard)
+    rm d/valid.shard
+    data "-q --vocab-size 420"
+    [ -f d/valid.shard ]
+}
+
+@test "make train, export, sample, eval: one after the other, and train goes on where it stopped" {
+    small_data "$PWD/d"
+    run_make() {
+        run --separate-stderr make -s -C "$ROOT" "$1" OUT="$BUILD" DATA="$BATS_TEST_TMPDIR/d" \
+            CHECKPOINTS="$BATS_TEST_TMPDIR/c" MODEL="$BATS_TEST_TMPDIR/m.bolt" ARGS="${2-}"
+        [ "$status" -eq 0 ] || flunk "make $1 failed"
+    }
+    small="-q --dim 32 --blocks 2 --hidden 48 --kernel 4 --seq-len 32 --batch 4"
+    run_make train "$small --steps 10"
+    [ -f c/step-000000010.safetensors ]
+    run_make train "$small --steps 20"
+    [ -f c/step-000000020.safetensors ]
+    run_make export -q
+    run_make sample "-n 20 -p Once"
+    contains "$output" "Once"
+    run_make eval --json
+    contains "$output" '"bpc"'
+}
+
+@test "make export: without a checkpoint it says what to do" {
+    run make -s -C "$ROOT" export OUT="$BUILD" CHECKPOINTS="$BATS_TEST_TMPDIR/none"
+    [ "$status" -ne 0 ]
+    contains "$output" "make train"
+}
+
+@test "make install: programs and man pages, and uninstall removes them" {
+    run make -s -C "$ROOT" install OUT="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr
+    [ "$status" -eq 0 ] || flunk "install failed"
+    for t in prep train export sample eval; do
+        [ -x "root/usr/bin/bolt-$t" ]
+        [ -f "root/usr/share/man/man1/bolt-$t.1" ]
+    done
+    root/usr/bin/bolt-sample --version
+    run make -s -C "$ROOT" uninstall OUT="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr
+    [ -z "$(find root -type f)" ]
+}
+
+@test "make help: every target has its line" {
+    run make -s -C "$ROOT" help
+    for t in all deps data train export sample eval demo test bench asan tsan fuzz lint format install \
+        uninstall dist clean help; do
+        contains "$output" "make $t "
+    done
+}
+
+@test "stories: the same seed writes the same text, another seed another" {
+    stories 5 50 > a
+    stories 5 50 > b
+    stories 6 50 > c
+    same a b
+    run cmp -s a c
+    [ "$status" -ne 0 ]
+    [ "$(grep -c '^<|endoftext|>$' a)" -eq 50 ]
+}
+
+@test "stories: no two are alike, and nothing of the grammar is left in them" {
+    stories 3 3000 > text
+    [ "$(tr '\n' ' ' < text | sed 's/<|endoftext|>/\n/g' | sort | uniq -d | grep -c '[a-z]')" -eq 0 ]
+    run grep -n '[][{}~|]' <(grep -v '^<|endoftext|>$' text)
+    [ "$status" -eq 1 ] || flunk "brackets of the grammar in a story"
+    run grep -nE '\b[Aa] [aeiouAEIOU]|  | [.,!?]' text
+    [ "$status" -eq 1 ] || flunk "bad article, space or stop"
+}
+
+@test "stories: --mb bounds the size; files are refused" {
+    "$BUILD/stories" --mb 0.5 > text
+    size=$(wc -c < text)
+    [ "$size" -ge 500000 ] && [ "$size" -lt 510000 ]
+    fails 2 "takes no files" stories text
+    fails 2 "--mb" stories --mb -1
+}
+
+@test "stories: a full disk is an error" {
+    run bash -c '"$1" --mb 1 > /dev/full' - "$BUILD/stories"
+    [ "$status" -eq 1 ]
+    contains "$output" "No space left"
+}
+
+@test "plot-loss: draws a log on the terminal and into a file" {
+    command -v gnuplot > /dev/null || skip "gnuplot is not installed"
+    printf '{"step":%d,"tokens":%d,"loss":%d}\n' 1 10 9 2 20 7 3 30 6 > log.jsonl
+    echo '{"step":3,"tokens":30,"val_loss":6.5}' >> log.jsonl
+    run "$ROOT/scripts/plot-loss" log.jsonl
+    [ "$status" -eq 0 ]
+    contains "$output" "log.jsonl: validation"
+    run "$ROOT/scripts/plot-loss" -x tokens -o chart.svg . log.jsonl
+    [ "$status" -eq 0 ]
+    contains "$(cat chart.svg)" "</svg>"
+    run --separate-stderr "$ROOT/scripts/plot-loss" missing.jsonl
+    [ "$status" -eq 1 ]
+    one_error_line plot-loss "missing.jsonl"
+}
