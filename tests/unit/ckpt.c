@@ -1,0 +1,382 @@
+/* Checkpoints: a run's state comes back exactly, and what does not fit is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/ckpt.h"
+#include "support/scratch.h"
+#include "support/toy.h"
+
+static struct dims dims;
+static float *params, *m, *v;
+
+static const struct ckpt_state state_of_run = {
+    .step = UINT64_MAX,
+    .tokens = 12345678901234567u,
+    .epoch = 3,
+    .position = 77,
+    .rng = {UINT64_MAX, 1, 0, 42},
+    .sample_rng = {5, 6, 7, 8},
+    .progress = 0.1,
+    .best_loss = INFINITY,
+    .patience = 2,
+    .elapsed = 1.0 / 3,
+    .seed = 9,
+    .batch = 8,
+    .accum = 2,
+    .lr = 4e-3,
+    .min_lr = 1e-5,
+    .weight_decay = 0.01,
+    .beta1 = 0.9,
+    .beta2 = 0.95,
+    .adam_eps = 1e-8,
+    .clip = 1,
+    .vocab_fingerprint = 0x8877665544332211,
+    .train_fingerprint = 1,
+    .valid_fingerprint = 2,
+    .precision = "f32",
+    .isa = "avx512",
+};
+
+static int setup(void **state)
+{
+    dims = toy_dims(11, 6, 7, 3, 2, "1,4");
+    params = toy_params(&dims, 1);
+    m = toy_params(&dims, 2);
+    v = toy_params(&dims, 3);
+    return scratch_setup(state);
+}
+
+static int teardown(void **state)
+{
+    free(params);
+    free(m);
+    free(v);
+    return scratch_teardown(state);
+}
+
+static void save(const char *path)
+{
+    struct err e;
+    if (ckpt_save(path, &dims, params, m, v, &state_of_run, &e))
+        fail_msg("%s", e.text);
+}
+
+static void expect_refused(const char *path, const char *message)
+{
+    struct err e;
+    struct ckpt c;
+    assert_int_equal(ckpt_open(&c, path, &e), -1);
+    if (!strstr(e.text, message) || !strstr(e.text, path))
+        fail_msg("'%s', expected '%s'", e.text, message);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    size_t n = dims_n_floats(&dims);
+    const char *path = scratch_path("run");
+    save(path);
+    assert_int_equal(ckpt_open(&c, path, &e), 0);
+    assert_true(dims_equal(&c.dims, &dims));
+    assert_int_equal(c.dims.T, dims.T);
+    assert_true(c.has_state && c.has_moments && !c.ternary);
+    assert_memory_equal(&c.state, &state_of_run, sizeof state_of_run);
+    float *got[3];
+    for (int i = 0; i < 3; i++) {
+        got[i] = malloc(n * sizeof(float));
+        assert_non_null(got[i]);
+        memset(got[i], 0xff, n * sizeof(float));
+    }
+    assert_int_equal(ckpt_read(&c, got[0], got[1], got[2], &e), 0);
+    assert_memory_equal(got[0], params, n * sizeof(float));
+    assert_memory_equal(got[1], m, n * sizeof(float));
+    assert_memory_equal(got[2], v, n * sizeof(float));
+    for (int i = 0; i < 3; i++)
+        free(got[i]);
+    ckpt_close(&c);
+}
+
+static void test_same_bytes(void **state)
+{
+    (void)state;
+    size_t n1, n2;
+    save(scratch_path("one"));
+    save(scratch_path("two"));
+    unsigned char *one = scratch_read(scratch_path("one"), &n1);
+    unsigned char *two = scratch_read(scratch_path("two"), &n2);
+    assert_int_equal(n1, n2);
+    assert_memory_equal(one, two, n1);
+    free(one);
+    free(two);
+}
+
+static void test_weights_alone(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    const char *path = scratch_path("weights");
+    assert_int_equal(ckpt_save_weights(path, &dims, params, 77, &e), 0);
+    assert_int_equal(ckpt_open(&c, path, &e), 0);
+    assert_true(!c.has_state && !c.has_moments && c.ternary);
+    assert_int_equal(c.state.vocab_fingerprint, 77);
+    float *got = malloc(dims_n_floats(&dims) * sizeof *got);
+    assert_int_equal(ckpt_read(&c, got, NULL, NULL, &e), 0);
+    assert_int_equal(ckpt_read(&c, got, got, got, &e), -1);
+    assert_non_null(strstr(e.text, "no AdamW moments"));
+    free(got);
+    ckpt_close(&c);
+}
+
+/* ---- files edited tensor by tensor ---- */
+
+struct edit {
+    struct st_tensor tensors[64];
+    size_t n;
+    struct st_meta meta[64];
+    size_t n_meta;
+};
+
+static struct st_tensor *edit_find(struct edit *d, const char *name)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (strcmp(d->tensors[i].name, name) == 0)
+            return &d->tensors[i];
+    fail_msg("no tensor '%s'", name);
+    return NULL;
+}
+
+static void edit_drop(struct edit *d, const char *name)
+{
+    struct st_tensor *t = edit_find(d, name);
+    *t = d->tensors[--d->n];
+}
+
+/* value NULL drops the key. */
+static void edit_meta(struct edit *d, const char *key, const char *value)
+{
+    for (size_t i = 0; i < d->n_meta; i++) {
+        if (strcmp(d->meta[i].key, key) != 0)
+            continue;
+        if (value)
+            d->meta[i].value = value;
+        else
+            d->meta[i] = d->meta[--d->n_meta];
+        return;
+    }
+    fail_msg("no metadata '%s'", key);
+}
+
+/* Writes the good checkpoint with a change. */
+static const char *edited(void (*change)(struct edit *d, const void *arg), const void *arg)
+{
+    struct err e;
+    struct safetensors s;
+    struct edit d;
+    const char *path = scratch_path("edited");
+    save(scratch_path("run"));
+    assert_int_equal(safetensors_open(&s, scratch_path("run"), &e), 0);
+    assert_true(s.n_tensors <= ARRAY_LEN(d.tensors) && s.n_meta <= ARRAY_LEN(d.meta));
+    d.n = s.n_tensors;
+    d.n_meta = s.n_meta;
+    memcpy(d.tensors, s.tensors, s.n_tensors * sizeof *s.tensors);
+    memcpy(d.meta, s.meta, s.n_meta * sizeof *s.meta);
+    change(&d, arg);
+    assert_int_equal(safetensors_write(path, d.tensors, d.n, d.meta, d.n_meta, &e), 0);
+    safetensors_close(&s);
+    return path;
+}
+
+static void change_meta(struct edit *d, const void *arg)
+{
+    const char *const *pair = arg;
+    edit_meta(d, pair[0], pair[1]);
+}
+
+static void test_bad_metadata(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *message;
+    } bad[] = {
+        {"checkpoint_version", "2", "version (found 2, expected 1)"},
+        {"checkpoint_version", "1x", "version (found 1x, expected 1)"},
+        {"dim", "7", "wrong shape"},
+        {"dim", "0", "model width out of range"},
+        {"dim", "-6", "'dim' is no proper number"},
+        {"dim", "99999999999", "'dim' is no proper number"},
+        {"n_blocks", "3", "has 2 numbers (expected 1 or 3"},
+        {"n_blocks", "1", "more numbers than the model has blocks"},
+        {"vocab_size", "100000", "vocabulary size out of range"},
+        {"dilation", "1,2,3", "dilation"},
+        {"dilation", "1,0", "dilation"},
+        {"position", NULL, "lacks 'position'"},
+        {"rng", "1,2,3", "'rng' has a bad value"},
+        {"rng", "1,2,3,4,5", "'rng' has a bad value"},
+        {"progress", "nan", "'progress' has a bad value"},
+        {"progress", "", "'progress' has a bad value"},
+        {"tokens", "18446744073709551616", "'tokens' has a bad value"},
+        {"isa", "a name that is much too long", "'isa' has a bad value"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const char *pair[2] = {bad[i].key, bad[i].value};
+        expect_refused(edited(change_meta, pair), bad[i].message);
+    }
+}
+
+static void change_blocks(struct edit *d, const void *arg)
+{
+    edit_meta(d, "n_blocks", arg);
+    edit_meta(d, "dilation", "1");
+}
+
+static void change_drop(struct edit *d, const void *arg)
+{
+    edit_drop(d, arg);
+}
+
+static void change_shape(struct edit *d, const void *arg)
+{
+    struct st_tensor *t = edit_find(d, arg);
+    uint64_t rows = t->shape[0];
+    t->shape[0] = t->shape[1];
+    t->shape[1] = rows;
+}
+
+static void change_type(struct edit *d, const void *arg)
+{
+    edit_find(d, arg)->type = ST_I32;
+}
+
+static void change_nan(struct edit *d, const void *arg)
+{
+    static float bad[64];
+    struct st_tensor *t = edit_find(d, arg);
+    assert_true(t->n_bytes <= sizeof bad);
+    memcpy(bad, t->data, t->n_bytes);
+    bad[t->n_bytes / 4 - 1] = NAN;
+    t->data = bad;
+}
+
+static void change_infinity(struct edit *d, const void *arg)
+{
+    change_nan(d, arg);
+    float *last = (float *)(uintptr_t)edit_find(d, arg)->data;
+    last[edit_find(d, arg)->n_bytes / 4 - 1] = -INFINITY;
+}
+
+static void test_bad_tensors(void **state)
+{
+    (void)state;
+    const char *w = "blocks.1.ffn.W_down.weight";
+    expect_refused(edited(change_drop, w), "'blocks.1.ffn.W_down.weight' is missing");
+    expect_refused(edited(change_drop, "embedding.weight"), "holds no Bolt model");
+    expect_refused(edited(change_drop, "adam_v.final_norm.scale"), "is missing");
+    expect_refused(edited(change_blocks, "3"), "number of blocks (found 2, expected 3");
+    expect_refused(edited(change_blocks, "1"), "number of blocks (found 2, expected 1");
+    expect_refused(edited(change_shape, w), "wrong shape");
+    expect_refused(edited(change_type, w), "is not F32");
+    expect_refused(edited(change_nan, w), "not finite");
+    expect_refused(edited(change_infinity, "adam_m.blocks.0.norm1.scale"), "not finite");
+}
+
+static void change_to_foreign(struct edit *d, const void *arg)
+{
+    (void)arg;
+    d->n_meta = 0;
+    for (size_t i = 0; i < d->n;)
+        if (strncmp(d->tensors[i].name, "adam_", 5) == 0)
+            d->tensors[i] = d->tensors[--d->n];
+        else
+            i++;
+    static const float extra[1] = {1};
+    d->tensors[d->n++] = (struct st_tensor){
+        .name = "grad.something", .type = ST_F32, .rank = 1, .shape = {1}, extra, 4};
+}
+
+/* Weights of another program: nothing in the metadata, tensors of its own beside. */
+static void test_foreign_weights(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    const char *path = edited(change_to_foreign, NULL);
+    assert_int_equal(ckpt_open(&c, path, &e), 0);
+    assert_int_equal(c.dims.V, dims.V);
+    assert_int_equal(c.dims.D, dims.D);
+    assert_int_equal(c.dims.H, dims.H);
+    assert_int_equal(c.dims.K, dims.K);
+    assert_int_equal(c.dims.L, dims.L);
+    assert_int_equal(c.dims.dilation[1], 1);
+    assert_true(!c.has_state && !c.has_moments && !c.ternary);
+    ckpt_close(&c);
+}
+
+static void test_truncation(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    size_t n;
+    save(scratch_path("run"));
+    unsigned char *data = scratch_read(scratch_path("run"), &n);
+    const char *path = scratch_path("short");
+    for (size_t i = 0; i < n; i += i < 64 || i + 64 > n ? 1 : 61) {
+        scratch_write(path, data, i);
+        assert_int_equal(ckpt_open(&c, path, &e), -1);
+    }
+    free(data);
+}
+
+static void test_folder(void **state)
+{
+    (void)state;
+    struct err e;
+    char *path, *skipped;
+    assert_false(ckpt_any(scratch_dir()));
+    assert_false(ckpt_any("/nonexistent"));
+    assert_int_equal(ckpt_newest(scratch_dir(), &path, &skipped, &e), 0);
+    assert_null(path);
+    assert_int_equal(ckpt_newest("/nonexistent", &path, &skipped, &e), -1);
+    save(scratch_path("step-000000005.safetensors"));
+    save(scratch_path("step-000000020.safetensors"));
+    save(scratch_path("step-1000000000.safetensors")); /* ten digits */
+    scratch_write(scratch_path("step-2000000000.safetensors"), "damaged", 7);
+    scratch_write(scratch_path("step-7.safetensors"), "of another", 10);
+    assert_true(ckpt_any(scratch_dir()));
+    assert_int_equal(ckpt_newest(scratch_dir(), &path, &skipped, &e), 0);
+    assert_string_equal(path, scratch_path("step-1000000000.safetensors"));
+    assert_non_null(strstr(skipped, "step-2000000000.safetensors"));
+    assert_null(strchr(skipped, '\n'));
+    free(path);
+    free(skipped);
+    size_t before = scratch_count();
+    assert_int_equal(ckpt_prune(scratch_dir(), 0, &e), 0);
+    assert_int_equal(scratch_count(), before);
+    assert_int_equal(ckpt_prune(scratch_dir(), 2, &e), 0);
+    assert_int_equal(scratch_count(), before - 2);
+    assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
+    assert_string_equal(path, scratch_path("step-1000000000.safetensors"));
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_folder),          cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_weights_alone),
+        cmocka_unit_test(test_bad_metadata),    cmocka_unit_test(test_bad_tensors),
+        cmocka_unit_test(test_foreign_weights), cmocka_unit_test(test_truncation),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

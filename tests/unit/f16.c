@@ -1,0 +1,71 @@
+/* Half precision: every half, and rounding to the nearest, ties to even. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "format/f16.h"
+
+/* By the definition: sign, 5 bits of exponent, 10 of fraction. */
+static double half_value(uint16_t h)
+{
+    int exponent = h >> 10 & 31;
+    double fraction = h & 1023;
+    double x = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return h & 0x8000 ? -x : x;
+}
+
+static void test_every_half(void **state)
+{
+    (void)state;
+    for (unsigned h = 0; h < 65536; h++) {
+        float x = f16_to_float((uint16_t)h);
+        if ((h & 0x7c00) == 0x7c00) {
+            assert_false(f16_is_finite((uint16_t)h));
+            assert_int_equal(isnan(x) != 0, (h & 0x3ff) != 0);
+            if (isinf(x))
+                assert_int_equal(f16_from_float(x), h);
+            else
+                assert_false(f16_is_finite(f16_from_float(x)));
+            continue;
+        }
+        assert_true(f16_is_finite((uint16_t)h));
+        assert_true((double)x == half_value((uint16_t)h));
+        assert_int_equal(signbit(x) != 0, h >> 15);
+        assert_int_equal(f16_from_float(x), h);
+    }
+}
+
+/* Between each half and the next: the middle goes to the even one, its neighbours to theirs. */
+static void test_rounding(void **state)
+{
+    (void)state;
+    for (unsigned h = 0; h < 0x7bff; h++) {
+        float low = f16_to_float((uint16_t)h);
+        float high = f16_to_float((uint16_t)(h + 1));
+        float middle = (float)(((double)low + (double)high) / 2);
+        assert_int_equal(f16_from_float(middle), h & 1 ? h + 1 : h);
+        assert_int_equal(f16_from_float(nextafterf(middle, 0)), h);
+        assert_int_equal(f16_from_float(nextafterf(middle, INFINITY)), h + 1);
+        assert_int_equal(f16_from_float(-nextafterf(middle, 0)), h | 0x8000);
+    }
+    assert_int_equal(f16_from_float(65519.0f), 0x7bff);
+    assert_int_equal(f16_from_float(65520.0f), 0x7c00);
+    assert_int_equal(f16_from_float(3e38f), 0x7c00);
+    assert_int_equal(f16_from_float(-3e38f), 0xfc00);
+    assert_int_equal(f16_from_float(1e-30f), 0);
+    assert_int_equal(f16_from_float(-0.0f), 0x8000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_half),
+        cmocka_unit_test(test_rounding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
