@@ -165,7 +165,7 @@ stories_of() {
 
 @test "eval: text that is missing, empty, without stories or damaged is one error" {
     stories 3 10 > a.txt
-    fails 1 "missing.txt: No such file" eval "$model" a.txt missing.txt
+    fails 1 "missing.txt: cannot open: No such file" eval "$model" a.txt missing.txt
     : > empty.txt
     fails 1 "empty.txt: " eval "$model" empty.txt
     printf '\n \n<|endoftext|>\n\n' > blank.txt
@@ -191,7 +191,7 @@ stories_of() {
 }
 
 @test "eval: a model that is missing, cut or without its vocabulary is one error" {
-    fails 1 "missing.bolt: No such file" eval missing.bolt "$data/valid.txt"
+    fails 1 "missing.bolt: cannot open: No such file" eval missing.bolt "$data/valid.txt"
     head -c 5000 "$model" > cut.bolt
     fails 1 "cut.bolt: " eval cut.bolt "$data/valid.txt"
     fails 1 "--vocab" eval "$BATS_FILE_TMPDIR/model.safetensors" "$data/valid.txt"

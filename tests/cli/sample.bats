@@ -152,8 +152,8 @@ story() {
 }
 
 @test "sample: options out of range are refused with their range" {
-    fails 2 "-n" sample "$model" -n 0
-    fails 2 "-n" sample "$model" -n 1x
+    fails 2 "--max-tokens" sample "$model" -n 0
+    fails 2 "--max-tokens" sample "$model" -n 1x
     fails 2 "--temperature" sample "$model" --temperature -1
     fails 2 "--top-p" sample "$model" --top-p 1.5
     fails 2 "--min-p" sample "$model" --min-p nan
@@ -167,7 +167,7 @@ story() {
 }
 
 @test "sample: a model that is missing, empty, cut, changed or something else is one error" {
-    fails 1 "missing.bolt: No such file" sample missing.bolt
+    fails 1 "missing.bolt: cannot open: No such file" sample missing.bolt
     : > empty.bolt
     fails 1 "empty.bolt: " sample empty.bolt
     head -c 5000 "$model" > cut.bolt

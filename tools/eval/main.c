@@ -51,7 +51,7 @@ static uint64_t check_files(char **files, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct err e;
         if (strcmp(files[i], "-") != 0 && access(files[i], R_OK) != 0) {
-            err_errno(&e, "%s", files[i]);
+            err_errno(&e, "%s: cannot open", files[i]);
             cli_die("%s", e.text);
         }
         uint64_t size = corpus_size(files[i]);
