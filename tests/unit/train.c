@@ -1,0 +1,496 @@
+/* The pieces of a training run, and runs as a whole: interrupted equals uninterrupted, whatever the
+ * number of threads; what may not change on resume; the log. */
+#include <ftw.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/cli.h"
+#include "format/vocabdb.h"
+#include "train/init.h"
+#include "train/log.h"
+#include "train/loop.h"
+
+/* ---- a folder with tiny data ----------------------------------------------------------------- */
+
+static char folder[] = "/tmp/bolt-train-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][256];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* A byte vocabulary: the four specials and all 256 bytes. */
+static void make_vocab(struct vocab *v)
+{
+    static unsigned char bytes[256];
+    static struct vocab_token tokens[VOCAB_N_SPECIAL + 256];
+    static const char *const specials[] = {"<pad>", "<unk>", "<bos>", "<eos>"};
+    *v = (struct vocab){.kind = VOCAB_BPE, .normalize = VOCAB_NORM_NFC, .n_tokens = 260};
+    for (uint32_t i = 0; i < VOCAB_N_SPECIAL; i++)
+        tokens[i] = (struct vocab_token){
+            {(const unsigned char *)specials[i], (uint32_t)strlen(specials[i])}, VOCAB_SPECIAL, 0};
+    for (uint32_t i = 0; i < 256; i++) {
+        bytes[i] = (unsigned char)i;
+        tokens[VOCAB_N_SPECIAL + i] = (struct vocab_token){{&bytes[i], 1}, VOCAB_BYTE, 1};
+    }
+    v->tokens = tokens;
+}
+
+static void make_shard(const char *path, uint64_t vocabulary, size_t n_stories, uint64_t seed)
+{
+    struct err e;
+    struct rng rng;
+    struct shard_writer *w = shard_create(path, 260, vocabulary, &e);
+    assert_non_null(w);
+    rng_seed(&rng, seed, 0);
+    for (size_t i = 0; i < n_stories; i++) {
+        uint16_t story[80];
+        size_t n = 20 + rng_below(&rng, 60);
+        for (size_t j = 0; j < n; j++) /* a pattern that can be learnt, with a little noise */
+            story[j] = (uint16_t)(100 + (i + 3 * j) % 50 + (rng_below(&rng, 8) == 0));
+        assert_int_equal(shard_add(w, story, n, n, n, &e), 0);
+    }
+    assert_int_equal(shard_finish(w, NULL, &e), 0);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    struct err e;
+    struct vocab v;
+    cli.quiet = true;
+    assert_non_null(mkdtemp(folder));
+    make_vocab(&v);
+    assert_int_equal(vocabdb_save(&v, NULL, 0, in_folder("vocab.db"), &e), 0);
+    make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 200, 1);
+    make_shard(in_folder("valid.shard"), vocab_fingerprint(&v), 20, 2);
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *f)
+{
+    (void)s;
+    (void)type;
+    (void)f;
+    return remove(path);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct options tiny_options(const char *save_dir)
+{
+    return (struct options){.data = folder,
+                            .save_dir = save_dir,
+                            .cpu = "auto",
+                            .dim = 24,
+                            .blocks = 2,
+                            .hidden = 40,
+                            .kernel = 4,
+                            .seq_len = 32,
+                            .dilation = "1,2",
+                            .epochs = 10,
+                            .steps = 40,
+                            .batch = 4,
+                            .accum = 2,
+                            .seed = 5,
+                            .threads = 2,
+                            .eval_every = 10,
+                            .log_every = 5,
+                            .keep = 3};
+}
+
+/* ---- schedule -------------------------------------------------------------------------------- */
+
+static void test_schedule_by_steps(void **state)
+{
+    (void)state;
+    struct schedule s = {.n_steps = 20000, .lr = 4e-3, .min_lr = 1e-5};
+    assert_true(fabs(schedule_lr(&s, 0, 0) - 4e-3 / 500) < 1e-9);
+    assert_true(fabs(schedule_lr(&s, 499.0 / 20000, 499) - 4e-3) < 1e-5);
+    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - (4e-3 + 1e-5) / 2) < 1e-9);
+    assert_true(fabs(schedule_lr(&s, 1, 20000) - 1e-5) < 1e-12);
+    struct schedule brief = {.n_steps = 100, .lr = 1, .min_lr = 0}; /* warm-up is 10 steps */
+    assert_true(fabs(schedule_lr(&brief, 0, 0) - 0.1) < 1e-9);
+    assert_true(schedule_lr(&brief, 0.09, 9) > 0.9);
+}
+
+static void test_schedule_by_clock(void **state)
+{
+    (void)state;
+    struct schedule s = {.n_steps = 1000000, .hours = 2, .lr = 4e-3, .min_lr = 1e-5};
+    double half = schedule_progress(&s, 0, 100, 3600);
+    assert_true(half == 0.5);
+    assert_true(schedule_lr(&s, half, 100) < 2.1e-3); /* decays, and warm-up ended by the clock */
+    assert_true(schedule_progress(&s, 0.7, 100, 3600) == 0.7); /* never backwards */
+    assert_true(schedule_progress(&s, 0, 100, 1e9) == 1);
+    s.hours = 0;
+    assert_true(schedule_progress(&s, 0, 100, 1e9) == 1e-4);
+}
+
+/* ---- initial weights ------------------------------------------------------------------------- */
+
+static void test_initial_weights(void **state)
+{
+    (void)state;
+    struct dims d;
+    dims_small(&d, 2000);
+    size_t n = dims_n_floats(&d);
+    float *params = calloc(n, sizeof *params);
+    init_params(&d, 42, params);
+    for (size_t i = 0; i < dims_n_tensors(&d); i++) {
+        struct tensor t;
+        dims_tensor(&d, i, &t);
+        double sum = 0;
+        double squares = 0;
+        for (size_t j = 0; j < t.n; j++) {
+            double w = (double)params[t.offset + j];
+            sum += w;
+            squares += w * w;
+        }
+        double mean = sum / (double)t.n;
+        double deviation = sqrt(squares / (double)t.n - mean * mean);
+        if (t.rank == 1) {
+            assert_true(mean == 1 && deviation == 0);
+            continue;
+        }
+        double want = t.kind == TENSOR_EMBED  ? 0.02
+                      : t.kind == TENSOR_CONV ? sqrt(2.0 / (192 * 8))
+                                              : sqrt(2.0 / (double)t.shape[0]);
+        double spread = 5 / sqrt((double)t.n); /* five standard errors */
+        assert_true(fabs(mean) < want * spread);
+        assert_true(fabs(deviation / want - 1) < spread);
+    }
+    float *again = calloc(n, sizeof *again);
+    init_params(&d, 42, again);
+    assert_memory_equal(params, again, n * sizeof *params);
+    init_params(&d, 43, again);
+    assert_memory_not_equal(params, again, n * sizeof *params);
+    free(again);
+    free(params);
+}
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+static void lay_out_batches(struct batches *b, const struct shard *s, struct arena *a)
+{
+    batches_init(b, s, 9, 4, a);
+}
+
+static void test_windows(void **state)
+{
+    (void)state;
+    struct err e;
+    struct arena a;
+    struct batches b;
+    struct rng rng;
+    uint16_t stream[237]; /* 23 windows of 10, 7 tokens left over; 5 steps of 4 */
+    int seen[23] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(stream); i++)
+        stream[i] = (uint16_t)i;
+    struct shard s = {.tokens = stream, .n_tokens = ARRAY_LEN(stream)};
+    arena_measure(&a);
+    lay_out_batches(&b, &s, &a);
+    assert_int_equal(arena_init(&a, a.used, &e), 0);
+    lay_out_batches(&b, &s, &a);
+    rng_seed(&rng, 1, 2);
+    batches_start(&b, &rng, 0, 0);
+    assert_int_equal(batches_steps_per_epoch(&b), 5);
+    uint16_t first_order[20];
+    for (size_t step = 0; step < 10; step++) {
+        uint16_t x[36];
+        uint16_t y[36];
+        batches_begin_step(&b);
+        assert_int_equal(b.epoch, step / 5);
+        batches_take(&b, 4, x, y);
+        for (size_t i = 0; i < 36; i++)
+            assert_int_equal(y[i], x[i] + 1);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(x[9 * i] % 10, 0);
+            if (step < 5) {
+                seen[x[9 * i] / 10]++;
+                first_order[step * 4 + i] = x[9 * i];
+            }
+        }
+    }
+    for (size_t i = 0; i < 23; i++)
+        assert_true(seen[i] <= 1); /* no window twice in an epoch */
+    /* the saved generator and position bring the second epoch back */
+    struct rng saved = b.start;
+    uint32_t order[23];
+    memcpy(order, b.order, sizeof order);
+    batches_start(&b, &saved, 1, 8);
+    assert_memory_equal(order, b.order, sizeof order);
+    int same = 0;
+    for (size_t i = 0; i < 20; i++)
+        same += first_order[i] == order[i] * 10;
+    assert_true(same < 10); /* another order than the first epoch's */
+    arena_release(&a);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+struct weights {
+    float *params, *m, *v;
+    size_t bytes;
+};
+
+static struct weights copy_of(const struct trainer *t)
+{
+    struct weights w = {.bytes = dims_n_floats(&t->dims) * sizeof(float)};
+    w.params = malloc(w.bytes);
+    w.m = malloc(w.bytes);
+    w.v = malloc(w.bytes);
+    memcpy(w.params, t->params, w.bytes);
+    memcpy(w.m, t->optim.m, w.bytes);
+    memcpy(w.v, t->optim.v, w.bytes);
+    return w;
+}
+
+static void assert_same_weights(struct weights a, struct weights b)
+{
+    assert_int_equal(a.bytes, b.bytes);
+    assert_memory_equal(a.params, b.params, a.bytes);
+    assert_memory_equal(a.m, b.m, a.bytes);
+    assert_memory_equal(a.v, b.v, a.bytes);
+}
+
+static void free_weights(struct weights w)
+{
+    free(w.params);
+    free(w.m);
+    free(w.v);
+}
+
+static void open_run(struct trainer *t, const struct options *o)
+{
+    struct err e = {""};
+    if (trainer_open(t, o, &e))
+        fail_msg("%s", e.text);
+}
+
+/* A whole run; the weights it ends with. */
+static struct weights run(struct options o)
+{
+    struct err e = {""};
+    struct trainer t;
+    open_run(&t, &o);
+    if (loop_run(&t, &e))
+        fail_msg("%s", e.text);
+    struct weights w = copy_of(&t);
+    trainer_close(&t);
+    return w;
+}
+
+static void test_threads_do_not_matter(void **state)
+{
+    (void)state;
+    struct options o = tiny_options(in_folder("threads1"));
+    o.threads = 1;
+    struct weights one = run(o);
+    o.save_dir = in_folder("threads2");
+    o.threads = 2;
+    struct weights two = run(o);
+    o.save_dir = in_folder("threads7");
+    o.threads = 7;
+    struct weights seven = run(o);
+    assert_same_weights(one, two);
+    assert_same_weights(one, seven);
+    free_weights(one);
+    free_weights(two);
+    free_weights(seven);
+}
+
+/* Stops after 23 of 40 steps (in the second epoch), once more after 31, and goes on. */
+static void test_resumed_equals_uninterrupted(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct trainer t;
+    struct trainer_step step;
+    struct weights whole = run(tiny_options(in_folder("whole")));
+    struct options o = tiny_options(in_folder("parts"));
+    open_run(&t, &o);
+    for (int i = 0; i < 23; i++) {
+        assert_int_equal(trainer_step(&t, &step, &e), 0);
+        t.state.progress = schedule_progress(&t.schedule, t.state.progress, t.state.step, 0);
+    }
+    assert_int_equal(trainer_save(&t, "step-000000023.safetensors", &e), 0);
+    trainer_close(&t);
+    o.resume = "";
+    o.threads = 3;
+    open_run(&t, &o);
+    assert_int_equal(t.state.step, 23);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(trainer_step(&t, &step, &e), 0);
+        t.state.progress = schedule_progress(&t.schedule, t.state.progress, t.state.step, 0);
+    }
+    assert_int_equal(trainer_save(&t, "step-000000031.safetensors", &e), 0);
+    trainer_close(&t);
+    struct weights parts = run(o);
+    assert_same_weights(whole, parts);
+    free_weights(whole);
+    free_weights(parts);
+}
+
+static void test_learns(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct trainer t;
+    struct options o = tiny_options(in_folder("learns"));
+    o.steps = 150;
+    o.lr = 1e-2;
+    open_run(&t, &o);
+    double before = trainer_validate(&t);
+    assert_true(fabs(before - log(260)) < 0.5); /* as good as guessing */
+    assert_int_equal(loop_run(&t, &e), 0);
+    assert_true(t.state.best_loss < 0.6 * before);
+    trainer_close(&t);
+    struct ckpt best;
+    assert_int_equal(ckpt_open(&best, in_folder("learns/best.safetensors"), &e), 0);
+    ckpt_close(&best);
+}
+
+static void refuse(const struct options *o, const char *why)
+{
+    struct err e = {""};
+    struct trainer t;
+    if (trainer_open(&t, o, &e) == 0)
+        fail_msg("accepted, expected: %s", why);
+    if (!strstr(e.text, why))
+        fail_msg("said '%s', expected '%s'", e.text, why);
+    trainer_close(&t);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct options o = tiny_options(in_folder("refusals"));
+    o.steps = 2;
+    free_weights(run(o));
+    refuse(&o, "holds checkpoints of an earlier run");
+    o.resume = "";
+    o.dim = 32;
+    refuse(&o, "--dim 32 does not match");
+    o.dim = 24;
+    o.dilation = "2,2";
+    refuse(&o, "--dilation 2,2 does not match");
+    o.dilation = "1,2";
+    o.save_dir = folder;
+    refuse(&o, "no checkpoint to resume from");
+    o.resume = NULL;
+    o.seq_len = 20000;
+    refuse(&o, "too short for one step");
+    o.seq_len = 32;
+    o.eval_tokens = 5;
+    refuse(&o, "less than one window");
+    o.eval_tokens = 0;
+    o.data = "/nonexistent";
+    refuse(&o, "/nonexistent/vocab.db");
+}
+
+static void test_other_data_is_refused(void **state)
+{
+    (void)state;
+    struct options o = tiny_options(in_folder("other"));
+    struct vocab v;
+    o.steps = 2;
+    free_weights(run(o));
+    make_vocab(&v);
+    assert_int_equal(rename(in_folder("train.shard"), in_folder("kept.shard")), 0);
+    make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 200, 99);
+    o.resume = "";
+    refuse(&o, "another training shard");
+    make_shard(in_folder("train.shard"), vocab_fingerprint(&v) + 1, 200, 1);
+    refuse(&o, "another vocabulary");
+    assert_int_equal(rename(in_folder("kept.shard"), in_folder("train.shard")), 0);
+}
+
+static void test_infinite_loss_stops(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct trainer t;
+    struct trainer_step step;
+    struct options o = tiny_options(in_folder("infinite"));
+    open_run(&t, &o);
+    t.params[VOCAB_EOS * 24] = NAN;
+    struct weights before = copy_of(&t);
+    assert_int_equal(trainer_step(&t, &step, &e), -1);
+    assert_non_null(strstr(e.text, "not finite"));
+    struct weights after = copy_of(&t);
+    assert_same_weights(before, after);
+    free_weights(before);
+    free_weights(after);
+    trainer_close(&t);
+}
+
+/* ---- log ------------------------------------------------------------------------------------- */
+
+static void write_reports(const char *dir, uint64_t from, uint64_t to, uint64_t last)
+{
+    struct err e;
+    struct log l;
+    assert_int_equal(log_open(&l, dir, last, &e), 0);
+    for (uint64_t step = from; step <= to; step += 5) {
+        struct log_report r = {.step = step, .val_loss = NAN, .zero_share = NAN};
+        assert_int_equal(log_write(&l, &r, &e), 0);
+    }
+    log_close(&l);
+}
+
+static void test_log_has_each_step_once(void **state)
+{
+    (void)state;
+    struct err e;
+    assert_int_equal(file_make_dirs(in_folder("log"), &e), 0);
+    write_reports(in_folder("log"), 5, 30, 0);
+    FILE *f = fopen(in_folder("log/log.jsonl"), "a");
+    fputs("{\"step\":35,\"tok", f); /* torn by a crash */
+    fclose(f);
+    write_reports(in_folder("log"), 25, 40, 20); /* resumed from a checkpoint at 20 */
+    f = fopen(in_folder("log/log.jsonl"), "r");
+    char line[1024];
+    uint64_t expected = 5;
+    while (fgets(line, sizeof line, f)) {
+        unsigned long long step;
+        assert_int_equal(sscanf(line, "{\"step\":%llu,", &step), 1);
+        assert_int_equal(step, expected);
+        expected += 5;
+    }
+    fclose(f);
+    assert_int_equal(expected, 45);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schedule_by_steps),
+        cmocka_unit_test(test_schedule_by_clock),
+        cmocka_unit_test(test_initial_weights),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_resumed_equals_uninterrupted),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_data_is_refused),
+        cmocka_unit_test(test_infinite_loss_stops),
+        cmocka_unit_test(test_log_has_each_step_once),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
