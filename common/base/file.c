@@ -287,12 +287,12 @@ int file_out_align(struct file_out *o, size_t to, struct err *e)
 
 int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n, struct err *e)
 {
+    if (out_flush(o, e) != 0) /* first: a full disk is the better reason to fail */
+        return -1;
     if (!o->temp)
         return err_set(e, "%s: cannot go back in a stream, a regular file is needed", o->path);
     if (at > o->position || n > o->position - at)
         return err_set(e, "%s: patch beyond what was written", o->path);
-    if (out_flush(o, e) != 0)
-        return -1;
     const unsigned char *p = data;
     while (n > 0) {
         ssize_t put = pwrite(o->fd, p, n, (off_t)at);

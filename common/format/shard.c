@@ -213,6 +213,8 @@ struct shard_writer {
     uint64_t n_tokens, n_stories, n_chars, n_bytes, n_unk;
     uint32_t vocab_size;
     uint64_t vocab_fingerprint;
+    bool sealed;
+    uint64_t fingerprint; /* when sealed */
 };
 
 static int put(struct shard_writer *w, const void *data, size_t n, struct err *e)
@@ -278,16 +280,16 @@ int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_
     return 0;
 }
 
-static int put_end(struct shard_writer *w, unsigned char header[HEADER_BYTES], struct err *e)
+int shard_seal(struct shard_writer *w, struct err *e)
 {
     static const unsigned char zeros[SECTION_ALIGN];
+    unsigned char header[HEADER_BYTES] = {0};
     uint64_t stories_at, file_bytes;
     if (layout(w->n_tokens, w->n_stories, &stories_at, &file_bytes))
         return err_set(e, "%s: too large", w->out.path);
     if (put(w, zeros, stories_at - (HEADER_BYTES + 2 * w->n_tokens), e) ||
         put(w, w->stories, (w->n_stories + 1) * sizeof *w->stories, e))
         return -1;
-    memset(header, 0, HEADER_BYTES);
     memcpy(header + AT_MAGIC, shard_magic, sizeof shard_magic);
     le_put32(header + AT_VERSION, SHARD_VERSION);
     le_put32(header + AT_HEADER_BYTES, HEADER_BYTES);
@@ -303,15 +305,16 @@ static int put_end(struct shard_writer *w, unsigned char header[HEADER_BYTES], s
     le_put32(header + AT_VOCAB_SIZE, w->vocab_size);
     le_put64(header + AT_PAYLOAD_HASH, hash_digest(&w->hash));
     le_put64(header + AT_HEADER_CHECK, hash64(header, AT_HEADER_CHECK));
+    w->fingerprint = content_fingerprint(header);
+    w->sealed = true;
     return file_out_patch(&w->out, 0, header, HEADER_BYTES, e);
 }
 
 int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct err *e)
 {
-    unsigned char header[HEADER_BYTES];
-    int code = put_end(w, header, e);
-    if (!code && fingerprint)
-        *fingerprint = content_fingerprint(header);
+    int code = w->sealed ? 0 : shard_seal(w, e);
+    if (fingerprint)
+        *fingerprint = w->fingerprint;
     if (!code)
         code = file_out_commit(&w->out, e);
     shard_abort(w); /* nothing is left to drop after a commit */

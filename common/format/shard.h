@@ -1,7 +1,8 @@
 /* shard.h - token shards, DIR/train.shard and DIR/valid.shard. Specification: SHARD.md.
  *
- * A shard holds the uint16 ids of all stories in one stream, one EOS after each, the offset of every
- * story, and the sizes of the normalised text behind them, so bits per character needs no text. */
+ * A shard holds the uint16 ids of all stories in one stream, one EOS after each, the offset of
+ * every story, and the sizes of the normalised text behind them, so bits per character needs no
+ * text. */
 #ifndef SHARD_H
 #define SHARD_H
 
@@ -11,8 +12,9 @@ enum { SHARD_VERSION = 1 };
 
 struct shard {
     struct file_map map;
-    const uint16_t *tokens;  /* [n_tokens], every id < vocab_size */
-    const uint64_t *stories; /* [n_stories + 1]: story i is tokens[stories[i]..stories[i+1]), EOS last */
+    const uint16_t *tokens; /* [n_tokens], every id < vocab_size */
+    const uint64_t
+        *stories; /* [n_stories + 1]: story i is tokens[stories[i]..stories[i+1]), EOS last */
     uint64_t n_tokens;
     uint64_t n_stories;
     uint64_t n_chars; /* code points of the normalised stories */
@@ -39,7 +41,11 @@ struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_
 /* n ids of one story without its EOS (which is added here). */
 MUST_USE int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_chars,
                        uint64_t n_bytes, struct err *e);
-/* Commits and frees w, also on failure. *fingerprint may be NULL. */
+/* Writes all that is left, so that shard_finish has only to put the file in its place: for a set of
+ * files of which none is to appear when another cannot be written. No shard_add after it. */
+MUST_USE int shard_seal(struct shard_writer *w, struct err *e);
+/* Seals w where that is still to do, commits it and frees it, also on failure. *fingerprint may be
+ * NULL. */
 MUST_USE int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct err *e);
 void shard_abort(struct shard_writer *w); /* NULL is fine */
 

@@ -98,6 +98,8 @@ static int write_files(struct prep *p, struct err *e)
         if (!code)
             code = encode_spool(&p->intake.spools[split], &p->words, writers[split], p->pool,
                                 &p->counts[split], &progress, p->intake.spools[split].n_stories, e);
+        if (!code)
+            code = shard_seal(writers[split], e);
         cli_progress_end(&progress);
     }
     if (!code)

@@ -1,0 +1,362 @@
+# prep: stories in, vocab.db and two shards out.
+load helpers
+
+# A corpus of 300 stories as text, and the same stories as JSON.
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    "$BUILD/stories" --seed 5 --count 300 > a.txt
+    jq -R -s -c 'split("<|endoftext|>\n") | map(select(length > 0)) | map({summary: "x", story: .})' a.txt > a.json
+    jq -c '.[]' a.json > a.jsonl
+    jq '.' a.json > pretty.json
+    "$BUILD/prep" -q -o ref --vocab-size 400 a.txt
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    in=$BATS_FILE_TMPDIR
+}
+
+# gives_reference [OPTION]... INPUT...: the shards of a.txt, to the byte.
+gives_reference() {
+    rm -rf out
+    succeeds prep -q -o out --vocab-size 400 "$@"
+    same "$in/ref/train.shard" out/train.shard
+    same "$in/ref/valid.shard" out/valid.shard
+}
+
+# field PATH: of the JSON report of the last run.
+field() {
+    jq -r "$1" <<< "$output"
+}
+
+# text STORY...: in the text form.
+text() {
+    printf '%s\n<|endoftext|>\n' "$@"
+}
+
+@test "compressed text gives the same shards" {
+    gzip -k -c "$in/a.txt" > a.gz
+    bzip2 -k -c "$in/a.txt" > a.bz2
+    xz -k -c "$in/a.txt" > a.xz
+    zstd -q -c "$in/a.txt" > a.zst
+    for file in a.gz a.bz2 a.xz a.zst; do
+        gives_reference "$file"
+    done
+}
+
+@test "archives give the same shards" {
+    awk -v RS='<\\|endoftext\\|>\n' '{ printf "%s<|endoftext|>\n", $0 > ("m" int((NR - 1) / 100)) }' "$in/a.txt"
+    mkdir folder
+    mv m0 m1 m2 folder
+    gzip folder/m1
+    tar --sort=name -cf a.tar folder
+    tar --sort=name -czf a.tar.gz folder
+    tar --sort=name -cJf a.tar.xz folder
+    (cd folder && zip -q -r ../a.zip m0 m1.gz m2)
+    gives_reference a.tar
+    gives_reference a.tar.gz
+    gives_reference a.tar.xz
+    gives_reference a.zip
+    gives_reference folder/m0 folder/m1.gz folder/m2
+}
+
+@test "JSON arrays and JSON lines give the same shards" {
+    gives_reference "$in/a.json"
+    gives_reference "$in/a.jsonl"
+    gives_reference "$in/pretty.json"
+    tar -czf a.tar.gz -C "$in" a.json
+    gives_reference a.tar.gz
+    jq -c 'map({tale: .story})' "$in/a.json" > tale.json
+    gives_reference --field tale tale.json
+    gives_reference --format json "$in/a.json"
+    gives_reference --format jsonl "$in/a.jsonl"
+}
+
+@test "line ends, inline marks, a missing last mark and a byte order mark do not matter" {
+    sed 's/$/\r/' "$in/a.txt" | sed 's/\r$//;s/^<|endoftext|>$/<|endoftext|>\r/' > crlf
+    gives_reference crlf
+    awk 'NR > 1 && $0 != "<|endoftext|>" && !mark { printf "\n" } { printf "%s", $0; mark = $0 == "<|endoftext|>" }' \
+        "$in/a.txt" > inline
+    gives_reference inline
+    head -n -1 "$in/a.txt" > unended
+    gives_reference unended
+    (printf '\357\273\277' && cat "$in/a.txt") > bom
+    gives_reference bom
+}
+
+@test "standard input gives the same shards" {
+    rm -rf out
+    feed "$in/a.txt" prep -q -o out --vocab-size 400 -
+    [ "$status" -eq 0 ] || flunk "failed"
+    same "$in/ref/train.shard" out/train.shard
+    gzip -c "$in/a.txt" > a.gz
+    "$BUILD/prep" -q -o out --vocab-size 400 - < <(cat a.gz)
+    same "$in/ref/train.shard" out/train.shard
+    same "$in/ref/valid.shard" out/valid.shard
+}
+
+@test "any number of threads gives the same files" {
+    stories 9 3000 > many.txt
+    for n in 1 2 7; do
+        succeeds prep -q --threads $n -o out$n --vocab-size 500 many.txt
+    done
+    for file in vocab.db train.shard valid.shard; do
+        same out1/$file out2/$file
+        same out1/$file out7/$file
+    done
+}
+
+@test "a second run over the first gives the same files" {
+    succeeds prep -q -o out --vocab-size 400 "$in/a.txt"
+    succeeds prep -q -o out --vocab-size 400 "$in/a.txt"
+    for file in vocab.db train.shard valid.shard; do
+        same "$in/ref/$file" out/$file
+    done
+    [ "$(echo $(ls -A out))" = "train.shard valid.shard vocab.db" ]
+}
+
+@test "duplicates and empty stories are dropped and counted" {
+    (cat "$in/a.txt" && text "" "  " && head -c 20000 "$in/a.txt") > doubled.txt
+    printf 'no more\n' >> doubled.txt
+    n=$(head -c 20000 "$in/a.txt" | grep -c '^<|endoftext|>')
+    succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0 doubled.txt
+    [ "$(field .train.n_duplicates)" -eq "$n" ]
+    [ "$(field .train.n_empty)" -eq 2 ]
+    [ "$(field .train.n_stories)" -eq 301 ]
+    succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0 --keep-duplicates doubled.txt
+    [ "$(field .train.n_duplicates)" -eq 0 ]
+    [ "$(field .train.n_stories)" -eq $((301 + n)) ]
+}
+
+@test "stories equal but for white space around them and normalisation are duplicates" {
+    (cat "$in/a.txt" && text "caf$(printf '\303\251')" "  cafe$(printf '\314\201') ") > form.txt
+    succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0 form.txt
+    [ "$(field .train.n_duplicates)" -eq 1 ]
+    succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0 --normalize none form.txt
+    [ "$(field .train.n_duplicates)" -eq 0 ]
+}
+
+@test "invalid UTF-8 is counted and replaced, never fatal" {
+    (cat "$in/a.txt" && printf 'a\377b\300c\n<|endoftext|>\n') > bad.txt
+    succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0 bad.txt
+    [ "$(field .train.n_invalid)" -eq 2 ]
+    [ "$(field .train.n_stories)" -eq 301 ]
+}
+
+@test "the split does not depend on order, and equal stories fall on one side" {
+    awk -v RS='<\\|endoftext\\|>\n' '{ s[NR] = $0 } END { for (i = NR; i > 0; i--) printf "%s<|endoftext|>\n", s[i] }' \
+        "$in/a.txt" > reversed.txt
+    succeeds prep -q --json -o forward --vocab-size 400 --valid-fraction 0.2 "$in/a.txt"
+    forward=$output
+    succeeds prep -q --json -o backward --vocab-size 400 --valid-fraction 0.2 reversed.txt
+    for key in .vocab_fingerprint .train.n_chars .train.n_tokens .valid.n_chars .valid.n_stories .n_overlap; do
+        [ "$(jq -r $key <<< "$forward")" = "$(field $key)" ] || flunk "$key differs"
+    done
+    n=$(field .valid.n_stories)
+    [ "$n" -gt 30 ] && [ "$n" -lt 90 ]
+    succeeds prep -q --json -o twice --vocab-size 400 --valid-fraction 0.2 --keep-duplicates "$in/a.txt" reversed.txt
+    [ "$(field .valid.n_stories)" -eq $((2 * n)) ]
+    [ "$(field .n_overlap)" -eq 0 ]
+}
+
+@test "validation files: kept whole, overlap with training counted" {
+    (head -n 40 "$in/a.txt" && text new new "$(printf ' \t')") > valid.txt
+    n=$(head -n 40 "$in/a.txt" | grep -c '^<|endoftext|>')
+    [ "$(sed -n 40p "$in/a.txt")" = "<|endoftext|>" ] || (head -n 40 "$in/a.txt" && printf '<|endoftext|>\n' && text new new " ") > valid.txt
+    succeeds prep -q --json -o out --vocab-size 400 --valid valid.txt "$in/a.txt"
+    [ "$(field .n_overlap)" -eq "$n" ]
+    [ "$(field .train.n_stories)" -eq 300 ]
+    [ "$(field .valid.n_duplicates)" -eq 0 ]
+    [ "$(field .valid.n_empty)" -eq 1 ]
+    # the same vocabulary and training shard as without a validation file
+    succeeds prep -q -o alone --vocab-size 400 --valid-fraction 0 "$in/a.txt"
+    same alone/train.shard out/train.shard
+}
+
+@test "an existing vocabulary is used again" {
+    succeeds prep -q -o out --vocab "$in/ref/vocab.db" "$in/a.txt"
+    same "$in/ref/train.shard" out/train.shard
+    same "$in/ref/valid.shard" out/valid.shard
+    stories 77 50 > other.txt
+    succeeds prep -q --json -o other --vocab "$in/ref/vocab.db" --normalize nfc other.txt
+    reused=$(field .vocab_fingerprint)
+    succeeds prep -q --json -o out --vocab-size 400 "$in/a.txt"
+    [ "$reused" = "$(field .vocab_fingerprint)" ]
+    # in place
+    succeeds prep -q -o out --vocab out/vocab.db "$in/a.txt"
+    same "$in/ref/vocab.db" out/vocab.db
+    fails 1 "ref/vocab.db: made for another normalisation" prep -o new --vocab "$in/ref/vocab.db" --normalize nfkc "$in/a.txt"
+    fails 1 "a.txt" prep -o new --vocab "$in/a.txt" "$in/a.txt"
+    fails 2 "--vocab" prep -o new --vocab "$in/ref/vocab.db" --vocab-size 500 "$in/a.txt"
+    [ ! -e new ]
+}
+
+@test "the database tells where the stories came from" {
+    succeeds prep -q -o out --vocab-size 400 --valid "$in/a.jsonl" "$in/a.txt" "$in/a.json"
+    [ "$(sqlite3 out/vocab.db 'select name, split, stories, duplicates from sources order by number')" = \
+        "a.txt|train|300|0
+a.json|train|0|300
+a.jsonl|valid|300|0" ]
+}
+
+@test "the report: a table, nothing with -q, one object with --json" {
+    succeeds prep -o out --vocab-size 400 "$in/a.txt"
+    [ -z "$output" ]
+    contains "$stderr" "tokens a character"
+    contains "$stderr" "duplicates dropped"
+    succeeds prep -q -o out --vocab-size 400 "$in/a.txt"
+    [ -z "$output$stderr" ]
+    succeeds prep --json -q -o out --vocab-size 400 "$in/a.txt"
+    [ -z "$stderr" ]
+    [ "$(wc -l <<< "$output")" -eq 1 ]
+    [ "$(field '.train.n_stories + .valid.n_stories')" -eq 300 ]
+    [ "$(field .vocab_size)" -eq 400 ]
+}
+
+@test "input that is not there or not readable" {
+    fails 1 "none.txt: cannot open: No such file" prep -o out none.txt
+    fails 1 "none.txt: cannot open: No such file" prep -o out --valid none.txt "$in/a.txt"
+    fails 1 "$in: is a directory" prep -o out "$in"
+    if [ "$(id -u)" -ne 0 ]; then
+        cp "$in/a.txt" closed.txt
+        chmod 000 closed.txt
+        fails 1 "closed.txt: cannot open: Permission denied" prep -o out closed.txt
+    fi
+}
+
+@test "empty and storyless input" {
+    : > empty.txt
+    fails 1 "empty.txt: is empty" prep -o out empty.txt
+    gzip -k empty.txt
+    fails 1 "empty.txt.gz: is empty" prep -o out empty.txt.gz
+    text "" " " > blank.txt
+    fails 1 "blank.txt: holds no story" prep -o out blank.txt
+    printf '[]' > none.json
+    fails 1 "none.json: holds no story" prep -o out none.json
+    fails 1 "blank.txt: holds no story for validation" prep -o out --vocab-size 400 --valid blank.txt "$in/a.txt"
+    fails 1 "a.txt: no story is left for training" prep -o out --vocab-size 400 --valid-fraction 1 "$in/a.txt"
+    fails 1 "standard input: is empty" prep -o out -
+    empty_dir out
+}
+
+@test "damaged input" {
+    for kind in gzip bzip2 xz "zstd -q"; do
+        $kind -c "$in/a.txt" > a.packed
+        head -c 9000 a.packed > cut.packed
+        fails 1 "cut.packed: cannot read: " prep -o out --vocab-size 400 cut.packed
+    done
+    tar -cf a.tar -C "$in" a.txt
+    head -c 100000 a.tar > cut.tar
+    fails 1 "cut.tar: a.txt: cannot read: Truncated" prep -o out --vocab-size 400 cut.tar
+    (cd "$in" && zip -q - a.txt) > a.zip
+    head -c 9000 a.zip > cut.zip
+    fails 1 "cut.zip: " prep -o out --vocab-size 400 cut.zip
+    head -c 9000 a.zip | tail -c 8000 > middle.bin
+    fails 1 "middle.bin: is neither text nor an archive" prep -o out middle.bin
+    empty_dir out
+}
+
+@test "wrong JSON" {
+    head -c 5000 "$in/a.json" > cut.json
+    fails 1 "cut.json: wrong JSON: the array ends early" prep -o out cut.json
+    head -c 5000 "$in/a.jsonl" > cut.jsonl
+    fails 1 "cut.jsonl: line " prep -o out cut.jsonl
+    fails 1 "a.json: element 1 has no field \"text\"" prep -o out --field text "$in/a.json"
+    printf '[{"story": 1}]' > number.json
+    fails 1 "number.json: element 1: field \"story\" is not a string" prep -o out number.json
+    printf '[{"story": "a"}, {"story": }]' > syntax.json
+    fails 1 "syntax.json: element 2: wrong JSON" prep -o out syntax.json
+    fails 1 "a.txt: wrong JSON" prep -o out --format json "$in/a.txt"
+}
+
+@test "too few distinct pieces for the vocabulary" {
+    text "Once upon a time." > tiny.txt
+    fails 1 "distinct pieces" prep -o out --valid-fraction 0 tiny.txt
+    empty_dir out
+}
+
+@test "places that cannot be written" {
+    mkdir full
+    ln -s /dev/full full/train.shard
+    fails 1 "full/train.shard: cannot write: No space left on device" prep -o full --vocab-size 400 "$in/a.txt"
+    [ "$(ls -A full)" = train.shard ]
+    : > file
+    fails 1 "file" prep -o file --vocab-size 400 "$in/a.txt"
+    fails 1 "file" prep -o file/below --vocab-size 400 "$in/a.txt"
+    if [ "$(id -u)" -ne 0 ]; then
+        mkdir locked
+        chmod 500 locked
+        fails 1 "locked" prep -o locked --vocab-size 400 "$in/a.txt"
+        empty_dir locked
+    fi
+    fails 1 "/proc/none" prep -o /proc/none --vocab-size 400 "$in/a.txt"
+}
+
+@test "usage errors" {
+    fails 2 "no -o DIR" prep "$in/a.txt"
+    fails 2 "no INPUT" prep -o out
+    fails 2 "--nonsense" prep -o out --nonsense "$in/a.txt"
+    fails 2 "--vocab-size" prep -o out --vocab-size 259 "$in/a.txt"
+    fails 2 "--vocab-size" prep -o out --vocab-size 65537 "$in/a.txt"
+    fails 2 "--vocab-size" prep -o out --vocab-size 10k "$in/a.txt"
+    fails 2 "--valid-fraction" prep -o out --valid-fraction 1.5 "$in/a.txt"
+    fails 2 "--valid-fraction" prep -o out --valid-fraction -0.1 "$in/a.txt"
+    fails 2 "--valid-fraction" prep -o out --valid "$in/a.txt" --valid-fraction 0.1 "$in/a.txt"
+    fails 2 "--threads" prep -o out --threads 0 "$in/a.txt"
+    fails 2 "--tokenizer" prep -o out --tokenizer wordpiece "$in/a.txt"
+    fails 2 "--gpt2-vocab" prep -o out --tokenizer gpt2 "$in/a.txt"
+    fails 2 "--tokenizer gpt2" prep -o out --gpt2-vocab "$in/a.txt" "$in/a.txt"
+    fails 2 "--normalize" prep -o out --normalize nfd "$in/a.txt"
+    fails 2 "--format" prep -o out --format xml "$in/a.txt"
+    fails 2 "standard input" prep -o out - -
+    [ ! -e out ]
+}
+
+@test "--json on a full disk is an error" {
+    run --separate-stderr bash -c "'$BUILD/prep' -q --json -o out --vocab-size 400 '$in/a.txt' > /dev/full"
+    [ "$status" -eq 1 ]
+    one_error_line prep "standard output"
+}
+
+@test "a signal leaves nothing half-written" {
+    stories 3 200 > some.txt
+    mkfifo pipe
+    "$BUILD/prep" -q -o out --vocab-size 400 - < pipe 3>&- &
+    pid=$!
+    exec 9> pipe
+    cat some.txt >&9
+    for _ in $(seq 100); do
+        [ ! -d out ] || break
+        sleep 0.05
+    done
+    kill -TERM $pid
+    exec 9>&-
+    wait $pid || code=$?
+    [ "${code:-0}" -eq 143 ]
+    empty_dir out
+}
+
+@test "real stories: as many tokens of GPT-2 as are known, 99.96 % covered" {
+    needs_tinystories
+    needs_gpt2
+    succeeds prep -q --json -o out --tokenizer gpt2 --gpt2-vocab "$GPT2_DIR/vocab.json" \
+        --gpt2-merges "$GPT2_DIR/merges.txt" --valid "$TINYSTORIES_DIR/valid.txt.gz" "$TINYSTORIES_DIR/train.txt.gz"
+    [ "$(field .train.n_tokens)" -eq 4601597 ]
+    [ "$(field .train.n_stories)" -eq 23169 ]
+    [ "$(field .valid.n_stories)" -eq 1000 ]
+    [ "$(field .n_overlap)" -eq 0 ]
+    [ "$(field '.train.coverage * 10000 | round')" -eq 9996 ]
+    [ "$(field .vocab_size)" -eq 10000 ]
+    one=$output
+    succeeds prep -q --json --threads 1 -o out --tokenizer gpt2 --gpt2-vocab "$GPT2_DIR/vocab.json" \
+        --gpt2-merges "$GPT2_DIR/merges.txt" --valid "$TINYSTORIES_DIR/valid.txt.gz" "$TINYSTORIES_DIR/train.txt.gz"
+    [ "$(field .train.fingerprint)" = "$(jq -r .train.fingerprint <<< "$one")" ]
+}
+
+@test "real stories: a byte-level vocabulary knows everything" {
+    needs_tinystories
+    succeeds prep -q --json -o out "$TINYSTORIES_DIR/train.txt.gz"
+    [ "$(field .train.n_unk)" -eq 0 ]
+    [ "$(field '.train.n_stories + .valid.n_stories')" -eq 23169 ]
+    [ "$(field '.train.tokens_per_char < 0.2458')" = true ]
+}
