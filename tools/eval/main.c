@@ -72,10 +72,11 @@ static void say_speed(const struct eval *v, const struct eval_result *r, size_t 
         n_tokens += r[i].sum.n_tokens;
         spent += r[i].seconds;
     }
-    cli_say("eval: %s tokens in %s, %s tokens/s, %d threads, %s\n",
+    cli_say("eval: %s tokens in %s, %s tokens/s, %d thread%s, %s\n",
             cli_count_text(tokens, n_tokens), cli_duration_text(seconds, spent),
             cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))),
-            pool_threads(v->pool), cpu_level_names[v->kern.level]);
+            pool_threads(v->pool), pool_threads(v->pool) == 1 ? "" : "s",
+            cpu_level_names[v->kern.level]);
 }
 
 static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
