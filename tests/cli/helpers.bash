@@ -100,7 +100,7 @@ small_data() {
 small_train() {
     local data=$1 save=$2
     shift 2
-    "$BUILD/train" -q --data "$data" --save-dir "$save" --dim 32 --blocks 2 --hidden 48 --kernel 4 \
+    "$BUILD/train" -q --data "$data" --save-dir "$save" --small --dim 32 --blocks 2 --hidden 48 --kernel 4 \
         --seq-len 32 --batch 4 --steps 20 --eval-every 10 --eval-tokens 2000 --seed 7 "$@"
 }
 
