@@ -95,7 +95,7 @@ static int step_array(int place, char c)
     return -1;
 }
 
-int jsonarray_feed(struct split *s, const char *data, size_t n, struct err *e)
+int jsonsplit_array_feed(struct split *s, const char *data, size_t n, struct err *e)
 {
     static const char *const expected[] = {"'['", "'{' or ']'", "'{'", "", "',' or ']'", "the end"};
     for (size_t i = 0, used; i < n; i += used) {
@@ -114,7 +114,7 @@ int jsonarray_feed(struct split *s, const char *data, size_t n, struct err *e)
     return 0;
 }
 
-int jsonarray_finish(struct split *s, struct err *e)
+int jsonsplit_array_finish(struct split *s, struct err *e)
 {
     if (s->place == BEHIND_ARRAY)
         return 0;
@@ -136,7 +136,7 @@ static int take_line(struct split *s, const char *line, size_t n, struct err *e)
     return take_object(s, line + i, n - i, "line", e);
 }
 
-int jsonlines_feed(struct split *s, const char *data, size_t n, struct err *e)
+int jsonsplit_lines_feed(struct split *s, const char *data, size_t n, struct err *e)
 {
     while (n) {
         const char *end = memchr(data, '\n', n);
@@ -156,7 +156,7 @@ int jsonlines_feed(struct split *s, const char *data, size_t n, struct err *e)
     return 0;
 }
 
-int jsonlines_finish(struct split *s, struct err *e)
+int jsonsplit_lines_finish(struct split *s, struct err *e)
 {
     return take_line(s, s->buffer, s->n, e);
 }
