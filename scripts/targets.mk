@@ -20,8 +20,6 @@ CORPUS_FILES = $(or $(CORPUS),$(word 1,$(DOWNLOADS)))
 VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
 
 # What a run uses unless it is told otherwise.
-BEST = $(or $(CHECKPOINT),$(firstword $(wildcard $(CHECKPOINTS)/best.safetensors) \
-	$(lastword $(sort $(wildcard $(CHECKPOINTS)/step-*.safetensors)))))
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
 .PHONY: deps data train export sample eval demo test bench asan tsan fuzz lint format install \
@@ -70,8 +68,8 @@ train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=
 		$(if $(HOURS),--hours $(HOURS)) $(ARGS)
 
 export: $(OUT)/export ## pack the best checkpoint (CHECKPOINT=FILE: that one) into model.bolt
-	@[ -n '$(BEST)' ] || { echo 'export: no checkpoint in $(CHECKPOINTS): run "make train" first' >&2; exit 1; }
-	$(OUT)/export $(BEST) -o $(MODEL) --vocab $(DATA)/vocab.db $(ARGS)
+	@[ -n '$(CHECKPOINT)$(STARTED)' ] || { echo 'export: no checkpoint in $(CHECKPOINTS): run "make train" first' >&2; exit 1; }
+	$(OUT)/export $(or $(CHECKPOINT),$(CHECKPOINTS)) -o $(MODEL) --vocab $(DATA)/vocab.db $(ARGS)
 
 HAVE_MODEL = @[ -f $(MODEL) ] || { echo '$@: no $(MODEL): run "make export" first' >&2; exit 1; }
 sample: $(OUT)/sample ## tell a story (ARGS="-p 'Once upon a time' -t 0.7")
