@@ -186,6 +186,37 @@ static void test_flipped_bytes(void **state)
     free(data);
 }
 
+/* The file BLOB.md goes through byte by byte. */
+static void test_example(void **state)
+{
+    (void)state;
+    struct err e;
+    uint64_t fingerprint;
+    const struct dims d = {.V = 11, .D = 2, .H = 3, .K = 2, .L = 1, .T = 4, .dilation = {1}};
+    const float norm[2] = {1, 1.5f};
+    const float conv[4] = {0, 1, 0.5f, -1};
+    const uint8_t up[4] = {0x56, 0x58, 0x54, 0x59};
+    const uint8_t down[2] = {0x5a, 0x51};
+    const uint8_t gate[3] = {0x56, 0x55, 0x59};
+    const uint8_t ffn_down[2] = {0x66, 0x48};
+    float embed[22];
+    for (int i = 0; i < 22; i++)
+        embed[i] = (float)(i - 8) / 4;
+    const struct blob_tensor example[10] = {
+        {embed, NULL, 0},         {norm, NULL, 0}, {up, NULL, 0.5f}, {conv, NULL, 0},
+        {down, NULL, 0.25f},      {norm, NULL, 0}, {gate, NULL, 1},  {gate, NULL, 2},
+        {ffn_down, NULL, 0.125f}, {norm, NULL, 0},
+    };
+    const char *path = scratch_path("example");
+    assert_int_equal(blob_write(path, &d, BLOB_EMBED_F16, &vocab, example, &fingerprint, &e), 0);
+    assert_true(fingerprint == 0x595f013f2e432880);
+    size_t n;
+    unsigned char *data = scratch_read(path, &n);
+    assert_int_equal(n, 1288);
+    assert_true(le_get64(data + BLOB_AT_HEADER_CHECK) == 0x94c833712e3370f5);
+    free(data);
+}
+
 /* ---- one file a rule ---- */
 
 enum { N_SECTIONS = 2 + 2 + 8 * 2, CONFIG = 0, VOCAB = 1, EMBED = 2, UP = 4 };
@@ -411,12 +442,13 @@ static void test_writer_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_embeddings),
-        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_flipped_bytes),   cmocka_unit_test(test_header_rules),
-        cmocka_unit_test(test_section_rules),   cmocka_unit_test(test_config_rules),
-        cmocka_unit_test(test_vocab_rules),     cmocka_unit_test(test_tensor_rules),
-        cmocka_unit_test(test_embedding_rules), cmocka_unit_test(test_writer_errors),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_embeddings),
+        cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_example),
+        cmocka_unit_test(test_truncation),    cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_header_rules),  cmocka_unit_test(test_section_rules),
+        cmocka_unit_test(test_config_rules),  cmocka_unit_test(test_vocab_rules),
+        cmocka_unit_test(test_tensor_rules),  cmocka_unit_test(test_embedding_rules),
+        cmocka_unit_test(test_writer_errors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

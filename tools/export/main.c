@@ -25,11 +25,11 @@ static const struct cli_option options[] = {
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
      "vocabulary database the checkpoint was trained with;\nneeded for the format bolt", NULL},
     {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "bolt: one self-contained file for sample and eval;\n"
-     "safetensors: dequantised weights for other programs (default bolt)",
+     "a self-contained file for sample and eval, or dequantised\n"
+     "weights for other programs (default bolt)",
      format_names},
     {"embed", 0, CLI_CHOICE, &embed, 0, 0, "TYPE",
-     "storage of the embedding in a bolt file: f32, f16 or q8 (default f16)", embed_names},
+     "storage of the embedding in a bolt file (default f16)", embed_names},
     {"verify", 0, CLI_TEXT, &text, 0, 0, "TEXT",
      "score this text with checkpoint and output, and compare the losses", NULL},
     {"info", 0, CLI_TEXT, &info, 0, 0, "FILE",
@@ -45,13 +45,12 @@ static const struct cli_tool tool = {
     .name = "export",
     .synopsis = "[options] CHECKPOINT -o FILE | --info FILE",
     .summary = "Packs a trained checkpoint into one small file, two bits a ternary weight.",
-    .epilog =
-        "CHECKPOINT is a file made by train, or its directory: best.safetensors there, else the\n"
-        "newest good step.\n\n"
-        "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
-        "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
-        "  export checkpoints/best.safetensors -o weights.safetensors --format safetensors\n"
-        "  export --info model.bolt\n",
+    .epilog = "CHECKPOINT is a file made by train, or its directory: best.safetensors there,\n"
+              "else the newest good step.\n\n"
+              "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
+              "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
+              "  export checkpoints -o weights.safetensors --format safetensors\n"
+              "  export --info model.bolt\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,

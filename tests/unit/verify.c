@@ -1,0 +1,141 @@
+/* export --verify: an equal model passes, another one is found out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/to.h"
+#include "export/verify.h"
+#include "format/vocabdb.h"
+#include "support/scratch.h"
+#include "support/toy.h"
+#include "support/toyvocab.h"
+
+static const char text[] = "abc ab a\nabcabc\n<|endoftext|>\ncab c\n<|endoftext|>\n";
+
+static struct kern kern;
+static struct dims dims;
+static char ckpt_path[128], blob_path[128], vocab_path[128], text_path[128];
+
+static void set_path(char out[128], const char *name)
+{
+    strcpy(out, scratch_path(name));
+}
+
+static void save(const struct dims *d, uint64_t seed)
+{
+    struct err e;
+    struct ckpt_state state = {0};
+    float *params = toy_params(d, seed);
+    if (ckpt_save(ckpt_path, d, params, params, params, &state, &e))
+        fail_msg("%s", e.text);
+    free(params);
+}
+
+static int setup(void **state)
+{
+    struct err e;
+    struct vocab v = toyvocab();
+    if (scratch_setup(state))
+        return -1;
+    kern_init(&kern, CPU_C);
+    dims = toy_dims(TOYVOCAB_SIZE, 12, 20, 3, 2, "1,2");
+    set_path(ckpt_path, "run.safetensors");
+    set_path(blob_path, "model.bolt");
+    set_path(vocab_path, "vocab.db");
+    set_path(text_path, "text");
+    scratch_write(text_path, text, sizeof text - 1);
+    return vocabdb_save(&v, NULL, 0, vocab_path, &e);
+}
+
+static void export_blob(enum blob_embed embed)
+{
+    struct err e;
+    struct ckpt c;
+    uint64_t fingerprint;
+    assert_int_equal(ckpt_open(&c, ckpt_path, &e), 0);
+    struct to_source source = {ckpt_path, &c, &kern, vocab_path};
+    if (to_bolt(&source, embed, blob_path, &fingerprint, &e))
+        fail_msg("%s", e.text);
+    ckpt_close(&c);
+}
+
+/* Verifies the blob against the checkpoint as it stands now. */
+static int verify(struct verify_result *r, int n_threads, struct err *e)
+{
+    struct ckpt c;
+    assert_int_equal(ckpt_open(&c, ckpt_path, e), 0);
+    int rc = verify_run(&c, blob_path, vocab_path, text_path, &kern, n_threads, r, e);
+    ckpt_close(&c);
+    return rc;
+}
+
+static void test_equal(void **state)
+{
+    (void)state;
+    struct err e;
+    struct verify_result one, three;
+    save(&dims, 1);
+    for (int embed = 0; embed < 3; embed++) {
+        export_blob((enum blob_embed)embed);
+        assert_int_equal(verify(&one, 1, &e), 0);
+        assert_true(one.difference <= verify_limit((enum blob_embed)embed));
+        assert_true(one.n_tokens > 10 && one.checkpoint_loss > 0);
+        assert_int_equal(verify(&three, 3, &e), 0);
+        assert_true(one.checkpoint_loss == three.checkpoint_loss);
+        assert_true(one.export_loss == three.export_loss);
+    }
+}
+
+static void test_other_weights(void **state)
+{
+    (void)state;
+    struct err e;
+    struct verify_result r;
+    save(&dims, 1);
+    export_blob(BLOB_EMBED_F32);
+    save(&dims, 2);
+    assert_int_equal(verify(&r, 1, &e), 0);
+    assert_true(r.difference > verify_limit(BLOB_EMBED_Q8));
+}
+
+static void test_other_dims(void **state)
+{
+    (void)state;
+    struct err e;
+    struct verify_result r;
+    struct dims wider = toy_dims(TOYVOCAB_SIZE, 13, 20, 3, 2, "1,2");
+    save(&dims, 1);
+    export_blob(BLOB_EMBED_F32);
+    save(&wider, 1);
+    assert_int_equal(verify(&r, 1, &e), -1);
+    assert_non_null(strstr(e.text, "other hyperparameters"));
+}
+
+static void test_no_story(void **state)
+{
+    (void)state;
+    struct err e;
+    struct verify_result r;
+    save(&dims, 1);
+    export_blob(BLOB_EMBED_F32);
+    scratch_write(text_path, " \n", 2);
+    assert_int_equal(verify(&r, 1, &e), -1);
+    assert_non_null(strstr(e.text, text_path));
+    scratch_write(text_path, text, sizeof text - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_other_weights),
+        cmocka_unit_test(test_other_dims),
+        cmocka_unit_test(test_no_story),
+    };
+    return cmocka_run_group_tests(tests, setup, scratch_teardown);
+}
