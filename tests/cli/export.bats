@@ -1,0 +1,218 @@
+#!/usr/bin/env bats
+# export: the file it writes, what it refuses, and what --info tells of every file of ours.
+
+load helpers
+
+setup_file() {
+    load helpers
+    small_data "$BATS_FILE_TMPDIR/data"
+    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run"
+}
+
+setup() {
+    DATA=$BATS_FILE_TMPDIR/data
+    RUN=$BATS_FILE_TMPDIR/run
+    VOCAB=$DATA/vocab.db
+    mkdir "$BATS_TEST_TMPDIR/here" # bats keeps files of its own beside it
+    cd "$BATS_TEST_TMPDIR/here" || return 1
+}
+
+# a text value, and any other value, of a JSON object on one line
+json_text() {
+    printf '%s\n' "$1" | sed -n "s/.*\"$2\":\"\([^\"]*\)\".*/\1/p"
+}
+json_value() {
+    printf '%s\n' "$1" | sed -n "s/.*\"$2\":\([^,}\"]*\).*/\1/p"
+}
+
+@test "export writes a blob that sample and eval can use, and nothing else" {
+    succeeds export "$RUN" -o model.bolt --vocab "$VOCAB"
+    [ -z "$output" ]
+    contains "$stderr" "checkpoint: $RUN/best.safetensors"
+    [ "$(ls -A)" = model.bolt ]
+    succeeds sample model.bolt -n 10 -p Once
+    contains "$output" Once
+    succeeds eval model.bolt "$DATA/valid.txt"
+}
+
+@test "the same model gives the same bytes: from another path, at another time, at any --cpu" {
+    mkdir away
+    cp "$RUN/best.safetensors" away/renamed.safetensors
+    touch -d '2001-01-01' away/renamed.safetensors
+    for embed in f32 f16 q8; do
+        succeeds export "$RUN/best.safetensors" -o one.bolt --vocab "$VOCAB" --embed $embed
+        succeeds export away/renamed.safetensors -o two.bolt --vocab "$VOCAB" --embed $embed --cpu c
+        same one.bolt two.bolt
+    done
+}
+
+@test "a blob made of the exported weights is the blob of the checkpoint: the state does not count" {
+    succeeds export "$RUN" -o w.safetensors --format safetensors
+    succeeds export "$RUN" -o one.bolt --vocab "$VOCAB"
+    succeeds export w.safetensors -o two.bolt --vocab "$VOCAB"
+    same one.bolt two.bolt
+}
+
+@test "standard output takes the file too" {
+    succeeds export "$RUN" -o model.bolt --vocab "$VOCAB"
+    "$BUILD/export" -q "$RUN" -o - --vocab "$VOCAB" > piped.bolt
+    same model.bolt piped.bolt
+}
+
+@test "blob = checkpoint: --verify finds equal losses, and so does eval" {
+    for embed in f32 f16 q8; do
+        succeeds export "$RUN" -o model.bolt --vocab "$VOCAB" --embed $embed --verify "$DATA/valid.txt"
+        contains "$output" "checkpoint loss"
+        contains "$output" "output loss"
+    done
+    succeeds export "$RUN" -o w.safetensors --format safetensors --vocab "$VOCAB" --verify "$DATA/valid.txt"
+    succeeds export "$RUN" -o model.bolt --vocab "$VOCAB" --embed f32 --verify "$DATA/valid.txt" --json
+    [ "$(json_value "$output" equal)" = true ] || flunk "not equal"
+    succeeds eval --json model.bolt "$DATA/valid.txt"
+    loss=$(json_value "$output" loss)
+    succeeds eval --json --vocab "$VOCAB" "$RUN" "$DATA/valid.txt"
+    [ "$(json_value "$output" loss)" = "$loss" ] || flunk "eval: $loss for the blob"
+}
+
+@test "--json reports one object with the fingerprint --info tells" {
+    succeeds export "$RUN" -o model.bolt --vocab "$VOCAB" --json
+    [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ]
+    print=$(json_text "$output" fingerprint)
+    [ ${#print} -eq 16 ] || flunk "fingerprint '$print'"
+    succeeds export --info model.bolt --json
+    [ "$(json_text "$output" fingerprint)" = "$print" ] || flunk "another than '$print'"
+}
+
+@test "-q silences talk, not the losses" {
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB" --verify "$DATA/valid.txt"
+    [ -z "$stderr" ]
+    contains "$output" "output loss"
+}
+
+@test "a directory without best.safetensors gives its newest good step" {
+    cp -r "$RUN" run
+    rm run/best.safetensors
+    printf damaged > run/step-000000099.safetensors
+    succeeds export run -o model.bolt --vocab "$VOCAB"
+    contains "$stderr" "checkpoint: run/step-000000020.safetensors"
+    mkdir empty
+    fails 1 "empty: holds no good checkpoint" export empty -o x.bolt --vocab "$VOCAB"
+}
+
+@test "--info describes every kind of file, for people and as JSON" {
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    succeeds export -q "$RUN" -o w.safetensors --format safetensors
+    while IFS='|' read -r file kind; do
+        succeeds export --info "$file"
+        contains "$output" "$kind"
+        succeeds export --info "$file" --json
+        [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ] || flunk "more than one line"
+        [ "$(json_text "$output" kind)" = "$kind" ] || flunk "$file: expected kind $kind"
+    done <<EOF
+model.bolt|model blob
+$RUN|checkpoint
+$RUN/step-000000020.safetensors|checkpoint
+w.safetensors|weights
+$DATA/train.shard|token shard
+$VOCAB|vocabulary
+EOF
+}
+
+@test "all files of one run carry the same vocabulary fingerprint" {
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    succeeds export --info "$VOCAB" --json
+    want=$(json_text "$output" vocab_fingerprint)
+    [ ${#want} -eq 16 ] || flunk "no fingerprint"
+    for file in model.bolt "$RUN" "$DATA/train.shard" "$DATA/valid.shard"; do
+        succeeds export --info "$file" --json
+        [ "$(json_text "$output" vocab_fingerprint)" = "$want" ] || flunk "$file: another vocabulary"
+    done
+}
+
+@test "--info shows no control bytes of a file's own text" {
+    header=$(printf '{"__metadata__":{"a":"x\\u001b[31mred"}}')
+    { printf '\\%03o\\000\\000\\000\\000\\000\\000\\000' ${#header} | xargs -0 printf '%b'
+      printf '%s' "$header"; } > odd.safetensors
+    succeeds export --info odd.safetensors
+    contains "$output" "red"
+    case $output in *$'\e'*) flunk "an escape came through" ;; esac
+}
+
+@test "--info refuses what is none of ours, or damaged" {
+    printf 'hello there, this is text\n' > text
+    : > nothing
+    fails 1 "text: no file of ours" export --info text
+    fails 1 "nothing: is empty" export --info nothing
+    fails 1 "absent" export --info absent
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    for file in model.bolt "$RUN/best.safetensors" "$DATA/train.shard" "$VOCAB"; do
+        size=$(stat -c %s "$file")
+        head -c $((size - 5)) "$file" > cut.bin
+        fails 1 "cut.bin: " export --info cut.bin
+        [ -z "$output" ]
+    done
+}
+
+@test "wrong usage is exit 2" {
+    fails 2 "no CHECKPOINT" export -o x.bolt
+    fails 2 "more than one CHECKPOINT" export a b -o x.bolt
+    fails 2 "no output file" export "$RUN" --vocab "$VOCAB"
+    fails 2 "--vocab" export "$RUN" -o x.bolt
+    fails 2 "--embed" export "$RUN" -o x.bolt --vocab "$VOCAB" --embed f64
+    fails 2 "--embed" export "$RUN" -o x --format safetensors --embed f32
+    fails 2 "--verify" export "$RUN" -o x --format safetensors --verify t
+    fails 2 "--verify" export "$RUN" -o - --vocab "$VOCAB" --verify t
+    fails 2 "--json" export "$RUN" -o - --vocab "$VOCAB" --json
+    fails 2 "--info stands alone" export "$RUN" --info "$RUN"
+    fails 2 "--cpu" export "$RUN" -o x --vocab "$VOCAB" --cpu vax
+    fails 2 "nonsense" export --nonsense
+    empty_dir .
+}
+
+@test "input that does not fit is one line, exit 1, and nothing is written" {
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    head -c 3000 "$RUN/best.safetensors" > cut.safetensors
+    printf 'some text that is no model\n' > text
+    mkdir out other
+    stories 5 300 > other/train.txt
+    "$BUILD/prep" -q -o other --vocab-size 390 other/train.txt
+    fails 1 "absent" export -q absent -o out/x --vocab "$VOCAB"
+    fails 1 "text: no safetensors file" export -q text -o out/x --vocab "$VOCAB"
+    fails 1 "cut.safetensors: truncated" export -q cut.safetensors -o out/x --vocab "$VOCAB"
+    fails 1 "model.bolt: is a model blob already" export -q model.bolt -o out/x --vocab "$VOCAB"
+    fails 1 "absent.db" export -q "$RUN" -o out/x --vocab absent.db
+    fails 1 "text" export -q "$RUN" -o out/x --vocab text
+    fails 1 "found 390 tokens, expected 400" export -q "$RUN" -o out/x --vocab other/vocab.db
+    "$BUILD/prep" -q -o other --vocab-size 400 other/train.txt
+    fails 1 "not the vocabulary of" export -q "$RUN" -o out/x --vocab other/vocab.db
+    empty_dir out
+}
+
+@test "a full disk or a folder that is not there: an error, and nothing half-written" {
+    fails 1 "/dev/full: " export -q "$RUN" -o /dev/full --vocab "$VOCAB"
+    fails 1 "/dev/full: " export -q "$RUN" -o /dev/full --format safetensors
+    fails 1 "absent/x" export -q "$RUN" -o absent/x --vocab "$VOCAB"
+    fails 1 "absent" export -q "$RUN" -o model.bolt --vocab "$VOCAB" --verify absent
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    run --separate-stderr sh -c '"$1" -q --info "$2" > /dev/full' sh "$BUILD/export" "$RUN"
+    [ "$status" -eq 1 ] || flunk "--info into a full disk"
+    one_error_line export "standard output"
+    fails 1 "/proc/x" export -q "$RUN" -o /proc/x --vocab "$VOCAB" # no one writes there
+}
+
+@test "a read-only folder: an error, and nothing half-written" {
+    [ "$(id -u)" -ne 0 ] || skip "root writes into read-only folders"
+    mkdir closed
+    chmod 555 closed
+    fails 1 "closed/x" export -q "$RUN" -o closed/x --vocab "$VOCAB"
+    empty_dir closed
+}
+
+@test "an output that exists is replaced only by a whole one" {
+    printf 'precious\n' > model.bolt
+    head -c 3000 "$RUN/best.safetensors" > cut.safetensors
+    fails 1 "cut.safetensors" export -q cut.safetensors -o model.bolt --vocab "$VOCAB"
+    [ "$(cat model.bolt)" = precious ]
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    succeeds export --info model.bolt
+}
