@@ -112,7 +112,7 @@ text() {
     for file in vocab.db train.shard valid.shard; do
         same "$in/ref/$file" out/$file
     done
-    [ "$(echo $(ls -A out))" = "train.shard valid.shard vocab.db" ]
+    [ "$(ls -A out | tr "\n" " ")" = "train.shard valid.shard vocab.db " ]
 }
 
 @test "duplicates and empty stories are dropped and counted" {
