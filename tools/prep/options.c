@@ -26,12 +26,12 @@ static const struct cli_option options[] = {
     {"valid", 0, CLI_LIST, &valid, 0, 0, "FILE", "validation stories; may be given many times",
      NULL},
     {"valid-fraction", 0, CLI_REAL, &valid_fraction, 0, 1, "F",
-     "without --valid: share of the stories to hold out, chosen by a\nhash of their text (default "
+     "without --valid: share of the stories to hold out, chosen by a hash of their text (default "
      "0.01)",
      NULL},
     {.name = "Vocabulary", .type = CLI_HEADING},
     {"tokenizer", 0, CLI_CHOICE, &tokenizer, 0, 0, "KIND",
-     "bpe: byte-level BPE learned from the stories; gpt2: the most\nfrequent tokens of GPT-2, the "
+     "bpe: byte-level BPE learned from the stories; gpt2: the most frequent tokens of GPT-2, the "
      "rest unknown (default bpe)",
      tokenizers},
     {"vocab-size", 0, CLI_INT, &vocab_size, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, "N",
@@ -47,13 +47,13 @@ static const struct cli_option options[] = {
     {"keep-duplicates", 0, CLI_FLAG, &keep_duplicates, 0, 0, NULL,
      "keep stories that are exactly equal to an earlier one", NULL},
     {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "form of the text: auto, text, json or jsonl (default auto: told\nby content)",
+     "form of the text: auto, text, json or jsonl (default auto: told by content)",
      corpus_format_names},
     {"field", 0, CLI_TEXT, &field, 0, 0, "NAME",
      "field of a JSON object that holds the story (default story)", NULL},
     {.name = "Machine", .type = CLI_HEADING},
     {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
-     "worker threads; the results do not depend on them (default: the\nprocessors this process may "
+     "worker threads; the results do not depend on them (default: the processors this process may "
      "use)",
      NULL},
 };

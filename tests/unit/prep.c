@@ -1,0 +1,244 @@
+/* The parts of prep: the word table, the set of stories, the spool, batches, and the encoding of
+ * words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "prep/batch.h"
+#include "prep/encode.h"
+#include "prep/spool.h"
+#include "prep/storyset.h"
+#include "text/tokenizer.h"
+
+static void test_words(void **state)
+{
+    (void)state;
+    enum { N = 60000 };
+    struct words w = {0};
+    struct err e;
+    char text[16];
+    uint32_t number;
+    for (int round = 0; round < 2; round++)
+        for (uint32_t i = 0; i < N; i++) {
+            size_t n = (size_t)snprintf(text, sizeof text, "w%u", i);
+            uint64_t hash = hash64(text, n);
+            assert_int_equal(words_find(&w, text, n, hash), round ? i : WORDS_NONE);
+            assert_int_equal(words_add(&w, text, n, hash, &number, &e), 0);
+            assert_int_equal(number, i);
+        }
+    assert_int_equal(w.n, N);
+    for (uint32_t i = 0; i < N; i++) {
+        size_t n = (size_t)snprintf(text, sizeof text, "w%u", i);
+        assert_int_equal(w.items[i].n, n);
+        assert_memory_equal(w.items[i].bytes, text, n);
+        assert_int_equal(w.items[i].count, 0);
+    }
+    /* equal hashes, different words; and one longer than any block */
+    assert_int_equal(words_add(&w, "left", 4, 7, &number, &e), 0);
+    assert_int_equal(words_find(&w, "rite", 4, 7), WORDS_NONE);
+    assert_int_equal(words_add(&w, "rite", 4, 7, &number, &e), 0);
+    assert_int_equal(number, N + 1);
+    char *big = calloc(1, 3 << 20);
+    assert_non_null(big);
+    assert_int_equal(words_add(&w, big, 3 << 20, 8, &number, &e), 0);
+    assert_int_equal(words_find(&w, big, 3 << 20, 8), N + 2);
+    free(big);
+    words_release(&w);
+}
+
+static void test_storyset(void **state)
+{
+    (void)state;
+    struct storyset s = {0};
+    struct err e;
+    bool is_new;
+    assert_false(storyset_has(&s, (struct hash128){1, 2}));
+    for (int round = 0; round < 2; round++)
+        for (uint64_t i = 1; i < 20000; i++) {
+            struct hash128 h = {.low = i % 100, .high = i / 100}; /* the worst of hashes */
+            assert_int_equal(storyset_add(&s, h, &is_new, &e), 0);
+            assert_int_equal(is_new, round == 0);
+            assert_true(storyset_has(&s, h));
+        }
+    assert_int_equal(s.n, 19999);
+    assert_false(storyset_has(&s, (struct hash128){100, 0}));
+    storyset_release(&s);
+    const struct hash128 zero = {0, 0}; /* marks a free slot, and is a hash like any other */
+    assert_int_equal(storyset_add(&s, zero, &is_new, &e), 0);
+    assert_true(is_new && storyset_has(&s, zero));
+    storyset_release(&s);
+}
+
+static void test_spool(void **state)
+{
+    (void)state;
+    enum { STORIES = 3000, MOST = 700 };
+    struct spool s;
+    struct spool_frame f = {0};
+    struct err e;
+    static uint32_t words[MOST];
+    struct rng a, b;
+    rng_seed(&a, 5, 0);
+    b = a;
+    if (spool_init(&s, "/tmp", &e))
+        fail_msg("%s", e.text);
+    for (uint64_t i = 0; i < STORIES; i++) {
+        size_t n = rng_below(&a, MOST);
+        for (size_t k = 0; k < n; k++)
+            words[k] = (uint32_t)rng_u64(&a) >> k % 32;
+        assert_int_equal(spool_add(&s, i, UINT64_MAX - i, words, n, &e), 0);
+    }
+    assert_int_equal(spool_rewind(&s, &e), 0);
+    uint64_t i = 0, n_frames = 0;
+    for (;; n_frames++) {
+        assert_int_equal(spool_read(&s, &f, &e), 0);
+        if (!f.n)
+            break;
+        const unsigned char *p = f.data;
+        for (; p < f.data + f.n; i++) {
+            assert_int_equal(spool_get(&p), i);
+            assert_int_equal(spool_get(&p), UINT64_MAX - i);
+            size_t n = spool_get(&p);
+            assert_int_equal(n, rng_below(&b, MOST));
+            for (size_t k = 0; k < n; k++) {
+                uint32_t word = (uint32_t)rng_u64(&b) >> k % 32;
+                assert_int_equal(spool_get(&p), word);
+            }
+        }
+        assert_ptr_equal(p, f.data + f.n);
+    }
+    assert_int_equal(i, STORIES);
+    assert_true(n_frames > 10);
+    free(f.data);
+    spool_release(&s);
+    assert_int_equal(spool_init(&s, "/nonexistent", &e), -1);
+    assert_non_null(strstr(e.text, "/nonexistent"));
+    spool_release(&s);
+}
+
+static const char *const samples[] = {
+    "Once upon a time, there was a girl's cat.",
+    "  They'll   say \"no!\"\n\nDon't. ",
+    "12 apples and 3rd \xe2\x80\x9cquotes\xe2\x80\x9d \xf0\x9f\x98\x80 caf\xc3\xa9",
+    "",
+    " \t\n ",
+    "''s 'sally x'  \xc2\xa0 y\r\n z"};
+enum { N_SAMPLES = sizeof samples / sizeof samples[0], COPIES = 40 };
+
+/* All stories of a batch, each twice or more, resolved: the same words by the same numbers,
+ * whatever the number of threads. */
+static void process_samples(struct batch *b, struct words *table, int n_threads)
+{
+    struct err e;
+    struct pool *pool = pool_new(n_threads, &e);
+    assert_non_null(pool);
+    for (int round = 0; round < 2; round++) { /* the second finds all words in the table */
+        batch_clear(b);
+        for (size_t i = 0; i < (size_t)N_SAMPLES * COPIES; i++)
+            assert_int_equal(
+                batch_add(b, samples[i % N_SAMPLES], strlen(samples[i % N_SAMPLES]), &e), 0);
+        assert_int_equal(batch_process(b, pool, VOCAB_NORM_NFC, table, &e), 0);
+        for (size_t i = 0; i < b->n_stories; i++)
+            assert_int_equal(batch_resolve(&b->stories[i], table, &e), 0);
+    }
+    pool_free(pool);
+}
+
+static void test_batch(void **state)
+{
+    (void)state;
+    struct words tables[2] = {{0}, {0}};
+    struct batch *b = calloc(2, sizeof *b);
+    assert_non_null(b);
+    process_samples(&b[0], &tables[0], 1);
+    process_samples(&b[1], &tables[1], 3);
+    assert_int_equal(tables[0].n, tables[1].n);
+    for (size_t i = 0; i < b[0].n_stories; i++) {
+        const struct batch_story *x = &b[0].stories[i], *y = &b[1].stories[i];
+        assert_int_equal(x->n_words, y->n_words);
+        assert_int_equal(x->hash.low, y->hash.low);
+        assert_memory_equal(x->words, y->words, x->n_words * sizeof *x->words);
+        size_t n_bytes = 0;
+        for (size_t k = 0; k < x->n_words; k++)
+            n_bytes += tables[0].items[x->words[k]].n;
+        assert_int_equal(n_bytes, x->n_bytes);
+        assert_int_equal(x->n_bytes == 0, i % N_SAMPLES == 3 || i % N_SAMPLES == 4);
+    }
+    for (int i = 0; i < 2; i++) {
+        batch_release(&b[i]);
+        words_release(&tables[i]);
+    }
+    free(b);
+}
+
+/* Words encoded one by one are the story encoded as a whole. */
+static void test_words_are_enough(void **state)
+{
+    (void)state;
+    struct err e;
+    struct words table = {0};
+    struct batch *b = calloc(1, sizeof *b);
+    struct pool *pool = pool_new(2, &e);
+    assert_true(b && pool);
+    process_samples(b, &table, 2);
+    struct vocab v;
+    for (uint32_t i = 0; i < table.n; i++)
+        table.items[i].count = 1 + i % 3;
+    const struct pretokens words = {.items = table.items, .n = table.n, .n_stories = 9};
+    if (bpetrain_run(&v, &words, 300, VOCAB_NORM_NFC, &e))
+        fail_msg("%s", e.text);
+    struct encode_words encoded;
+    assert_int_equal(encode_words(&encoded, &v, &table, pool, &e), 0);
+    struct tokenizer *t = tokenizer_new(&v, &e);
+    struct tokenizer_cache *cache = tokenizer_cache_new(&e);
+    assert_true(t && cache);
+    struct text_buf text = {0};
+    struct token_buf whole = {0};
+    for (size_t i = 0; i < N_SAMPLES; i++) {
+        struct normalize_stats stats = {0};
+        size_t n_chars, at = 0;
+        whole.n = 0;
+        assert_int_equal(normalize_text(VOCAB_NORM_NFC, samples[i], strlen(samples[i]), &text,
+                                        &n_chars, &stats, &e),
+                         0);
+        assert_int_equal(tokenizer_encode(t, cache, text.data, text.n, &whole, &e), 0);
+        for (size_t k = 0; k < b->stories[i].n_words; k++) {
+            uint32_t word = b->stories[i].words[k];
+            for (uint64_t id = encoded.starts[word]; id < encoded.starts[word + 1]; id++, at++) {
+                assert_true(at < whole.n);
+                assert_int_equal(encoded.ids[id], whole.ids[at]);
+            }
+        }
+        assert_int_equal(at, whole.n);
+    }
+    free(text.data);
+    free(whole.ids);
+    tokenizer_cache_free(cache);
+    tokenizer_free(t);
+    encode_words_release(&encoded);
+    vocab_release(&v);
+    batch_release(b);
+    free(b);
+    words_release(&table);
+    pool_free(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_storyset),
+        cmocka_unit_test(test_spool),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_words_are_enough),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
