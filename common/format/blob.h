@@ -1,4 +1,5 @@
-/* blob.h - model.bolt: one self-contained, mmap-able file of a packed model. Specification: BLOB.md.
+/* blob.h - model.bolt: one self-contained, mmap-able file of a packed model. Specification:
+ * BLOB.md.
  *
  * Config, tokenizer and weights. Ternary tensors hold 4 weights a byte, row-major, rows padded to
  * whole bytes: column c of a row is bits 2*(c%4).. of byte c/4; codes 0, 1, 2 mean -1, 0, +1; 3 is
@@ -11,7 +12,11 @@
 #include "text/vocab.h"
 
 enum { BLOB_VERSION = 1 };
-enum blob_embed { BLOB_EMBED_F32, BLOB_EMBED_F16, BLOB_EMBED_Q8 /* int8 with one f32 scale a row */ };
+enum blob_embed {
+    BLOB_EMBED_F32,
+    BLOB_EMBED_F16,
+    BLOB_EMBED_Q8 /* int8 with one f32 scale a row */
+};
 extern const char *const blob_embed_names[3]; /* "f32", "f16", "q8" */
 
 /* One tensor as it stands in the file; data 64-byte aligned inside the map. */

@@ -1,8 +1,8 @@
 /* safetensors.h - the safetensors container, read and written.
  *
- * Format: https://github.com/huggingface/safetensors#format: 8-byte little-endian header length, JSON
- * header, raw little-endian data. Ours begin the data on a multiple of 64 bytes (the header is padded
- * with spaces); readers must not expect alignment of others. */
+ * Format: https://github.com/huggingface/safetensors#format: 8-byte little-endian header length,
+ * JSON header, raw little-endian data. Ours begin the data on a multiple of 64 bytes (the header is
+ * padded with spaces); readers must not expect alignment of others. */
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 

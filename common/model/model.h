@@ -5,8 +5,9 @@
 #include "dims/dims.h"
 #include "kern/kern.h"
 
-/* A packed ternary matrix, layout as in the blob: row r begins at codes + r * DIV_UP(cols, 4); column
- * c is bits 2*(c%4).. of byte c/4; code 0, 1, 2 means -1, 0, +1. weight = alpha * (code - 1). */
+/* A packed ternary matrix, layout as in the blob: row r begins at codes + r * DIV_UP(cols, 4);
+ * column c is bits 2*(c%4).. of byte c/4; code 0, 1, 2 means -1, 0, +1. weight = alpha * (code -
+ * 1). */
 struct model_tern {
     const uint8_t *codes;
     size_t rows;
@@ -15,13 +16,13 @@ struct model_tern {
 };
 
 struct model_block {
-    const float *norm1;       /* [D] */
-    struct model_tern up;     /* [2D][D], rows 0..D-1 gate, D..2D-1 value */
-    const float *conv;        /* [D][K] */
-    struct model_tern down;   /* [D][D] */
-    const float *norm2;       /* [D] */
-    struct model_tern gate;   /* [H][D] */
-    struct model_tern ffn_up; /* [H][D] */
+    const float *norm1;         /* [D] */
+    struct model_tern up;       /* [2D][D], rows 0..D-1 gate, D..2D-1 value */
+    const float *conv;          /* [D][K] */
+    struct model_tern down;     /* [D][D] */
+    const float *norm2;         /* [D] */
+    struct model_tern gate;     /* [H][D] */
+    struct model_tern ffn_up;   /* [H][D] */
     struct model_tern ffn_down; /* [D][H] */
 };
 
@@ -33,17 +34,17 @@ struct model {
     void *storage; /* owned; NULL when everything points elsewhere */
 };
 
-/* Builds from a parameter array of master weights: quantises (tern.h) and packs the ternary tensors,
- * copies the rest. With `ternary` the linear weights are already alpha * {-1,0,1} and are only packed;
- * a tensor that holds another value is an error. */
+/* Builds from a parameter array of master weights: quantises (tern.h) and packs the ternary
+ * tensors, copies the rest. With `ternary` the linear weights are already alpha * {-1,0,1} and are
+ * only packed; a tensor that holds another value is an error. */
 MUST_USE int model_from_params(struct model *m, const struct dims *d, const float *params,
                                bool ternary, const struct kern *k, struct err *e);
 
 /* Expands into a parameter array of dims_n_floats: ternary tensors as alpha * (code - 1). */
 void model_to_params(const struct model *m, float *params);
 
-/* Where a tensor stands in the model: its floats, NULL for a ternary kind; its packed matrix, NULL for
- * the others. The block is ignored outside the blocks. */
+/* Where a tensor stands in the model: its floats, NULL for a ternary kind; its packed matrix, NULL
+ * for the others. The block is ignored outside the blocks. */
 const float **model_floats(struct model *m, enum tensor_kind kind, int block);
 struct model_tern *model_ternary(struct model *m, enum tensor_kind kind, int block);
 
