@@ -18,8 +18,8 @@ struct splitter {
 
 static const struct splitter splitters[] = {
     [CORPUS_TEXT] = {textsplit_feed, textsplit_finish},
-    [CORPUS_JSON] = {jsonsplit_array_feed, jsonsplit_array_finish},
-    [CORPUS_JSONL] = {jsonsplit_lines_feed, jsonsplit_lines_finish},
+    [CORPUS_JSON] = {jsonarray_feed, jsonarray_finish},
+    [CORPUS_JSONL] = {jsonlines_feed, jsonlines_finish},
 };
 
 static size_t skip_space(const char *data, size_t n, size_t i)

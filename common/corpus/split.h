@@ -36,13 +36,24 @@ void split_release(struct split *s);
 MUST_USE int textsplit_feed(struct split *s, const char *data, size_t n, struct err *e);
 MUST_USE int textsplit_finish(struct split *s, struct err *e);
 
+/* White space of JSON. */
+static inline bool split_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* One complete JSON object, by way of jansson: its field to the caller, and one more in n_done.
+ * `kind` is "line" or "element", for messages. */
+MUST_USE int jsonstory_take(struct split *s, const char *text, size_t n, const char *kind,
+                            struct err *e);
+
 /* A JSON array of objects; bytes outside of the elements are checked, elements go to jansson one by
  * one. */
-MUST_USE int jsonsplit_array_feed(struct split *s, const char *data, size_t n, struct err *e);
-MUST_USE int jsonsplit_array_finish(struct split *s, struct err *e);
+MUST_USE int jsonarray_feed(struct split *s, const char *data, size_t n, struct err *e);
+MUST_USE int jsonarray_finish(struct split *s, struct err *e);
 
 /* JSON lines: an object a line, blank lines passed over, the last line's end may be missing. */
-MUST_USE int jsonsplit_lines_feed(struct split *s, const char *data, size_t n, struct err *e);
-MUST_USE int jsonsplit_lines_finish(struct split *s, struct err *e);
+MUST_USE int jsonlines_feed(struct split *s, const char *data, size_t n, struct err *e);
+MUST_USE int jsonlines_finish(struct split *s, struct err *e);
 
 #endif
