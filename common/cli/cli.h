@@ -93,6 +93,7 @@ struct cli_progress {
     const char *label;
     double start; /* seconds, monotonic */
     double last;
+    double first; /* share that was done before the start (a run resumed); 0 unless set after it */
     bool terminal;
     bool shown;
 };

@@ -62,7 +62,8 @@ void cli_progress_update(struct cli_progress *p, double share, const char *detai
     char line[512];
     char eta[32];
     if (share >= 0) {
-        double left = share > 0 ? (now - p->start) * (1 - MIN(share, 1)) / share : -1;
+        double done = share - p->first;
+        double left = done > 0 ? (now - p->start) * (1 - MIN(share, 1)) / done : -1;
         snprintf(line, sizeof line, "%s: %.1f%%, ETA %s%s%s", p->label, 100 * MIN(share, 1),
                  cli_duration_text(eta, left), *detail ? ", " : "", detail);
     } else {

@@ -72,13 +72,19 @@ MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const flo
 
 /* Path (dir included) of the newest step-%09d.safetensors in dir that opens and checks clean,
  * damaged ones passed over (the fault of each in *skipped, one a line, which the caller frees; may
- * be NULL on return). *path is NULL when there is none; the caller frees it. */
+ * be NULL on return); without any, best.safetensors. *path is NULL when there is none; the caller
+ * frees it. */
 MUST_USE int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e);
 
-/* Deletes all but the newest `keep` step-*.safetensors (0 keeps all). */
-MUST_USE int ckpt_prune(const char *dir, size_t keep, struct err *e);
+/* Deletes all but the newest `keep` (0 keeps all) of the step-*.safetensors up to `step`, the one
+ * just written. Later ones, which only a damaged file passed over can be, do not count. */
+MUST_USE int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e);
 
-/* True if dir holds any step-*.safetensors. */
+/* True if dir holds any step-*.safetensors or best.safetensors. */
 bool ckpt_any(const char *dir);
+
+/* Deletes the temporaries that a killed writer of checkpoints left in dir. Nobody else may be
+ * writing there. */
+void ckpt_remove_strays(const char *dir);
 
 #endif

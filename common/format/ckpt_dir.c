@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,13 @@ static int try_path(const char *path, char **skipped, struct err *e)
     return skipped ? append_line(skipped, fault.text, e) : 0;
 }
 
+/* best.safetensors of dir; the caller frees it, NULL when out of memory. */
+static char *best_of(const char *dir)
+{
+    char *path;
+    return asprintf(&path, "%s/best.safetensors", dir) < 0 ? NULL : path;
+}
+
 int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
 {
     struct steps steps;
@@ -112,9 +120,12 @@ int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
     if (list_steps(dir, &steps, e))
         return -1;
     int found = 0;
-    for (size_t i = 0; i < steps.n && found == 0; i++) {
-        char *candidate = path_of(dir, steps.items[i]);
-        found = candidate ? try_path(candidate, skipped, e) : err_set(e, "out of memory");
+    for (size_t i = 0; i <= steps.n && found == 0; i++) {
+        char *candidate = i < steps.n ? path_of(dir, steps.items[i]) : best_of(dir);
+        if (!candidate)
+            found = err_set(e, "out of memory");
+        else if (i < steps.n || access(candidate, F_OK) == 0)
+            found = try_path(candidate, skipped, e);
         if (found > 0)
             *path = candidate;
         else
@@ -124,7 +135,7 @@ int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
     return found < 0 ? -1 : 0;
 }
 
-int ckpt_prune(const char *dir, size_t keep, struct err *e)
+int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e)
 {
     struct steps steps;
     if (keep == 0)
@@ -132,7 +143,10 @@ int ckpt_prune(const char *dir, size_t keep, struct err *e)
     if (list_steps(dir, &steps, e))
         return -1;
     int rc = 0;
-    for (size_t i = keep; i < steps.n && rc == 0; i++) {
+    size_t n_kept = 0;
+    for (size_t i = 0; i < steps.n && rc == 0; i++) {
+        if (steps.items[i] > step || n_kept++ < keep)
+            continue;
         char *path = path_of(dir, steps.items[i]);
         if (!path)
             rc = err_set(e, "out of memory");
@@ -150,7 +164,28 @@ bool ckpt_any(const char *dir)
     struct err ignored;
     if (list_steps(dir, &steps, &ignored))
         return false;
-    bool any = steps.n > 0;
+    char *best = best_of(dir);
+    bool any = steps.n > 0 || (best && access(best, F_OK) == 0);
+    free(best);
     free(steps.items);
     return any;
+}
+
+/* ".step-000000020.safetensors.a1b2c3.tmp": what file_out names the output in the making. */
+static bool is_stray(const char *name)
+{
+    bool ours = strncmp(name, ".step-", 6) == 0 || strncmp(name, ".best.", 6) == 0;
+    const char *rest = strstr(name, ".safetensors.");
+    return ours && rest && fnmatch(".safetensors.??????.tmp", rest, 0) == 0;
+}
+
+void ckpt_remove_strays(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *entry; (entry = readdir(d));)
+        if (is_stray(entry->d_name) && unlinkat(dirfd(d), entry->d_name, 0) != 0)
+            break; /* only space is lost */
+    closedir(d);
 }

@@ -361,22 +361,65 @@ static void test_folder(void **state)
     free(path);
     free(skipped);
     size_t before = scratch_count();
-    assert_int_equal(ckpt_prune(scratch_dir(), 0, &e), 0);
+    assert_int_equal(ckpt_prune(scratch_dir(), 1000000000, 0, &e), 0);
     assert_int_equal(scratch_count(), before);
-    assert_int_equal(ckpt_prune(scratch_dir(), 2, &e), 0);
+    assert_int_equal(ckpt_prune(scratch_dir(), 19, 1, &e), 0); /* none later than 19 counts */
+    assert_int_equal(scratch_count(), before);
+    assert_int_equal(ckpt_prune(scratch_dir(), 1000000000, 1, &e), 0);
     assert_int_equal(scratch_count(), before - 2);
     assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
     assert_string_equal(path, scratch_path("step-1000000000.safetensors"));
     free(path);
 }
 
+static void test_folder_with_best_alone(void **state)
+{
+    (void)state;
+    struct err e;
+    char *path;
+    save(scratch_path("best.safetensors"));
+    assert_true(ckpt_any(scratch_dir()));
+    assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
+    assert_string_equal(path, scratch_path("best.safetensors"));
+    free(path);
+    save(scratch_path("step-000000001.safetensors"));
+    assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
+    assert_string_equal(path, scratch_path("step-000000001.safetensors"));
+    free(path);
+    assert_int_equal(remove(scratch_path("best.safetensors")), 0);
+    assert_int_equal(remove(scratch_path("step-000000001.safetensors")), 0);
+}
+
+static void test_strays(void **state)
+{
+    (void)state;
+    size_t before = scratch_count();
+    scratch_write(scratch_path(".step-000000001.safetensors.a0b1c2.tmp"), "x", 1);
+    scratch_write(scratch_path(".best.safetensors.zz1234.tmp"), "x", 1);
+    ckpt_remove_strays(scratch_dir());
+    assert_int_equal(scratch_count(), before);
+    scratch_write(scratch_path(".mine.safetensors.a0b1c2.tmp"), "x", 1);
+    scratch_write(scratch_path(".step-1.safetensors.tmp"), "x", 1);
+    ckpt_remove_strays(scratch_dir());
+    assert_int_equal(scratch_count(), before + 2);
+    ckpt_remove_strays("/nonexistent");
+    assert_int_equal(remove(scratch_path(".mine.safetensors.a0b1c2.tmp")), 0);
+    assert_int_equal(remove(scratch_path(".step-1.safetensors.tmp")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_folder),          cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_weights_alone),
-        cmocka_unit_test(test_bad_metadata),    cmocka_unit_test(test_bad_tensors),
-        cmocka_unit_test(test_foreign_weights), cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_folder_with_best_alone),
+        cmocka_unit_test(test_strays),
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_weights_alone),
+        cmocka_unit_test(test_bad_metadata),
+        cmocka_unit_test(test_bad_tensors),
+        cmocka_unit_test(test_foreign_weights),
+        cmocka_unit_test(test_truncation),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,11 +1,11 @@
 #include "train/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -28,21 +28,18 @@ static size_t good_prefix(const char *text, size_t n, uint64_t last_step)
     return at;
 }
 
-static int cut(const char *path, uint64_t last_step, struct err *e)
+/* Drops what lies beyond last_step. */
+static int cut(struct log *l, uint64_t last_step, struct err *e)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : err_errno(e, "%s", path);
     char *text = NULL;
     size_t n = 0;
-    int code = file_read_fd(fd, path, (size_t)1 << 32, &text, &n, e);
+    int code = file_read_fd(fileno(l->file), l->path, (size_t)1 << 32, &text, &n, e);
     if (code == 0) {
         size_t keep = good_prefix(text, n, last_step);
-        if (keep < n && ftruncate(fd, (off_t)keep) != 0)
-            code = err_errno(e, "%s", path);
+        if (keep < n && ftruncate(fileno(l->file), (off_t)keep) != 0)
+            code = err_errno(e, "%s: cannot shorten", l->path);
     }
     free(text);
-    close(fd);
     return code;
 }
 
@@ -53,10 +50,15 @@ int log_open(struct log *l, const char *dir, uint64_t last_step, struct err *e)
         l->path = NULL;
         return err_set(e, "out of memory");
     }
-    if (cut(l->path, last_step, e))
-        return -1;
-    l->file = fopen(l->path, "ae");
-    return l->file ? 0 : err_errno(e, "%s", l->path);
+    l->file = fopen(l->path, "a+e");
+    if (!l->file)
+        err_errno(e, "%s: cannot open for writing", l->path);
+    else if (flock(fileno(l->file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        err_set(e, "%s: another run is writing to this folder", l->path);
+    else if (cut(l, last_step, e) == 0)
+        return 0;
+    log_close(l);
+    return -1;
 }
 
 static void put(FILE *out, const struct log_report *r)
@@ -85,11 +87,18 @@ int log_write(struct log *l, const struct log_report *r, struct err *e)
 {
     put(l->file, r);
     if (fflush(l->file) != 0)
-        return err_errno(e, "%s", l->path);
+        return err_errno(e, "%s: cannot write", l->path);
     if (cli.json) {
         put(stdout, r);
         fflush(stdout);
     }
+    return 0;
+}
+
+int log_sync(struct log *l, struct err *e)
+{
+    if (fsync(fileno(l->file)) != 0 && errno != EINVAL) /* EINVAL: not a regular file */
+        return err_errno(e, "%s: cannot write", l->path);
     return 0;
 }
 

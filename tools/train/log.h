@@ -30,11 +30,15 @@ struct log {
     char *path; /* owned */
 };
 
-/* Opens dir/log.jsonl for appending, lines beyond last_step dropped. */
+/* Opens dir/log.jsonl for appending, lines beyond last_step dropped. The file is locked until
+ * log_close, so that two runs never share a folder; a lock held by another is an error. */
 MUST_USE int log_open(struct log *l, const char *dir, uint64_t last_step, struct err *e);
 
 /* Appends a line and flushes it; also to stdout with --json. */
 MUST_USE int log_write(struct log *l, const struct log_report *r, struct err *e);
+
+/* Makes what was written last through a power failure. */
+MUST_USE int log_sync(struct log *l, struct err *e);
 void log_close(struct log *l);
 
 #endif
