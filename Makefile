@@ -13,6 +13,7 @@ OUT_release := build
 OUT_debug := build/debug
 OUT_asan := build/asan
 OUT_tsan := build/tsan
+OUT_fuzz := build/fuzz
 OUT := $(OUT_$(CONFIG))
 OBJ := $(OUT)/obj
 
@@ -20,6 +21,7 @@ OPT_release := -O2
 OPT_debug := -O0
 OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 OPT := $(OPT_$(CONFIG))
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -38,13 +40,16 @@ MODULE_LIBS := $(MODULES:%=$(OUT)/lib/lib%.a)
 TOOL_LIBS := $(TOOLS:%=$(OUT)/lib/libtool-%.a)
 PROGRAMS := $(TOOLS:%=$(OUT)/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
 CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
-.PHONY: all tests
+.PHONY: all tests fuzzers
 all: $(PROGRAMS) ## the five programs, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories ## the test programs, in build/tests/ (without running them)
+
+fuzzers: $(FUZZERS)
 
 # Commands are announced in short; V=1 shows them whole.
 Q := $(if $(V),,@)
@@ -80,6 +85,12 @@ $(OUT)/tests/kcheck: $(OBJ)/tests/kern/kcheck.o $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+ifeq ($(CONFIG),fuzz)
+$(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(MODULE_LIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+endif
 
 # The story generator of the demo and the tests.
 $(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/lib/libbase.a

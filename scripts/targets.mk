@@ -95,18 +95,13 @@ tsan: ## the unit tests under ThreadSanitizer
 	@BUILD=$(OUT_tsan) tests/run unit
 
 # Every tests/fuzz/NAME.c is a libFuzzer target; SECONDS is the time each one gets.
-FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_FLAGS := -g -O1 -fsanitize=address,undefined
 fuzz: ## feed the readers of files with damaged ones (SECONDS=60 for each)
 	@scripts/deps build lint
-	@$(SUBMAKE) -j$(JOBS) $(FUZZERS)
-	@for f in $(FUZZERS); do echo "$$f"; mkdir -p $$f.corpus; \
-		$$f -max_total_time=$(or $(SECONDS),60) -print_final_stats=0 -verbosity=0 $$f.corpus || exit 1; done
-build/fuzz/%: tests/fuzz/%.c $(wildcard common/*/*.c common/*/*.h)
-	@mkdir -p $(@D)
-	$(SAY) FUZZ $@
-	$(Q)clang $(filter-out $(OPT),$(BASE_CFLAGS)) $(FUZZ_FLAGS) -fsanitize=fuzzer -mavx2 -mfma -mf16c -o $@ $< \
-		$(filter-out %avx512.c,$(wildcard common/*/*.c)) $(LIBS)
+	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
+	@$(SUBMAKE) -j$(JOBS) CONFIG=fuzz CC=clang fuzzers
+	@scripts/fuzz-seeds $(OUT) $(OUT_fuzz)
+	@cd $(OUT_fuzz) && for f in $(notdir $(FUZZERS)); do echo "fuzz: $$f"; \
+		./$$f -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=4096 -verbosity=0 $$f.corpus || exit 1; done
 
 lint: ## formatting, shell scripts and man pages
 	@scripts/deps build lint

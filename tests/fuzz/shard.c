@@ -1,0 +1,39 @@
+/* Any bytes as a shard: refused with a sentence, or a shard whose every promise holds. The hashes
+ * are put right first, or nothing would come past them. */
+#include "fuzz/fuzz.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/le.h"
+#include "format/shard.h"
+
+enum { HEADER = 128, PAYLOAD_HASH = 96, HEADER_CHECK = 120 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    unsigned char *copy = malloc(n + 1);
+    struct shard s = {0};
+    struct err e;
+
+    if (copy == NULL)
+        abort();
+    memcpy(copy, data, n);
+    if (n >= HEADER) {
+        le_put64(copy + PAYLOAD_HASH, hash64(copy + HEADER, n - HEADER));
+        le_put64(copy + HEADER_CHECK, hash64(copy, HEADER_CHECK));
+    }
+    struct fuzz_file f = fuzz_open(copy, n);
+    if (shard_open(&s, f.path, &e) == 0) {
+        for (uint64_t i = 0; i < s.n_stories; i++)
+            if (s.stories[i] >= s.stories[i + 1] || s.tokens[s.stories[i + 1] - 1] != 3)
+                abort();
+        for (uint64_t i = 0; i < s.n_tokens; i++)
+            if (s.tokens[i] >= s.vocab_size)
+                abort();
+        shard_close(&s);
+    }
+    fuzz_close(&f);
+    free(copy);
+    return 0;
+}
