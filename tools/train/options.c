@@ -20,8 +20,8 @@ static struct options given = {
 
 static const char *const precisions[] = {"auto", "f32", NULL};
 
-static const double HUGE_COUNT =
-    1e15; /* exact in a double, and more than any run has of anything */
+/* Exact in a double, and more than any run has of anything. */
+static const double HUGE_COUNT = 1e15;
 
 static const struct cli_option table[] = {
     {.name = "Data and budget", .type = CLI_HEADING},
@@ -30,10 +30,10 @@ static const struct cli_option table[] = {
     {"steps", 0, CLI_INT, &given.steps, 1, HUGE_COUNT, "N", "stop after N optimiser steps", NULL},
     {"epochs", 0, CLI_INT, &given.epochs, 1, 1e9, "N",
      "stop after N passes over the data, unless --steps is given (default 10)", NULL},
-    {"hours", 0, CLI_REAL, &given.hours, 1e-6, 1e6, "H",
-     "stop after H hours, counted over all resumes; the learning rate decays by the clock or by "
-     "the "
-     "steps, whichever is further",
+    {"hours", 0, CLI_REAL, &given.hours, 0, 1e6, "H",
+     "stop after H hours, counted over all resumes; 0 never (the default). The learning rate "
+     "decays "
+     "by the steps' or the clock's share, whichever is larger",
      NULL},
     {.name = "Model", .type = CLI_HEADING},
     {"small", 0, CLI_FLAG, &given.small, 0, 0, NULL,
@@ -88,7 +88,7 @@ static const struct cli_option table[] = {
     {"cpu", 0, CLI_TEXT, &given.cpu, 0, 0, "LEVEL",
      "instruction set: auto, c, avx2 or avx512 (default auto)", NULL},
     {"precision", 0, CLI_CHOICE, &given.precision, 0, 0, NULL,
-     "arithmetic of the products (default auto, which is f32)", precisions},
+     "arithmetic of the products: f32 (the default, auto, is f32)", precisions},
 };
 
 static const struct cli_tool tool = {
@@ -96,6 +96,7 @@ static const struct cli_tool tool = {
     .synopsis = "[options] --data DIR",
     .summary = "Trains a ternary language model on the shards made by prep.",
     .epilog =
+        "Examples:\n"
         "  train --data data --small --hours 2\n"
         "  train --data data --resume\n\n"
         "SIGINT and SIGTERM finish the step and write a checkpoint; --resume goes on from it.\n",
@@ -117,9 +118,4 @@ void options_parse(struct options *o, int argc, char **argv)
     if (given.resume && given.init_from)
         cli_usage("--resume and --init-from exclude each other");
     *o = given;
-}
-
-bool options_budget_given(void)
-{
-    return cli_given("steps") || cli_given("epochs") || cli_given("hours");
 }

@@ -36,8 +36,4 @@ struct options {
 /* Parses argv into o; exits on --help, --version and usage errors. */
 void options_parse(struct options *o, int argc, char **argv);
 
-/* Where the budget, when none is given, comes from: true if --steps, --epochs or --hours was given.
- */
-bool options_budget_given(void);
-
 #endif

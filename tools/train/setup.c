@@ -2,18 +2,17 @@
  */
 #include "train/trainer.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "format/vocabdb.h"
+#include "train/choose.h"
 #include "train/init.h"
+#include "train/resume.h"
 
-enum { LARGE_CPUS = 8, STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
-static const uint64_t LARGE_MEMORY = (uint64_t)32 * 1000 * 1000 * 1000;
-static const double FLASHLM_MIN_LR = 1e-5;
+enum { STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
@@ -80,195 +79,6 @@ static int check_length(const struct trainer *t, struct err *e)
     return 0;
 }
 
-/* ---- model ----------------------------------------------------------------------------------- */
-
-/* The model the options ask for, `base` being what they leave open. */
-static int choose_dims(struct dims *d, const struct options *o, const struct dims *base,
-                       struct err *e)
-{
-    *d = *base;
-    if (o->small)
-        dims_small(d, base->V);
-    if (o->large)
-        dims_large(d, base->V);
-    d->D = o->dim ? (int)o->dim : d->D;
-    d->L = o->blocks ? (int)o->blocks : d->L;
-    d->H = o->hidden ? (int)o->hidden : d->H;
-    d->K = o->kernel ? (int)o->kernel : d->K;
-    d->T = o->seq_len ? (int)o->seq_len : d->T;
-    if (o->dilation && dims_parse_dilation(d, o->dilation, e))
-        return -1;
-    return dims_check(d, e);
-}
-
-static bool machine_is_large(void)
-{
-    return cpu_count() >= LARGE_CPUS && cpu_memory() >= LARGE_MEMORY;
-}
-
-static int fresh_model(struct trainer *t, struct err *e)
-{
-    struct options *o = &t->options;
-    struct dims base;
-    if (!o->small && !o->large && machine_is_large())
-        o->large = true;
-    dims_small(&base, (int)t->train.vocab_size);
-    struct optim_options q = optim_defaults();
-    t->state = (struct ckpt_state){
-        .best_loss = INFINITY,
-        .seed = (uint64_t)o->seed,
-        .batch = (uint64_t)o->batch,
-        .accum = o->accum   ? (uint64_t)o->accum
-                 : o->large ? 2
-                            : 1,
-        .lr = o->lr > 0  ? o->lr
-              : o->large ? 3e-3
-                         : 4e-3,
-        .min_lr = FLASHLM_MIN_LR,
-        .weight_decay = q.weight_decay,
-        .beta1 = q.beta1,
-        .beta2 = q.beta2,
-        .adam_eps = q.eps,
-        .clip = q.clip,
-    };
-    return choose_dims(&t->dims, o, &base, e);
-}
-
-static int differs(const char *name, double given, double had, const char *path, struct err *e)
-{
-    if (given == had)
-        return 0;
-    return err_set(e, "--%s %g does not match %s, which has %g; a resumed run cannot change it",
-                   name, given, path, had);
-}
-
-/* A resumed run goes on with the checkpoint's own settings; what the options say must agree. */
-static int check_same(const struct options *o, const struct ckpt_state *s, const char *path,
-                      struct err *e)
-{
-    if ((cli_given("batch") && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
-        (cli_given("accum") && differs("accum", (double)o->accum, (double)s->accum, path, e)) ||
-        (cli_given("seed") && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
-        (cli_given("lr") && differs("lr", o->lr, s->lr, path, e)))
-        return -1;
-    return 0;
-}
-
-static int check_model(const struct trainer *t, const struct dims *had, const char *path,
-                       struct err *e)
-{
-    struct dims d;
-    if (choose_dims(&d, &t->options, had, e))
-        return -1;
-    if (differs("dim", d.D, had->D, path, e) || differs("blocks", d.L, had->L, path, e) ||
-        differs("hidden", d.H, had->H, path, e) || differs("kernel", d.K, had->K, path, e) ||
-        differs("seq-len", d.T, had->T, path, e))
-        return -1;
-    char a[512];
-    char b[512];
-    dims_dilation_text(&d, a, sizeof a);
-    dims_dilation_text(had, b, sizeof b);
-    if (strcmp(a, b) != 0)
-        return err_set(e, "--dilation %s does not match %s, which has %s", a, path, b);
-    return 0;
-}
-
-static int same_fingerprint(const char *what, uint64_t found, uint64_t expected, const char *path,
-                            struct err *e)
-{
-    if (found == expected)
-        return 0;
-    return err_set(e, "%s: trained with another %s (found %016llx, this data has %016llx)", path,
-                   what, (unsigned long long)expected, (unsigned long long)found);
-}
-
-static int check_data(const struct trainer *t, const struct ckpt_state *s, const char *path,
-                      struct err *e)
-{
-    if (same_fingerprint("vocabulary", t->train.vocab_fingerprint, s->vocab_fingerprint, path, e) ||
-        same_fingerprint("training shard", t->train.fingerprint, s->train_fingerprint, path, e))
-        return -1;
-    bool both = t->options.eval_every && s->valid_fingerprint;
-    return both ? same_fingerprint("validation shard", t->valid.fingerprint, s->valid_fingerprint,
-                                   path, e)
-                : 0;
-}
-
-static int find_checkpoint(struct trainer *t, struct err *e)
-{
-    const char *dir = t->options.save_dir;
-    if (t->options.resume[0]) {
-        t->resumed_from = strdup(t->options.resume);
-        return t->resumed_from ? 0 : err_set(e, "out of memory");
-    }
-    char *skipped = NULL;
-    int code = ckpt_newest(dir, &t->resumed_from, &skipped, e);
-    if (skipped)
-        cli_warn("passed over damaged checkpoints: %s", skipped);
-    free(skipped);
-    if (code == 0 && !t->resumed_from)
-        return err_set(e, "%s: no checkpoint to resume from", dir);
-    return code;
-}
-
-/* A checkpoint is a file like any other: its state must make sense before it is used. */
-static int check_state(const struct ckpt_state *s, const char *path, struct err *e)
-{
-    bool sizes = s->batch >= 1 && s->batch <= 65536 && s->accum >= 1 && s->accum <= 65536;
-    bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->progress >= 0 &&
-                 s->progress <= 1 && s->elapsed >= 0 && s->elapsed < 1e12 && s->budget_hours >= 0 &&
-                 s->budget_steps > 0;
-    bool moments = s->beta1 >= 0 && s->beta1 < 1 && s->beta2 >= 0 && s->beta2 < 1 &&
-                   s->adam_eps > 0 && s->clip >= 0 && s->weight_decay >= 0;
-    bool generators = (s->rng[0] | s->rng[1] | s->rng[2] | s->rng[3]) &&
-                      (s->sample_rng[0] | s->sample_rng[1] | s->sample_rng[2] | s->sample_rng[3]);
-    if (sizes && rates && moments && generators)
-        return 0;
-    return err_set(e, "%s: the state of its run is out of range (%s)", path,
-                   !sizes     ? "batch or accum_steps"
-                   : !rates   ? "lr, progress, elapsed or budget"
-                   : !moments ? "optimiser settings"
-                              : "random number generators");
-}
-
-static int resumed_model(struct trainer *t, struct ckpt *c, struct err *e)
-{
-    const char *path = t->resumed_from;
-    if (!c->has_state || !c->has_moments)
-        return err_set(e,
-                       "%s: holds weights only, so it cannot be resumed (--init-from starts a new "
-                       "run from them)",
-                       path);
-    if (check_state(&c->state, path, e) || check_same(&t->options, &c->state, path, e) ||
-        check_model(t, &c->dims, path, e) || check_data(t, &c->state, path, e))
-        return -1;
-    t->dims = c->dims;
-    t->state = c->state;
-    return 0;
-}
-
-static int started_model(struct trainer *t, struct ckpt *c, struct err *e)
-{
-    const char *path = t->options.init_from;
-    if (fresh_model(t, e))
-        return -1;
-    if (c->ternary)
-        return err_set(e, "%s: holds ternary weights, not the float weights training needs", path);
-    if (c->dims.V != (int)t->train.vocab_size)
-        return err_set(e, "%s: made for another vocabulary (found %d tokens, this data has %u)",
-                       path, c->dims.V, t->train.vocab_size);
-    if (c->state.vocab_fingerprint && same_fingerprint("vocabulary", t->train.vocab_fingerprint,
-                                                       c->state.vocab_fingerprint, path, e))
-        return -1;
-    struct dims had = c->dims;
-    if (t->options.seq_len)
-        had.T = (int)t->options.seq_len;
-    if (check_model(t, &had, path, e))
-        return -1;
-    t->dims = had;
-    return 0;
-}
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static void lay_out(struct trainer *t, struct arena *a)
@@ -310,15 +120,17 @@ static int allocate(struct trainer *t, struct err *e)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
+/* A resumed run keeps what of its budget the options do not change. */
 static void set_budget(struct trainer *t)
 {
     const struct options *o = &t->options;
     struct ckpt_state *s = &t->state;
-    if (!t->resumed_from || options_budget_given()) {
+    if (!t->resumed_from || o->steps || cli_given("epochs")) {
         uint64_t per_epoch = batches_steps_per_epoch(&t->batches);
         s->budget_steps = o->steps ? (uint64_t)o->steps : per_epoch * (uint64_t)o->epochs;
-        s->budget_hours = o->hours;
     }
+    if (!t->resumed_from || cli_given("hours"))
+        s->budget_hours = o->hours;
     t->schedule = (struct schedule){
         .n_steps = s->budget_steps, .hours = s->budget_hours, .lr = s->lr, .min_lr = s->min_lr};
 }
@@ -344,6 +156,19 @@ static int restore(struct trainer *t, struct err *e)
     return 0;
 }
 
+static int fresh_model(struct trainer *t, struct err *e)
+{
+    const struct options *o = &t->options;
+    bool large = o->large || (!o->small && choose_machine_is_large());
+    struct dims base;
+    if (large)
+        dims_large(&base, (int)t->train.vocab_size);
+    else
+        dims_small(&base, (int)t->train.vocab_size);
+    t->state = choose_state(o, large);
+    return choose_dims(&t->dims, o, &base, e);
+}
+
 static int prepare(struct trainer *t, struct err *e)
 {
     struct ckpt c = {0};
@@ -352,8 +177,8 @@ static int prepare(struct trainer *t, struct err *e)
     int code = -1;
     if (path && ckpt_open(&c, path, e))
         return -1;
-    if (t->resumed_from ? resumed_model(t, &c, e)
-        : path          ? started_model(t, &c, e)
+    if (t->resumed_from ? resume_model(t, &c, e)
+        : path          ? resume_weights(t, &c, e)
                         : fresh_model(t, e))
         goto out;
     t->state.vocab_fingerprint = t->train.vocab_fingerprint;
@@ -390,14 +215,14 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     kern_init(&t->kern, level);
     if (open_data(t, e))
         return -1;
-    if (o->resume && find_checkpoint(t, e))
+    if (o->resume && resume_find(t, e))
         return -1;
     if (!o->resume && ckpt_any(o->save_dir))
         return err_set(e,
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
-    if (file_make_dirs(o->save_dir, e) || prepare(t, e))
+    if (prepare(t, e) || file_make_dirs(o->save_dir, e))
         return -1;
     t->pool = pool_new(o->threads ? (int)o->threads : cpu_count(), e);
     return t->pool ? 0 : -1;

@@ -1,0 +1,177 @@
+#include "train/resume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "train/choose.h"
+
+/* ---- which ----------------------------------------------------------------------------------- */
+
+int resume_find(struct trainer *t, struct err *e)
+{
+    const char *dir = t->options.save_dir;
+    if (t->options.resume[0]) {
+        t->resumed_from = strdup(t->options.resume);
+        return t->resumed_from ? 0 : err_set(e, "out of memory");
+    }
+    char *skipped = NULL;
+    int code = ckpt_newest(dir, &t->resumed_from, &skipped, e);
+    for (char *line = skipped, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        cli_warn("passed over: %s", line);
+    }
+    free(skipped);
+    if (code == 0 && !t->resumed_from)
+        return err_set(e, "%s: no checkpoint to resume from", dir);
+    return code;
+}
+
+/* Going on from an older checkpoint beside later ones would mix two runs in one folder. */
+static int check_is_newest(const struct trainer *t, const struct ckpt_state *s, struct err *e)
+{
+    struct ckpt c;
+    struct err ignored;
+    char *newest;
+    int code = 0;
+    if (ckpt_newest(t->options.save_dir, &newest, NULL, &ignored) || !newest)
+        return 0;
+    if (ckpt_open(&c, newest, &ignored) == 0) {
+        if (c.state.step > s->step)
+            code = err_set(e,
+                           "%s: is of a later step than %s (%llu, not %llu); delete it or choose "
+                           "another --save-dir",
+                           newest, t->resumed_from, (unsigned long long)c.state.step,
+                           (unsigned long long)s->step);
+        ckpt_close(&c);
+    }
+    free(newest);
+    return code;
+}
+
+/* ---- whether it fits ------------------------------------------------------------------------- */
+
+static int differs(const char *name, double given, double had, const char *path, struct err *e)
+{
+    if (given == had)
+        return 0;
+    return err_set(e, "--%s %.15g does not match %s, which has %.15g", name, given, path, had);
+}
+
+/* A resumed run goes on with the checkpoint's own settings; what the options say must agree. */
+static int check_settings(const struct options *o, const struct ckpt_state *s, const char *path,
+                          struct err *e)
+{
+    if ((cli_given("batch") && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
+        (o->accum && differs("accum", (double)o->accum, (double)s->accum, path, e)) ||
+        (cli_given("seed") && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
+        (o->lr > 0 && differs("lr", o->lr, s->lr, path, e)))
+        return -1;
+    return 0;
+}
+
+static int check_dims(const struct dims *d, const struct dims *had, const char *path, struct err *e)
+{
+    if (differs("dim", d->D, had->D, path, e) || differs("blocks", d->L, had->L, path, e) ||
+        differs("hidden", d->H, had->H, path, e) || differs("kernel", d->K, had->K, path, e) ||
+        differs("seq-len", d->T, had->T, path, e))
+        return -1;
+    char a[512];
+    char b[512];
+    dims_dilation_text(d, a, sizeof a);
+    dims_dilation_text(had, b, sizeof b);
+    if (strcmp(a, b) != 0)
+        return err_set(e, "--dilation %s does not match %s, which has %s", a, path, b);
+    return 0;
+}
+
+static int same_fingerprint(const char *what, uint64_t found, uint64_t expected, const char *path,
+                            struct err *e)
+{
+    if (found == expected)
+        return 0;
+    return err_set(e, "%s: trained with another %s (found %016llx, this data has %016llx)", path,
+                   what, (unsigned long long)expected, (unsigned long long)found);
+}
+
+static int check_data(const struct trainer *t, const struct ckpt_state *s, const char *path,
+                      struct err *e)
+{
+    if (same_fingerprint("vocabulary", t->train.vocab_fingerprint, s->vocab_fingerprint, path, e) ||
+        same_fingerprint("training shard", t->train.fingerprint, s->train_fingerprint, path, e))
+        return -1;
+    bool both = t->options.eval_every && s->valid_fingerprint;
+    return both ? same_fingerprint("validation shard", t->valid.fingerprint, s->valid_fingerprint,
+                                   path, e)
+                : 0;
+}
+
+/* A checkpoint is a file like any other: its state must make sense before it is used. */
+static int check_state(const struct ckpt_state *s, const char *path, struct err *e)
+{
+    bool sizes = s->batch >= 1 && s->batch <= 65536 && s->accum >= 1 && s->accum <= 65536;
+    bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->progress >= 0 &&
+                 s->progress <= 1 && s->elapsed >= 0 && s->elapsed < 1e12 && s->budget_hours >= 0 &&
+                 s->budget_steps > 0;
+    bool moments = s->beta1 >= 0 && s->beta1 < 1 && s->beta2 >= 0 && s->beta2 < 1 &&
+                   s->adam_eps > 0 && s->clip >= 0 && s->weight_decay >= 0;
+    bool generators = (s->rng[0] | s->rng[1] | s->rng[2] | s->rng[3]) &&
+                      (s->sample_rng[0] | s->sample_rng[1] | s->sample_rng[2] | s->sample_rng[3]);
+    if (sizes && rates && moments && generators)
+        return 0;
+    return err_set(e, "%s: the state of its run is out of range (%s)", path,
+                   !sizes     ? "batch or accum_steps"
+                   : !rates   ? "lr, progress, elapsed or budget"
+                   : !moments ? "optimiser settings"
+                              : "random number generators");
+}
+
+/* ---- taking it ------------------------------------------------------------------------------- */
+
+int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
+{
+    const char *path = t->resumed_from;
+    struct dims d;
+    if (!c->has_state || !c->has_moments)
+        return err_set(e,
+                       "%s: holds weights only, so it cannot be resumed (--init-from starts a new "
+                       "run from them)",
+                       path);
+    if (check_state(&c->state, path, e) || check_settings(&t->options, &c->state, path, e) ||
+        choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
+        check_data(t, &c->state, path, e) || check_is_newest(t, &c->state, e))
+        return -1;
+    const char *isa = cpu_level_names[t->kern.level];
+    if (strcmp(c->state.isa, isa) != 0)
+        cli_warn("%s was last run with --cpu %s; with %s the last digits will differ", path,
+                 c->state.isa, isa);
+    t->dims = c->dims;
+    t->state = c->state;
+    return 0;
+}
+
+int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
+{
+    const struct options *o = &t->options;
+    const char *path = o->init_from;
+    struct dims had = c->dims;
+    struct dims large;
+    if (c->ternary)
+        return err_set(e, "%s: holds ternary weights, not the float weights training needs", path);
+    if (had.V != (int)t->train.vocab_size)
+        return err_set(e, "%s: made for another vocabulary (found %d tokens, this data has %u)",
+                       path, had.V, t->train.vocab_size);
+    if (c->state.vocab_fingerprint && same_fingerprint("vocabulary", t->train.vocab_fingerprint,
+                                                       c->state.vocab_fingerprint, path, e))
+        return -1;
+    if (choose_dims(&t->dims, o, &had, e))
+        return -1;
+    had.T = t->dims.T; /* the weights fit any length */
+    if (check_dims(&t->dims, &had, path, e))
+        return -1;
+    dims_large(&large, had.V);
+    t->state = choose_state(o, o->large || (!o->small && had.D >= large.D));
+    return 0;
+}
