@@ -204,7 +204,8 @@ static int out_open(struct file_out *o, const char *path, struct err *e)
         return o->fd < 0 ? err_errno(e, "%s", o->path) : 0;
     }
     bool exists = stat(path, &st) == 0;
-    if (!exists && errno != ENOENT) /* a name too long, a loop of links: not to be found at commit */
+    if (!exists &&
+        errno != ENOENT) /* a name too long, a loop of links: not to be found at commit */
         return err_errno(e, "%s: cannot create", path);
     if (exists && S_ISDIR(st.st_mode))
         return err_set(e, "%s: is a directory, expected a file", path);

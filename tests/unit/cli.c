@@ -271,8 +271,8 @@ static void help_is_readable(void **state)
         "\n      --real F              a real number (1e-06 to 2.5)\n",
         "\n  -t, --text FILE           first line\n                            second line\n",
         "\n  -r, --resume [PATH]       value optional\n",
-        "\n      --a-name-of-great-length FORM\n                            a choice (one of none, "
-        "nfc, nfkc)\n",
+        "\n      --a-name-of-great-length FORM\n                            a choice (one of",
+        "(one of none, nfc, nfkc)\n",
         "\n  -h, --help ",
         "\n  -V, --version ",
         "\n  -q, --quiet ",
