@@ -331,7 +331,11 @@ static void full_disk(void **state)
     assert_says("/dev/full");
     assert_int_equal(file_out_patch(&o, 0, "x", 1, &e), -1);
     assert_says("stream");
-    assert_int_equal(file_out_commit(&o, &e), -1); /* even if the caller goes on */
+    assert_int_equal(file_out_commit(&o, &e), -1);           /* even if the caller goes on */
+    assert_int_equal(file_out_open(&o, "/dev/full", &e), 0); /* when the buffer is full */
+    assert_int_equal(file_out_write(&o, block, 200000, &e), 0);
+    assert_int_equal(file_out_write(&o, block, 200000, &e), -1);
+    file_out_abort(&o);
     struct stat st;
     assert_int_equal(stat("/dev/full", &st), 0);
     assert_true(S_ISCHR(st.st_mode));
