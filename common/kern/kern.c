@@ -71,11 +71,10 @@ static double sum_sq_c(const float *w, size_t n)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
-                   float *out)
+static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out)
 {
     for (size_t j0 = first; j0 < first + count; j0 += TILE_COLS) {
-        float *panel = out + j0 * n_in;
+        float *panel = (float *)out + j0 * n_in;
         for (size_t p = 0; p < n_in; p++)
             for (size_t j = 0; j < TILE_COLS; j++)
                 panel[p * TILE_COLS + j] = j0 + j < n_out ? w[(j0 + j) * n_in + p] : 0;
@@ -128,9 +127,11 @@ static void edge_tile(size_t rows, size_t cols, size_t depth, const float *a, si
         memcpy(c + i * c_stride, wide + i * TILE_COLS, cols * sizeof *c);
 }
 
-static void product_c(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t a_row, size_t a_col,
                       struct kern_b b, float *c, size_t c_stride, bool add)
 {
+    const float *a = a_cells;
+    const float *b_cells = b.cells;
     float edge[DEPTH * TILE_COLS];
     for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
         size_t depth = MIN(k - p0, (size_t)DEPTH);
@@ -138,7 +139,7 @@ static void product_c(size_t m, size_t n, size_t k, const float *a, size_t a_row
             size_t cols = MIN(n - j0, (size_t)TILE_COLS);
             size_t stride = b.stride ? b.stride : TILE_COLS;
             const float *panel =
-                b.stride ? b.data + p0 * stride + j0 : b.data + j0 * k + p0 * TILE_COLS;
+                b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * TILE_COLS;
             if (b.stride && cols < TILE_COLS) { /* never read past the end of a row */
                 memset(edge, 0, sizeof edge);
                 for (size_t p = 0; p < depth; p++)
@@ -390,6 +391,7 @@ void kern_init(struct kern *k, enum cpu_level level)
     *k = (struct kern){
         .level = level,
         .panel = TILE_COLS,
+        .unit = 1,
         .product = product_c,
         .pack = pack_c,
         .rmsnorm = rmsnorm_c,

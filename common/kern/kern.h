@@ -4,7 +4,16 @@
  * the level asked for, overwrites what it does better (x86_avx2.c, x86_avx512.c). Nothing outside
  * this folder knows which.
  *
- * All matrices are row-major floats; pointers are aligned to float only. Results are bounded:
+ * Operands of products are made of 32-bit cells. In f32 a cell is a float, and any float matrix is
+ * an operand as it stands. In bf16 (kern_use_bf16) a cell is two bf16 numbers that are multiplied
+ * by the two of another cell and added: neighbours along the dimension that a product sums over. So
+ * one float matrix [rows][cols] has two operand forms, made by `operand`: by rows
+ * [rows][DIV_UP(cols, unit)]   cell j of a row holds columns 2j, 2j+1: to sum over columns by
+ * columns  [DIV_UP(rows, unit)][cols]   cell i of a column holds rows 2i, 2i+1: to sum over rows
+ * with zero beyond an odd end. bf16 is the upper half of a float, rounded to nearest even; sums
+ * stay float.
+ *
+ * All other matrices are row-major floats; pointers are aligned to float only. Results are bounded:
  * |got - exact| <= c n eps sum |a_i b_i|; the same bits for the same level whatever the number of
  * threads or the grouping of rows, not across levels - but for the operations marked exact, which
  * are the same bits on every level. Inputs are finite; outputs never overlap inputs unless said. */
@@ -13,10 +22,10 @@
 
 #include "base/cpu.h"
 
-/* The B operand of a product, k rows of n floats, row-major with a stride, or packed in panels. */
+/* The B operand of a product, k rows of n cells, row-major with a stride, or packed in panels. */
 struct kern_b {
-    const float *data;
-    size_t stride; /* floats between rows; 0: packed by kern->pack */
+    const void *cells;
+    size_t stride; /* cells between rows; 0: packed by kern->pack */
 };
 
 struct kern_adamw;
@@ -25,17 +34,23 @@ struct kern {
     enum cpu_level level;
     size_t panel; /* columns of a packed panel, a power of two */
 
-    /* C [m][n] (row stride c_stride) = or += A B. A's element (i, p) is a[i*a_row + p*a_col], so a
-     * transposed A costs nothing to name. Each element of C is one chain over p in ascending order,
-     * whatever m, so rows may be grouped at will. B's rows are read in whole, C beyond n columns
-     * and m rows is untouched. */
-    void (*product)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+    size_t unit; /* numbers in a cell: 1 (float) or 2 (bf16) */
+
+    /* C [m][n] (row stride c_stride) = or += A B, summing over k cells. A's cell (i, p) is
+     * a[i*a_row + p*a_col], so a transposed A costs nothing to name. Each element of C is one chain
+     * over p in ascending order, whatever m, so rows may be grouped at will. C beyond n columns and
+     * m rows is untouched. */
+    void (*product)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
                     struct kern_b b, float *c, size_t c_stride, bool add);
 
-    /* Packs rows [first, first + count) of W [n_out][n_in], transposed, into the panels of a B of k
-     * = n_in, n = n_out: panel j holds columns j*panel.. as [k][panel], zero beyond n_out. first is
-     * a multiple of panel. `out` is the whole B, kern_packed_floats long. */
-    void (*pack)(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, float *out);
+    /* Packs rows [first, first + count) of W [n_out][n_in] floats, transposed, into the panels of a
+     * B of k = DIV_UP(n_in, unit), n = n_out: panel j holds columns j*panel.. as [k][panel], zero
+     * beyond n_out. first is a multiple of panel. `out` is the whole B, kern_packed_cells long. */
+    void (*pack)(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out);
+
+    /* Writes the operand forms of x [rows][cols]; either may be NULL. NULL in f32, where x is both.
+     */
+    void (*operand)(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns);
 
     /* rmsnorm over one row of n: *rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * scale (Zhang and
      * Sennrich 2019, eq. 4). */
@@ -113,14 +128,19 @@ struct kern_adamw {
 /* Fills the table for `level`, which the machine must have (cpu.h). */
 void kern_init(struct kern *k, enum cpu_level level);
 
-/* Floats of a packed B of k rows and n columns: whole panels. */
-static inline size_t kern_packed_floats(const struct kern *kn, size_t k, size_t n)
+/* Changes the products of a filled table to bf16: in plain C, or by vdpbf16ps from CPU_AVX512BF16
+ * up. */
+void kern_use_bf16(struct kern *k);
+
+/* Cells of a packed B of k rows and n columns: whole panels. */
+static inline size_t kern_packed_cells(const struct kern *kn, size_t k, size_t n)
 {
     return DIV_UP(n, kn->panel) * kn->panel * k;
 }
 
-/* What each instruction set adds; called by kern_init. */
+/* What each instruction set adds; called by kern_init and kern_use_bf16. */
 void kern_x86_avx2(struct kern *k);
 void kern_x86_avx512(struct kern *k);
+void kern_x86_avx512bf16(struct kern *k);
 
 #endif

@@ -10,8 +10,6 @@
 
 #include "base/fmath.h"
 
-#define PANEL ((size_t)TILE_VECS * WIDTH)
-#define DEPTH ((size_t)256) /* rows of B between two visits to a tile of C */
 #define INLINE static inline __attribute__((always_inline))
 
 /* Runs BODY with (i, count): whole vectors, then a masked rest. */
@@ -54,119 +52,9 @@ INLINE vec v_sigmoid(vec x)
     return v_div(one, v_add(one, v_exp(v_sub(v_set(0.0f), x))));
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
+#include "kern/vector_product.h"
 
-static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
-                    float *out)
-{
-    for (size_t j0 = first; j0 < first + count; j0 += PANEL) {
-        float *panel = out + j0 * n_in;
-        size_t cols = j0 < n_out ? MIN(n_out - j0, PANEL) : 0;
-        if (cols < PANEL)
-            memset(panel, 0, PANEL * n_in * sizeof *panel);
-        for (size_t p0 = 0; p0 < n_in; p0 += 16) { /* a few rows' cache lines at a time */
-            size_t p1 = MIN(p0 + 16, n_in);
-            for (size_t j = 0; j < cols; j++)
-                for (size_t p = p0; p < p1; p++)
-                    panel[p * PANEL + j] = w[(j0 + j) * n_in + p];
-        }
-    }
-}
-
-/* One register tile; `rows` is a constant where it is inlined. */
-INLINE void tile_of(const size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
-                    const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
-{
-    vec sum[TILE_ROWS][TILE_VECS];
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < TILE_VECS; j++)
-            sum[i][j] = add ? v_load(c + i * c_stride + j * WIDTH) : v_set(0.0f);
-    for (size_t p = 0; p < depth; p++, a += a_col, b += b_stride) {
-        vec row[TILE_VECS];
-        for (size_t j = 0; j < TILE_VECS; j++)
-            row[j] = v_load(b + j * WIDTH);
-        for (size_t i = 0; i < rows; i++) {
-            vec x = v_set(a[i * a_row]);
-            for (size_t j = 0; j < TILE_VECS; j++)
-                sum[i][j] = v_fma(x, row[j], sum[i][j]);
-        }
-    }
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < TILE_VECS; j++)
-            v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
-}
-
-static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
-                 const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
-{
-    switch (rows) {
-    case 1:
-        tile_of(1, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 2:
-        tile_of(2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 3:
-        tile_of(3, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 4:
-        tile_of(4, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 5:
-        tile_of(5, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    default:
-        tile_of(TILE_ROWS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    }
-}
-
-/* The last, narrow columns: through a buffer of full width. */
-static void edge_tile(size_t rows, size_t cols, size_t depth, const float *a, size_t a_row,
-                      size_t a_col, const float *b, size_t b_stride, float *c, size_t c_stride,
-                      bool add)
-{
-    float wide[TILE_ROWS * PANEL];
-    memset(wide, 0, sizeof wide);
-    for (size_t i = 0; add && i < rows; i++)
-        memcpy(wide + i * PANEL, c + i * c_stride, cols * sizeof *c);
-    tile(rows, depth, a, a_row, a_col, b, b_stride, wide, PANEL, add);
-    for (size_t i = 0; i < rows; i++)
-        memcpy(c + i * c_stride, wide + i * PANEL, cols * sizeof *c);
-}
-
-static void op_product(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
-                       struct kern_b b, float *c, size_t c_stride, bool add)
-{
-    float edge[DEPTH * PANEL];
-    for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
-        size_t depth = MIN(k - p0, DEPTH);
-        for (size_t j0 = 0; j0 < n; j0 += PANEL) {
-            size_t cols = MIN(n - j0, PANEL);
-            size_t stride = b.stride ? b.stride : PANEL;
-            const float *panel =
-                b.stride ? b.data + p0 * stride + j0 : b.data + j0 * k + p0 * PANEL;
-            if (b.stride && cols < PANEL) { /* never read past the end of a row */
-                for (size_t p = 0; p < depth; p++) {
-                    memcpy(edge + p * PANEL, panel + p * stride, cols * sizeof *edge);
-                    memset(edge + p * PANEL + cols, 0, (PANEL - cols) * sizeof *edge);
-                }
-                panel = edge;
-                stride = PANEL;
-            }
-            for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
-                size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
-                const float *at = a + i0 * a_row + p0 * a_col;
-                float *ct = c + i0 * c_stride + j0;
-                if (cols == PANEL)
-                    tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add || p0);
-                else
-                    edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride,
-                              add || p0);
-            }
-        }
-    }
-}
+/* ---- dot products -----------------------------------------------------------------------------*/
 
 INLINE vec dot_vec(const float *x, const float *y, size_t n)
 {
@@ -419,6 +307,7 @@ static void op_adamw(float *w, const float *g, float *m, float *v, size_t n,
 
 INLINE void ops_install(struct kern *k)
 {
+    k->unit = 1;
     k->panel = PANEL;
     k->product = op_product;
     k->pack = op_pack;

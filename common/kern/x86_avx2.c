@@ -105,6 +105,22 @@ static inline float v_max_of(vec v)
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* c_ functions: a cell is a float. */
+typedef __m256 cells;
+
+static inline cells c_load(const uint32_t *p)
+{
+    return _mm256_loadu_ps((const float *)p);
+}
+static inline cells c_broadcast(const uint32_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_set1_epi32((int)*p));
+}
+static inline vec c_fma(cells a, cells b, vec sum)
+{
+    return _mm256_fmadd_ps(a, b, sum);
+}
+
 /* Four vectors of 4 doubles are the 16 lanes of the exact order, folded 8, 4, 2, 1. */
 static double fold_lanes(const __m256d s[4])
 {
@@ -143,6 +159,22 @@ static double op_sum_sq(const float *w, size_t n)
             s[j] = _mm256_add_pd(s[j], _mm256_mul_pd(v, v)); /* exact in a double */
         }
     return fold_lanes(s);
+}
+
+/* 8 rows of W at a time: a gather reads a column of them. */
+static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                    void *out)
+{
+    const size_t panel = (size_t)TILE_VECS * WIDTH;
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i index = _mm256_mullo_epi32(lane, _mm256_set1_epi32((int)n_in));
+    for (size_t j = first; j < first + ALIGN_UP(count, panel); j += WIDTH) {
+        float *column = (float *)out + j / panel * panel * n_in + j % panel;
+        vec have = _mm256_castsi256_ps(v_mask(j < n_out ? MIN(n_out - j, (size_t)WIDTH) : 0));
+        for (size_t p = 0; p < n_in; p++)
+            v_store(column + p * panel,
+                    _mm256_mask_i32gather_ps(v_set(0.0f), w + j * n_in + p, index, have, 4));
+    }
 }
 
 #include "kern/vector_ops.h"

@@ -95,6 +95,22 @@ static inline float v_max_of(vec v)
     return _mm512_reduce_max_ps(v);
 }
 
+/* c_ functions: a cell is a float. */
+typedef __m512 cells;
+
+static inline cells c_load(const uint32_t *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline cells c_broadcast(const uint32_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_set1_epi32((int)*p));
+}
+static inline vec c_fma(cells a, cells b, vec sum)
+{
+    return _mm512_fmadd_ps(a, b, sum);
+}
+
 /* Two vectors of 8 doubles are the 16 lanes of the exact order; _mm512_reduce_add_pd folds 4, 2, 1.
  */
 static double fold_lanes(__m512d low, __m512d high)
@@ -127,6 +143,22 @@ static double op_sum_sq(const float *w, size_t n)
         high = _mm512_add_pd(high, _mm512_mul_pd(b, b));
     }
     return fold_lanes(low, high);
+}
+
+/* 16 rows of W at a time: a gather reads a column of them. */
+static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                    void *out)
+{
+    const size_t panel = (size_t)TILE_VECS * WIDTH;
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)n_in));
+    for (size_t j = first; j < first + ALIGN_UP(count, panel); j += WIDTH) {
+        float *column = (float *)out + j / panel * panel * n_in + j % panel;
+        vmask have = v_mask(j < n_out ? MIN(n_out - j, (size_t)WIDTH) : 0);
+        for (size_t p = 0; p < n_in; p++)
+            v_store(column + p * panel,
+                    _mm512_mask_i32gather_ps(v_set(0.0f), have, index, w + j * n_in + p, 4));
+    }
 }
 
 #include "kern/vector_ops.h"

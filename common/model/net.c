@@ -19,37 +19,57 @@ static float *floats(struct arena *a, size_t rows, size_t cols)
     return arena_alloc(a, n, sizeof(float));
 }
 
-static void linear_init(struct net_linear *l, size_t n_out, size_t n_in, bool own_w,
+static void linear_init(struct net_linear *l, size_t n_out, size_t n_in, bool own, bool keep,
                         const struct kern *k, struct arena *a)
 {
-    l->n_out = n_out;
-    l->n_in = n_in;
-    l->w = own_w ? floats(a, n_out, n_in) : NULL;
-    l->packed = arena_alloc(a, kern_packed_floats(k, n_in, n_out), sizeof(float));
+    *l = (struct net_linear){.n_out = n_out, .n_in = n_in};
+    l->own = own ? floats(a, n_out, n_in) : NULL;
+    l->packed =
+        arena_alloc(a, kern_packed_cells(k, DIV_UP(n_in, k->unit), n_out), sizeof(uint32_t));
+    if (keep && k->unit > 1)
+        l->own_columns = arena_alloc(a, DIV_UP(n_out, k->unit) * n_in, sizeof(uint32_t));
 }
 
-static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, struct arena *a)
+static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, bool keep,
+                      const struct kern *k, struct arena *a)
 {
     size_t D = (size_t)d->D;
     size_t H = (size_t)d->H;
+    struct operand_use use = {.keep_columns = keep};
     t->x = floats(a, rows, D);
     t->rstd1 = floats(a, rows, 1);
-    t->n1 = floats(a, rows, D);
+    operand_init(&t->n1, k, rows, D, use, a);
     t->gv = floats(a, rows, 2 * D);
     t->conv = floats(a, rows, D);
-    t->mixed = floats(a, rows, D);
+    operand_init(&t->mixed, k, rows, D, use, a);
     t->mid = floats(a, rows, D);
     t->rstd2 = floats(a, rows, 1);
-    t->n2 = floats(a, rows, D);
+    operand_init(&t->n2, k, rows, D, use, a);
     t->a = floats(a, rows, H);
     t->b = floats(a, rows, H);
-    t->h = floats(a, rows, H);
+    operand_init(&t->h, k, rows, H, use, a);
+}
+
+static void head_init(struct net *n, int n_workers, struct arena *a)
+{
+    const struct kern *k = n->kern;
+    size_t D = (size_t)n->dims.D;
+    size_t V = (size_t)n->dims.V;
+    size_t rows = n->max_rows;
+    linear_init(&n->head, V, D, false, n->keep, k, a);
+    n->x_final = floats(a, rows, D);
+    n->rstd_final = floats(a, rows, 1);
+    operand_init(&n->hidden, k, rows, D, (struct operand_use){true, n->keep, 0}, a);
+    operand_init(&n->logits, k, MIN(rows, (size_t)NET_HEAD_ROWS), V,
+                 (struct operand_use){.keep_columns = n->keep}, a);
+    operand_scratch_init(&n->head_scratch, k, NET_HEAD_TILE, MAX(D, V), (size_t)n_workers, a);
 }
 
 void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, const struct kern *k,
-              struct arena *a)
+              int n_workers, struct arena *a)
 {
     size_t D = (size_t)d->D;
+    size_t H = (size_t)d->H;
     *n = (struct net){.dims = *d, .kern = k, .max_rows = max_rows, .keep = keep};
     for (int l = 0; l < d->L; l++) {
         struct net_block *b = &n->block[l];
@@ -58,19 +78,15 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
             int rank;
             size_t shape[3];
             dims_shape(d, net_layer_kind[i], &rank, shape);
-            linear_init(&b->linear[i], shape[0], shape[1], true, k, a);
+            linear_init(&b->linear[i], shape[0], shape[1], true, keep, k, a);
         }
         if (keep || l < 2)
-            acts_init(&b->acts, d, max_rows, a);
+            acts_init(&b->acts, d, max_rows, keep, k, a);
         else
             b->acts = n->block[l - 2].acts;
     }
-    linear_init(&n->head, (size_t)d->V, D, false, k, a);
-    n->x_final = floats(a, max_rows, D);
-    n->rstd_final = floats(a, max_rows, 1);
-    n->hidden = floats(a, max_rows, D);
-    n->head_rows = MIN(max_rows, (size_t)NET_HEAD_ROWS);
-    n->logits = floats(a, n->head_rows, (size_t)d->V);
+    operand_scratch_init(&n->scratch, k, NET_TILE, MAX(2 * D, H), (size_t)n_workers, a);
+    head_init(n, n_workers, a);
 }
 
 /* ---- weights --------------------------------------------------------------------------------- */
@@ -92,10 +108,14 @@ static void load_layer(struct net *n, size_t block, size_t layer, bool ternary)
     float alpha = tern_alpha(n->kern, w, count);
     n->alpha[block][layer] = alpha;
     if (ternary)
-        memcpy(l->w, w, count * sizeof *w);
+        memcpy(l->own, w, count * sizeof *w);
     else
-        tern_quantise(n->kern, w, count, alpha, l->w);
+        tern_quantise(n->kern, w, count, alpha, l->own);
+    l->w = l->own;
+    l->columns = l->own_columns ? (const void *)l->own_columns : l->w;
     n->kern->pack(l->w, l->n_out, l->n_in, 0, l->n_out, l->packed);
+    if (l->own_columns)
+        n->kern->operand(l->w, l->n_out, l->n_in, NULL, l->own_columns);
 }
 
 static void load_task(void *context, size_t task, size_t worker)
@@ -103,21 +123,26 @@ static void load_task(void *context, size_t task, size_t worker)
     (void)worker;
     const struct load *job = context;
     struct net *n = job->net;
+    struct net_linear *head = &n->head;
     size_t layers = NET_N_LAYERS * (size_t)n->dims.L;
     if (task < layers) {
         load_layer(n, task / NET_N_LAYERS, task % NET_N_LAYERS, job->ternary);
         return;
     }
     size_t first = (task - layers) * PACK_COLS;
-    size_t count = MIN((size_t)PACK_COLS, n->head.n_out - first);
-    n->kern->pack(n->head.w, n->head.n_out, n->head.n_in, first, count, n->head.packed);
+    size_t count = MIN((size_t)PACK_COLS, head->n_out - first);
+    n->kern->pack(head->w, head->n_out, head->n_in, first, count, head->packed);
+    if (head->own_columns)
+        n->kern->operand(head->w + first * head->n_in, count, head->n_in, NULL,
+                         head->own_columns + first / n->kern->unit * head->n_in);
 }
 
 void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
 {
     const struct dims *d = &n->dims;
     n->params = params;
-    n->head.w = (float *)(uintptr_t)(params + dims_offset(d, TENSOR_EMBED, 0)); /* only read */
+    n->head.w = params + dims_offset(d, TENSOR_EMBED, 0);
+    n->head.columns = n->head.own_columns ? (const void *)n->head.own_columns : n->head.w;
     n->final_norm = params + dims_offset(d, TENSOR_FINAL_NORM, 0);
     for (int l = 0; l < d->L; l++) {
         struct net_block *b = &n->block[l];
@@ -135,70 +160,77 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* Rows of one task. */
-struct span {
-    size_t first;
-    size_t count;
-};
-
-static void apply(const struct kern *k, const struct net_linear *l, const float *x, struct span s,
+/* y (+)= W x for the rows of a span, x being their cells by rows. */
+static void apply(const struct kern *k, const struct net_linear *l, const void *x, struct span s,
                   float *y, bool add)
 {
-    k->product(s.count, l->n_out, l->n_in, x + s.first * l->n_in, l->n_in, 1,
-               (struct kern_b){l->packed, 0}, y + s.first * l->n_out, l->n_out, add);
+    size_t cells = DIV_UP(l->n_in, k->unit);
+    k->product(s.count, l->n_out, cells, x, cells, 1, (struct kern_b){l->packed, 0},
+               y + s.first * l->n_out, l->n_out, add);
 }
 
-static void normalise(const struct net *n, const float *x, const float *scale, struct span s,
-                      float *y, float *rstd)
+/* rmsnorm of the rows of a span; returns their cells by rows. */
+static const void *normalise(const struct net *n, const float *x, const float *scale, struct span s,
+                             size_t worker, const struct operand *y, float *rstd)
 {
     size_t D = (size_t)n->dims.D;
-    for (size_t r = s.first; r < s.first + s.count; r++)
-        n->kern->rmsnorm(x + r * D, scale, D, DIMS_NORM_EPS, y + r * D, &rstd[r]);
+    float *out = operand_floats(y, &n->scratch, s, worker);
+    for (size_t i = 0; i < s.count; i++) {
+        size_t r = s.first + i;
+        n->kern->rmsnorm(x + r * D, scale, D, DIMS_NORM_EPS, out + i * D, &rstd[r]);
+    }
+    return operand_rows(y, n->kern, &n->scratch, s, worker);
 }
 
 /* All that a block does before rows look at each other. */
-static void first_half(const struct net *n, int block, struct span s)
+static void first_half(const struct net *n, int block, struct span s, size_t worker)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
-    normalise(n, t->x, b->norm1, s, t->n1, t->rstd1);
-    apply(n->kern, &b->linear[NET_UP], t->n1, s, t->gv, false);
+    const void *n1 = normalise(n, t->x, b->norm1, s, worker, &t->n1, t->rstd1);
+    apply(n->kern, &b->linear[NET_UP], n1, s, t->gv, false);
 }
 
-static void mix(const struct net *n, int block, const uint32_t *pos, struct span s)
+static const void *mix(const struct net *n, int block, const uint32_t *pos, struct span s,
+                       size_t worker)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
     size_t D = (size_t)n->dims.D;
     size_t K = (size_t)n->dims.K;
     size_t dilation = (size_t)n->dims.dilation[block];
-    for (size_t r = s.first; r < s.first + s.count; r++) {
+    float *mixed = operand_floats(&t->mixed, &n->scratch, s, worker);
+    for (size_t r = s.first; r < s.first + s.count; r++, mixed += D) {
         const float *g = t->gv + r * 2 * D;
         size_t n_taps = MIN(K, pos[r] / dilation + 1);
         n->kern->conv(g + D, dilation * 2 * D, b->conv_taps + (K - n_taps) * D, n_taps, D,
                       t->conv + r * D);
-        n->kern->gate(t->conv + r * D, g, D, t->mixed + r * D);
+        n->kern->gate(t->conv + r * D, g, D, mixed);
     }
+    return operand_rows(&t->mixed, n->kern, &n->scratch, s, worker);
 }
 
 /* The rest; the block's output goes to `out`. */
 static void second_half(const struct net *n, int block, const uint32_t *pos, struct span s,
-                        float *out)
+                        size_t worker, float *out)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
+    const struct kern *k = n->kern;
     size_t D = (size_t)n->dims.D;
-    size_t H = (size_t)n->dims.H;
+    size_t at = s.first * (size_t)n->dims.H;
     size_t bytes = s.count * D * sizeof(float);
-    mix(n, block, pos, s);
+    const void *mixed = mix(n, block, pos, s, worker);
     memcpy(t->mid + s.first * D, t->x + s.first * D, bytes);
-    apply(n->kern, &b->linear[NET_DOWN], t->mixed, s, t->mid, true);
-    normalise(n, t->mid, b->norm2, s, t->n2, t->rstd2);
-    apply(n->kern, &b->linear[NET_GATE], t->n2, s, t->a, false);
-    apply(n->kern, &b->linear[NET_FFN_UP], t->n2, s, t->b, false);
-    n->kern->swiglu(t->a + s.first * H, t->b + s.first * H, s.count * H, t->h + s.first * H);
+    apply(k, &b->linear[NET_DOWN], mixed, s, t->mid, true);
+    const void *n2 = normalise(n, t->mid, b->norm2, s, worker, &t->n2, t->rstd2);
+    apply(k, &b->linear[NET_GATE], n2, s, t->a, false);
+    apply(k, &b->linear[NET_FFN_UP], n2, s, t->b, false);
+    k->swiglu(t->a + at, t->b + at, s.count * (size_t)n->dims.H,
+              operand_floats(&t->h, &n->scratch, s, worker));
     memcpy(out + s.first * D, t->mid + s.first * D, bytes);
-    apply(n->kern, &b->linear[NET_FFN_DOWN], t->h, s, out, true);
+    apply(k, &b->linear[NET_FFN_DOWN], operand_rows(&t->h, k, &n->scratch, s, worker), s, out,
+          true);
 }
 
 struct forward {
@@ -211,7 +243,6 @@ struct forward {
 
 static void forward_task(void *context, size_t task, size_t worker)
 {
-    (void)worker;
     const struct forward *f = context;
     const struct net *n = f->net;
     size_t D = (size_t)n->dims.D;
@@ -222,11 +253,12 @@ static void forward_task(void *context, size_t task, size_t worker)
         for (size_t r = s.first; r < s.first + s.count; r++)
             memcpy(n->block[0].acts.x + r * D, n->head.w + f->tokens[r] * D, D * sizeof(float));
     else
-        second_half(n, f->block - 1, f->pos, s, last ? n->x_final : n->block[f->block].acts.x);
+        second_half(n, f->block - 1, f->pos, s, worker,
+                    last ? n->x_final : n->block[f->block].acts.x);
     if (last)
-        normalise(n, n->x_final, n->final_norm, s, n->hidden, n->rstd_final);
+        normalise(n, n->x_final, n->final_norm, s, worker, &n->hidden, n->rstd_final);
     else
-        first_half(n, f->block, s);
+        first_half(n, f->block, s, worker);
 }
 
 void net_forward(struct net *n, struct pool *p, const uint16_t *tokens, const uint32_t *pos,
@@ -249,16 +281,15 @@ struct head {
 
 static void nll_task(void *context, size_t task, size_t worker)
 {
-    (void)worker;
     const struct head *h = context;
     const struct net *n = h->net;
     size_t V = (size_t)n->dims.V;
-    size_t at = task * NET_HEAD_TILE;
-    size_t count = MIN((size_t)NET_HEAD_TILE, h->count - at);
-    float *logits = n->logits + at * V;
-    net_logits(n, h->first + at, count, logits);
-    for (size_t r = 0; r < count; r++) {
-        size_t row = h->first + at + r;
+    struct span s = {task * NET_HEAD_TILE,
+                     MIN((size_t)NET_HEAD_TILE, h->count - task * NET_HEAD_TILE)};
+    float *logits = operand_floats(&n->logits, &n->head_scratch, s, worker);
+    net_logits(n, h->first + s.first, s.count, worker, logits);
+    for (size_t r = 0; r < s.count; r++) {
+        size_t row = h->first + s.first + r;
         h->nll[row] = n->kern->logsumexp(logits + r * V, V) - logits[r * V + h->targets[row]];
     }
 }
@@ -266,15 +297,26 @@ static void nll_task(void *context, size_t task, size_t worker)
 void net_nll(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float *nll)
 {
     struct head h = {.net = n, .targets = targets, .nll = nll};
-    for (h.first = 0; h.first < rows; h.first += n->head_rows) {
-        h.count = MIN(n->head_rows, rows - h.first);
+    for (h.first = 0; h.first < rows; h.first += NET_HEAD_ROWS) {
+        h.count = MIN((size_t)NET_HEAD_ROWS, rows - h.first);
         pool_run(p, nll_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
     }
 }
 
-void net_logits(const struct net *n, size_t first, size_t count, float *out)
+void net_logits(const struct net *n, size_t first, size_t count, size_t worker, float *out)
 {
+    const struct kern *k = n->kern;
     size_t D = (size_t)n->dims.D;
-    n->kern->product(count, n->head.n_out, D, n->hidden + first * D, D, 1,
-                     (struct kern_b){n->head.packed, 0}, out, n->head.n_out, false);
+    size_t cells = DIV_UP(D, k->unit);
+    for (size_t r = 0; r < count; r += NET_HEAD_TILE) {
+        size_t rows = MIN(count - r, (size_t)NET_HEAD_TILE);
+        const void *hidden = n->hidden.floats + (first + r) * D;
+        if (k->unit > 1) {
+            uint32_t *by_rows = n->head_scratch.cells + worker * n->head_scratch.size;
+            k->operand(hidden, rows, D, by_rows, NULL);
+            hidden = by_rows;
+        }
+        k->product(rows, n->head.n_out, cells, hidden, cells, 1, (struct kern_b){n->head.packed, 0},
+                   out + r * n->head.n_out, n->head.n_out, false);
+    }
 }

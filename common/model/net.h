@@ -21,6 +21,7 @@
 #include "base/pool.h"
 #include "dims/dims.h"
 #include "kern/kern.h"
+#include "model/operand.h"
 
 enum {
     NET_TILE = 64,      /* token rows of one task */
@@ -36,24 +37,28 @@ extern const enum tensor_kind net_layer_kind[NET_N_LAYERS];
 struct net_linear {
     size_t n_out;
     size_t n_in;
-    float *w;      /* [out][in]: B operand of the input gradient */
-    float *packed; /* W transposed in panels (kern.h pack): B operand of the forward product */
+    const float *w; /* [out][in] */
+    float *own;     /* where w points, if it is not the parameters themselves */
+    void *packed;   /* W transposed in panels (kern.h pack): B operand of the forward product */
+    const void
+        *columns; /* W as cells by columns: B operand of the input gradient; NULL unless keep */
+    uint32_t *own_columns; /* where columns points; NULL in f32, where w itself serves */
 };
 
 /* Activations of one block over all rows. x is the block's input; the rest as in the formula. */
 struct net_acts {
-    float *x;     /* [rows][D] input of the block */
-    float *rstd1; /* [rows] 1 / sqrt(mean(x^2) + eps) */
-    float *n1;    /* [rows][D] */
-    float *gv;    /* [rows][2D]: g, then v */
-    float *conv;  /* [rows][D] conv(v, C) */
-    float *mixed; /* [rows][D] conv * sigmoid(g) */
-    float *mid;   /* [rows][D] x after the mixer */
-    float *rstd2; /* [rows] */
-    float *n2;    /* [rows][D] */
-    float *a;     /* [rows][H] Wg n */
-    float *b;     /* [rows][H] Wu n */
-    float *h;     /* [rows][H] silu(a) * b */
+    float *x;             /* [rows][D] input of the block */
+    float *rstd1;         /* [rows] 1 / sqrt(mean(x^2) + eps) */
+    struct operand n1;    /* [rows][D] */
+    float *gv;            /* [rows][2D]: g, then v */
+    float *conv;          /* [rows][D] conv(v, C) */
+    struct operand mixed; /* [rows][D] conv * sigmoid(g) */
+    float *mid;           /* [rows][D] x after the mixer */
+    float *rstd2;         /* [rows] */
+    struct operand n2;    /* [rows][D] */
+    float *a;             /* [rows][H] Wg n */
+    float *b;             /* [rows][H] Wu n */
+    struct operand h;     /* [rows][H] silu(a) * b */
 };
 
 struct net_block {
@@ -72,34 +77,35 @@ struct net {
     bool keep;
     const float *params;     /* [dims_n_floats] as given to net_load */
     const float *final_norm; /* [D] */
-    struct net_linear head;  /* E [V][D]; w points into params */
+    struct net_linear head;  /* E [V][D] */
     struct net_block block[DIMS_MAX_BLOCKS];
     float alpha[DIMS_MAX_BLOCKS][NET_N_LAYERS]; /* absmean, after net_load */
     float *x_final;                             /* [rows][D] output of the last block */
     float *rstd_final;                          /* [rows] */
-    float *hidden;    /* [rows][D] rmsnorm(x_final, sf): what the head reads */
-    size_t head_rows; /* min(max_rows, NET_HEAD_ROWS) */
-    float *logits;    /* [head_rows][V] scratch */
+    struct operand hidden; /* [rows][D] rmsnorm(x_final, sf): what the head reads; floats kept */
+    struct operand logits; /* [min(max_rows, NET_HEAD_ROWS)][V], of one chunk of rows */
+    struct operand_scratch scratch;      /* of blocks: tiles of NET_TILE rows */
+    struct operand_scratch head_scratch; /* of the head: tiles of NET_HEAD_TILE rows */
 };
 
-/* Lays out everything for up to max_rows token rows in the arena (measuring or mapped). */
+/* Lays out everything for up to max_rows token rows, run by at most n_workers threads, in the arena
+ * (measuring or mapped). */
 void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, const struct kern *k,
-              struct arena *a);
+              int n_workers, struct arena *a);
 
 /* Prepares the weights for a forward pass: quantises the linear layers (absmean, tern.h) unless
  * `ternary` says they are alpha * {-1,0,1} already, packs them. Keeps a pointer to params. */
 void net_load(struct net *n, struct pool *p, const float *params, bool ternary);
 
 /* Runs rows of tokens[rows] at positions pos[rows] (0 begins a sequence; pos[r] > 0 implies
- * pos[r-1] = pos[r] - 1); leaves n->hidden [rows][D]. rows <= max_rows, every token < V. */
+ * pos[r-1] = pos[r] - 1); leaves n->hidden. rows <= max_rows, every token < V. */
 void net_forward(struct net *n, struct pool *p, const uint16_t *tokens, const uint32_t *pos,
                  size_t rows);
 
 /* nll[r] = -log softmax(E hidden[r])[target[r]] in nats, after net_forward of the same rows. */
 void net_nll(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float *nll);
 
-/* Logits of rows [first, first + count) after net_forward, out [count][V]. For tests and small
- * uses. */
-void net_logits(const struct net *n, size_t first, size_t count, float *out);
+/* Logits of rows [first, first + count) after net_forward: out [count][V], by one worker. */
+void net_logits(const struct net *n, size_t first, size_t count, size_t worker, float *out);
 
 #endif

@@ -36,7 +36,7 @@ static void lay_out(struct fixture *f, struct arena *a)
     f->tokens = arena_alloc(a, f->rows, sizeof *f->tokens);
     f->targets = arena_alloc(a, f->rows, sizeof *f->targets);
     f->pos = arena_alloc(a, f->rows, sizeof *f->pos);
-    net_init(&f->net, &f->dims, f->rows, true, &f->kern, a);
+    net_init(&f->net, &f->dims, f->rows, true, &f->kern, pool_threads(f->pool), a);
     grad_init(&f->grad, &f->net, a);
     optim_init(&f->optim, &o, n, a);
 }

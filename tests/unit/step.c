@@ -41,7 +41,7 @@ static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *po
     float *logits = calloc(ROWS * (size_t)t->dims.V, sizeof *logits);
     assert_non_null(logits);
     net_forward(&t->net, t->pool, tokens, pos, ROWS);
-    net_logits(&t->net, 0, ROWS, logits);
+    net_logits(&t->net, 0, ROWS, 0, logits);
     return logits;
 }
 

@@ -32,13 +32,13 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     struct arena measure;
     arena_measure(&measure);
     arena_alloc(&measure, dims_n_floats(d), sizeof *v->params);
-    net_init(&v->net, d, score_rows(d), false, &v->kern, &measure);
+    net_init(&v->net, d, score_rows(d), false, &v->kern, n_threads, &measure);
     if (measure.overflow)
         return err_set(e, "%s: the model needs more memory than can be addressed", model);
     if (arena_init(&v->arena, measure.used, e))
         return -1;
     v->params = arena_alloc(&v->arena, dims_n_floats(d), sizeof *v->params);
-    net_init(&v->net, d, score_rows(d), false, &v->kern, &v->arena);
+    net_init(&v->net, d, score_rows(d), false, &v->kern, n_threads, &v->arena);
     model_to_params(&v->bolt.model, v->params);
     net_load(&v->net, v->pool, v->params, true);
     return 0;

@@ -38,7 +38,7 @@ static const struct cli_option options[] = {
     {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
      "worker threads of --verify (default: the processors this process may use)", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2 or avx512 (default auto)", NULL},
+     "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
 };
 
 static const struct cli_tool tool = {

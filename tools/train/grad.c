@@ -15,11 +15,6 @@ struct batch {
     int block;
 };
 
-struct span {
-    size_t first;
-    size_t count;
-};
-
 static struct span tile_span(size_t task, size_t rows)
 {
     size_t first = task * NET_TILE;
@@ -34,18 +29,22 @@ static float *tile_sums(const struct grad *g, size_t tile)
 
 void grad_init(struct grad *g, struct net *n, struct arena *a)
 {
+    const struct kern *k = n->kern;
     size_t rows = n->max_rows;
     size_t D = (size_t)n->dims.D;
     size_t H = (size_t)n->dims.H;
+    struct operand_use both = {.keep_floats = true, .keep_columns = true};
+    struct operand_use columns = {.keep_columns = true};
     *g = (struct grad){.net = n};
     g->g = arena_alloc(a, dims_n_floats(&n->dims), sizeof(float));
     g->nll = arena_alloc(a, rows, sizeof(float));
-    g->d_out = arena_alloc(a, rows * D, sizeof(float));
-    g->d_in = arena_alloc(a, rows * D, sizeof(float));
-    g->d_mid = arena_alloc(a, rows * D, sizeof(float));
-    g->d_a = arena_alloc(a, rows * H, sizeof(float));
-    g->d_b = arena_alloc(a, rows * H, sizeof(float));
-    g->d_gv = arena_alloc(a, rows * 2 * D, sizeof(float));
+    operand_init(&g->d_out, k, rows, D, both, a);
+    operand_init(&g->d_in, k, rows, D, both, a);
+    operand_init(&g->d_mid, k, rows, D, both, a);
+    operand_init(&g->d_a, k, rows, H, columns, a);
+    columns.slot = 1; /* d_a and d_b are computed together */
+    operand_init(&g->d_b, k, rows, H, columns, a);
+    operand_init(&g->d_gv, k, rows, 2 * D, both, a);
     g->d_conv = arena_alloc(a, rows * D, sizeof(float));
     g->d_norm = arena_alloc(a, rows * D, sizeof(float));
     g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
@@ -54,19 +53,23 @@ void grad_init(struct grad *g, struct net *n, struct arena *a)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-/* dx (+)= dy W: the input's gradient of a linear layer, for a span of rows. */
-static void input_gradient(const struct kern *k, const struct net_linear *l, const float *dy,
-                           struct span s, float *dx, bool add)
+/* dx [count][in] (+)= dy W: the input's gradient of a linear layer for the rows of a span, which
+ * are all written in dy. */
+static void input_gradient(const struct net *n, const struct net_linear *l,
+                           const struct operand *dy, struct span s, size_t worker, float *dx,
+                           bool add)
 {
-    k->product(s.count, l->n_in, l->n_out, dy + s.first * l->n_out, l->n_out, 1,
-               (struct kern_b){l->w, l->n_in}, dx + s.first * l->n_in, l->n_in, add);
+    const struct kern *k = n->kern;
+    size_t cells = DIV_UP(l->n_out, k->unit);
+    k->product(s.count, l->n_in, cells, operand_rows(dy, k, &n->scratch, s, worker), cells, 1,
+               (struct kern_b){l->columns, l->n_in}, dx, l->n_in, add);
 }
 
 /* Input and output gradient of a linear layer over all rows: what its weight gradient is made of.
  */
 struct pair {
-    const float *x;
-    const float *dy;
+    const uint32_t *x;
+    const uint32_t *dy;
 };
 
 static struct pair layer_pair(const struct grad *g, int block, size_t layer)
@@ -74,15 +77,15 @@ static struct pair layer_pair(const struct grad *g, int block, size_t layer)
     const struct net_acts *t = &g->net->block[block].acts;
     switch (layer) {
     case NET_UP:
-        return (struct pair){t->n1, g->d_gv};
+        return (struct pair){t->n1.columns, g->d_gv.columns};
     case NET_DOWN:
-        return (struct pair){t->mixed, g->d_mid};
+        return (struct pair){t->mixed.columns, g->d_mid.columns};
     case NET_GATE:
-        return (struct pair){t->n2, g->d_a};
+        return (struct pair){t->n2.columns, g->d_a.columns};
     case NET_FFN_UP:
-        return (struct pair){t->n2, g->d_b};
+        return (struct pair){t->n2.columns, g->d_b.columns};
     default:
-        return (struct pair){t->h, g->d_out};
+        return (struct pair){t->h.columns, g->d_out.columns};
     }
 }
 
@@ -137,33 +140,34 @@ static void final_norm_task(void *context, size_t task, size_t worker)
     const struct batch *b = context;
     const struct grad *g = b->grad;
     const struct net *n = g->net;
-    norm_back(g, n->x_final, n->final_norm, n->rstd_final, tile_span(task, b->rows), NULL, g->d_out,
-              tile_sums(g, task));
+    norm_back(g, n->x_final, n->final_norm, n->rstd_final, tile_span(task, b->rows), NULL,
+              g->d_out.floats, tile_sums(g, task));
 }
 
 static void glu_task(void *context, size_t task, size_t worker)
 {
-    (void)worker;
     const struct batch *b = context;
     const struct grad *g = b->grad;
-    const struct net_block *nb = &g->net->block[b->block];
+    const struct net *n = g->net;
+    const struct net_block *nb = &n->block[b->block];
     const struct net_acts *t = &nb->acts;
-    const struct kern *k = g->net->kern;
-    size_t D = (size_t)g->net->dims.D;
-    size_t H = (size_t)g->net->dims.H;
-    size_t K = (size_t)g->net->dims.K;
+    size_t D = (size_t)n->dims.D;
+    size_t H = (size_t)n->dims.H;
     struct span s = tile_span(task, b->rows);
-    size_t at = s.first * H;
-    input_gradient(k, &nb->linear[NET_FFN_DOWN], g->d_out, s, g->d_b, false);
-    k->swiglu_back(t->a + at, t->b + at, g->d_b + at, s.count * H, g->d_a + at, g->d_b + at);
-    input_gradient(k, &nb->linear[NET_GATE], g->d_a, s, g->d_norm, false);
-    input_gradient(k, &nb->linear[NET_FFN_UP], g->d_b, s, g->d_norm, true);
-    norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_out, g->d_mid,
-              tile_sums(g, task) + (K + 1) * D);
-    input_gradient(k, &nb->linear[NET_DOWN], g->d_mid, s, g->d_conv, false);
-    for (size_t r = s.first; r < s.first + s.count; r++)
-        k->gate_back(t->conv + r * D, t->gv + r * 2 * D, g->d_conv + r * D, D, g->d_conv + r * D,
-                     g->d_gv + r * 2 * D);
+    float *d_a = operand_floats(&g->d_a, &n->scratch, s, worker);
+    float *d_b = operand_floats(&g->d_b, &n->scratch, s, worker);
+    float *d_norm = g->d_norm + s.first * D;
+    float *d_conv = g->d_conv + s.first * D;
+    input_gradient(n, &nb->linear[NET_FFN_DOWN], &g->d_out, s, worker, d_b, false);
+    n->kern->swiglu_back(t->a + s.first * H, t->b + s.first * H, d_b, s.count * H, d_a, d_b);
+    input_gradient(n, &nb->linear[NET_GATE], &g->d_a, s, worker, d_norm, false);
+    input_gradient(n, &nb->linear[NET_FFN_UP], &g->d_b, s, worker, d_norm, true);
+    norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_out.floats, g->d_mid.floats,
+              tile_sums(g, task) + ((size_t)n->dims.K + 1) * D);
+    input_gradient(n, &nb->linear[NET_DOWN], &g->d_mid, s, worker, d_conv, false);
+    for (size_t r = s.first; r < s.first + s.count; r++, d_conv += D)
+        n->kern->gate_back(t->conv + r * D, t->gv + r * 2 * D, d_conv, D, d_conv,
+                           g->d_gv.floats + r * 2 * D);
 }
 
 /* Rows r, r + dilation, ... of r's own sequence, at most K: those whose convolution reads row r. */
@@ -176,31 +180,41 @@ static size_t later_rows(const struct batch *b, size_t r, size_t dilation, size_
     return n;
 }
 
-static void conv_task(void *context, size_t task, size_t worker)
+/* The gradients of v and of the taps, for one tile. */
+static void conv_back(const struct batch *b, struct span s, float *sums)
 {
-    (void)worker;
-    const struct batch *b = context;
     const struct grad *g = b->grad;
     const struct net_block *nb = &g->net->block[b->block];
-    const struct net_acts *t = &nb->acts;
     const struct kern *k = g->net->kern;
     size_t D = (size_t)g->net->dims.D;
     size_t K = (size_t)g->net->dims.K;
     size_t dilation = (size_t)g->net->dims.dilation[b->block];
-    struct span s = tile_span(task, b->rows);
-    float *sums = tile_sums(g, task);
     memset(sums, 0, K * D * sizeof(float));
     for (size_t r = s.first; r < s.first + s.count; r++) {
+        const float *d_conv = g->d_conv + r * D;
         size_t later = later_rows(b, r, dilation, K);
-        k->conv_back(g->d_conv + r * D, dilation * D, nb->conv_taps + (K - later) * D, later, D,
-                     g->d_gv + r * 2 * D + D);
+        k->conv_back(d_conv, dilation * D, nb->conv_taps + (K - later) * D, later, D,
+                     g->d_gv.floats + r * 2 * D + D);
         size_t n_taps = MIN(K, b->pos[r] / dilation + 1);
         for (size_t i = 0; i < n_taps; i++)
-            k->mul_add(g->d_conv + r * D, t->gv + (r - i * dilation) * 2 * D + D, D,
+            k->mul_add(d_conv, nb->acts.gv + (r - i * dilation) * 2 * D + D, D,
                        sums + (K - 1 - i) * D);
     }
-    input_gradient(k, &nb->linear[NET_UP], g->d_gv, s, g->d_norm, false);
-    norm_back(g, t->x, nb->norm1, t->rstd1, s, g->d_mid, g->d_in, sums + K * D);
+}
+
+static void conv_task(void *context, size_t task, size_t worker)
+{
+    const struct batch *b = context;
+    const struct grad *g = b->grad;
+    const struct net_block *nb = &g->net->block[b->block];
+    size_t D = (size_t)g->net->dims.D;
+    struct span s = tile_span(task, b->rows);
+    float *sums = tile_sums(g, task);
+    conv_back(b, s, sums);
+    input_gradient(g->net, &nb->linear[NET_UP], &g->d_gv, s, worker, g->d_norm + s.first * D,
+                   false);
+    norm_back(g, nb->acts.x, nb->norm1, nb->acts.rstd1, s, g->d_mid.floats, g->d_in.floats,
+              sums + (size_t)g->net->dims.K * D);
 }
 
 static void weight_task(void *context, size_t task, size_t worker)
@@ -219,9 +233,9 @@ static void weight_task(void *context, size_t task, size_t worker)
         struct pair p = layer_pair(g, b->block, layer);
         size_t first = task * WEIGHT_TILE;
         float *dw = g->g + dims_offset(&n->dims, net_layer_kind[layer], b->block);
-        n->kern->product(MIN((size_t)WEIGHT_TILE, l->n_out - first), l->n_in, b->rows, p.dy + first,
-                         1, l->n_out, (struct kern_b){p.x, l->n_in}, dw + first * l->n_in, l->n_in,
-                         b->add);
+        n->kern->product(MIN((size_t)WEIGHT_TILE, l->n_out - first), l->n_in,
+                         DIV_UP(b->rows, n->kern->unit), p.dy + first, 1, l->n_out,
+                         (struct kern_b){p.x, l->n_in}, dw + first * l->n_in, l->n_in, b->add);
         return;
     }
     reduce_block(b);
@@ -241,7 +255,7 @@ static void add_embedding(const struct batch *b)
     const struct grad *g = b->grad;
     size_t D = (size_t)g->net->dims.D;
     for (size_t r = 0; r < b->rows; r++)
-        g->net->kern->add(g->d_out + r * D, D, g->g + b->tokens[r] * D);
+        g->net->kern->add(g->d_out.floats + r * D, D, g->g + b->tokens[r] * D);
 }
 
 double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const uint16_t *targets,
@@ -258,7 +272,7 @@ double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const 
         pool_run(p, glu_task, &b, n_tiles);
         pool_run(p, conv_task, &b, n_tiles);
         pool_run(p, weight_task, &b, n_weight_tasks(&n->block[b.block]));
-        float *swap = g->d_out;
+        struct operand swap = g->d_out;
         g->d_out = g->d_in;
         g->d_in = swap;
     }

@@ -17,18 +17,18 @@
 
 struct grad {
     struct net *net;
-    float *g;         /* [dims_n_floats] the gradient, summed over grad_batch calls */
-    float *nll;       /* [rows] nats of each row of the last batch */
-    float *d_out;     /* [rows][D] gradient of a block's output */
-    float *d_in;      /* [rows][D] of its input; the two swap from block to block */
-    float *d_mid;     /* [rows][D] of net_acts.mid */
-    float *d_a;       /* [rows][H] */
-    float *d_b;       /* [rows][H] */
-    float *d_gv;      /* [rows][2D] */
-    float *d_conv;    /* [rows][D] */
-    float *d_norm;    /* [rows][D] of a norm's output */
-    size_t n_tiles;   /* most tiles of NET_TILE rows a batch can have */
-    float *tile_sums; /* [n_tiles][K+2][D]: taps, then the first and second norm's scale */
+    float *g;             /* [dims_n_floats] the gradient, summed over grad_batch calls */
+    float *nll;           /* [rows] nats of each row of the last batch */
+    struct operand d_out; /* [rows][D] gradient of a block's output, floats kept */
+    struct operand d_in;  /* [rows][D] of its input; the two swap from block to block */
+    struct operand d_mid; /* [rows][D] of net_acts.mid, floats kept */
+    struct operand d_a;   /* [rows][H] */
+    struct operand d_b;   /* [rows][H] */
+    struct operand d_gv;  /* [rows][2D], floats kept */
+    float *d_conv;        /* [rows][D] */
+    float *d_norm;        /* [rows][D] of a norm's output */
+    size_t n_tiles;       /* most tiles of NET_TILE rows a batch can have */
+    float *tile_sums;     /* [n_tiles][K+2][D]: taps, then the first and second norm's scale */
 };
 
 /* Lays out buffers for the rows of net (which must keep its activations) in the arena. */

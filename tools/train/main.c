@@ -13,11 +13,11 @@ static void introduce(const struct trainer *t)
     cli_say("data: %s training tokens, %d tokens a sequence, %llu sequences a step\n",
             cli_count_text(tokens, t->train.n_tokens), d->T,
             (unsigned long long)(s->batch * s->accum));
-    cli_say("run: seed %llu, learning rate %g, %s steps%s%s, %d threads, %s, f32, %s of memory\n",
+    cli_say("run: seed %llu, learning rate %g, %s steps%s%s, %d threads, %s, %s, %s of memory\n",
             (unsigned long long)s->seed, s->lr, cli_count_text(steps, t->schedule.n_steps),
             t->schedule.hours > 0 ? " or " : "",
             t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "",
-            pool_threads(t->pool), cpu_level_names[t->kern.level],
+            pool_threads(t->pool), cpu_level_names[t->kern.level], s->precision,
             cli_bytes_text(memory, t->memory));
     if (t->resumed_from)
         cli_say("resumed from %s at step %llu\n", t->resumed_from, (unsigned long long)s->step);

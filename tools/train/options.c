@@ -18,7 +18,7 @@ static struct options given = {
     .keep = 3,
 };
 
-static const char *const precisions[] = {"auto", "f32", NULL};
+static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
 /* Exact in a double, and more than any run has of anything. */
 static const double HUGE_COUNT = 1e15;
@@ -86,9 +86,11 @@ static const struct cli_option table[] = {
      "worker threads (default: the processors this process may use); never changes the result",
      NULL},
     {"cpu", 0, CLI_TEXT, &given.cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2 or avx512 (default auto)", NULL},
+     "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
     {"precision", 0, CLI_CHOICE, &given.precision, 0, 0, NULL,
-     "arithmetic of the products: f32 (the default, auto, is f32)", precisions},
+     "numbers that products multiply; sums and weights are f32 always (default auto: bf16 where "
+     "the processor has it, and on resume as before)",
+     precisions},
 };
 
 static const struct cli_tool tool = {

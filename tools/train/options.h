@@ -4,13 +4,15 @@
 
 #include "base/base.h"
 
+enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
+
 struct options {
     const char *data;
     const char *save_dir;
     const char *resume;    /* NULL: a fresh run; "": the newest in save_dir */
     const char *init_from; /* NULL or a checkpoint whose weights start a new run */
     const char *cpu;
-    int precision; /* index into options_precisions */
+    int precision; /* enum options_precision */
     bool small;
     bool large;
     long long dim, blocks, hidden, kernel, seq_len; /* 0: the preset's */

@@ -91,7 +91,7 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->tokens = arena_alloc(a, rows, sizeof *t->tokens);
     t->targets = arena_alloc(a, rows, sizeof *t->targets);
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
-    net_init(&t->net, &t->dims, rows, true, &t->kern, a);
+    net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
     optim_init(&t->optim, &q, n, a);
     batches_init(&t->batches, &t->train, (size_t)t->dims.T, s->batch * s->accum, a);
@@ -169,6 +169,19 @@ static int fresh_model(struct trainer *t, struct err *e)
     return choose_dims(&t->dims, o, &base, e);
 }
 
+/* auto: what a resumed run had, else bf16 where the processor has it. */
+static void choose_precision(struct trainer *t)
+{
+    int wanted = t->options.precision;
+    bool bf16 = wanted == OPTIONS_BF16;
+    if (wanted == OPTIONS_AUTO)
+        bf16 = t->resumed_from ? strcmp(t->state.precision, "bf16") == 0
+                               : t->kern.level >= CPU_AVX512BF16;
+    if (bf16)
+        kern_use_bf16(&t->kern);
+    snprintf(t->state.precision, sizeof t->state.precision, "%s", bf16 ? "bf16" : "f32");
+}
+
 static int prepare(struct trainer *t, struct err *e)
 {
     struct ckpt c = {0};
@@ -185,7 +198,7 @@ static int prepare(struct trainer *t, struct err *e)
     t->state.train_fingerprint = t->train.fingerprint;
     if (o->eval_every)
         t->state.valid_fingerprint = t->valid.fingerprint;
-    snprintf(t->state.precision, sizeof t->state.precision, "f32");
+    choose_precision(t);
     snprintf(t->state.isa, sizeof t->state.isa, "%s", cpu_level_names[t->kern.level]);
     if (check_length(t, e) || allocate(t, e))
         goto out;
@@ -222,10 +235,10 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
-    if (prepare(t, e) || file_make_dirs(o->save_dir, e))
-        return -1;
     t->pool = pool_new(o->threads ? (int)o->threads : cpu_count(), e);
-    return t->pool ? 0 : -1;
+    if (!t->pool || prepare(t, e))
+        return -1;
+    return file_make_dirs(o->save_dir, e);
 }
 
 void trainer_close(struct trainer *t)

@@ -1,0 +1,108 @@
+/* vector_product.h - the product of operands, written once over a vector of cells.
+ *
+ * Not a header in the usual sense: the instruction-set files define `vec` (WIDTH floats), `cells`
+ * (WIDTH 32-bit cells), c_load, c_broadcast and c_fma (sum + cell * cell), v_load, v_store and
+ * v_set, the tile of C that fits the registers (TILE_ROWS x TILE_VECS), and op_pack, then include
+ * this file. */
+
+#include <string.h>
+
+#define PANEL ((size_t)TILE_VECS * WIDTH)
+#define DEPTH ((size_t)256) /* rows of B between two visits to a tile of C */
+
+/* One register tile; `rows` is a constant where it is inlined. */
+INLINE void tile_of(const size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
+                    const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    vec sum[TILE_ROWS][TILE_VECS];
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < TILE_VECS; j++)
+            sum[i][j] = add ? v_load(c + i * c_stride + j * WIDTH) : v_set(0.0f);
+    for (size_t p = 0; p < depth; p++, a += a_col, b += b_stride) {
+        cells row[TILE_VECS];
+        for (size_t j = 0; j < TILE_VECS; j++)
+            row[j] = c_load(b + j * WIDTH);
+        for (size_t i = 0; i < rows; i++) {
+            cells x = c_broadcast(a + i * a_row);
+            for (size_t j = 0; j < TILE_VECS; j++)
+                sum[i][j] = c_fma(x, row[j], sum[i][j]);
+        }
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < TILE_VECS; j++)
+            v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
+}
+
+static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
+                 const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    switch (rows) {
+    case 1:
+        tile_of(1, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 2:
+        tile_of(2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 3:
+        tile_of(3, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 4:
+        tile_of(4, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    case 5:
+        tile_of(5, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    default:
+        tile_of(TILE_ROWS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        break;
+    }
+}
+
+/* The last, narrow columns: through a buffer of full width. */
+static void edge_tile(size_t rows, size_t cols, size_t depth, const uint32_t *a, size_t a_row,
+                      size_t a_col, const uint32_t *b, size_t b_stride, float *c, size_t c_stride,
+                      bool add)
+{
+    float wide[TILE_ROWS * PANEL];
+    memset(wide, 0, sizeof wide);
+    for (size_t i = 0; add && i < rows; i++)
+        memcpy(wide + i * PANEL, c + i * c_stride, cols * sizeof *c);
+    tile(rows, depth, a, a_row, a_col, b, b_stride, wide, PANEL, add);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(c + i * c_stride, wide + i * PANEL, cols * sizeof *c);
+}
+
+static void op_product(size_t m, size_t n, size_t k, const void *a_cells, size_t a_row,
+                       size_t a_col, struct kern_b b, float *c, size_t c_stride, bool add)
+{
+    const uint32_t *a = a_cells;
+    const uint32_t *b_cells = b.cells;
+    uint32_t edge[DEPTH * PANEL];
+    for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
+        size_t depth = MIN(k - p0, DEPTH);
+        for (size_t j0 = 0; j0 < n; j0 += PANEL) {
+            size_t cols = MIN(n - j0, PANEL);
+            size_t stride = b.stride ? b.stride : PANEL;
+            const uint32_t *panel =
+                b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * PANEL;
+            if (b.stride && cols < PANEL) { /* never read past the end of a row */
+                for (size_t p = 0; p < depth; p++) {
+                    memcpy(edge + p * PANEL, panel + p * stride, cols * sizeof *edge);
+                    memset(edge + p * PANEL + cols, 0, (PANEL - cols) * sizeof *edge);
+                }
+                panel = edge;
+                stride = PANEL;
+            }
+            for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
+                size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
+                const uint32_t *at = a + i0 * a_row + p0 * a_col;
+                float *ct = c + i0 * c_stride + j0;
+                if (cols == PANEL)
+                    tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add || p0);
+                else
+                    edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride,
+                              add || p0);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+/* x86_avx512bf16.c - products of bf16 cells by vdpbf16ps. Compiled with these flags; called only
+ * where they exist. */
+#include "kern/kern.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define WIDTH 16
+#define TILE_ROWS 6 /* 24 sums, 4 vectors of B, 1 broadcast: 29 of 32 registers */
+#define TILE_VECS 4
+#define INLINE static inline __attribute__((always_inline))
+
+typedef __m512 vec;
+typedef __m512i cells;
+
+static inline vec v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void v_store(float *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+static inline vec v_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+static inline cells c_load(const uint32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+static inline cells c_broadcast(const uint32_t *p)
+{
+    return _mm512_set1_epi32((int)*p);
+}
+static inline vec c_fma(cells a, cells b, vec sum)
+{
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+/* Lanes of `first` in the lower halves, of `second` in the upper. */
+static inline cells interleave(__m512 first, __m512 second)
+{
+    __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+    __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+static inline __mmask16 mask_of(size_t n)
+{
+    return (__mmask16)((1u << MIN(n, (size_t)WIDTH)) - 1);
+}
+
+/* One row: neighbours are the halves of a cell already, so this is only a conversion. */
+static void row_cells(const float *x, size_t n, uint32_t *out)
+{
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        _mm512_storeu_si512(out + i / 2, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16),
+                                                                      _mm512_loadu_ps(x + i)));
+    for (; i < n; i += 16) {
+        __m256i half = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask_of(n - i), x + i));
+        _mm256_mask_storeu_epi32(out + i / 2, (__mmask8)mask_of(DIV_UP(n - i, (size_t)2)), half);
+    }
+}
+
+static void column_cells(const float *first, const float *second, size_t n, uint32_t *out)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 have = mask_of(n - i);
+        __m512 a = _mm512_maskz_loadu_ps(have, first + i);
+        __m512 b = second ? _mm512_maskz_loadu_ps(have, second + i) : _mm512_setzero_ps();
+        _mm512_mask_storeu_epi32(out + i, have, interleave(a, b));
+    }
+}
+
+static void op_operand(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns)
+{
+    size_t width = DIV_UP(cols, 2);
+    for (size_t r = 0; r < rows; r++) {
+        if (by_rows)
+            row_cells(x + r * cols, cols, (uint32_t *)by_rows + r * width);
+        if (by_columns && r % 2 == 0)
+            column_cells(x + r * cols, r + 1 < rows ? x + (r + 1) * cols : NULL, cols,
+                         (uint32_t *)by_columns + r / 2 * cols);
+    }
+}
+
+/* 16 rows of W at a time: gathers read two neighbouring columns of them. */
+static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                    void *out)
+{
+    const size_t panel = (size_t)TILE_VECS * WIDTH;
+    const size_t k = DIV_UP(n_in, 2);
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)n_in));
+    for (size_t j = first; j < first + ALIGN_UP(count, panel); j += WIDTH) {
+        uint32_t *column = (uint32_t *)out + j / panel * panel * k + j % panel;
+        __mmask16 have = mask_of(j < n_out ? n_out - j : 0);
+        for (size_t p = 0; p < k; p++) {
+            const float *at = w + j * n_in + 2 * p;
+            __mmask16 next = 2 * p + 1 < n_in ? have : 0;
+            __m512 zero = _mm512_setzero_ps();
+            __m512 a = _mm512_mask_i32gather_ps(zero, have, index, at, 4);
+            __m512 b = _mm512_mask_i32gather_ps(zero, next, index, at + 1, 4);
+            _mm512_storeu_si512(column + p * panel, interleave(a, b));
+        }
+    }
+}
+
+#include "kern/vector_product.h"
+
+void kern_x86_avx512bf16(struct kern *k)
+{
+    k->panel = PANEL;
+    k->product = op_product;
+    k->pack = op_pack;
+    k->operand = op_operand;
+}
+#endif
