@@ -7,7 +7,7 @@
 CONFIG ?= release
 TOOLS := prep train export sample eval
 MODULES := bolt model corpus format dims text kern cli base
-PACKAGES := libarchive libutf8proc sqlite3 jansson libxxhash
+PACKAGES := libarchive libutf8proc sqlite3 jansson libxxhash zlib
 
 OUT_release := build
 OUT_debug := build/debug

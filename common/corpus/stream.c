@@ -10,20 +10,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "corpus/gunzip.h"
+
 enum { BLOCK = 1 << 17 };
 
 /* The outer reader walks the file's members. A member of an archive may be compressed itself, so an
  * inner reader, fed by the outer one, undoes that; for any other file the outer reader has done it.
- */
+ * Each is fed through a gunzip, but for a regular file that is no gzip: there libarchive reads by
+ * itself, since it wants to seek in a zip. */
 struct stream {
     const char *path; /* as shown to people */
-    int fd;           /* -1 when it is not ours to close */
+    int fd;
+    bool close_fd;
     uint64_t size;
+    uint64_t n_read;             /* bytes of the file that came through outer_gunzip */
+    struct gunzip *outer_gunzip; /* NULL when libarchive reads by itself */
+    struct gunzip *inner_gunzip;
     struct archive *outer;
     struct archive *inner; /* NULL outside of a member of an archive */
     char name[512];
-    char block[BLOCK]; /* what the outer reader last handed to the inner one */
-    struct err fault;  /* of the outer reader, met inside the inner one */
+    char outer_block[BLOCK]; /* what was last read from the file */
+    char inner_block[BLOCK]; /* what the outer reader last handed to the inner one */
+    struct err fault;        /* met inside a callback */
     bool failed;
 };
 
@@ -48,31 +56,81 @@ static void support_compression(struct archive *a)
     archive_read_support_format_empty(a);
 }
 
-static int open_file(struct stream *s, const char *path, struct err *e)
+/* Hands a block of a gunzip to libarchive. What goes wrong here is kept: libarchive would forget
+ * it. */
+static la_ssize_t pass_on(struct stream *s, struct gunzip *g, const char *name, const void **data)
 {
-    struct stat st;
-    int fd = STDIN_FILENO;
-    s->path = "standard input";
-    if (strcmp(path, "-") != 0) {
-        s->path = path;
-        fd = s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-            return err_errno(e, "%s: cannot open", path);
+    long n = gunzip_read(g, data);
+    if (n < 0 && !s->failed) {
+        err_set(&s->fault, "%s: cannot read: %s", name, gunzip_fault(g));
+        s->failed = true;
     }
-    if (fstat(fd, &st))
-        return err_errno(e, "%s: cannot examine", s->path);
-    if (S_ISDIR(st.st_mode))
-        return err_set(e, "%s: is a directory, expected a file", s->path);
-    s->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return n;
+}
+
+static long read_block(void *context, const void **data)
+{
+    struct stream *s = context;
+    ssize_t n;
+    do
+        n = read(s->fd, s->outer_block, BLOCK);
+    while (n < 0 && errno == EINTR);
+    *data = s->outer_block;
+    s->n_read += n > 0 ? (uint64_t)n : 0;
+    if (n < 0) {
+        err_errno(&s->fault, "%s: cannot read", s->path);
+        s->failed = true;
+    }
+    return n;
+}
+
+static la_ssize_t feed_outer(struct archive *a, void *context, const void **data)
+{
+    struct stream *s = context;
+    (void)a;
+    return pass_on(s, s->outer_gunzip, s->path, data);
+}
+
+static int open_outer(struct stream *s, bool regular, struct err *e)
+{
+    unsigned char head[8];
+    int code;
     s->outer = archive_read_new();
     if (!s->outer)
         return err_set(e, "%s: out of memory", s->path);
     support_compression(s->outer);
     archive_read_support_format_tar(s->outer);
     archive_read_support_format_zip(s->outer);
-    if (archive_read_open_fd(s->outer, fd, BLOCK) < ARCHIVE_WARN)
-        return fail(s, s->outer, s->path, e);
-    return 0;
+    ssize_t n = regular ? pread(s->fd, head, sizeof head, lseek(s->fd, 0, SEEK_CUR)) : 0;
+    if (regular && !gunzip_probe(head, n > 0 ? (size_t)n : 0)) {
+        code = archive_read_open_fd(s->outer, s->fd, BLOCK);
+    } else {
+        s->outer_gunzip = gunzip_new(read_block, s);
+        if (!s->outer_gunzip)
+            return err_set(e, "%s: out of memory", s->path);
+        code = archive_read_open(s->outer, s, NULL, feed_outer, NULL);
+    }
+    return code < ARCHIVE_WARN ? fail(s, s->outer, s->path, e) : 0;
+}
+
+static int open_file(struct stream *s, const char *path, struct err *e)
+{
+    struct stat st;
+    s->path = "standard input";
+    s->fd = STDIN_FILENO;
+    if (strcmp(path, "-") != 0) {
+        s->path = path;
+        s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (s->fd < 0)
+            return err_errno(e, "%s: cannot open", path);
+        s->close_fd = true;
+    }
+    if (fstat(s->fd, &st))
+        return err_errno(e, "%s: cannot examine", s->path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, "%s: is a directory, expected a file", s->path);
+    s->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return open_outer(s, S_ISREG(st.st_mode), e);
 }
 
 struct stream *stream_open(const char *path, struct err *e)
@@ -82,7 +140,6 @@ struct stream *stream_open(const char *path, struct err *e)
         err_set(e, "%s: out of memory", path);
         return NULL;
     }
-    s->fd = -1;
     if (open_file(s, path, e)) {
         stream_close(s);
         return NULL;
@@ -96,23 +153,30 @@ void stream_close(struct stream *s)
         return;
     archive_read_free(s->inner);
     archive_read_free(s->outer);
-    if (s->fd >= 0)
+    gunzip_free(s->inner_gunzip);
+    gunzip_free(s->outer_gunzip);
+    if (s->close_fd)
         close(s->fd); /* only read: nothing can be lost */
     free(s);
+}
+
+static long read_outer(void *context, const void **data)
+{
+    struct stream *s = context;
+    la_ssize_t n = archive_read_data(s->outer, s->inner_block, BLOCK);
+    *data = s->inner_block;
+    if (n >= 0)
+        return n;
+    fail(s, s->outer, s->name, &s->fault);
+    s->failed = true;
+    return -1;
 }
 
 static la_ssize_t feed_inner(struct archive *a, void *context, const void **data)
 {
     struct stream *s = context;
-    la_ssize_t n = archive_read_data(s->outer, s->block, BLOCK);
-    if (n < 0) {
-        fail(s, s->outer, s->name, &s->fault);
-        s->failed = true;
-        archive_set_error(a, EIO, "damaged");
-        return -1;
-    }
-    *data = s->block;
-    return n;
+    (void)a;
+    return pass_on(s, s->inner_gunzip, s->name, data);
 }
 
 /* True at the start of a member's bytes; false for an empty one, which is passed over. */
@@ -121,8 +185,11 @@ static int open_inner(struct stream *s, bool *any, struct err *e)
     struct archive_entry *entry;
     archive_read_free(s->inner);
     s->inner = archive_read_new();
-    if (!s->inner)
+    if (!s->inner_gunzip)
+        s->inner_gunzip = gunzip_new(read_outer, s);
+    if (!s->inner || !s->inner_gunzip)
         return err_set(e, "%s: out of memory", s->name);
+    gunzip_restart(s->inner_gunzip);
     support_compression(s->inner);
     if (archive_read_open(s->inner, s, NULL, feed_inner, NULL) < ARCHIVE_WARN)
         return fail(s, s->inner, s->name, e);
@@ -176,7 +243,7 @@ int stream_read(struct stream *s, char *data, size_t n, size_t *got, struct err 
 
 void stream_position(const struct stream *s, uint64_t *read, uint64_t *total)
 {
-    la_int64_t n = archive_filter_bytes(s->outer, -1);
+    la_int64_t n = s->outer_gunzip ? (la_int64_t)s->n_read : archive_filter_bytes(s->outer, -1);
     *read = n > 0 ? (uint64_t)n : 0;
     *total = s->size;
 }
