@@ -32,6 +32,7 @@ static void on_signal(int number)
 void cli_signal_install(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the write, too */
     for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
         struct sigaction before;
         struct sigaction ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART};

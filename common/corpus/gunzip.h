@@ -1,6 +1,6 @@
 /* gunzip.h - undoes gzip and checks it, by way of zlib; anything else passes through unchanged.
  *
- * libarchive reads gzip as well, but up to at least version 3.7 it does not look at the checksum,
+ * libarchive reads gzip as well, but version 3.6 (as measured) does not look at the checksum,
  * and a flipped bit in text compressed with gzip is hardly ever noticed without. So gzip is undone
  * before libarchive sees it. A file may be several gzip members, one after the other, and zeros. */
 #ifndef GUNZIP_H

@@ -245,6 +245,9 @@ a.jsonl|valid|300|0" ]
         head -c 9000 a.packed > cut.packed
         fails 1 "cut.packed: cannot read: " prep -o out --vocab-size 400 cut.packed
     done
+    gzip -c "$in/a.txt" > flipped.gz
+    printf '\252' | dd of=flipped.gz bs=1 seek=9000 conv=notrunc status=none
+    fails 1 "flipped.gz: cannot read: damaged gzip data" prep -o out --vocab-size 400 flipped.gz
     tar -cf a.tar -C "$in" a.txt
     head -c 100000 a.tar > cut.tar
     fails 1 "cut.tar: a.txt: cannot read: Truncated" prep -o out --vocab-size 400 cut.tar
@@ -290,6 +293,14 @@ a.jsonl|valid|300|0" ]
         empty_dir locked
     fi
     fails 1 "/proc/none" prep -o /proc/none --vocab-size 400 "$in/a.txt"
+}
+
+@test "a limit on the size of files" {
+    stories 8 3000 > s.txt
+    run --separate-stderr bash -c "ulimit -f 100; exec '$BUILD/prep' -q -o out --vocab-size 400 s.txt"
+    [ "$status" -eq 1 ]
+    one_error_line prep "File too large"
+    empty_dir out
 }
 
 @test "usage errors" {
