@@ -4,7 +4,6 @@
 
 #include "prep/pairqueue.h"
 #include "prep/vocabbuild.h"
-#include "text/bytemap.h"
 
 /* A pre-token under way. Every symbol in it is a stretch of its bytes, so a symbol's bytes are
  * those of any place where it stands, and need no memory of their own. */
@@ -15,13 +14,15 @@ struct word {
     uint64_t count;
 };
 
+_Static_assert((int)BPETRAIN_MAX_PRETOKEN <= (int)VOCAB_MAX_TOKEN_BYTES,
+               "a piece of a pre-token must not be too long for a token");
+
 struct trainer {
     unsigned char bytes[256];
     struct vocab_bytes *symbols; /* 256 bytes, then the merges' results */
     struct vocab_merge *merges;
     uint32_t n_symbols;
     uint32_t max_symbols;
-    struct bytemap by_bytes; /* all symbols */
     struct word *words;
     uint32_t n_words;
     uint16_t *sequence; /* symbols of all words */
@@ -34,7 +35,6 @@ static void release(struct trainer *t)
     free(t->merges);
     free(t->words);
     free(t->sequence);
-    bytemap_release(&t->by_bytes);
     pairqueue_release(&t->queue);
 }
 
@@ -57,16 +57,8 @@ static int allocate(struct trainer *t, const struct pretokens *words)
     t->merges = calloc(t->max_symbols, sizeof *t->merges);
     t->words = calloc(n_words + 1, sizeof *t->words);
     t->sequence = calloc(n_bytes + 1, sizeof *t->sequence);
-    return t->symbols && t->merges && t->words && t->sequence && !pairqueue_init(&t->queue) &&
-                   !bytemap_init(&t->by_bytes, t->max_symbols)
-               ? 0
-               : -1;
-}
-
-static void add_symbol(struct trainer *t, struct vocab_bytes bytes)
-{
-    (void)bytemap_add(&t->by_bytes, bytes, t->n_symbols);
-    t->symbols[t->n_symbols++] = bytes;
+    return t->symbols && t->merges && t->words && t->sequence && !pairqueue_init(&t->queue) ? 0
+                                                                                            : -1;
 }
 
 /* Adds the word's count to every pair of neighbours in it, and its number to those pairs that hold
@@ -120,22 +112,18 @@ static int merge_word(struct trainer *t, uint32_t word, uint32_t left, uint32_t 
     return add_pairs(t, word, false);
 }
 
-/* Makes the pair a symbol, unless it may not be one. The pair moves when others are made, so what
- * is needed of it is taken first. */
+/* Makes the pair a symbol. The pair moves when others are made, so what is needed of it is taken
+ * first. */
 static int apply(struct trainer *t, struct pair *pair)
 {
     struct pair p = *pair;
     pair->words = NULL;
     pair->n_words = pair->capacity = 0;
+    t->merges[t->n_symbols - 256] = (struct vocab_merge){t->symbols[p.left], t->symbols[p.right]};
+    t->symbols[t->n_symbols++] = p.joined;
     int status = 0;
-    if (p.joined.n <= VOCAB_MAX_TOKEN_BYTES &&
-        bytemap_get(&t->by_bytes, p.joined) == BYTEMAP_NONE) {
-        t->merges[t->n_symbols - 256] =
-            (struct vocab_merge){t->symbols[p.left], t->symbols[p.right]};
-        add_symbol(t, p.joined);
-        for (uint32_t i = 0; i < p.n_words && !status; i++)
-            status = merge_word(t, p.words[i], p.left, p.right);
-    }
+    for (uint32_t i = 0; i < p.n_words && !status; i++)
+        status = merge_word(t, p.words[i], p.left, p.right);
     free(p.words);
     return status;
 }
@@ -144,7 +132,7 @@ static int load(struct trainer *t, const struct pretokens *words)
 {
     for (uint32_t b = 0; b < 256; b++) {
         t->bytes[b] = (unsigned char)b;
-        add_symbol(t, (struct vocab_bytes){t->bytes + b, 1});
+        t->symbols[t->n_symbols++] = (struct vocab_bytes){t->bytes + b, 1};
     }
     uint16_t *at = t->sequence;
     for (size_t i = 0; i < words->n; i++) {

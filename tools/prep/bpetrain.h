@@ -5,9 +5,9 @@
  * joined everywhere, until the vocabulary has the size asked for. A pair's frequency is the number
  * of places where it stands, overlapping ones included ("aaa" holds the pair (a, a) twice), each
  * weighted by its pre-token's count. Ties go to the pair whose left bytes, then whose right bytes,
- * are smaller (compared as unsigned bytes, a prefix before what it begins). A pair is passed over
- * if its bytes joined are a token already or longer than VOCAB_MAX_TOKEN_BYTES, so every merge
- * makes one new token. Pre-tokens longer than BPETRAIN_MAX_PRETOKEN bytes (no words of any
+ * are smaller (compared as unsigned bytes, a prefix before what it begins). Every merge makes one
+ * new token: what lies between two borders of symbols is cut in one way only at any time, so no two
+ * pairs join to the same bytes. Pre-tokens longer than BPETRAIN_MAX_PRETOKEN bytes (no words of any
  * language) teach nothing; they are encoded and counted like all others.
  *
  * So the result depends on the multiset of pre-tokens alone: not on their order, nor on threads. */
