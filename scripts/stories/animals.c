@@ -1,19 +1,5 @@
 /* animals.c - plots about animals, who speak. */
-#include "stories/grammar.h"
-
-#define LIST(...)         \
-    (const char *const[]) \
-    {                     \
-        __VA_ARGS__, NULL \
-    }
-#define PLOT(name, ...)                            \
-    {                                              \
-        name, LIST(__VA_ARGS__), NULL, false, NULL \
-    }
-#define ONCE(name, fields, ...)                     \
-    {                                               \
-        name, LIST(__VA_ARGS__), fields, true, NULL \
-    }
+#include "stories/rules.h"
 
 static const char *const beasts[] = {"Benny/he/his/him/rabbit",
                                      "Bella/she/her/her/bunny",
@@ -34,10 +20,11 @@ static const char *const beasts[] = {"Benny/he/his/him/rabbit",
                                      NULL};
 
 const struct rule grammar_animal_plots[] = {
-    PLOT("animals", "{hungry}", "{race}", "{lostbaby}", "{mean}", "{lonely}", "{storm}", "{song}",
-         "{wish}"),
-    {"beast", beasts, "name/he/his/him/kind", true, NULL},
-    {"pal", beasts, "name/he/his/him/kind", true, "beast"},
+    {"animals",
+     LIST("{hungry}", "{race}", "{lostbaby}", "{mean}", "{lonely}", "{storm}", "{song}", "{wish}"),
+     NULL, true, NULL, 0, 0, 0},
+    {"beast", beasts, "name/he/his/him/kind", true, "animals", 2, 0, 2},
+    {"pal", beasts, "name/he/his/him/kind", true, "beast", 1, 7, 1},
 
     PLOT("meet",
          "Once upon a time, there was a {kind} {beast.kind} named {beast}. {Beast} lived in the "
@@ -154,7 +141,8 @@ const struct rule grammar_animal_plots[] = {
                  "song|You sing so well]!\" said "
                  "{pal}. {Beast} [hid behind a tree|turned red]. \"[Please don't stop|Please sing "
                  "for all of us],\" said {pal}. "
-                 "\"[I can't|What if they laugh at me]?\" said {beast}. \"I will stand next to "
+                 "\"[I can't do it, they will laugh|What if they laugh at me]!\" said {beast}. \"I "
+                 "will stand next to "
                  "you,\" said {pal}.~That night, all "
                  "the animals came together. {Beast} looked at {pal}, and {pal} smiled. {Beast} "
                  "[took a deep breath|closed "

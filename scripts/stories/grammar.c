@@ -136,15 +136,17 @@ static size_t n_items(const struct rule *rule)
 static size_t choose(struct expansion *x, size_t index)
 {
     const struct rule *rule = x->grammar->rules[index];
-    size_t n = n_items(rule), other, item;
+    size_t n = n_items(rule), leader, item;
 
     if (rule->once && x->chosen[index] != 0)
         return x->chosen[index] - 1;
-    do {
+    if (rule->follows != NULL &&
+        find_rule(x->grammar, (struct span){rule->follows, strlen(rule->follows)}, &leader))
+        item = (choose(x, leader) * rule->step + rule->offset +
+                (size_t)rng_below(x->rng, rule->free)) %
+               n;
+    else
         item = (size_t)rng_below(x->rng, n);
-    } while (rule->unlike != NULL &&
-             find_rule(x->grammar, (struct span){rule->unlike, strlen(rule->unlike)}, &other) &&
-             x->chosen[other] == item + 1);
     x->chosen[index] = item + 1;
     return item;
 }

@@ -1,25 +1,13 @@
 /* people.c - plots about children and the grown-ups around them. */
-#include "stories/grammar.h"
-
-#define LIST(...)         \
-    (const char *const[]) \
-    {                     \
-        __VA_ARGS__, NULL \
-    }
-#define PLOT(name, ...)                            \
-    {                                              \
-        name, LIST(__VA_ARGS__), NULL, false, NULL \
-    }
-#define ONCE(name, fields, ...)                     \
-    {                                               \
-        name, LIST(__VA_ARGS__), fields, true, NULL \
-    }
+#include "stories/rules.h"
 
 const struct rule grammar_people_plots[] = {
-    PLOT("people", "{losttoy}", "{share}", "{brave}", "{hurtanimal}", "{baking}", "{stuck}",
-         "{truth}", "{rainyday}", "{learn}", "{treasure}", "{seed}", "{greedy}", "{warning}",
-         "{newchild}", "{present}", "{oldneighbor}", "{building}", "{bedtime}", "{messyroom}",
-         "{swing}", "{market}", "{drawing}", "{boat}", "{snowday}"),
+    {"people",
+     LIST("{losttoy}", "{share}", "{brave}", "{hurtanimal}", "{baking}", "{stuck}", "{truth}",
+          "{rainyday}", "{learn}", "{treasure}", "{seed}", "{greedy}", "{warning}", "{newchild}",
+          "{present}", "{oldneighbor}", "{building}", "{bedtime}", "{messyroom}", "{swing}",
+          "{market}", "{drawing}", "{boat}", "{snowday}"),
+     NULL, true, NULL, 0, 0, 0},
 
     PLOT("losttoy",
          "{once} {Hero} had a {color} {toy}. [{Hero.he} loved {hero.his} {toy} very much.|It was "
@@ -84,8 +72,8 @@ const struct rule grammar_people_plots[] = {
                   "[{Hero.he} was brave.|"
                   "{happyend}]"),
 
-    ONCE("pet", "name/hurt/home", "bird/wing/tree", "kitten/leg/yard", "puppy/leg/farm",
-         "rabbit/foot/forest", "duck/wing/pond", "squirrel/leg/tree"),
+    OWNED("pet", "name/hurt/home", "bird/wing/tree", "kitten/leg/yard", "puppy/leg/farm",
+          "rabbit/foot/forest", "duck/wing/pond", "squirrel/leg/tree"),
     PLOT("hurtanimal",
          "{once} {aside} {Hero} loved animals.~{day} {hero} was walking {outside.in}. {Hero} "
          "saw a little {pet} "
@@ -105,8 +93,8 @@ const struct rule grammar_people_plots[] = {
          "{hero}.|The {pet} came to "
          "visit {hero} every day.]"),
 
-    ONCE("bake", "thing/need", "cake/eggs", "pie/apples", "bread/flour", "soup/carrots",
-         "pizza/cheese"),
+    OWNED("bake", "thing/need", "cake/eggs", "pie/apples", "bread/flour", "soup/carrots",
+          "pizza/cheese"),
     PLOT("baking", "{once} {aside} {Hero} loved to help {hero.his} {parent} in the kitchen.~{day} "
                    "{hero.his} {parent} said, "
                    "\"[Let's make a {bake}|Today we will make a {bake}], {hero}!\" {Hero} was "
@@ -125,7 +113,7 @@ const struct rule grammar_people_plots[] = {
                    "{friend} too.] "
                    "{happyend}"),
 
-    ONCE("high", "thing/act", "kite/flew", "cat/climbed", "balloon/flew", "ball/went"),
+    OWNED("high", "thing/act", "kite/flew", "cat/climbed", "balloon/flew", "ball/went"),
     PLOT("stuck", "{once} {Hero} had a {color} {high}. {Hero.he} loved the {high} very much.~{day} "
                   "{hero} was "
                   "{outside.in}. [Suddenly|All of a sudden], the {high} {high.act} up into a tall "
@@ -224,8 +212,8 @@ const struct rule grammar_people_plots[] = {
                      "{hero.his} {parent}. {Hero} "
                      "put the {find} in a safe place. {friendsend}"),
 
-    ONCE("plant", "one/many", "flower/petals", "tree/leaves", "tomato plant/tomatoes",
-         "rose/petals", "bean plant/beans", "pumpkin/seeds"),
+    OWNED("plant", "one/many", "flower/petals", "tree/leaves", "tomato plant/tomatoes",
+          "rose/petals", "bean plant/beans", "pumpkin/seeds"),
     PLOT("seed", "{once} {likes}~{day} {hero.his} {parent} gave {hero} a small seed. \"What is "
                  "it?\" asked {hero}. \"If you "
                  "take care of it, it will grow,\" said {hero.his} {parent}. {Hero} [dug a "
@@ -307,8 +295,8 @@ const struct rule grammar_people_plots[] = {
          "you],\" said {hero.his} "
          "{parent}. {friendsend}"),
 
-    ONCE("gift", "thing/with", "card/paper and a {color} pen", "necklace/{color} beads",
-         "picture/{color} paint", "hat/soft {color} wool", "crown/shiny {color} paper"),
+    OWNED("gift", "thing/with", "card/paper and a {color} pen", "necklace/{color} beads",
+          "picture/{color} paint", "hat/soft {color} wool", "crown/shiny {color} paper"),
     PLOT("present", "{once} {Hero} loved {hero.his} {parent} very much.~[Tomorrow was {hero.his} "
                     "{parent}'s birthday.|It was "
                     "almost {hero.his} {parent}'s birthday.] {Hero} wanted to give {parent.him} a "
@@ -344,12 +332,12 @@ const struct rule grammar_people_plots[] = {
                         "others|Helping is a good thing].\" [After that, {hero} helped {neighbor} "
                         "every week.|{happyend}]"),
 
-    ONCE("build", "thing/of/fall",
-         "sand castle/sand/A big wave came and washed the sand castle away",
-         "tower/blocks/A dog ran by and the tower fell down",
-         "snowman/snow/The sun came out and the snowman began to melt",
-         "tree house/wood/A strong wind came and the tree house fell down",
-         "fort/boxes/The cat jumped on the fort and it fell down"),
+    OWNED("build", "thing/of/fall",
+          "sand castle/sand/A big wave came and washed the sand castle away",
+          "tower/blocks/A dog ran by and the tower fell down",
+          "snowman/snow/The sun came out and the snowman began to melt",
+          "tree house/wood/A strong wind came and the tree house fell down",
+          "fort/boxes/The cat jumped on the fort and it fell down"),
     PLOT("building", "{once} {Hero} liked to build things with {hero.his} friend {friend}.~{day} "
                      "{hero} and {friend} wanted to build a "
                      "[big|tall] {build}. They used a lot of {build.of}. {Hero} [worked on one "
@@ -403,7 +391,7 @@ const struct rule grammar_people_plots[] = {
                       "{glad}. From that day on, {hero} "
                       "[always cleaned up {hero.his} toys|put {hero.his} toys away every night]."),
 
-    ONCE("ride", NULL, "bike", "scooter", "new ball", "wagon", "jump rope", "toy truck"),
+    OWNED("ride", NULL, "bike", "scooter", "new ball", "wagon", "jump rope", "toy truck"),
     PLOT("swing",
          "{once} {likes}~{day} {hero} was playing with the {ride} at the park. {Friend} came and "
          "asked, \"Can I have "
