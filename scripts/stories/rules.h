@@ -14,7 +14,7 @@
 #define ONCE(title, parts, ...) {title, LIST(__VA_ARGS__), parts, true, NULL, 0, 0, 0}
 
 /* The same, but what it picks belongs to the hero. */
-#define OWNED(title, parts, ...) {title, LIST(__VA_ARGS__), parts, true, "hero", 3, 0, 1}
+#define OWNED(title, parts, ...) {title, LIST(__VA_ARGS__), parts, true, "hero", 3, 0, 2}
 /* clang-format on */
 
 #endif
