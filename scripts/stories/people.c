@@ -93,8 +93,8 @@ const struct rule grammar_people_plots[] = {
          "{hero}.|The {pet} came to "
          "visit {hero} every day.]"),
 
-    OWNED("bake", "thing/need", "cake/eggs", "pie/apples", "bread/flour", "soup/carrots",
-          "pizza/cheese"),
+    OWNED("bake", "thing/need", "cake/eggs", "pie/apples", "banana bread/flour",
+          "carrot cake/carrots", "pizza/cheese"),
     PLOT("baking", "{once} {aside} {Hero} loved to help {hero.his} {parent} in the kitchen.~{day} "
                    "{hero.his} {parent} said, "
                    "\"[Let's make a {bake}|Today we will make a {bake}], {hero}!\" {Hero} was "

@@ -13,8 +13,8 @@
 /* A rule that picks once a story; `parts` names the fields of its items. */
 #define ONCE(title, parts, ...) {title, LIST(__VA_ARGS__), parts, true, NULL, 0, 0, 0}
 
-/* The same, but what it picks belongs to the hero. */
-#define OWNED(title, parts, ...) {title, LIST(__VA_ARGS__), parts, true, "hero", 3, 0, 2}
+/* The same, but each hero of a plot has three of its own to pick from. */
+#define OWNED(title, parts, ...) {title, LIST(__VA_ARGS__), parts, true, "hero", 3, 0, 3}
 /* clang-format on */
 
 #endif
