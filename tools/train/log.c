@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -28,11 +29,16 @@ static size_t good_prefix(const char *text, size_t n, uint64_t last_step)
     return at;
 }
 
-/* Drops what lies beyond last_step. */
+/* Drops what lies beyond last_step; a pipe or a device keeps nothing. */
 static int cut(struct log *l, uint64_t last_step, struct err *e)
 {
     char *text = NULL;
     size_t n = 0;
+    struct stat st;
+    if (fstat(fileno(l->file), &st) != 0)
+        return err_errno(e, "%s", l->path);
+    if (!S_ISREG(st.st_mode))
+        return 0;
     int code = file_read_fd(fileno(l->file), l->path, (size_t)1 << 32, &text, &n, e);
     if (code == 0) {
         size_t keep = good_prefix(text, n, last_step);

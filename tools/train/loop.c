@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "train/log.h"
 #include "train/stories.h"
 
 enum { N_STORIES = 3, STORY_TOKENS = 150 };
@@ -14,7 +13,6 @@ enum { N_STORIES = 3, STORY_TOKENS = 150 };
 /* What has gathered since the last report and the last save. */
 struct loop {
     struct trainer *t;
-    struct log log;
     struct cli_progress progress;
     double started;  /* clock when the run began, as if it had never been interrupted */
     double loss_sum; /* since the last report */
@@ -114,7 +112,7 @@ static int report(struct loop *l, double val_loss, struct err *e)
     l->loss_sum = 0;
     l->n_losses = 0;
     l->busy = 0;
-    return log_write(&l->log, &r, e);
+    return log_write(&l->t->log, &r, e);
 }
 
 /* ---- validation, stories, checkpoints -------------------------------------------------------- */
@@ -136,12 +134,9 @@ static int validate(struct trainer *t, double *loss, struct err *e)
 
 static int tell_stories(struct trainer *t, struct err *e)
 {
-    char step[32];
-    if (!cli.quiet) {
-        cli_say("%d stories at step %s:\n", N_STORIES, cli_count_text(step, t->state.step));
+    if (!cli.quiet)
         return stories_tell(&t->dims, t->params, &t->kern, t->tokenizer, &t->story_rng, N_STORIES,
                             STORY_TOKENS, e);
-    }
     for (int i = 0; i < N_STORIES; i++) /* untold stories draw their seeds too */
         rng_u64(&t->story_rng);
     return 0;
@@ -159,7 +154,7 @@ static int save(struct loop *l, struct err *e)
         l->saved = NULL;
         return err_set(e, "out of memory");
     }
-    if (log_sync(&l->log, e) || trainer_save(t, name, e) ||
+    if (log_sync(&l->t->log, e) || trainer_save(t, name, e) ||
         ckpt_prune(t->options.save_dir, step, (size_t)t->options.keep, e))
         return -1;
     l->saved_at = cli_seconds();
@@ -236,9 +231,6 @@ int loop_run(struct trainer *t, struct err *e)
 {
     double now = cli_seconds();
     struct loop l = {.t = t, .saved_at = now, .started = now - t->state.elapsed};
-    if (log_open(&l.log, t->options.save_dir, t->state.step, e))
-        return -1;
-    ckpt_remove_strays(t->options.save_dir);
     cli_progress_start(&l.progress, "train");
     l.progress.first = t->state.progress;
     update_clock(&l);
@@ -247,6 +239,5 @@ int loop_run(struct trainer *t, struct err *e)
     if (code == 0 && (l.saved || t->resumed_from))
         say_end(&l);
     free(l.saved);
-    log_close(&l.log);
     return code;
 }

@@ -16,19 +16,23 @@ enum { STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-static int open_shard(struct shard *s, const char *dir, const char *name, uint64_t vocabulary,
-                      struct err *e)
+static int open_shard(struct shard *s, const char *dir, const char *name,
+                      const struct vocab *vocabulary, struct err *e)
 {
     char *path;
+    uint64_t fingerprint = vocab_fingerprint(vocabulary);
     if (asprintf(&path, "%s/%s", dir, name) < 0)
         return err_set(e, "out of memory");
     int code = shard_open(s, path, e);
-    if (code == 0 && s->vocab_fingerprint != vocabulary)
-        code =
-            err_set(e,
-                    "%s: made with another vocabulary than vocab.db beside it (found "
-                    "%016llx, expected %016llx)",
-                    path, (unsigned long long)s->vocab_fingerprint, (unsigned long long)vocabulary);
+    if (code == 0 && s->vocab_fingerprint != fingerprint)
+        code = err_set(e,
+                       "%s: made with another vocabulary than vocab.db beside it (found "
+                       "%016llx, expected %016llx)",
+                       path, (unsigned long long)s->vocab_fingerprint,
+                       (unsigned long long)fingerprint);
+    else if (code == 0 && s->vocab_size != vocabulary->n_tokens)
+        code = err_set(e, "%s: wrong size of the vocabulary (found %u, vocab.db has %u)", path,
+                       s->vocab_size, vocabulary->n_tokens);
     free(path);
     return code;
 }
@@ -46,10 +50,9 @@ static int open_data(struct trainer *t, struct err *e)
     t->tokenizer = tokenizer_new(&t->vocab, e);
     if (!t->tokenizer)
         return -1;
-    uint64_t vocabulary = vocab_fingerprint(&t->vocab);
-    if (open_shard(&t->train, dir, "train.shard", vocabulary, e))
+    if (open_shard(&t->train, dir, "train.shard", &t->vocab, e))
         return -1;
-    if (t->options.eval_every && open_shard(&t->valid, dir, "valid.shard", vocabulary, e))
+    if (t->options.eval_every && open_shard(&t->valid, dir, "valid.shard", &t->vocab, e))
         return -1;
     return 0;
 }
@@ -236,14 +239,17 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
                        "another --save-dir",
                        o->save_dir);
     t->pool = pool_new(o->threads ? (int)o->threads : cpu_count(), e);
-    if (!t->pool || prepare(t, e))
+    if (!t->pool || prepare(t, e) || file_make_dirs(o->save_dir, e) ||
+        log_open(&t->log, o->save_dir, t->state.step, e))
         return -1;
-    return file_make_dirs(o->save_dir, e);
+    ckpt_remove_strays(o->save_dir);
+    return 0;
 }
 
 void trainer_close(struct trainer *t)
 {
     pool_free(t->pool);
+    log_close(&t->log);
     arena_release(&t->arena);
     tokenizer_free(t->tokenizer);
     vocab_release(&t->vocab);

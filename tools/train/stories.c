@@ -19,6 +19,7 @@ static void lay_out(struct teller *t, const struct model *m, const struct kern *
     sampler_init(&t->sampler, &o, (size_t)m->dims.V, 0, a);
 }
 
+/* A story is set off by a bar, so that it is never taken for a report. */
 static void tell(struct teller *t, const struct tokenizer *tokenizer, uint64_t seed, int max_tokens)
 {
     struct cli_utf8 out = {.terminal = true};
@@ -39,7 +40,7 @@ static void tell(struct teller *t, const struct tokenizer *tokenizer, uint64_t s
         }
     }
     cli_utf8_flush(&out, stderr);
-    fputs("\n", stderr);
+    fputs(token == VOCAB_EOS ? "\n" : " ...\n", stderr);
 }
 
 int stories_tell(const struct dims *d, const float *params, const struct kern *k,
@@ -55,8 +56,10 @@ int stories_tell(const struct dims *d, const float *params, const struct kern *k
     int code = arena_init(&arena, arena.used, e);
     if (code == 0) {
         lay_out(&teller, &model, k, &arena);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
+            cli_say("story %d of %d:\n", i + 1, n);
             tell(&teller, t, rng_u64(rng), max_tokens);
+        }
         arena_release(&arena);
     }
     model_release(&model);

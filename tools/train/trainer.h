@@ -10,6 +10,7 @@
 #include "text/tokenizer.h"
 #include "train/batches.h"
 #include "train/grad.h"
+#include "train/log.h"
 #include "train/optim.h"
 #include "train/options.h"
 #include "train/schedule.h"
@@ -33,14 +34,15 @@ struct trainer {
     uint16_t *tokens;  /* [batch * T] */
     uint16_t *targets; /* [batch * T] */
     uint32_t *pos;     /* [batch * T] 0..T-1 again and again */
+    struct log log;
     struct rng story_rng;
     struct ckpt_state state; /* kept up to date but for epoch, position and the generators */
     char *resumed_from;      /* owned; NULL for a fresh run */
     size_t memory;           /* bytes of the arena */
 };
 
-/* Opens data, decides the model, lays out memory, and makes or reads weights. trainer_close also
- * after a failure. */
+/* Opens data, decides the model, lays out memory, makes or reads weights, and opens the log, which
+ * keeps other runs out of the folder. trainer_close also after a failure. */
 MUST_USE int trainer_open(struct trainer *t, const struct options *o, struct err *e);
 void trainer_close(struct trainer *t);
 

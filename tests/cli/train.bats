@@ -1,0 +1,450 @@
+# train: shards in, checkpoints and a log out; stopped, killed and resumed at will.
+load helpers
+
+# Data of a small corpus, and in `whole` an uninterrupted run over it, in a later epoch at the end.
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    small_data data
+    tiny --save-dir whole --steps 800 -q
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    in=$BATS_FILE_TMPDIR
+    whole=$in/whole
+}
+
+teardown() {
+    [ -z "${pid-}" ] || kill -KILL "$pid" 2> "$BATS_TEST_TMPDIR/kill" || true
+}
+
+tiny_options=(--dim 24 --blocks 2 --hidden 40 --kernel 4 --seq-len 32 --dilation "1,2" --batch 16
+    --eval-every 100 --eval-tokens 1000 --patience 0 --sample-every 150 --log-every 1 --save-every 0)
+
+# tiny [OPTION]...: a run of milliseconds a step.
+tiny() {
+    "$BUILD/train" --data "$BATS_FILE_TMPDIR/data" "${tiny_options[@]}" "$@"
+}
+
+# The same with the checks of helpers.bash.
+tiny_succeeds() {
+    succeeds train --data "$in/data" "${tiny_options[@]}" "$@"
+}
+tiny_fails() {
+    local status=$1 text=$2
+    shift 2
+    fails "$status" "$text" train --data "$in/data" "${tiny_options[@]}" "$@"
+}
+
+# header FILE: size of a safetensors file's header.
+header() {
+    od -An -tu8 -N8 "$1" | tr -d ' '
+}
+
+# meta FILE KEY: a value of the metadata.
+meta() {
+    head -c $(($(header "$1") + 8)) "$1" | tail -c +9 | jq -r ".__metadata__.$2"
+}
+
+# same_tensors FILE FILE: weights and moments equal bit for bit.
+same_tensors() {
+    cmp <(tail -c +$(($(header "$1") + 9)) "$1") <(tail -c +$(($(header "$2") + 9)) "$2") ||
+        flunk "the tensors of $1 and $2 differ"
+}
+
+# steps_once DIR LAST: the log has every step from 1 to LAST once, in order.
+steps_once() {
+    diff <(jq .step "$1/log.jsonl") <(seq "$2") || flunk "$1/log.jsonl does not have each step once"
+}
+
+# start DIR STEP [OPTION]...: a run in the background, which sets pid, until it has logged STEP.
+start() {
+    local dir=$1 step=$2
+    shift 2
+    "$BUILD/train" --data "$in/data" "${tiny_options[@]}" -q --save-dir "$dir" "$@" 3>&- &
+    pid=$!
+    for _ in $(seq 3000); do
+        if [ "$(grep -c . "$dir/log.jsonl" 2> "$BATS_TEST_TMPDIR/none")" -ge "$step" ] 2> "$BATS_TEST_TMPDIR/none"; then
+            return
+        fi
+        sleep 0.01
+    done
+    flunk "the run did not come to step $step"
+}
+
+# ends STATUS: of the run in the background.
+ends() {
+    local code=0
+    wait "$pid" || code=$?
+    pid=
+    [ "$code" -eq "$1" ] || flunk "exit status $code, expected $1"
+}
+
+last_checkpoint() {
+    find "$1" -name 'step-*.safetensors' | sort | tail -n 1
+}
+
+@test "a termination signal: the step is finished and saved; the resumed run ends as the uninterrupted one" {
+    start run 150 --steps 800
+    kill -TERM "$pid"
+    ends 143
+    at=$(meta "$(last_checkpoint run)" step)
+    [ "$at" -ge 150 ] && [ "$at" -lt 800 ] || flunk "stopped at step $at"
+    steps_once run "$at"
+    tiny_succeeds -q --save-dir run --resume --threads 3
+    steps_once run 800
+    same_tensors "$whole/step-000000800.safetensors" run/step-000000800.safetensors
+    same_tensors "$whole/best.safetensors" run/best.safetensors
+    for key in epoch position rng sample_rng progress best_loss patience tokens; do
+        [ "$(meta run/step-000000800.safetensors $key)" = "$(meta "$whole/step-000000800.safetensors" $key)" ] ||
+            flunk "metadata $key differ"
+    done
+    [ "$(meta run/step-000000800.safetensors epoch)" -ge 1 ]
+}
+
+@test "an interrupt does the same" {
+    run timeout --preserve-status -s INT -k 60 2 env --default-signal=INT "$BUILD/train" --data "$in/data" \
+        "${tiny_options[@]}" --save-dir run --steps 1000000
+    [ "$status" -eq 130 ] || flunk "exit status $status"
+    contains "$output" "stopped by a signal at step"
+    contains "$output" "last checkpoint: run/step-"
+    [ -f "$(last_checkpoint run)" ]
+}
+
+@test "killed outright: the newest checkpoint goes on, no step is logged twice or lost" {
+    start run 130 --steps 800 --save-every 50
+    kill -KILL "$pid"
+    ends 137
+    at=$(meta "$(last_checkpoint run)" step)
+    [ "$at" -ge 100 ] && [ "$at" -lt 800 ] || flunk "newest checkpoint of step $at"
+    : > run/.step-000000150.safetensors.a1b2c3.tmp # what a run killed while saving leaves
+    printf '{"step":131,"tok' >> run/log.jsonl
+    tiny_succeeds -q --save-dir run --resume --save-every 7
+    steps_once run 800
+    same_tensors "$whole/step-000000800.safetensors" run/step-000000800.safetensors
+    [ "$(find run -name '.*.tmp' | wc -l)" -eq 0 ]
+}
+
+@test "killed before its first checkpoint: best.safetensors goes on" {
+    start run 110 --steps 800
+    kill -KILL "$pid"
+    ends 137
+    tiny_fails 1 "run: holds checkpoints" --save-dir run
+    tiny_succeeds --save-dir run --resume
+    contains "$stderr" "resumed from run/best.safetensors at step 100"
+    steps_once run 800
+    same_tensors "$whole/step-000000800.safetensors" run/step-000000800.safetensors
+}
+
+@test "any number of threads gives the same tensors" {
+    for n in 1 2 7; do
+        tiny_succeeds -q --save-dir run$n --steps 30 --threads $n
+    done
+    same_tensors run1/step-000000030.safetensors run2/step-000000030.safetensors
+    same_tensors run1/step-000000030.safetensors run7/step-000000030.safetensors
+}
+
+@test "every instruction set runs; another one on resume is warned of" {
+    tiny_succeeds -q --save-dir run --steps 10 --cpu c
+    [ "$(meta run/step-000000010.safetensors isa)" = c ]
+    tiny_succeeds -q --save-dir run --steps 12 --resume --cpu c
+    [ -z "$stderr" ]
+    tiny_fails 1 "sse9" --save-dir other --cpu sse9
+    tiny_succeeds -q --save-dir run --steps 14 --resume
+    isa=$(meta run/step-000000014.safetensors isa)
+    [ "$isa" = c ] || contains "$stderr" "run/step-000000012.safetensors was last run with --cpu c"
+}
+
+@test "damaged newest checkpoints are passed over, each with a warning" {
+    tiny_succeeds -q --save-dir run --steps 20 --save-every 5 --keep 0
+    truncate -s -1 run/step-000000020.safetensors
+    truncate -s 100 run/step-000000015.safetensors
+    tiny_succeeds -q --save-dir run --resume --keep 1 --save-every 3
+    [ "$(wc -l <<< "$stderr")" -eq 2 ]
+    contains "$stderr" "passed over: run/step-000000020.safetensors: "
+    contains "$stderr" "passed over: run/step-000000015.safetensors: "
+    steps_once run 20
+    tiny_succeeds -q --save-dir same --steps 20
+    same_tensors same/step-000000020.safetensors run/step-000000020.safetensors
+    [ "$(find run -name 'step-*' | wc -l)" -eq 1 ]
+}
+
+@test "a run that only damaged checkpoints are left of" {
+    tiny_succeeds -q --save-dir run --steps 5 --eval-every 0
+    truncate -s 9 run/step-000000005.safetensors
+    tool train --data "$in/data" --save-dir run --resume
+    [ "$status" -eq 1 ]
+    contains "$stderr" "run: no checkpoint to resume from"
+}
+
+@test "a used folder is not begun anew, nor shared by two runs" {
+    tiny_fails 1 "whole: holds checkpoints of an earlier run" --save-dir "$whole"
+    start run 5 --steps 100000
+    tiny_fails 1 "run/log.jsonl: another run is writing to this folder" --save-dir run --steps 7
+    kill -TERM "$pid"
+    ends 143
+}
+
+@test "--resume PATH: a later checkpoint in the folder is in its way" {
+    tiny_succeeds -q --save-dir run --steps 20 --save-every 10
+    tiny_fails 1 "run/step-000000020.safetensors: is of a later step" --save-dir run --resume run/step-000000010.safetensors
+    tiny_succeeds -q --save-dir other --resume run/step-000000010.safetensors
+    same_tensors run/step-000000020.safetensors other/step-000000020.safetensors
+    [ "$(jq -s '.[0].step' other/log.jsonl)" -eq 11 ]
+}
+
+@test "what may not change on resume" {
+    tiny_succeeds -q --save-dir run --steps 5 --lr 0.002 --seed 1234567890123
+    path=run/step-000000005.safetensors
+    for change in "dim 32 24" "blocks 1 2" "hidden 41 40" "kernel 5 4" "seq-len 16 32" "batch 4 16" "accum 2 1" \
+        "lr 0.003 0.002" "seed 1234567890124 1234567890123" "dilation 2,2 1,2"; do
+        read -r name given had <<< "$change"
+        fails 1 "--$name $given does not match $path, which has $had" train --data "$in/data" \
+            --eval-tokens 1000 --save-dir run --resume "--$name" "$given"
+    done
+    tiny_fails 1 "--dim 192 does not match $path, which has 24" --small --save-dir run --resume --dim 192
+    [ "$(find run -name 'step-*')" = "$path" ]
+}
+
+@test "budgets, cadences and threads may change on resume, and stay as they were if not given" {
+    tiny_succeeds -q --save-dir run --steps 8 --hours 5
+    tiny_succeeds -q --save-dir run --resume --steps 12 --save-every 2 --keep 2 --log-every 3 --patience 1 --threads 1
+    [ "$(jq -s -c 'map(.step)' run/log.jsonl)" = "[1,2,3,4,5,6,7,8,9,10,12]" ]
+    [ "$(find run -name 'step-*' | sort | tr '\n' ' ')" = "run/step-000000010.safetensors run/step-000000012.safetensors " ]
+    [ "$(meta run/step-000000012.safetensors budget_hours)" = 5 ]
+    tiny_succeeds -q --save-dir run --resume --hours 4
+    [ "$(meta run/step-000000012.safetensors budget_steps)" = 12 ]
+    tiny_succeeds --save-dir run --resume --steps 14 --hours 0
+    [ "$(meta run/step-000000014.safetensors budget_hours)" = 0 ]
+    contains "$stderr" "resumed from run/step-000000012.safetensors at step 12"
+}
+
+@test "a finished run has nothing left to do and says so" {
+    tiny_succeeds --save-dir "$whole" --resume
+    contains "$stderr" "done at step 800"
+    contains "$stderr" "all steps of the budget are taken"
+    steps_once "$whole" 800
+}
+
+@test "--init-from takes the weights and nothing else" {
+    tiny_succeeds -q --save-dir run --init-from "$whole/step-000000800.safetensors" --steps 5 --seed 3
+    [ "$(meta run/step-000000005.safetensors step)" -eq 5 ]
+    [ "$(meta run/step-000000005.safetensors seed)" -eq 3 ]
+    [ "$(jq -s '.[0].loss < 5' run/log.jsonl)" = true ]
+    # the model comes from the file; sequences may be of another length
+    succeeds train -q --data "$in/data" --save-dir other --init-from "$whole/best.safetensors" --steps 2 --seq-len 48
+    [ "$(meta other/step-000000002.safetensors dim)" -eq 24 ]
+    [ "$(meta other/step-000000002.safetensors seq_len)" -eq 48 ]
+    tiny_fails 1 "--blocks 3 does not match" --save-dir new --init-from "$whole/best.safetensors" --blocks 3 --dilation 1,1,1
+    tiny_fails 2 "--init-from" --save-dir new --init-from "$whole/best.safetensors" --resume
+    tiny_fails 1 "none.safetensors" --save-dir new --init-from none.safetensors
+    "$BUILD/export" -q "$whole/best.safetensors" --vocab "$in/data/vocab.db" --format safetensors -o weights.safetensors
+    tiny_fails 1 "weights.safetensors: holds ternary weights" --save-dir new --init-from weights.safetensors
+    tiny_fails 1 "weights.safetensors: holds weights only" --save-dir new --resume weights.safetensors
+    [ ! -e new ]
+}
+
+@test "hours end a run, and its learning rate has decayed by then" {
+    tiny_succeeds -q --save-dir run --hours 0.0005 --steps 1000000000
+    jq -s -e '.[-1] | .elapsed > 1.7 and .elapsed < 60 and .progress == 1 and has("val_loss")' run/log.jsonl
+    jq -s -e 'map(.lr) | .[-1] < 0.3 * max' run/log.jsonl
+    jq -s -e '[.[].progress] | . == sort' run/log.jsonl
+    # spent: a resume ends at once, more hours go on
+    tiny_succeeds --save-dir run --resume
+    contains "$stderr" "the hours of the budget are over"
+    before=$(meta "$(last_checkpoint run)" step)
+    tiny_succeeds -q --save-dir run --resume --hours 0.0007
+    [ "$(meta "$(last_checkpoint run)" step)" -gt "$before" ]
+}
+
+@test "epochs bound a run" {
+    tiny_succeeds --save-dir run --epochs 1 --seq-len 128 --batch 16
+    n=$(sed -n 's/^data: \([0-9,]*\) training tokens.*/\1/p' <<< "$stderr" | tr -d ,)
+    steps=$((n / 129 / 16))
+    [ "$(meta "$(last_checkpoint run)" step)" -eq "$steps" ]
+    [ "$(meta "$(last_checkpoint run)" tokens)" -eq $((steps * 16 * 128)) ]
+    [ "$(meta "$(last_checkpoint run)" position)" -eq $((steps * 16)) ]
+    [ "$(meta "$(last_checkpoint run)" epoch)" -eq 0 ]
+    [ "$(meta "$(last_checkpoint run)" progress)" -eq 1 ]
+}
+
+@test "the log: one object a report, every key" {
+    jq -s -e 'all(.[]; has("step") and has("tokens") and has("epoch") and has("loss") and has("lr") and has("tok_s")
+        and has("grad_norm") and has("progress") and has("elapsed"))' "$whole/log.jsonl"
+    jq -s -e 'all(.[]; (.step % 100 == 0) == (has("val_loss") and has("val_bpc") and has("zero_share")))' "$whole/log.jsonl"
+    jq -s -e 'all(.[]; .tokens == .step * 512)' "$whole/log.jsonl"
+    jq -s -e '.[-1].loss < .[0].loss - 0.5' "$whole/log.jsonl"
+    jq -s -e 'map(.val_loss // empty) | min' "$whole/log.jsonl" > lowest
+    jq -n -e --argjson a "$(cat lowest)" --argjson b "$(meta "$whole/best.safetensors" best_loss)" '$a == $b'
+}
+
+@test "--json gives the log on standard output; the last step is validated though no report was due" {
+    tiny_succeeds --json --save-dir run --steps 25 --log-every 5 --eval-every 10
+    diff <(printf '%s\n' "$output") run/log.jsonl
+    [ "$(jq -s -c 'map(.step)' <<< "$output")" = "[5,10,15,20,25]" ]
+    [ "$(jq -s -c 'map(select(.val_loss).step)' <<< "$output")" = "[10,20,25]" ]
+    contains "$stderr" "validation"
+}
+
+@test "-q silences talk and stories, and changes nothing" {
+    tiny_succeeds --save-dir loud --steps 150 -v
+    [ -z "$output" ]
+    contains "$stderr" "step 149"
+    contains "$stderr" "story 3 of 3"
+    tiny_succeeds -q --save-dir quiet --steps 150
+    [ -z "$output$stderr" ]
+    same_tensors loud/step-000000150.safetensors quiet/step-000000150.safetensors
+    [ "$(meta loud/step-000000150.safetensors sample_rng)" = "$(meta quiet/step-000000150.safetensors sample_rng)" ]
+    tiny_succeeds -q --save-dir none --steps 150 --sample-every 0 --eval-every 0
+    same_tensors loud/step-000000150.safetensors none/step-000000150.safetensors
+}
+
+@test "--keep prunes the oldest" {
+    tiny_succeeds -q --save-dir run --steps 10 --save-every 2 --keep 2
+    [ "$(find run -name 'step-*' | sort | tr '\n' ' ')" = "run/step-000000008.safetensors run/step-000000010.safetensors " ]
+    tiny_succeeds -q --save-dir all --steps 10 --save-every 2 --keep 0
+    [ "$(find all -name 'step-*' | wc -l)" -eq 5 ]
+    tiny_succeeds -q --save-dir often --steps 10 --save-minutes 0.000001 --keep 0
+    [ "$(find often -name 'step-*' | wc -l)" -eq 10 ]
+}
+
+@test "patience stops a run that no longer improves" {
+    # at so high a learning rate that it cannot improve for long
+    tiny_succeeds --save-dir run --steps 5000 --eval-every 1 --lr 1 --patience 4
+    contains "$stderr" "4 validations in a row without a new best"
+    at=$(meta "$(last_checkpoint run)" step)
+    [ "$at" -lt 5000 ]
+    [ "$(meta "$(last_checkpoint run)" patience)" -eq 4 ]
+    [ "$(meta run/best.safetensors step)" -eq $((at - 4)) ]
+    tiny_succeeds --save-dir run --resume --eval-every 1 --patience 4
+    [ "$(meta "$(last_checkpoint run)" step)" -eq "$at" ]
+    tiny_succeeds -q --save-dir run --resume --eval-every 1 --patience 0 --steps $((at + 3))
+    [ "$(meta "$(last_checkpoint run)" step)" -eq $((at + 3)) ]
+}
+
+@test "without validation no valid.shard is needed" {
+    cp -r "$in/data" data
+    rm data/valid.shard
+    fails 1 "data/valid.shard: " train --data data "${tiny_options[@]}" --save-dir run --steps 3
+    [ ! -e run ]
+    succeeds train -q --data data "${tiny_options[@]}" --save-dir run --steps 3 --eval-every 0
+    [ ! -e run/best.safetensors ]
+    jq -s -e 'all(.[]; has("val_loss") | not)' run/log.jsonl
+    tiny_succeeds -q --save-dir run --resume --steps 5
+    [ -e run/best.safetensors ]
+}
+
+@test "data missing, damaged or of another vocabulary" {
+    fails 1 "none/vocab.db: " train --data none --save-dir run
+    for file in vocab.db train.shard valid.shard; do
+        rm -rf data
+        cp -r "$in/data" data
+        rm data/$file
+        fails 1 "data/$file: " train --data data --save-dir run
+        : > data/$file
+        fails 1 "data/$file: " train --data data --save-dir run
+        cp "$in/data/$file" data
+        truncate -s -100 data/$file
+        fails 1 "data/$file: " train --data data --save-dir run
+    done
+    cp -r "$in/data" flipped
+    printf '\377\377' | dd of=flipped/train.shard bs=1 seek=5000 conv=notrunc status=none
+    fails 1 "flipped/train.shard: " train --data flipped --save-dir run
+    "$BUILD/prep" -q -o other --vocab-size 420 "$in/data/train.txt"
+    cp other/train.shard data
+    fails 1 "data/train.shard: made with another vocabulary" train --data data --save-dir run
+    [ ! -e run ]
+}
+
+@test "other data on resume" {
+    stories 9 300 > other.txt
+    "$BUILD/prep" -q -o other --vocab "$in/data/vocab.db" --valid "$in/data/valid.txt" other.txt
+    cp -r "$whole" run
+    fails 1 "run/step-000000800.safetensors: trained with another training shard" train --data other --save-dir run --resume
+    "$BUILD/prep" -q -o new --vocab-size 420 --valid "$in/data/valid.txt" other.txt
+    fails 1 "run/step-000000800.safetensors: trained with another vocabulary" train --data new --save-dir run --resume
+}
+
+@test "a corpus shorter than a step, a validation text shorter than a window" {
+    tiny_fails 1 "data/train.shard: too short for one step" --save-dir run --seq-len 20000
+    tiny_fails 1 "data/train.shard: too short for one step" --save-dir run --batch 60000
+    tiny_fails 1 "valid.shard: shorter than one window" --save-dir run --seq-len 30000 --batch 1
+    tiny_fails 1 "--eval-tokens 20 is less than one window of 33 tokens" --save-dir run --eval-tokens 20
+    tiny_fails 1 "of memory" --save-dir run --dim 8192 --hidden 32768 --blocks 64 --dilation "$(seq -s, 64)"
+    tiny_fails 1 "dilation" --save-dir run --dilation 1,2,3
+    [ ! -e run ]
+}
+
+@test "an infinite loss stops the run and keeps the checkpoints" {
+    tiny_succeeds -q --save-dir run --steps 10 --save-every 5
+    bad=run/step-000000010.safetensors
+    at=$(head -c $(($(header "$bad") + 8)) "$bad" | tail -c +9 | jq '."final_norm.scale".data_offsets[0]')
+    # the largest finite float, so that the file itself is good
+    # shellcheck disable=SC2046 # one word a number
+    printf '\377\377\177\177%.0s' $(seq 24) | dd of=$bad bs=1 seek=$((at + $(header "$bad") + 8)) conv=notrunc status=none
+    cp $bad before
+    tiny_fails 1 "step 11: the loss is not finite" -q --save-dir run --resume --steps 20
+    same before $bad
+    [ -f run/step-000000005.safetensors ]
+    [ "$(find run -name 'step-*' | wc -l)" -eq 2 ]
+}
+
+@test "places that cannot be written" {
+    : > file
+    tiny_fails 1 "file" --save-dir file --steps 2
+    tiny_fails 1 "/proc/none" --save-dir /proc/none --steps 2
+    if [ "$(id -u)" -ne 0 ]; then
+        mkdir locked
+        chmod 500 locked
+        tiny_fails 1 "locked/log.jsonl: cannot open for writing: Permission denied" --save-dir locked --steps 2
+    fi
+    mkdir full
+    ln -s /dev/full full/log.jsonl
+    tiny_fails 1 "full/log.jsonl: cannot write: No space left on device" -q --save-dir full --steps 2
+    rm full/log.jsonl
+    tiny_succeeds -q --save-dir full --steps 5 --eval-every 0
+    ln -s /dev/full full/best.safetensors
+    tiny_fails 1 "full/best.safetensors: cannot write: No space left on device" -q --save-dir full --resume --steps 6
+    [ "$(find full -name 'step-*')" = full/step-000000005.safetensors ]
+}
+
+@test "a disk too full for a checkpoint: the earlier one stays and goes on" {
+    tiny_succeeds -q --save-dir run --steps 10
+    size=$(stat -c %s run/step-000000010.safetensors)
+    # a limit on the size of files stands for the disk
+    run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"' limited $((size / 1024 - 1)) \
+        "$BUILD/train" --data "$in/data" "${tiny_options[@]}" -q --save-dir run --resume --steps 20 --eval-every 0
+    [ "$status" -eq 1 ]
+    one_error_line train "run/step-000000020.safetensors: cannot write"
+    [ "$(find run -name 'step-*' -o -name '.*.tmp')" = run/step-000000010.safetensors ]
+    tiny_succeeds -q --save-dir run --resume --steps 20
+    steps_once run 20
+}
+
+@test "--json on a full disk and into a closed pipe are errors" {
+    run --separate-stderr bash -c '"$@" > /dev/full' sh "$BUILD/train" --data "$in/data" "${tiny_options[@]}" -q --json \
+        --save-dir run --steps 3
+    [ "$status" -eq 1 ]
+    one_error_line train "standard output"
+    run --separate-stderr bash -c 'set -o pipefail; "$@" | true' sh "$BUILD/train" --data "$in/data" "${tiny_options[@]}" \
+        -q --json --save-dir piped --steps 50
+    [ "$status" -eq 1 ]
+    one_error_line train "standard output"
+}
+
+@test "usage errors" {
+    fails 2 "--data" train
+    fails 2 "unexpected argument" train --data "$in/data" more
+    fails 2 "--nonsense" train --data "$in/data" --nonsense
+    fails 2 "exclude each other" train --data "$in/data" --small --large
+    for wrong in "steps 0" "steps 1.5" "steps many" "epochs 0" "hours -1" "hours nan" "dim 0" "dim 8193" "blocks 65" \
+        "hidden 32769" "kernel 65" "seq-len 65537" "batch 0" "batch 65537" "accum 0" "lr 0" "lr 11" "seed -1" \
+        "save-every -1" "save-minutes -1" "keep -1" "log-every 0" "eval-every -1" "patience -1" "threads 0" "threads 1025" \
+        "precision f8"; do
+        read -r name value <<< "$wrong"
+        fails 2 "--$name: expected" train --data "$in/data" --save-dir run "--$name" "$value"
+        contains "$stderr" "found '$value'"
+    done
+    fails 2 "a whole number, 1 to 65536" train --data "$in/data" --batch 70000
+    [ ! -e run ]
+}
