@@ -38,7 +38,7 @@ struct ckpt_state {
     uint64_t vocab_fingerprint;
     uint64_t train_fingerprint; /* shards */
     uint64_t valid_fingerprint;
-    char precision[16]; /* "f32" */
+    char precision[16]; /* "f32" or "bf16" */
     char isa[16];       /* cpu level name it was last run with */
 };
 

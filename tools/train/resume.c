@@ -143,10 +143,6 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
         check_data(t, &c->state, path, e) || check_is_newest(t, &c->state, e))
         return -1;
-    const char *isa = cpu_level_names[t->kern.level];
-    if (strcmp(c->state.isa, isa) != 0)
-        cli_warn("%s was last run with --cpu %s; with %s the last digits will differ", path,
-                 c->state.isa, isa);
     t->dims = c->dims;
     t->state = c->state;
     return 0;

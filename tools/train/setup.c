@@ -172,17 +172,26 @@ static int fresh_model(struct trainer *t, struct err *e)
     return choose_dims(&t->dims, o, &base, e);
 }
 
-/* auto: what a resumed run had, else bf16 where the processor has it. */
-static void choose_precision(struct trainer *t)
+/* How the run computes; auto precision is what a resumed run had, else bf16 where the processor has
+ * it. Other arithmetic on resume is no error, but not the uninterrupted run's. */
+static void choose_arithmetic(struct trainer *t)
 {
+    struct ckpt_state *s = &t->state;
     int wanted = t->options.precision;
+    const char *isa = cpu_level_names[t->kern.level];
     bool bf16 = wanted == OPTIONS_BF16;
     if (wanted == OPTIONS_AUTO)
-        bf16 = t->resumed_from ? strcmp(t->state.precision, "bf16") == 0
-                               : t->kern.level >= CPU_AVX512BF16;
+        bf16 =
+            t->resumed_from ? strcmp(s->precision, "bf16") == 0 : t->kern.level >= CPU_AVX512BF16;
     if (bf16)
         kern_use_bf16(&t->kern);
-    snprintf(t->state.precision, sizeof t->state.precision, "%s", bf16 ? "bf16" : "f32");
+    const char *precision = bf16 ? "bf16" : "f32";
+    if (t->resumed_from && (strcmp(s->isa, isa) != 0 || strcmp(s->precision, precision) != 0))
+        cli_warn("%s was last run with --cpu %s --precision %s; with %s and %s the results differ "
+                 "from an uninterrupted run's",
+                 t->resumed_from, s->isa, s->precision, isa, precision);
+    snprintf(s->precision, sizeof s->precision, "%s", precision);
+    snprintf(s->isa, sizeof s->isa, "%s", isa);
 }
 
 static int prepare(struct trainer *t, struct err *e)
@@ -201,8 +210,7 @@ static int prepare(struct trainer *t, struct err *e)
     t->state.train_fingerprint = t->train.fingerprint;
     if (o->eval_every)
         t->state.valid_fingerprint = t->valid.fingerprint;
-    choose_precision(t);
-    snprintf(t->state.isa, sizeof t->state.isa, "%s", cpu_level_names[t->kern.level]);
+    choose_arithmetic(t);
     if (check_length(t, e) || allocate(t, e))
         goto out;
     if (!path)
