@@ -33,6 +33,19 @@ static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size
     }
 }
 
+static double spin_c(size_t n)
+{
+    volatile uint32_t zero = 0;
+    uint32_t x = zero;
+    float sum[4] = {0};
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < 4; i++)
+            sum[i] += bf16_to(x + (uint32_t)r % 2) * bf16_to(x);
+    volatile float out = sum[0] + sum[1] + sum[2] + sum[3];
+    (void)out;
+    return (double)n * 8;
+}
+
 static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t a_row, size_t a_col,
                       struct kern_b b, float *c, size_t c_stride, bool add)
 {
@@ -60,6 +73,7 @@ void kern_use_bf16(struct kern *k)
     k->product = product_c;
     k->pack = pack_c;
     k->operand = operand_c;
+    k->spin = spin_c;
 #if defined(__x86_64__)
     if (k->level >= CPU_AVX512BF16)
         kern_x86_avx512bf16(k);

@@ -114,6 +114,25 @@ static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t
     }
 }
 
+static double spin_c(size_t n)
+{
+    enum { SUMS = 12 };
+    four sum[SUMS] = {{0}};
+    four x = {0};
+    for (size_t r = 0; r < n; r++) {
+#pragma GCC unroll 12
+        for (size_t i = 0; i < SUMS; i++)
+            sum[i] += x * x;
+        __asm__("" : "+m"(x)); /* the next round may be another product */
+    }
+    four all = {0};
+    for (size_t i = 0; i < SUMS; i++)
+        all += sum[i];
+    volatile float out = all[0] + all[1] + all[2] + all[3];
+    (void)out;
+    return (double)n * SUMS * 4 * 2;
+}
+
 /* The last, narrow columns: through buffers of full width. */
 static void edge_tile(size_t rows, size_t cols, size_t depth, const float *a, size_t a_row,
                       size_t a_col, const float *b, size_t b_stride, float *c, size_t c_stride,
@@ -394,6 +413,7 @@ void kern_init(struct kern *k, enum cpu_level level)
         .unit = 1,
         .product = product_c,
         .pack = pack_c,
+        .spin = spin_c,
         .rmsnorm = rmsnorm_c,
         .rmsnorm_back = rmsnorm_back_c,
         .conv = conv_c,

@@ -48,6 +48,10 @@ struct kern {
      * beyond n_out. first is a multiple of panel. `out` is the whole B, kern_packed_cells long. */
     void (*pack)(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out);
 
+    /* What the product's instruction can do at best: n rounds of independent multiply-adds in
+     * registers. Returns the floating-point operations done (a multiply-add is two). */
+    double (*spin)(size_t n);
+
     /* Writes the operand forms of x [rows][cols]; either may be NULL. NULL in f32, where x is both.
      */
     void (*operand)(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns);

@@ -311,6 +311,7 @@ INLINE void ops_install(struct kern *k)
     k->panel = PANEL;
     k->product = op_product;
     k->pack = op_pack;
+    k->spin = op_spin;
     k->rmsnorm = op_rmsnorm;
     k->rmsnorm_back = op_rmsnorm_back;
     k->conv = op_conv;

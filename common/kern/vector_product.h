@@ -2,13 +2,30 @@
  *
  * Not a header in the usual sense: the instruction-set files define `vec` (WIDTH floats), `cells`
  * (WIDTH 32-bit cells), c_load, c_broadcast and c_fma (sum + cell * cell), v_load, v_store and
- * v_set, the tile of C that fits the registers (TILE_ROWS x TILE_VECS), and op_pack, then include
- * this file. */
+ * v_set, the tile of C that fits the registers (TILE_ROWS x TILE_VECS), CELL_NUMBERS, the numbers
+ * in a cell, and op_pack, then include this file. */
 
 #include <string.h>
 
 #define PANEL ((size_t)TILE_VECS * WIDTH)
 #define DEPTH ((size_t)256) /* rows of B between two visits to a tile of C */
+
+static double op_spin(size_t n)
+{
+    static const uint32_t nothing = 0;
+    vec sum[TILE_ROWS * TILE_VECS];
+    cells x = c_broadcast(&nothing);
+    for (size_t i = 0; i < TILE_ROWS * TILE_VECS; i++)
+        sum[i] = v_set(0.0f);
+    for (size_t r = 0; r < n; r++) {
+        for (size_t i = 0; i < TILE_ROWS * TILE_VECS; i++)
+            sum[i] = c_fma(x, x, sum[i]);
+        __asm__("" : "+v"(x)); /* the next round may be another product */
+    }
+    for (size_t i = 0; i < TILE_ROWS * TILE_VECS; i++)
+        __asm__ volatile("" : : "v"(sum[i]));
+    return (double)n * TILE_ROWS * TILE_VECS * WIDTH * 2 * CELL_NUMBERS;
+}
 
 /* One register tile; `rows` is a constant where it is inlined. */
 INLINE void tile_of(const size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,

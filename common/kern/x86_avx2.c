@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #define WIDTH 8
+#define CELL_NUMBERS 1
 #define TILE_ROWS 6 /* 12 sums, 2 vectors of B, 1 broadcast: 15 of 16 registers */
 #define TILE_VECS 2
 

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #define WIDTH 16
+#define CELL_NUMBERS 1
 #define TILE_ROWS 6 /* 24 sums, 4 vectors of B, 1 broadcast: 29 of 32 registers */
 #define TILE_VECS 4
 

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #define WIDTH 16
+#define CELL_NUMBERS 2
 #define TILE_ROWS 6 /* 24 sums, 4 vectors of B, 1 broadcast: 29 of 32 registers */
 #define TILE_VECS 4
 #define INLINE static inline __attribute__((always_inline))
@@ -116,5 +117,6 @@ void kern_x86_avx512bf16(struct kern *k)
     k->product = op_product;
     k->pack = op_pack;
     k->operand = op_operand;
+    k->spin = op_spin;
 }
 #endif
