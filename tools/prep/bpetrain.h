@@ -21,10 +21,9 @@ enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_PRETOKEN = 256 };
 /* One distinct pre-token (pretok.h) of the training text. */
 struct pretoken {
     const unsigned char *bytes;
-    uint32_t n;     /* > 0 */
-    uint64_t count; /* occurrences in all training stories */
-    uint64_t
-        count_head; /* occurrences in the first GPT2VOCAB_HEAD_STORIES of them; not used here */
+    uint32_t n;          /* > 0 */
+    uint64_t count;      /* occurrences in all training stories */
+    uint64_t count_head; /* in the first GPT2VOCAB_HEAD_STORIES of them; not used here */
 };
 
 /* The training text as the trainers see it: distinct pre-tokens in any order. */
