@@ -331,6 +331,8 @@ static int check_form(struct reader *r, struct err *e)
         snprintf(sql, sizeof sql, "PRAGMA quick_check(%s)", vocabdb_tables[i].name);
         if (read_text(r, sql, NULL, text, sizeof text, e))
             return -1;
+        for (char *end = text; (end = strchr(end, '\n'));)
+            *end = ' '; /* one line */
         if (strcmp(text, "ok") != 0)
             return err_set(e, "%s: damaged database: %.200s", r->path, text);
     }
