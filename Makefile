@@ -81,7 +81,7 @@ $(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(OUT)/tests/kcheck: $(OBJ)/tests/kern/kcheck.o $(MODULE_LIBS)
+$(OUT)/tests/kcheck: $(call objects,tests/kern/*.c) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -9,6 +9,8 @@ double fmath_log(double x)
     int k = 0;
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
+    if ((bits >> 52 & 0x7ff) == 0x7ff)
+        return x;
     if (bits >> 52 == 0) { /* subnormal; in integers, since the processor may take it for zero */
         int shift = __builtin_clzll(bits | 1) - 11;
         bits <<= shift;

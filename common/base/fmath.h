@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Natural logarithm of x > 0, finite; error under 2 units in the last place of a double. */
+/* Natural logarithm of x > 0; error under 2 units in the last place of a double. Infinity and NaN
+ * are returned as they are. */
 double fmath_log(double x);
 
 /* e^x; 0 below -745, infinity above 709.78. Error under 2 units in the last place. */

@@ -56,6 +56,8 @@ static void log_is_accurate(void **state)
     assert_true(worst < 2);
     assert_true(fmath_log(1) == 0);
     assert_true(fabs(fmath_log(DBL_MAX) - 709.782712893384) < 1e-12);
+    assert_true(isinf(fmath_log(INFINITY)));
+    assert_true(isnan(fmath_log(NAN)) && isnan(fmath_log(-NAN)));
 }
 
 static void log_of_subnormals_when_flushed(void **state)

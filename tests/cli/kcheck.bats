@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# kcheck: it passes, and it fails when a kernel is wrong: for every operation and every kind of damage.
+
+load helpers
+
+operations="product pack rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
+logsumexp xent_back sum_abs sum_sq quantise adamw tern_vec mat_vec"
+
+setup() {
+    BUILD=$BUILD/tests
+}
+
+@test "one operation at the level of plain C passes" {
+    succeeds kcheck --cpu c --op gate --seed 1
+    contains "$output" "c       gate"
+    [ "${lines[-1]}" = "1 passed, 0 failed" ] || flunk "closing line: ${lines[-1]}"
+    contains "$stderr" "seed 1"
+}
+
+@test "the list of this test is all there is" {
+    succeeds kcheck --cpu c --seed 1
+    # shellcheck disable=SC2086 # words
+    [ "${lines[-1]}" = "$(printf '%s\n' $operations | wc -l) passed, 0 failed" ] || flunk "${lines[-1]}"
+}
+
+@test "a wrong element of any operation is a failure" {
+    for op in $operations; do
+        tool kcheck --cpu c --op "$op" --break "$op" --seed 1
+        [ "$status" -eq 1 ] || flunk "$op: exit status $status"
+        contains "$output" "$op"
+        contains "$output" FAILED
+        contains "$output" "(seed 1)"
+        [ "${lines[-1]}" = "0 passed, 1 failed" ] || flunk "$op: closing line: ${lines[-1]}"
+    done
+}
+
+@test "only the broken operation fails, at every level of this machine" {
+    tool kcheck --break add --seed 1
+    [ "$status" -eq 1 ] || flunk "exit status $status"
+    [ "$(printf '%s\n' "$output" | grep -c FAILED)" -eq "$(printf '%s\n' "$output" | grep -c ' add  ')" ] ||
+        flunk "another operation failed, or not every level of this one"
+}
+
+@test "writing around an operand, changing an input and crashing are failures" {
+    for fault in over under input trap; do
+        tool kcheck --cpu c --op add --break "add-$fault" --seed 1
+        [ "$status" -eq 1 ] || flunk "add-$fault: exit status $status"
+        case $fault in
+        over) contains "$output" "Segmentation fault" ;;
+        under) contains "$output" "bytes before it were written" ;;
+        input) contains "$output" "an input was changed" ;;
+        trap) contains "$output" "Illegal instruction" ;;
+        esac
+    done
+}
+
+@test "what one seed finds, it finds again" {
+    tool kcheck --cpu c --op adamw --break adamw --seed 5
+    first=$output
+    tool kcheck --cpu c --op adamw --break adamw --seed 5
+    [ "$output" = "$first" ] || flunk "another failure: $first"
+}
+
+@test "no timing after a failure" {
+    tool kcheck --cpu c --op add --break add --bench
+    [ "$status" -eq 1 ] || flunk "exit status $status"
+    case $output in
+    *GB/s*) flunk "timed a broken kernel" ;;
+    esac
+}
+
+@test "timing after a clean pass, in words and as JSON" {
+    succeeds kcheck --cpu c --op add --bench
+    contains "$output" "GB/s"
+    succeeds kcheck --cpu c --op product --bench --json
+    printf '%s\n' "$output" | jq -es '
+        .[0].passed and (.[-1] == {"passed": 1, "failed": 0}) and
+        ([.[] | select(.gflops)] | length == 7 and all(.gflops > 0 and .limit > 0 and .share > 0))' ||
+        flunk "unexpected JSON"
+}
+
+@test "what it is asked must exist" {
+    fails 2 "'nosuch'" kcheck --op nosuch
+    fails 2 "'nosuch'" kcheck --break nosuch
+    fails 2 "nosuch" kcheck --cpu nosuch
+}

@@ -1,0 +1,348 @@
+/* bench.c - a stopwatch on every operation.
+ *
+ * Figures of a shared machine wander by a third within seconds. So each measurement is a few short
+ * runs of the operation, each with a run of its limit right before it; the medians of both are
+ * printed, and the median of their ratios: for products the multiply-add loop in registers of the
+ * same level, for the rest the reading of as many bytes as the operation works on, from whichever
+ * cache holds so many. */
+#include "kern/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "cli/cli.h"
+#include "kern/kcheck.h"
+#include "kern/probe.h"
+
+enum { N_RUNS = 15, ROWS = 64, WIDE = 512, V = 10000, D = 192, K = 8, MILLION = 1 << 20 };
+static const double RUN_SECONDS = 1.5e-3;
+
+struct bench {
+    const struct kern *kern;
+    float *x[5]; /* [V * D] each; [4] read by the probe too */
+    const struct shape *shape;
+};
+
+struct shape {
+    const char *op;
+    const char *text;
+    size_t m, n, k;
+    double flops; /* of one run; 0: the bytes count */
+    double bytes; /* read and written by one run */
+    size_t held;  /* floats it works on: what its limit reads */
+    void (*run)(struct bench *b);
+};
+
+/* ---- what is run ----------------------------------------------------------------------------- */
+
+static void run_packed(struct bench *b)
+{
+    const struct shape *s = b->shape;
+    b->kern->product(s->m, s->n, s->k, b->x[0], s->k, 1, (struct kern_b){b->x[1], 0}, b->x[2], s->n,
+                     false);
+}
+
+static void run_rows(struct bench *b)
+{
+    const struct shape *s = b->shape;
+    b->kern->product(s->m, s->n, s->k, b->x[0], s->k, 1, (struct kern_b){b->x[1], s->n}, b->x[2],
+                     s->n, false);
+}
+
+/* A gradient of weights: the transposed A is a slice of a wider matrix. */
+static void run_transposed(struct bench *b)
+{
+    const struct shape *s = b->shape;
+    b->kern->product(s->m, s->n, s->k, b->x[0], 1, D, (struct kern_b){b->x[1], s->n}, b->x[2], s->n,
+                     true);
+}
+
+static void run_pack(struct bench *b)
+{
+    b->kern->pack(b->x[0], b->shape->n, b->shape->k, 0, b->shape->n, b->x[1]);
+}
+
+static void run_mat_vec(struct bench *b)
+{
+    b->kern->mat_vec(b->x[0], V, D, b->x[1], b->x[2]);
+}
+
+static void run_tern_vec(struct bench *b)
+{
+    b->kern->tern_vec((const uint8_t *)b->x[3], b->shape->m, b->shape->k, 0.1f, b->x[0], b->x[1]);
+}
+
+static void run_rmsnorm(struct bench *b)
+{
+    float rstd;
+    for (size_t r = 0; r < ROWS; r++)
+        b->kern->rmsnorm(b->x[0] + r * D, b->x[1], D, 1e-6f, b->x[2] + r * D, &rstd);
+}
+
+static void run_rmsnorm_back(struct bench *b)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        b->kern->rmsnorm_back(b->x[0] + r * D, b->x[1], 1e-3f, b->x[2] + r * D, D, b->x[3] + r * D,
+                              b->x[1] + D);
+}
+
+static void run_conv(struct bench *b)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        b->kern->conv(b->x[0] + (r + K) * D, D, b->x[1], K, D, b->x[2] + r * D);
+}
+
+static void run_conv_back(struct bench *b)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        b->kern->conv_back(b->x[0] + r * D, D, b->x[1], K, D, b->x[2] + r * D);
+}
+
+static void run_mul_add(struct bench *b)
+{
+    b->kern->mul_add(b->x[0], b->x[1], ROWS * WIDE, b->x[2]);
+}
+
+static void run_add(struct bench *b)
+{
+    b->kern->add(b->x[0], ROWS * WIDE, b->x[2]);
+}
+
+static void run_gate(struct bench *b)
+{
+    b->kern->gate(b->x[0], b->x[1], ROWS * WIDE, b->x[2]);
+}
+
+static void run_gate_back(struct bench *b)
+{
+    b->kern->gate_back(b->x[0], b->x[1], b->x[4], ROWS * WIDE, b->x[2], b->x[3]);
+}
+
+static void run_swiglu(struct bench *b)
+{
+    b->kern->swiglu(b->x[0], b->x[1], ROWS * WIDE, b->x[2]);
+}
+
+static void run_swiglu_back(struct bench *b)
+{
+    b->kern->swiglu_back(b->x[0], b->x[1], b->x[4], ROWS * WIDE, b->x[2], b->x[3]);
+}
+
+static volatile double result;
+
+static void run_logsumexp(struct bench *b)
+{
+    for (size_t r = 0; r < 32; r++)
+        result = (double)b->kern->logsumexp(b->x[0] + r * V, V);
+}
+
+static void run_xent_back(struct bench *b)
+{
+    for (size_t r = 0; r < 32; r++)
+        result = (double)b->kern->xent_back(b->x[0] + r * V, V, 7 * r, 1);
+}
+
+static void run_sum_abs(struct bench *b)
+{
+    result = b->kern->sum_abs(b->x[0], D * WIDE);
+}
+
+static void run_sum_sq(struct bench *b)
+{
+    result = b->kern->sum_sq(b->x[0], D * WIDE);
+}
+
+static void run_quantise(struct bench *b)
+{
+    b->kern->quantise(b->x[0], D * WIDE, 0.5f, 0.5f, b->x[1]);
+}
+
+static void run_adamw(struct bench *b)
+{
+    const struct kern_adamw o = {4e-3f, 0.9f, 0.95f, 1e-8f, 0.01f, 0.5f, 0.5f, 1};
+    b->kern->adamw(b->x[0], b->x[1], b->x[2], b->x[3], MILLION, &o);
+}
+
+#define PRODUCT(m, n, k, note, run)                                         \
+    {                                                                       \
+        "product", #m "x" #n "x" #k note, m, n, k, 2.0 * m *n *k, 0, 0, run \
+    }
+#define BYTES(op, text, moved, held)                         \
+    {                                                        \
+#op, text, 0, 0, 0, 0, 4.0 * (moved), held, run_##op \
+    }
+
+static const struct shape shapes[] = {
+    PRODUCT(64, 384, 192, "", run_packed),
+    PRODUCT(64, 512, 192, "", run_packed),
+    PRODUCT(64, 192, 512, "", run_packed),
+    PRODUCT(64, 192, 192, "", run_packed),
+    PRODUCT(32, 10000, 192, "", run_packed),
+    PRODUCT(32, 192, 10000, ", B in rows", run_rows),
+    PRODUCT(48, 192, 2048, ", A transposed", run_transposed),
+    {"pack", "512x192", 0, WIDE, D, 0, 4.0 * 2 * WIDE *D, 2 * WIDE *D, run_pack},
+    BYTES(rmsnorm, "64x192", 2 * ROWS * D, 2 * ROWS * D),
+    BYTES(rmsnorm_back, "64x192", 4 * ROWS * D, 3 * ROWS * D),
+    {"conv", "64x192, 8 taps", 0, 0, 0, 2.0 * K *ROWS *D, 0, 0, run_conv},
+    {"conv_back", "64x192, 8 taps", 0, 0, 0, 2.0 * K *ROWS *D, 0, 0, run_conv_back},
+    BYTES(mul_add, "64x512", 4 * ROWS * WIDE, 3 * ROWS * WIDE),
+    BYTES(add, "64x512", 3 * ROWS * WIDE, 2 * ROWS * WIDE),
+    BYTES(gate, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
+    BYTES(gate_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
+    BYTES(swiglu, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
+    BYTES(swiglu_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
+    BYTES(logsumexp, "32x10000", 32 * V, 32 * V),
+    BYTES(xent_back, "32x10000", 2 * 32 * V, 32 * V),
+    BYTES(sum_abs, "512x192", D *WIDE, D *WIDE),
+    BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),
+    BYTES(quantise, "512x192", 2 * D * WIDE, 2 * D * WIDE),
+    BYTES(adamw, "1048576", 7 * MILLION, 4 * MILLION),
+    {"tern_vec", "512x192", WIDE, 0, D, 2.0 * WIDE *D, 0, 0, run_tern_vec},
+    {"tern_vec", "192x512", D, 0, WIDE, 2.0 * WIDE *D, 0, 0, run_tern_vec},
+    BYTES(mat_vec, "10000x192", V *D, V *D),
+};
+
+/* ---- the stopwatch --------------------------------------------------------------------------- */
+
+static double run_op(struct bench *b)
+{
+    b->shape->run(b);
+    return b->shape->flops > 0 ? b->shape->flops : b->shape->bytes;
+}
+
+static double run_limit(struct bench *b)
+{
+    if (b->shape->flops > 0)
+        return probe_multiply_add(b->kern->level, 1000);
+    return probe_read(b->kern->level, b->x[0], ALIGN_UP(b->shape->held, 256));
+}
+
+/* Operations or bytes a second, over `times` calls. */
+static double rate(double (*call)(struct bench *b), struct bench *b, size_t times)
+{
+    double done = 0;
+    double start = cli_seconds();
+    for (size_t i = 0; i < times; i++)
+        done += call(b);
+    return done / (cli_seconds() - start);
+}
+
+/* How many calls take about RUN_SECONDS. */
+static size_t calls_of(double (*call)(struct bench *b), struct bench *b)
+{
+    size_t times = 1;
+    for (;; times *= 2) {
+        double start = cli_seconds();
+        for (size_t i = 0; i < times; i++)
+            call(b);
+        double seconds = cli_seconds() - start;
+        if (seconds > RUN_SECONDS / 4)
+            return 1 + (size_t)((double)times * RUN_SECONDS / seconds);
+    }
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double x[N_RUNS])
+{
+    qsort(x, N_RUNS, sizeof *x, ascending);
+    return x[N_RUNS / 2];
+}
+
+static void print(const struct bench *b, double speed, double limit, double share)
+{
+    const char *level = cpu_level_names[b->kern->level];
+    bool flops = b->shape->flops > 0;
+    if (cli.json) {
+        struct cli_json j;
+        cli_json_begin(&j, stdout);
+        cli_json_text(&j, "level", level);
+        cli_json_text(&j, "op", b->shape->op);
+        cli_json_text(&j, "shape", b->shape->text);
+        cli_json_real(&j, flops ? "gflops" : "gb_s", speed * 1e-9);
+        cli_json_real(&j, "limit", limit * 1e-9);
+        cli_json_real(&j, "share", share);
+        cli_json_end(&j);
+    } else {
+        printf("%-8s%-14s%-24s%8.1f %-8s%5.0f %% of %7.1f\n", level, b->shape->op, b->shape->text,
+               speed * 1e-9, flops ? "GFLOP/s" : "GB/s", 100 * share, limit * 1e-9);
+    }
+}
+
+static void measure(struct bench *b)
+{
+    double speed[N_RUNS];
+    double limit[N_RUNS];
+    double share[N_RUNS];
+    size_t op_calls = calls_of(run_op, b);
+    size_t limit_calls = calls_of(run_limit, b);
+    for (size_t i = 0; i < N_RUNS; i++) {
+        limit[i] = rate(run_limit, b, limit_calls);
+        speed[i] = rate(run_op, b, op_calls);
+        share[i] = speed[i] / limit[i];
+    }
+    print(b, median(speed), median(limit), median(share));
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+/* True if `level` brings an operation of its own. */
+static bool is_new(enum cpu_level level, const char *name)
+{
+    struct kern below;
+    struct kern here;
+    if (level == CPU_C)
+        return true;
+    kern_init(&below, level - 1);
+    kern_init(&here, level);
+    for (size_t i = 0; i < kcheck_n_ops; i++)
+        if (strcmp(kcheck_ops[i].name, name) == 0)
+            return memcmp((const char *)&below + kcheck_ops[i].offset,
+                          (const char *)&here + kcheck_ops[i].offset, sizeof(void (*)(void))) != 0;
+    return false;
+}
+
+static void fill(struct bench *b)
+{
+    struct rng r;
+    rng_seed(&r, 1, 0);
+    for (size_t a = 0; a < ARRAY_LEN(b->x); a++)
+        for (size_t i = 0; i < (size_t)V * D; i++)
+            b->x[a][i] = (float)rng_unit(&r) + 0.1f;
+}
+
+int bench_run(enum cpu_level last, const char *op, struct err *e)
+{
+    struct arena arena;
+    struct bench b;
+    if (arena_init(&arena, ARRAY_LEN(b.x) * V * D * sizeof(float), e))
+        return -1;
+    for (size_t a = 0; a < ARRAY_LEN(b.x); a++)
+        b.x[a] = arena_alloc(&arena, (size_t)V * D, sizeof(float));
+    cpu_flush_denormals(); /* as the programs run */
+    for (int level = CPU_C; level <= (int)last; level++) {
+        struct kern kern;
+        kern_init(&kern, (enum cpu_level)level);
+        b.kern = &kern;
+        fill(&b);
+        for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+            if ((op && strcmp(op, shapes[i].op) != 0) ||
+                !is_new((enum cpu_level)level, shapes[i].op))
+                continue;
+            fill(
+                &b); /* an operation repeated on its own results drifts; the next one starts anew */
+            b.shape = &shapes[i];
+            measure(&b);
+        }
+    }
+    arena_release(&arena);
+    return 0;
+}

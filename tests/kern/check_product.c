@@ -1,0 +1,327 @@
+/* check_product.c - dense and ternary products, and packing.
+ *
+ * A product of given sizes is computed once plainly and compared with double precision; then in
+ * every other way its contract allows (transposed or spread A, packed or spread B, wide C, in
+ * traps, in groups of rows and of panels), which must give the same bits. */
+#include "kern/kcheck.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, SPREAD = 5 };
+
+struct product {
+    struct kcheck *t;
+    size_t m, n, k;
+    bool add;
+    float a[MAX_M * MAX_K]; /* [m][k] */
+    float b[MAX_K * MAX_N]; /* [k][n] */
+    float c0[MAX_M * MAX_N];
+    float c[MAX_M * MAX_N]; /* what all ways must give */
+};
+
+/* One way to lay out the operands. */
+struct layout {
+    int a; /* 0 plain, 1 rows spread, 2 transposed, 3 transposed and spread */
+    int b; /* 0 plain, 1 rows spread, 2 packed */
+    int c; /* 0 plain, 1 rows spread */
+};
+
+static float largest_of(const struct product *p)
+{
+    return p->t->data == KCHECK_LARGE ? 1e17f : 1e12f; /* 513 products of them fit a float */
+}
+
+static void prepare(struct product *p)
+{
+    kcheck_fill(p->t, p->a, p->m * p->k, largest_of(p));
+    kcheck_fill(p->t, p->b, p->k * p->n, largest_of(p));
+    kcheck_fill(p->t, p->c0, p->m * p->n, largest_of(p));
+}
+
+static void compare_with_double(const struct product *p)
+{
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
+            double sum = p->add ? (double)p->c0[i * p->n + j] : 0;
+            double magnitude = fabs(sum);
+            for (size_t q = 0; q < p->k; q++) {
+                double term = (double)p->a[i * p->k + q] * (double)p->b[q * p->n + j];
+                sum += term;
+                magnitude += fabs(term);
+            }
+            double k = (double)p->k;
+            double bound = (k + 1) * ROUNDING * magnitude + (k + 1) * (double)FLT_MIN;
+            if (p->t->data == KCHECK_WHOLE)
+                bound = 0;
+            kcheck_near(p->t, "C", i * p->n + j, (double)p->c[i * p->n + j], sum, bound);
+        }
+}
+
+/* The plain way, in plain memory. */
+static void compute_once(struct product *p)
+{
+    if (p->add)
+        memcpy(p->c, p->c0, p->m * p->n * sizeof(float));
+    else
+        for (size_t i = 0; i < p->m * p->n; i++)
+            p->c[i] = NAN;
+    kcheck_flush(p->t->flush);
+    p->t->kern->product(p->m, p->n, p->k, p->a, p->k, 1, (struct kern_b){p->b, p->n}, p->c, p->n,
+                        p->add);
+    compare_with_double(p);
+    kcheck_flush(false);
+}
+
+static float *place_a(const struct product *p, int how, size_t *row, size_t *col)
+{
+    bool transposed = how >= 2;
+    *row = transposed ? 1 : p->k + (how == 1 ? SPREAD : 0);
+    *col = transposed ? p->m + (how == 3 ? SPREAD : 0) : 1;
+    size_t n = (p->m - 1) * *row + (p->k - 1) * *col + 1;
+    float *a = buffers_input(n * sizeof *a);
+    memset(a, 0xFF, n * sizeof *a); /* NaN wherever nothing may be read */
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t q = 0; q < p->k; q++)
+            a[i * *row + q * *col] = p->a[i * p->k + q];
+    return a;
+}
+
+/* Packed by this checker, not by kern->pack, which has a check of its own. */
+static struct kern_b place_b(const struct product *p, int how)
+{
+    size_t panel = p->t->kern->panel;
+    struct kern_b b = {.stride = how == 2 ? 0 : p->n + (how == 1 ? SPREAD : 0)};
+    size_t n = b.stride ? (p->k - 1) * b.stride + p->n : DIV_UP(p->n, panel) * panel * p->k;
+    float *data = buffers_input(n * sizeof *data);
+    memset(data, b.stride ? 0xFF : 0, n * sizeof *data);
+    for (size_t q = 0; q < p->k; q++)
+        for (size_t j = 0; j < p->n; j++) {
+            size_t packed = (j / panel * p->k + q) * panel + j % panel;
+            data[b.stride ? q * b.stride + j : packed] = p->b[q * p->n + j];
+        }
+    b.data = data;
+    return b;
+}
+
+static float *place_c(const struct product *p, int how, size_t *stride)
+{
+    *stride = p->n + (how ? SPREAD : 0);
+    size_t n = (p->m - 1) * *stride + p->n;
+    float *c = buffers_output(n * sizeof *c);
+    memset(c, 0xFF, n * sizeof *c);
+    for (size_t i = 0; p->add && i < p->m; i++)
+        memcpy(c + i * *stride, p->c0 + i * p->n, p->n * sizeof *c);
+    return c;
+}
+
+static void compare_bits(const struct product *p, const float *c, size_t stride)
+{
+    for (size_t i = 0; i < p->m; i++) {
+        const unsigned char *gap = (const unsigned char *)(c + i * stride + p->n);
+        kcheck_same(p->t, "a row of C", c + i * stride, p->c + i * p->n, p->n * sizeof *c);
+        for (size_t j = 0; i + 1 < p->m && j < (stride - p->n) * sizeof *c; j++)
+            if (gap[j] != 0xFF)
+                kcheck_fail(p->t, "bytes between two rows of C were written");
+    }
+    kcheck_untouched(p->t);
+}
+
+/* In one call, or `grouped` in random groups of rows, each in two parts at a panel's edge. */
+static void compute_in(const struct product *p, struct layout how, enum buffers_place place,
+                       bool grouped)
+{
+    size_t a_row;
+    size_t a_col;
+    size_t stride;
+    kcheck_case(p->t, "m %zu n %zu k %zu%s, data %d, layout a%d b%d c%d, place %d%s%s", p->m, p->n,
+                p->k, p->add ? " added" : "", (int)p->t->data, how.a, how.b, how.c, (int)place,
+                grouped ? ", grouped" : "", p->t->flush ? ", denormals flushed" : "");
+    buffers_reset(place);
+    const float *a = place_a(p, how.a, &a_row, &a_col);
+    struct kern_b b = place_b(p, how.b);
+    float *c = place_c(p, how.c, &stride);
+    const struct kern *kern = p->t->kern;
+    size_t split = grouped ? rng_below(&p->t->rng, DIV_UP(p->n, kern->panel)) * kern->panel : 0;
+    kcheck_seal(p->t);
+    for (size_t first = 0, count; first < p->m; first += count) {
+        size_t left = p->m - first;
+        count = grouped ? 1 + rng_below(&p->t->rng, left) : left;
+        const float *at = a + first * a_row;
+        float *ct = c + first * stride;
+        struct kern_b rest = {b.data + (b.stride ? split : split * p->k), b.stride};
+        if (split)
+            kern->product(count, split, p->k, at, a_row, a_col, b, ct, stride, p->add);
+        kern->product(count, p->n - split, p->k, at, a_row, a_col, rest, ct + split, stride,
+                      p->add);
+    }
+    kcheck_flush(false);
+    compare_bits(p, c, stride);
+}
+
+/* Every way at once, for a few sizes around the edges of tiles. */
+static void all_ways(struct product *p)
+{
+    size_t panel = p->t->kern->panel;
+    const size_t ms[] = {1, 4, 6, 7, 13};
+    const size_t ns[] = {1, panel - 1, panel, panel + 1, 2 * panel + 3};
+    const size_t ks[] = {1, 255, 256, 257, 513};
+    for (size_t s = 0; s < ARRAY_LEN(ms) * ARRAY_LEN(ns) * ARRAY_LEN(ks); s++) {
+        p->m = ms[s % 5];
+        p->n = ns[s / 5 % 5];
+        p->k = ks[s / 25];
+        p->add = s % 2;
+        p->t->data = KCHECK_RANDOM;
+        p->t->flush = s / 2 % 2;
+        prepare(p);
+        kcheck_case(p->t, "m %zu n %zu k %zu, plain", p->m, p->n, p->k);
+        compute_once(p);
+        for (int way = 0; way < 4 * 3 * 2; way++)
+            for (int place = 0; place < BUFFERS_N_PLACES; place++)
+                compute_in(p, (struct layout){way / 6, way % 3, way / 3 % 2},
+                           (enum buffers_place)place, false);
+        compute_in(p, (struct layout){0, 0, 0}, BUFFERS_UNALIGNED, true);
+        compute_in(p, (struct layout){2, 2, 1}, BUFFERS_UNALIGNED, true);
+    }
+}
+
+/* Every size, in a few ways. */
+static void all_sizes(struct product *p)
+{
+    static const size_t ks[] = {1, 2, 3, 7, 16, 64, 192, 255, 256, 257, 513};
+    struct rng *r = &p->t->rng;
+    for (p->m = 1; p->m <= MAX_M; p->m++)
+        for (size_t s = 0; s < kcheck_n_sizes; s++)
+            for (size_t d = 0; d < ARRAY_LEN(ks); d++) {
+                p->n = MIN(kcheck_sizes[s], (size_t)MAX_N);
+                p->k = ks[d];
+                p->add = rng_below(r, 2);
+                p->t->data = (enum kcheck_data)rng_below(r, KCHECK_N_DATA);
+                p->t->flush = rng_below(r, 2);
+                prepare(p);
+                kcheck_case(p->t, "m %zu n %zu k %zu%s, data %d, plain", p->m, p->n, p->k,
+                            p->add ? " added" : "", (int)p->t->data);
+                compute_once(p);
+                struct layout how = {(int)rng_below(r, 4), (int)rng_below(r, 3),
+                                     (int)rng_below(r, 2)};
+                enum buffers_place place = (enum buffers_place)rng_below(r, BUFFERS_N_PLACES);
+                compute_in(p, how, place, rng_below(r, 2));
+            }
+}
+
+void kcheck_product(struct kcheck *t)
+{
+    static struct product p;
+    p.t = t;
+    if (t->kern->panel > MAX_PANEL || (t->kern->panel & (t->kern->panel - 1))) {
+        kcheck_case(t, "table");
+        kcheck_fail(t, "panel is %zu, expected a power of two up to %d", t->kern->panel, MAX_PANEL);
+        return;
+    }
+    all_ways(&p);
+    all_sizes(&p);
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+/* Packs in one call, then panel by panel from the last to the first: exact, nothing else written.
+ */
+static void pack_one(struct kcheck *t, size_t n_out, size_t n_in, enum buffers_place place)
+{
+    size_t panel = t->kern->panel;
+    size_t n_panels = DIV_UP(n_out, panel);
+    size_t n = kern_packed_floats(t->kern, n_in, n_out);
+    kcheck_case(t, "n_out %zu n_in %zu, place %d", n_out, n_in, (int)place);
+    buffers_reset(place);
+    const float *w = kcheck_input(t, n_out * n_in, 1e30f);
+    float *out = kcheck_output(t, n);
+    float *parts = kcheck_output(t, n);
+    float *want = kcheck_output(t, n);
+    for (size_t j = 0; j < n_panels * panel; j++)
+        for (size_t q = 0; q < n_in; q++)
+            want[(j / panel * n_in + q) * panel + j % panel] = j < n_out ? w[j * n_in + q] : 0;
+    kcheck_seal(t);
+    t->kern->pack(w, n_out, n_in, 0, n_out, out);
+    kcheck_same(t, "packed", out, want, n * sizeof *out);
+    for (size_t j = n_panels; j-- > 0;) {
+        size_t first = j * panel;
+        t->kern->pack(w, n_out, n_in, first, MIN(panel, n_out - first), parts);
+        kcheck_same(t, "panel", parts + first * n_in, want + first * n_in,
+                    panel * n_in * sizeof *out);
+        kcheck_all_nan(t, "panel before", parts, first * n_in);
+    }
+    kcheck_same(t, "packed in parts", parts, want, n * sizeof *out);
+    kcheck_untouched(t);
+}
+
+void kcheck_pack(struct kcheck *t)
+{
+    static const size_t n_ins[] = {1, 2, 15, 16, 17, 33, 192, 513};
+    for (size_t s = 0; s < kcheck_n_sizes; s++)
+        for (size_t i = 0; i < ARRAY_LEN(n_ins); i++)
+            for (int place = 0; place < BUFFERS_N_PLACES; place++) {
+                t->data = (s + i) % 2 ? KCHECK_RANDOM : KCHECK_MIXED;
+                pack_one(t, kcheck_sizes[s], n_ins[i], (enum buffers_place)place);
+            }
+}
+
+/* ---- matrix times vector --------------------------------------------------------------------- */
+
+static void mat_vec_one(struct kcheck *t, size_t n)
+{
+    size_t rows = 1 + n % 5;
+    const float *w = kcheck_input(t, rows * n, 1e15f);
+    const float *x = kcheck_input(t, n, 1e15f);
+    float *y = kcheck_output(t, rows);
+    kcheck_seal(t);
+    t->kern->mat_vec(w, rows, n, x, y);
+    for (size_t r = 0; r < rows; r++) {
+        double sum = 0;
+        double magnitude = 0;
+        for (size_t c = 0; c < n; c++) {
+            sum += (double)w[r * n + c] * (double)x[c];
+            magnitude += fabs((double)w[r * n + c] * (double)x[c]);
+        }
+        double bound = (double)(n + 1) * (ROUNDING * magnitude + (double)FLT_MIN);
+        kcheck_near(t, "y", r, (double)y[r], sum, t->data == KCHECK_WHOLE ? 0 : bound);
+    }
+}
+
+void kcheck_mat_vec(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, mat_vec_one);
+}
+
+/* The unused codes of a row's last byte are arbitrary. */
+static void tern_vec_one(struct kcheck *t, size_t n)
+{
+    size_t rows = 1 + n % 5;
+    size_t row_bytes = DIV_UP(n, 4);
+    float alpha = t->data == KCHECK_WHOLE ? 2.0f : 0.37f;
+    uint8_t *codes = buffers_input(rows * row_bytes);
+    for (size_t i = 0; i < rows * row_bytes; i++)
+        codes[i] = (uint8_t)(rng_below(&t->rng, 3) | rng_below(&t->rng, 3) << 2 |
+                             rng_below(&t->rng, 3) << 4 | rng_below(&t->rng, 3) << 6);
+    const float *x = kcheck_input(t, n, 1e30f);
+    float *y = kcheck_output(t, rows);
+    kcheck_seal(t);
+    t->kern->tern_vec(codes, rows, n, alpha, x, y);
+    for (size_t r = 0; r < rows; r++) {
+        double sum = 0;
+        double magnitude = 0;
+        for (size_t c = 0; c < n; c++) {
+            int code = codes[r * row_bytes + c / 4] >> 2 * (c % 4) & 3;
+            sum += (code - 1) * (double)x[c];
+            magnitude += abs(code - 1) * fabs((double)x[c]);
+        }
+        double bound = (double)(n + 1) * (ROUNDING * magnitude * (double)alpha + (double)FLT_MIN);
+        kcheck_near(t, "y", r, (double)y[r], (double)alpha * sum,
+                    t->data == KCHECK_WHOLE ? 0 : bound);
+    }
+}
+
+void kcheck_tern_vec(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, tern_vec_one);
+}

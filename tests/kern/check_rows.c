@@ -1,0 +1,347 @@
+/* check_rows.c - normalisation, convolution and gates.
+ *
+ * Bounds are the roundings an operation must make, each at most ROUNDING of the term it rounds, and
+ * FLT_MIN for each result that may underflow. */
+#include "kern/kcheck.h"
+
+#include <math.h>
+
+static const double TINIEST = (double)FLT_MIN;
+
+/* ---- normalisation --------------------------------------------------------------------------- */
+
+static double rstd_of(const float *x, size_t n, float eps)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return 1 / sqrt(sum / (double)n + (double)eps);
+}
+
+static void rmsnorm_one(struct kcheck *t, size_t n)
+{
+    const float eps = 1e-6f;
+    const float *x = kcheck_input(t, n, 1e17f);
+    const float *scale = kcheck_input(t, n, 1e15f);
+    float *y = kcheck_output(t, n);
+    float *rstd = kcheck_output(t, 1);
+    kcheck_seal(t);
+    t->kern->rmsnorm(x, scale, n, eps, y, rstd);
+    double r = rstd_of(x, n, eps);
+    double relative = ((double)n / 2 + 5) * ROUNDING; /* half the sum's error, root, division */
+    kcheck_near(t, "rstd", 0, (double)*rstd, r, r * relative);
+    for (size_t i = 0; i < n; i++) {
+        double want = (double)x[i] * r * (double)scale[i];
+        kcheck_near(t, "y", i, (double)y[i], want,
+                    fabs(want) * (relative + 2 * ROUNDING) +
+                        TINIEST * (1 + fabs((double)scale[i])));
+    }
+}
+
+/* Where NaN goes: to every place in turn, of every size. */
+static void each_nan(struct kcheck *t, void (*one)(struct kcheck *t, size_t n, size_t at))
+{
+    t->data = KCHECK_RANDOM;
+    t->flush = false;
+    for (size_t s = 0; s < kcheck_n_sizes; s++) {
+        size_t n = kcheck_sizes[s];
+        for (size_t at = 0; at < n; at += 1 + (n > 40) * rng_below(&t->rng, 9)) {
+            kcheck_case(t, "n %zu, NaN at %zu", n, at);
+            buffers_reset(BUFFERS_UNALIGNED);
+            one(t, n, at);
+        }
+    }
+}
+
+static void rmsnorm_nan(struct kcheck *t, size_t n, size_t at)
+{
+    float *x = kcheck_input(t, n, 1);
+    const float *scale = kcheck_input(t, n, 1);
+    float *y = kcheck_output(t, n);
+    float rstd = 0;
+    x[at] = NAN;
+    t->kern->rmsnorm(x, scale, n, 1e-6f, y, &rstd);
+    kcheck_all_nan(t, "rstd", &rstd, 1);
+    kcheck_all_nan(t, "y", y, n);
+}
+
+void kcheck_rmsnorm(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, rmsnorm_one);
+    each_nan(t, rmsnorm_nan);
+}
+
+static void rmsnorm_back_one(struct kcheck *t, size_t n)
+{
+    const float *x = kcheck_input(t, n, 1e12f);
+    const float *scale = kcheck_input(t, n, 1e3f);
+    const float *dy = kcheck_input(t, n, 1e3f);
+    float *dx = kcheck_in_out(t, n, 1e3f);
+    float *dscale = kcheck_in_out(t, n, 1e3f);
+    float rstd = (float)rstd_of(x, n, 1e-6f);
+    kcheck_seal(t);
+    t->kern->rmsnorm_back(x, scale, rstd, dy, n, dx, dscale);
+    double r = (double)rstd;
+    double sum = 0;
+    double magnitude = 0;
+    for (size_t i = 0; i < n; i++) {
+        double term = (double)dy[i] * (double)scale[i] * (double)x[i];
+        sum += term;
+        magnitude += fabs(term);
+    }
+    double cube = r * r * r / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double before = (double)kcheck_before(dx)[i];
+        double direct = (double)dy[i] * (double)scale[i] * r;
+        double shared = (double)x[i] * sum * cube;
+        double roundings = 4 * (fabs(before) + fabs(direct) + fabs(shared)) +
+                           ((double)n + 7) * fabs((double)x[i]) * magnitude * cube;
+        kcheck_near(t, "dx", i, (double)dx[i], before + direct - shared,
+                    ROUNDING * roundings + TINIEST * (3 + r + fabs((double)scale[i]) +
+                                                      fabs((double)x[i]) * (1 + cube)));
+        before = (double)kcheck_before(dscale)[i];
+        direct = (double)dy[i] * (double)x[i] * r;
+        kcheck_near(t, "dscale", i, (double)dscale[i], before + direct,
+                    ROUNDING * (fabs(before) + 4 * fabs(direct)) +
+                        TINIEST * (2 + r + fabs((double)x[i])));
+    }
+}
+
+void kcheck_rmsnorm_back(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, rmsnorm_back_one);
+}
+
+/* ---- convolution ----------------------------------------------------------------------------- */
+
+/* Both directions: y[c] = sum over i of tap_i[c] * row_i[c]. */
+static void conv_compare(struct kcheck *t, const float *taps, const float *rows, size_t back,
+                         size_t n_taps, size_t n, const float *y, bool backward)
+{
+    for (size_t c = 0; c < n; c++) {
+        double sum = 0;
+        double magnitude = 0;
+        for (size_t i = 0; i < n_taps; i++) {
+            size_t tap = backward ? n_taps - 1 - i : i;
+            double term = (double)taps[tap * n + c] * (double)rows[i * back + c];
+            sum += term;
+            magnitude += fabs(term);
+        }
+        double bound = (double)(n_taps + 1) * (ROUNDING * magnitude + TINIEST);
+        kcheck_near(t, "y", c, (double)y[c], sum, t->data == KCHECK_WHOLE ? 0 : bound);
+    }
+}
+
+static void conv_any(struct kcheck *t, size_t n, bool backward)
+{
+    size_t n_taps = 1 + rng_below(&t->rng, 9);
+    size_t back = n + rng_below(&t->rng, 3) * 7;
+    const float *taps = kcheck_input(t, n_taps * n, 1e17f);
+    const float *rows = kcheck_input(t, (n_taps - 1) * back + n, 1e17f);
+    float *y = kcheck_output(t, n);
+    kcheck_seal(t);
+    if (backward)
+        t->kern->conv_back(rows, back, taps, n_taps, n, y);
+    else
+        t->kern->conv(rows + (n_taps - 1) * back, back, taps, n_taps, n, y);
+    conv_compare(t, taps, rows, back, n_taps, n, y, backward);
+}
+
+static void conv_one(struct kcheck *t, size_t n)
+{
+    conv_any(t, n, false);
+}
+
+void kcheck_conv(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, conv_one);
+}
+
+static void conv_back_one(struct kcheck *t, size_t n)
+{
+    conv_any(t, n, true);
+}
+
+void kcheck_conv_back(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, conv_back_one);
+}
+
+/* ---- gates ----------------------------------------------------------------------------------- */
+
+/* sigmoid(x), and 1 - sigmoid(x) without its cancellation. */
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* Relative error of a sigmoid: that of e^x and two roundings. Beyond the range of e^x in a float it
+ * is 0 or FLT_MIN off, which the terms in TINIEST allow for. */
+static const double SIGMOID_ERROR = EXP_ERROR + 2 * ROUNDING;
+
+static void gate_one(struct kcheck *t, size_t n)
+{
+    const float *c = kcheck_input(t, n, 1e30f);
+    const float *g = kcheck_gates(t, n);
+    float *u = kcheck_output(t, n);
+    kcheck_seal(t);
+    t->kern->gate(c, g, n, u);
+    for (size_t i = 0; i < n; i++) {
+        double want = (double)c[i] * sigmoid((double)g[i]);
+        kcheck_near(t, "u", i, (double)u[i], want,
+                    fabs(want) * (SIGMOID_ERROR + ROUNDING) + TINIEST * (1 + fabs((double)c[i])));
+    }
+}
+
+/* Of an elementwise operation: NaN where it was, and there only. */
+static void nan_only_at(struct kcheck *t, const float *y, size_t n, size_t at)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isnan(y[i]) != (i == at))
+            kcheck_fail(t, "element %zu is %.9g", i, (double)y[i]);
+}
+
+static void gate_nan(struct kcheck *t, size_t n, size_t at)
+{
+    float *c = kcheck_input(t, n, 1);
+    float *g = kcheck_gates(t, n);
+    float *u = kcheck_output(t, n);
+    float kept = c[at];
+    c[at] = NAN;
+    t->kern->gate(c, g, n, u);
+    nan_only_at(t, u, n, at);
+    c[at] = kept;
+    g[at] = NAN;
+    t->kern->gate(c, g, n, u);
+    nan_only_at(t, u, n, at);
+}
+
+void kcheck_gate(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, gate_one);
+    each_nan(t, gate_nan);
+}
+
+static void gate_back_compare(struct kcheck *t, const float *c, const float *g, const float *du,
+                              size_t n, const float *dc, const float *dg)
+{
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)du[i];
+        double s = sigmoid((double)g[i]);
+        double rest = sigmoid(-(double)g[i]); /* 1 - s; in floats it is off by a rounding of s */
+        double product = fabs(d * (double)c[i] * s);
+        double tiny = TINIEST * (1 + fabs(d)) * (1 + fabs((double)c[i]));
+        if (dc)
+            kcheck_near(t, "dc", i, (double)dc[i], d * s,
+                        fabs(d * s) * (SIGMOID_ERROR + ROUNDING) + tiny);
+        if (dg)
+            kcheck_near(t, "dg", i, (double)dg[i], d * (double)c[i] * s * rest,
+                        product * (rest * (2 * SIGMOID_ERROR + 4 * ROUNDING) + 2 * ROUNDING) +
+                            tiny);
+    }
+}
+
+/* Apart, then in place of du either way. */
+static void gate_back_one(struct kcheck *t, size_t n)
+{
+    const float *c = kcheck_input(t, n, 1e12f);
+    const float *g = kcheck_gates(t, n);
+    const float *du = kcheck_input(t, n, 1e12f);
+    float *dc = kcheck_output(t, n);
+    float *dg = kcheck_output(t, n);
+    float *du_dc = kcheck_in_out(t, n, 1e12f);
+    float *du_dg = kcheck_in_out(t, n, 1e12f);
+    kcheck_seal(t);
+    t->kern->gate_back(c, g, du, n, dc, dg);
+    gate_back_compare(t, c, g, du, n, dc, dg);
+    t->kern->gate_back(c, g, du_dc, n, du_dc, dg);
+    gate_back_compare(t, c, g, kcheck_before(du_dc), n, du_dc, dg);
+    t->kern->gate_back(c, g, du_dg, n, dc, du_dg);
+    gate_back_compare(t, c, g, kcheck_before(du_dg), n, dc, du_dg);
+}
+
+void kcheck_gate_back(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, gate_back_one);
+}
+
+static void swiglu_one(struct kcheck *t, size_t n)
+{
+    const float *a = kcheck_gates(t, n);
+    const float *b = kcheck_input(t, n, 1e30f);
+    float *h = kcheck_output(t, n);
+    kcheck_seal(t);
+    t->kern->swiglu(a, b, n, h);
+    for (size_t i = 0; i < n; i++) {
+        double want = (double)a[i] * sigmoid((double)a[i]) * (double)b[i];
+        kcheck_near(t, "h", i, (double)h[i], want,
+                    fabs(want) * (SIGMOID_ERROR + 2 * ROUNDING) +
+                        TINIEST * (1 + fabs((double)a[i])) * (1 + fabs((double)b[i])));
+    }
+}
+
+static void swiglu_nan(struct kcheck *t, size_t n, size_t at)
+{
+    float *a = kcheck_gates(t, n);
+    float *b = kcheck_input(t, n, 1);
+    float *h = kcheck_output(t, n);
+    float kept = a[at];
+    a[at] = NAN;
+    t->kern->swiglu(a, b, n, h);
+    nan_only_at(t, h, n, at);
+    a[at] = kept;
+    b[at] = NAN;
+    t->kern->swiglu(a, b, n, h);
+    nan_only_at(t, h, n, at);
+}
+
+void kcheck_swiglu(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, swiglu_one);
+    each_nan(t, swiglu_nan);
+}
+
+static void swiglu_back_compare(struct kcheck *t, const float *a, const float *b, const float *dh,
+                                size_t n, const float *da, const float *db)
+{
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)a[i];
+        double s = sigmoid(x);
+        double rest = sigmoid(-x);
+        double outer = (double)dh[i] * (double)b[i];
+        double size = s * (1 + fabs(x) * rest); /* s and a s (1 - s) cancel near a = -1.28 */
+        double tiny =
+            TINIEST * (1 + fabs(x)) * (1 + fabs((double)dh[i])) * (1 + fabs((double)b[i]));
+        if (da)
+            kcheck_near(t, "da", i, (double)da[i], outer * s * (1 + x * rest),
+                        fabs(outer) * (size * (2 * SIGMOID_ERROR + 6 * ROUNDING) +
+                                       2 * ROUNDING * fabs(x) * s) +
+                            tiny);
+        if (db)
+            kcheck_near(t, "db", i, (double)db[i], (double)dh[i] * x * s,
+                        fabs((double)dh[i] * x * s) * (SIGMOID_ERROR + 2 * ROUNDING) + tiny);
+    }
+}
+
+static void swiglu_back_one(struct kcheck *t, size_t n)
+{
+    const float *a = kcheck_gates(t, n);
+    const float *b = kcheck_input(t, n, 1e12f);
+    const float *dh = kcheck_input(t, n, 1e12f);
+    float *da = kcheck_output(t, n);
+    float *db = kcheck_output(t, n);
+    float *dh_da = kcheck_in_out(t, n, 1e12f);
+    float *dh_db = kcheck_in_out(t, n, 1e12f);
+    kcheck_seal(t);
+    t->kern->swiglu_back(a, b, dh, n, da, db);
+    swiglu_back_compare(t, a, b, dh, n, da, db);
+    t->kern->swiglu_back(a, b, dh_da, n, dh_da, db);
+    swiglu_back_compare(t, a, b, kcheck_before(dh_da), n, dh_da, db);
+    t->kern->swiglu_back(a, b, dh_db, n, da, dh_db);
+    swiglu_back_compare(t, a, b, kcheck_before(dh_db), n, da, dh_db);
+}
+
+void kcheck_swiglu_back(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, swiglu_back_one);
+}

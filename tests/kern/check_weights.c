@@ -1,0 +1,336 @@
+/* check_weights.c - softmax, sums, quantisation, AdamW, and plain additions. */
+#include "kern/kcheck.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double TINIEST = (double)FLT_MIN;
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+enum { N_SHAPES = 8, LONG_ROW = 10000 };
+
+/* Rows that a softmax may stumble over. Differences reach beyond the range of e^x. */
+static void logits(struct kcheck *t, float *x, size_t n, int shape)
+{
+    static const float steps[] = {0, 30, 80, 86.9f, 87, 87.1f, 87.4f, 100, 1000};
+    static const float spread[N_SHAPES] = {3, 0, 0, 0, 0, 30, 0, 1e-3f};
+    for (size_t i = 0; i < n; i++)
+        x[i] = spread[shape] * (float)rng_normal(&t->rng);
+    size_t one = rng_below(&t->rng, n);
+    switch (shape) {
+    case 1: /* all equal, large */
+        for (size_t i = 0; i < n; i++)
+            x[i] = 1234.5f;
+        break;
+    case 2: /* one huge logit */
+        x[one] = 1e4f;
+        break;
+    case 3: /* one far below, all negative */
+        for (size_t i = 0; i < n; i++)
+            x[i] = -5;
+        x[one] = -1e4f;
+        break;
+    case 4: /* zeros */
+        break;
+    case 6: /* steps around the end of e^x */
+        for (size_t i = 0; i < n; i++)
+            x[i] = 50 - steps[rng_below(&t->rng, ARRAY_LEN(steps))];
+        break;
+    default:
+        break;
+    }
+}
+
+struct softmax {
+    double max;
+    double sum;   /* of e^(x - max) */
+    double error; /* relative, of a sum of floats: roundings of x - max, of e^x, of the additions */
+};
+
+static struct softmax softmax_of(const float *x, size_t n)
+{
+    struct softmax s = {.max = (double)x[0]};
+    for (size_t i = 1; i < n; i++)
+        s.max = MAX(s.max, (double)x[i]);
+    double spread = 0;
+    for (size_t i = 0; i < n; i++) {
+        double below = s.max - (double)x[i];
+        s.sum += exp(-below);
+        spread += below * exp(-below);
+    }
+    s.error = EXP_ERROR + ROUNDING * ((double)n + spread / s.sum) + (double)n * 2 * TINIEST;
+    return s;
+}
+
+static void logsumexp_one(struct kcheck *t, size_t n, int shape)
+{
+    float *x = kcheck_input(t, n, 1);
+    logits(t, x, n, shape);
+    kcheck_seal(t);
+    double got = (double)t->kern->logsumexp(x, n);
+    struct softmax s = softmax_of(x, n);
+    kcheck_near(t, "logsumexp", 0, got, s.max + log(s.sum),
+                s.error + ROUNDING * 2 * (fabs(s.max) + log(s.sum)));
+}
+
+static void xent_back_one(struct kcheck *t, size_t n, int shape)
+{
+    float *x = kcheck_in_out(t, n, 1);
+    logits(t, x, n, shape);
+    size_t target = rng_below(&t->rng, n);
+    const float scale = 1.0f / 2048;
+    kcheck_seal(t);
+    double loss = (double)t->kern->xent_back(x, n, target, scale);
+    const float *before = kcheck_before(x);
+    struct softmax s = softmax_of(before, n);
+    double at_target = (double)before[target];
+    kcheck_near(t, "loss", 0, loss, s.max + log(s.sum) - at_target,
+                s.error + ROUNDING * 3 * (fabs(s.max) + log(s.sum) + fabs(at_target)));
+    for (size_t i = 0; i < n; i++) {
+        double below = s.max - (double)before[i];
+        double p = exp(-below) / s.sum;
+        double onehot = i == target;
+        double relative = EXP_ERROR + ROUNDING * (below + 4) + s.error;
+        kcheck_near(t, "gradient", i, (double)x[i], (double)scale * (p - onehot),
+                    (double)scale * (p * relative + ROUNDING * onehot + 2 * TINIEST) + TINIEST);
+    }
+}
+
+static void each_softmax(struct kcheck *t, void (*one)(struct kcheck *t, size_t n, int shape))
+{
+    t->data = KCHECK_RANDOM;
+    for (size_t s = 0; s <= kcheck_n_sizes; s++)
+        for (int shape = 0; shape < N_SHAPES; shape++)
+            for (int place = 0; place < BUFFERS_N_PLACES; place++) {
+                size_t n = s < kcheck_n_sizes ? kcheck_sizes[s] : LONG_ROW;
+                t->flush = rng_below(&t->rng, 2);
+                kcheck_case(t, "n %zu, kind of row %d, place %d%s", n, shape, place,
+                            t->flush ? ", denormals flushed" : "");
+                buffers_reset((enum buffers_place)place);
+                one(t, n, shape);
+                kcheck_untouched(t);
+                kcheck_flush(false);
+            }
+}
+
+/* A logit that is not a number, or infinite after an overflow, must show in what is returned; NaN
+ * in the whole gradient too. */
+static void softmax_spoilt(struct kcheck *t, bool backward)
+{
+    t->flush = false;
+    for (size_t s = 0; s < kcheck_n_sizes; s++)
+        for (size_t at = 0; at < kcheck_sizes[s]; at += 1 + at / 8)
+            for (int infinite = 0; infinite < 2; infinite++) {
+                size_t n = kcheck_sizes[s];
+                kcheck_case(t, "n %zu, %s at %zu", n, infinite ? "infinity" : "NaN", at);
+                buffers_reset(BUFFERS_UNALIGNED);
+                float *x = kcheck_in_out(t, n, 1);
+                x[at] = infinite ? INFINITY : NAN;
+                float got =
+                    backward ? t->kern->xent_back(x, n, n / 2, 1) : t->kern->logsumexp(x, n);
+                if (isfinite(got))
+                    kcheck_fail(t, "returned %.9g, expected NaN", (double)got);
+                if (backward && !infinite)
+                    kcheck_all_nan(t, "gradient", x, n);
+            }
+}
+
+void kcheck_logsumexp(struct kcheck *t)
+{
+    each_softmax(t, logsumexp_one);
+    softmax_spoilt(t, false);
+}
+
+void kcheck_xent_back(struct kcheck *t)
+{
+    each_softmax(t, xent_back_one);
+    softmax_spoilt(t, true);
+}
+
+/* ---- sums, in the exact order of the contract ------------------------------------------------ */
+
+static double lanes_of(const float *w, size_t n, bool squares)
+{
+    double lane[16] = {0};
+    for (size_t i = 0; i < n; i++)
+        lane[i % 16] += squares ? (double)w[i] * (double)w[i] : fabs((double)w[i]);
+    for (size_t half = 8; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+static void sum_abs_one(struct kcheck *t, size_t n)
+{
+    const float *w = kcheck_input(t, n, 3e38f);
+    kcheck_seal(t);
+    double got = t->kern->sum_abs(w, n);
+    double want = lanes_of(w, n, false);
+    kcheck_same(t, "sum", &got, &want, sizeof got);
+}
+
+static void sum_sq_one(struct kcheck *t, size_t n)
+{
+    const float *w = kcheck_input(t, n, 3e38f);
+    kcheck_seal(t);
+    double got = t->kern->sum_sq(w, n);
+    double want = lanes_of(w, n, true);
+    kcheck_same(t, "sum", &got, &want, sizeof got);
+}
+
+void kcheck_sum_abs(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, sum_abs_one);
+}
+
+void kcheck_sum_sq(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, sum_sq_one);
+}
+
+/* ---- quantisation ---------------------------------------------------------------------------- */
+
+/* Weights at, just below and just above half of the divisor, and far beyond the clamps. */
+static void around_half(struct kcheck *t, float *w, size_t n, float divisor)
+{
+    for (size_t i = 0; i < n; i++) {
+        float half = (float)(1 + rng_below(&t->rng, 4)) * 0.5f * divisor;
+        float choice[] = {half, nextafterf(half, 0), nextafterf(half, INFINITY), 1e30f * divisor};
+        float x = choice[rng_below(&t->rng, 4)];
+        w[i] = rng_u64(&t->rng) & 1 ? -x : x;
+    }
+}
+
+static void quantise_one(struct kcheck *t, size_t n)
+{
+    static const float divisors[] = {1, 0.5f, 0.0137f, 1e-8f, 3.7f};
+    const float divisor = divisors[rng_below(&t->rng, ARRAY_LEN(divisors))];
+    const float alpha = divisor * 0.999f;
+    float *w = kcheck_input(t, n, 1e30f);
+    if (t->data == KCHECK_MIXED || t->data == KCHECK_WHOLE)
+        around_half(t, w, n, divisor);
+    float *out = kcheck_output(t, n);
+    float *want = kcheck_output(t, n);
+    kcheck_seal(t);
+    for (size_t i = 0; i < n; i++) {
+        float rounded = rintf(w[i] / divisor); /* half to even: the rounding mode of the process */
+        want[i] = rounded >= 1 ? alpha : rounded <= -1 ? -alpha : 0.0f;
+    }
+    t->kern->quantise(w, n, divisor, alpha, out);
+    kcheck_same(t, "out", out, want, n * sizeof *out);
+}
+
+void kcheck_quantise(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, quantise_one);
+}
+
+/* ---- AdamW ----------------------------------------------------------------------------------- */
+
+struct moments {
+    double m, m_bound;
+    double v, v_bound;
+    double w, w_bound;
+};
+
+static struct moments adamw_of(double w, double g, double m, double v, const struct kern_adamw *o)
+{
+    struct moments r;
+    double beta1 = (double)o->beta1;
+    double beta2 = (double)o->beta2;
+    double grad = g * (double)o->g_scale;
+    double part = (1 - beta1) * grad;
+    r.m = beta1 * m + part;
+    r.m_bound = ROUNDING * (3 * fabs(beta1 * m) + 5 * fabs(part)) + 3 * TINIEST;
+    part = (1 - beta2) * grad * grad;
+    r.v = beta2 * v + part;
+    r.v_bound = ROUNDING * (3 * beta2 * v + 6 * part) + 3 * TINIEST;
+    double rate = (double)o->lr / (double)o->bias1;
+    double below = sqrt(r.v / (double)o->bias2) + (double)o->eps;
+    double decay = 1 - (double)o->lr * (double)o->weight_decay;
+    double update = rate * r.m / below;
+    r.w = w * decay - update;
+    r.w_bound = ROUNDING * (4 * fabs(w) + 14 * fabs(update)) + rate * r.m_bound / below +
+                2 * TINIEST * (1 + 1 / below);
+    /* v that underflowed shows only where eps does not hide it */
+    r.w_bound += fabs(update) * sqrt(4 * TINIEST / (double)o->bias2) / below;
+    return r;
+}
+
+static void adamw_one(struct kcheck *t, size_t n)
+{
+    uint64_t step = 1 + rng_below(&t->rng, 1000);
+    const struct kern_adamw o = {
+        .lr = 4e-3f,
+        .beta1 = 0.9f,
+        .beta2 = 0.95f,
+        .eps = 1e-8f,
+        .weight_decay = rng_below(&t->rng, 2) ? 0.01f : 0,
+        .bias1 = (float)(1 - pow(0.9, (double)step)),
+        .bias2 = (float)(1 - pow(0.95, (double)step)),
+        .g_scale = rng_below(&t->rng, 2) ? 1 : 0.173f,
+    };
+    float *w = kcheck_in_out(t, n, 1e6f);
+    const float *g = kcheck_input(t, n, 1e15f);
+    float *m = kcheck_in_out(t, n, 1e15f);
+    float *v = kcheck_in_out(t, n, 1e30f);
+    for (size_t i = 0; i < n; i++)
+        v[i] = fabsf(v[i]);
+    kcheck_seal(t);
+    t->kern->adamw(w, g, m, v, n, &o);
+    for (size_t i = 0; i < n; i++) {
+        struct moments want =
+            adamw_of((double)kcheck_before(w)[i], (double)g[i], (double)kcheck_before(m)[i],
+                     (double)kcheck_before(v)[i], &o);
+        kcheck_near(t, "m", i, (double)m[i], want.m, want.m_bound);
+        kcheck_near(t, "v", i, (double)v[i], want.v, want.v_bound);
+        kcheck_near(t, "w", i, (double)w[i], want.w, want.w_bound);
+    }
+}
+
+void kcheck_adamw(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, adamw_one);
+}
+
+/* ---- additions ------------------------------------------------------------------------------- */
+
+static void mul_add_one(struct kcheck *t, size_t n)
+{
+    const float *x = kcheck_input(t, n, 1e17f);
+    const float *z = kcheck_input(t, n, 1e17f);
+    float *y = kcheck_in_out(t, n, 1e30f);
+    kcheck_seal(t);
+    t->kern->mul_add(x, z, n, y);
+    for (size_t i = 0; i < n; i++) {
+        double before = (double)kcheck_before(y)[i];
+        double term = (double)x[i] * (double)z[i];
+        kcheck_near(
+            t, "y", i, (double)y[i], before + term,
+            t->data == KCHECK_WHOLE ? 0 : ROUNDING * (fabs(before) + 2 * fabs(term)) + 2 * TINIEST);
+    }
+}
+
+void kcheck_mul_add(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, mul_add_one);
+}
+
+static void add_one(struct kcheck *t, size_t n)
+{
+    const float *x = kcheck_input(t, n, 1e38f);
+    float *y = kcheck_in_out(t, n, 1e38f);
+    kcheck_seal(t);
+    t->kern->add(x, n, y);
+    for (size_t i = 0; i < n; i++) {
+        double want = (double)kcheck_before(y)[i] + (double)x[i];
+        kcheck_near(t, "y", i, (double)y[i], want,
+                    t->data == KCHECK_WHOLE ? 0 : ROUNDING * fabs(want) + TINIEST);
+    }
+}
+
+void kcheck_add(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, add_one);
+}

@@ -1,0 +1,220 @@
+/* kcheck.c - every operation of every instruction set, compared with a reference.
+ *
+ * After dav1d's checkasm: levels are walked upwards from plain C; an operation that a level does
+ * not replace is not checked again; a crash is a failure of the operation it happened in, and the
+ * walk goes on. The random data is a function of the seed, the level and the operation alone, so
+ * one line of the report can be repeated with --op, --cpu and --seed. */
+#include "kern/kcheck.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "kern/bench.h"
+#include "kern/faults.h"
+
+#define OP(name)                                          \
+    {                                                     \
+#name, offsetof(struct kern, name), kcheck_##name \
+    }
+const struct kcheck_op kcheck_ops[] = {
+    OP(product),     OP(pack),     OP(rmsnorm),   OP(rmsnorm_back), OP(conv),
+    OP(conv_back),   OP(mul_add),  OP(gate),      OP(gate_back),    OP(swiglu),
+    OP(swiglu_back), OP(add),      OP(logsumexp), OP(xent_back),    OP(sum_abs),
+    OP(sum_sq),      OP(quantise), OP(adamw),     OP(tern_vec),     OP(mat_vec),
+};
+const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
+
+struct options {
+    const char *level_name;
+    enum cpu_level level;
+    const char *op;
+    const char *fault;
+    long long seed;
+    bool bench;
+};
+
+struct totals {
+    uint64_t n_passed;
+    uint64_t n_failed;
+};
+
+/* ---- crashes --------------------------------------------------------------------------------- */
+
+static sigjmp_buf resume;
+static volatile sig_atomic_t checking;
+
+static void crashed(int signal_number)
+{
+    if (!checking) {
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+        return;
+    }
+    siglongjmp(resume, signal_number);
+}
+
+static void catch_crashes(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    struct sigaction action = {.sa_handler = crashed};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+static void check_guarded(struct kcheck *t, const struct kcheck_op *op)
+{
+    int signal_number = sigsetjmp(resume, 1);
+    if (signal_number == 0) {
+        checking = 1;
+        op->check(t);
+    } else {
+        kcheck_flush(false);
+        kcheck_fail(t, "%s", strsignal(signal_number));
+    }
+    checking = 0;
+}
+
+/* ---- report ---------------------------------------------------------------------------------- */
+
+static void report(const struct kcheck *t, const struct kcheck_op *op, long long seed)
+{
+    const char *level = cpu_level_names[t->kern->level];
+    if (cli.json) {
+        struct cli_json j;
+        cli_json_begin(&j, stdout);
+        cli_json_text(&j, "level", level);
+        cli_json_text(&j, "op", op->name);
+        cli_json_uint(&j, "cases", t->n_cases);
+        cli_json_real(&j, "worst", t->worst);
+        cli_json_bool(&j, "passed", !t->failed);
+        if (t->failed)
+            cli_json_text(&j, "failure", t->failure);
+        cli_json_end(&j);
+    } else if (t->failed) {
+        printf("%-8s%-14sFAILED: %s (seed %lld)\n", level, op->name, t->failure, seed);
+    } else if (!cli.quiet && t->worst > 0) {
+        printf("%-8s%-14s%7llu cases, largest error %4.0f %% of its bound\n", level, op->name,
+               (unsigned long long)t->n_cases, 100 * t->worst);
+    } else if (!cli.quiet) {
+        printf("%-8s%-14s%7llu cases, exact\n", level, op->name, (unsigned long long)t->n_cases);
+    }
+}
+
+static void report_totals(const struct totals *n)
+{
+    if (cli.json) {
+        struct cli_json j;
+        cli_json_begin(&j, stdout);
+        cli_json_uint(&j, "passed", n->n_passed);
+        cli_json_uint(&j, "failed", n->n_failed);
+        cli_json_end(&j);
+    } else {
+        printf("%llu passed, %llu failed\n", (unsigned long long)n->n_passed,
+               (unsigned long long)n->n_failed);
+    }
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+static bool same_function(const struct kern *a, const struct kern *b, size_t offset)
+{
+    return memcmp((const char *)a + offset, (const char *)b + offset, sizeof(void (*)(void))) == 0;
+}
+
+static void check_level(const struct options *o, enum cpu_level level, struct totals *n)
+{
+    struct kern below;
+    struct kern whole;
+    struct kern tested;
+    kern_init(&below, level > CPU_C ? level - 1 : CPU_C);
+    kern_init(&whole, level);
+    tested = whole;
+    if (o->fault)
+        faults_install(&tested, o->fault);
+    for (size_t i = 0; i < kcheck_n_ops; i++) {
+        const struct kcheck_op *op = &kcheck_ops[i];
+        if (o->op && strcmp(o->op, op->name) != 0)
+            continue;
+        if (level > CPU_C && same_function(&below, &whole, op->offset))
+            continue;
+        static struct kcheck t; /* static: kept over a crash */
+        t = (struct kcheck){.kern = &tested, .where = "before the first case"};
+        rng_seed(&t.rng, (uint64_t)o->seed, (uint64_t)level * kcheck_n_ops + i);
+        check_guarded(&t, op);
+        report(&t, op, o->seed);
+        *(t.failed ? &n->n_failed : &n->n_passed) += 1;
+    }
+}
+
+/* ---- command line ---------------------------------------------------------------------------- */
+
+static bool known_op(const char *name)
+{
+    for (size_t i = 0; i < kcheck_n_ops; i++)
+        if (strcmp(kcheck_ops[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void parse(struct options *o, int argc, char **argv)
+{
+    const struct cli_option options[] = {
+        {"cpu", 0, CLI_TEXT, &o->level_name, 0, 0, "LEVEL",
+         "check up to this level: c, avx2, avx512 (default auto: all this machine has)", NULL},
+        {"op", 0, CLI_TEXT, &o->op, 0, 0, "NAME", "only this operation", NULL},
+        {"seed", 0, CLI_INT, &o->seed, 0, 1e15, "N", "of the random data (default: the clock)",
+         NULL},
+        {"bench", 0, CLI_FLAG, &o->bench, 0, 0, NULL,
+         "if nothing failed: time every operation beside what the machine can do", NULL},
+        {"break", 0, CLI_TEXT, &o->fault, 0, 0, "NAME",
+         "spoil the results of this operation, to see the check fail;\n"
+         "add-over, add-under, add-input, add-trap: write around, change an input, crash",
+         NULL},
+    };
+    const struct cli_tool tool = {
+        .name = "kcheck",
+        .synopsis = "[options]",
+        .summary = "Compares the kernels of every instruction set with a reference.",
+        .options = options,
+        .n_options = ARRAY_LEN(options),
+        .has_json = true,
+    };
+    struct err e;
+    struct kern scratch;
+    size_t n_operands;
+    cli_parse(&tool, argc, argv, &n_operands);
+    kern_init(&scratch, CPU_C);
+    if (n_operands)
+        cli_usage("no operands are taken");
+    if (cpu_parse(o->level_name, &o->level, &e))
+        cli_usage("%s", e.text);
+    if (o->op && !known_op(o->op))
+        cli_usage("--op: there is no operation '%s'", o->op);
+    if (o->fault && !faults_install(&scratch, o->fault))
+        cli_usage("--break: there is no fault '%s'", o->fault);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.level_name = "auto", .seed = -1};
+    struct totals n = {0};
+    struct err e;
+    parse(&o, argc, argv);
+    if (o.seed < 0)
+        o.seed = (long long)time(NULL);
+    if (buffers_init(&e))
+        cli_die("%s", e.text);
+    catch_crashes();
+    cli_say("kcheck: seed %lld\n", o.seed);
+    for (int level = CPU_C; level <= (int)o.level; level++)
+        check_level(&o, (enum cpu_level)level, &n);
+    if (o.bench && n.n_failed == 0 && bench_run(o.level, o.op, &e))
+        cli_die("%s", e.text);
+    report_totals(&n);
+    int status = cli_finish();
+    return n.n_failed || n.n_passed == 0 ? 1 : status;
+}
