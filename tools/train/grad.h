@@ -14,9 +14,11 @@
 #define GRAD_H
 
 #include "model/net.h"
+#include "train/phases.h"
 
 struct grad {
     struct net *net;
+    struct phases phases; /* adds up from call to call; phases_start begins anew */
     float *g;             /* [dims_n_floats] the gradient, summed over grad_batch calls */
     float *nll;           /* [rows] nats of each row of the last batch */
     struct operand d_out; /* [rows][D] gradient of a block's output, floats kept */

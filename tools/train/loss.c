@@ -53,7 +53,7 @@ static void embed_task(void *context, size_t task, size_t worker)
 }
 
 void loss_backward(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float scale,
-                   bool first, float *nll, float *d_hidden, float *d_embed)
+                   bool first, float *nll, float *d_hidden, float *d_embed, struct phases *phases)
 {
     struct loss h = {.net = n,
                      .targets = targets,
@@ -65,7 +65,9 @@ void loss_backward(struct net *n, struct pool *p, const uint16_t *targets, size_
     for (h.first = 0; h.first < rows; h.first += NET_HEAD_ROWS) {
         h.count = MIN((size_t)NET_HEAD_ROWS, rows - h.first);
         pool_run(p, rows_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
+        phase_end(phases, PHASE_HEAD);
         pool_run(p, embed_task, &h, DIV_UP((size_t)n->dims.V, (size_t)EMBED_TILE));
+        phase_end(phases, PHASE_EMBED);
         h.add = true;
     }
 }

@@ -8,10 +8,11 @@
 #define LOSS_H
 
 #include "model/net.h"
+#include "train/phases.h"
 
 /* After net_forward: nll[row] in nats; d_hidden [rows][D] = scale * d(sum of nll)/d hidden; the
  * same for the embedding [V][D] is added to d_embed (overwrites it when `first`). */
 void loss_backward(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float scale,
-                   bool first, float *nll, float *d_hidden, float *d_embed);
+                   bool first, float *nll, float *d_hidden, float *d_embed, struct phases *phases);
 
 #endif

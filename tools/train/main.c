@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "train/bench.h"
 #include "train/loop.h"
 
 static void introduce(const struct trainer *t)
@@ -33,7 +34,7 @@ int main(int argc, char **argv)
         cli_die("%s", e.text);
     introduce(&t);
     cli_catch();
-    if (loop_run(&t, &e))
+    if (o.bench ? bench_run(&t, &e) : loop_run(&t, &e))
         cli_die("%s", e.text);
     trainer_close(&t);
     return cli_finish();

@@ -82,6 +82,10 @@ static const struct cli_option table[] = {
     {"sample-every", 0, CLI_INT, &given.sample_every, 0, HUGE_COUNT, "N",
      "tell three stories every N steps; 0 never (default 2000)", NULL},
     {.name = "Machine", .type = CLI_HEADING},
+    {"bench", 0, CLI_FLAG, &given.bench, 0, 0, NULL,
+     "measure training steps on made-up tokens and print tokens/s, GFLOP/s, the share of the "
+     "processor's peak and the time of each phase; needs no --data",
+     NULL},
     {"threads", 't', CLI_INT, &given.threads, 1, 1024, "N",
      "worker threads (default: the processors this process may use); never changes the result",
      NULL},
@@ -95,7 +99,7 @@ static const struct cli_option table[] = {
 
 static const struct cli_tool tool = {
     .name = "train",
-    .synopsis = "[options] --data DIR",
+    .synopsis = "[options] --data DIR | --bench",
     .summary = "Trains a ternary language model on the shards made by prep.",
     .epilog =
         "Examples:\n"
@@ -113,7 +117,7 @@ void options_parse(struct options *o, int argc, char **argv)
     char **operands = cli_parse(&tool, argc, argv, &n_operands);
     if (n_operands > 0)
         cli_usage("unexpected argument '%s'", operands[0]);
-    if (!given.data)
+    if (!given.data && !given.bench)
         cli_usage("--data DIR is required");
     if (given.small && given.large)
         cli_usage("--small and --large exclude each other");

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fmath.h"
 #include "cli/cli.h"
 #include "format/vocabdb.h"
 #include "train/choose.h"
 #include "train/init.h"
 #include "train/resume.h"
 
-enum { STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
+enum { BENCH_VOCAB = 10000, STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
@@ -54,6 +55,25 @@ static int open_data(struct trainer *t, struct err *e)
         return -1;
     if (t->options.eval_every && open_shard(&t->valid, dir, "valid.shard", &t->vocab, e))
         return -1;
+    return 0;
+}
+
+/* For --bench: tokens as frequent as 1 / (id + 10), which is about how words are (Zipf). */
+static int make_tokens(struct trainer *t, struct err *e)
+{
+    enum { N_TOKENS = 1 << 20 };
+    struct rng rng;
+    t->made_up = malloc(N_TOKENS * sizeof *t->made_up);
+    if (!t->made_up)
+        return err_set(e, "out of memory");
+    rng_seed(&rng, 1, 0);
+    for (size_t i = 0; i < N_TOKENS; i++) {
+        double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((BENCH_VOCAB + 10) / 10.0)) - 10;
+        t->made_up[i] = (uint16_t)MIN((int)id, BENCH_VOCAB - 1);
+    }
+    t->train =
+        (struct shard){.tokens = t->made_up, .n_tokens = N_TOKENS, .vocab_size = BENCH_VOCAB};
+    t->options.eval_every = 0;
     return 0;
 }
 
@@ -237,18 +257,21 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     if (cpu_parse(o->cpu, &level, e))
         return -1;
     kern_init(&t->kern, level);
-    if (open_data(t, e))
+    if (o->bench ? make_tokens(t, e) : open_data(t, e))
         return -1;
     if (o->resume && resume_find(t, e))
         return -1;
-    if (!o->resume && ckpt_any(o->save_dir))
+    if (!o->bench && !o->resume && ckpt_any(o->save_dir))
         return err_set(e,
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
     t->pool = pool_new(o->threads ? (int)o->threads : cpu_count(), e);
-    if (!t->pool || prepare(t, e) || file_make_dirs(o->save_dir, e) ||
-        log_open(&t->log, o->save_dir, t->state.step, e))
+    if (!t->pool || prepare(t, e))
+        return -1;
+    if (o->bench)
+        return 0;
+    if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, t->state.step, e))
         return -1;
     ckpt_remove_strays(o->save_dir);
     return 0;
@@ -263,6 +286,7 @@ void trainer_close(struct trainer *t)
     vocab_release(&t->vocab);
     shard_close(&t->train);
     shard_close(&t->valid);
+    free(t->made_up);
     free(t->resumed_from);
     *t = (struct trainer){0};
 }

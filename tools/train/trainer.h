@@ -38,6 +38,7 @@ struct trainer {
     struct rng story_rng;
     struct ckpt_state state; /* kept up to date but for epoch, position and the generators */
     char *resumed_from;      /* owned; NULL for a fresh run */
+    uint16_t *made_up;       /* owned; the tokens of --bench */
     size_t memory;           /* bytes of the arena */
 };
 

@@ -1,0 +1,189 @@
+#include "train/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cli/cli.h"
+
+enum { N_WARM_UP = 2, N_ROUNDS = 15, PROBE_ROUNDS = 400000 };
+
+struct bench {
+    double step_s[N_ROUNDS];
+    double peak[N_ROUNDS]; /* GFLOP/s */
+    double phase_s[PHASE_N][N_ROUNDS];
+    double flops[PHASE_N]; /* executed in a step; 0: not counted */
+    double nominal;        /* of a step */
+};
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const double *x)
+{
+    double sorted[N_ROUNDS];
+    memcpy(sorted, x, sizeof sorted);
+    qsort(sorted, N_ROUNDS, sizeof *sorted, compare);
+    return sorted[N_ROUNDS / 2];
+}
+
+/* ---- what the work is ------------------------------------------------------------------------ */
+
+static void count_flops(struct bench *b, const struct trainer *t)
+{
+    const struct dims *d = &t->dims;
+    double D = d->D;
+    double rows = (double)(t->state.batch * t->state.accum) * d->T;
+    double up = 2 * D * D * d->L;
+    double down = D * D * d->L;
+    double glu = 3 * D * d->H * d->L;
+    double taps = D * d->K * d->L;
+    double head = D * d->V;
+    b->nominal = 6 * rows * (up + down + glu + taps + head);
+    b->flops[PHASE_FORWARD] = 2 * rows * (up + down + glu + taps);
+    b->flops[PHASE_HEAD] = 4 * rows * head;
+    b->flops[PHASE_EMBED] = 2 * rows * head;
+    b->flops[PHASE_GLU] = 2 * rows * (glu + down);
+    b->flops[PHASE_CONV] = 2 * rows * (up + 2 * taps);
+    b->flops[PHASE_WEIGHTS] = 2 * rows * (up + down + glu);
+}
+
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+struct probe {
+    const struct kern *kern;
+    double *flops; /* [threads] */
+};
+
+static void probe_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct probe *p = context;
+    p->flops[task] = p->kern->spin(PROBE_ROUNDS);
+}
+
+static double probe_peak(struct trainer *t, double *flops)
+{
+    struct probe p = {&t->kern, flops};
+    size_t n = (size_t)pool_threads(t->pool);
+    double before = cli_seconds();
+    double sum = 0;
+    pool_run(t->pool, probe_task, &p, n);
+    for (size_t i = 0; i < n; i++)
+        sum += flops[i];
+    return sum / (cli_seconds() - before) * 1e-9;
+}
+
+static int measure(struct bench *b, struct trainer *t, double *flops, struct err *e)
+{
+    struct trainer_step step;
+    for (int i = -N_WARM_UP; i < N_ROUNDS && !cli_caught(); i++) {
+        double peak = probe_peak(t, flops);
+        double before = cli_seconds();
+        phases_start(&t->grad.phases);
+        if (trainer_step(t, &step, e))
+            return -1;
+        if (i < 0)
+            continue;
+        b->step_s[i] = cli_seconds() - before;
+        b->peak[i] = peak;
+        for (int p = 0; p < PHASE_N; p++)
+            b->phase_s[p][i] = t->grad.phases.seconds[p];
+    }
+    return 0;
+}
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+static double rss_mb(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss * 1024e-6;
+}
+
+static double executed(const struct bench *b)
+{
+    double sum = 0;
+    for (int p = 0; p < PHASE_N; p++)
+        sum += b->flops[p];
+    return sum;
+}
+
+static void print_json(const struct bench *b, const struct trainer *t)
+{
+    struct cli_json j;
+    double step = median(b->step_s);
+    double peak = median(b->peak);
+    double tokens = (double)(t->state.batch * t->state.accum) * t->dims.T;
+    cli_json_begin(&j, stdout);
+    cli_json_real(&j, "tok_s", tokens / step);
+    cli_json_real(&j, "step_ms", step * 1e3);
+    cli_json_real(&j, "gflops", b->nominal / step * 1e-9);
+    cli_json_real(&j, "gflops_executed", executed(b) / step * 1e-9);
+    cli_json_real(&j, "peak_gflops", peak);
+    cli_json_real(&j, "share_of_peak", b->nominal / step * 1e-9 / peak);
+    cli_json_real(&j, "rss_mb", rss_mb());
+    cli_json_int(&j, "threads", pool_threads(t->pool));
+    cli_json_text(&j, "cpu", cpu_level_names[t->kern.level]);
+    cli_json_text(&j, "precision", t->state.precision);
+    cli_json_object(&j, "phases");
+    for (int p = 0; p < PHASE_N; p++) {
+        double s = median(b->phase_s[p]);
+        cli_json_object(&j, phase_names[p]);
+        cli_json_real(&j, "ms", s * 1e3);
+        if (b->flops[p] > 0)
+            cli_json_real(&j, "gflops", b->flops[p] / s * 1e-9);
+        cli_json_object_end(&j);
+    }
+    cli_json_object_end(&j);
+    cli_json_end(&j);
+}
+
+static void print_table(const struct bench *b, const struct trainer *t)
+{
+    double step = median(b->step_s);
+    double peak = median(b->peak);
+    double tokens = (double)(t->state.batch * t->state.accum) * t->dims.T;
+    double sum = 0;
+    printf("%-10s %10s %8s %10s %8s\n", "phase", "ms", "share", "GFLOP/s", "of peak");
+    for (int p = 0; p < PHASE_N; p++) {
+        double s = median(b->phase_s[p]);
+        sum += s;
+        printf("%-10s %10.2f %7.1f%%", phase_names[p], s * 1e3, 100 * s / step);
+        if (b->flops[p] > 0)
+            printf(" %10.1f %7.1f%%", b->flops[p] / s * 1e-9, 100 * b->flops[p] / s * 1e-9 / peak);
+        putchar('\n');
+    }
+    printf("%-10s %10.2f %7.1f%%\n", "all", sum * 1e3, 100 * sum / step);
+    printf("step       %10.2f ms, %.0f tokens/s on %d threads (%s, %s)\n", step * 1e3,
+           tokens / step, pool_threads(t->pool), cpu_level_names[t->kern.level],
+           t->state.precision);
+    printf("nominal    %10.1f GFLOP/s, %.1f %% of the peak of %.1f measured between the steps\n",
+           b->nominal / step * 1e-9, 100 * b->nominal / step * 1e-9 / peak, peak);
+    printf("resident   %10.1f MB\n", rss_mb());
+}
+
+int bench_run(struct trainer *t, struct err *e)
+{
+    struct bench b = {0};
+    double *flops = calloc((size_t)pool_threads(t->pool), sizeof *flops);
+    if (!flops)
+        return err_set(e, "out of memory");
+    count_flops(&b, t);
+    int code = measure(&b, t, flops, e);
+    free(flops);
+    if (code || cli_caught())
+        return code;
+    if (cli.json)
+        print_json(&b, t);
+    else
+        print_table(&b, t);
+    return 0;
+}

@@ -1,0 +1,21 @@
+#include "train/phases.h"
+
+#include "cli/cli.h"
+
+const char *const phase_names[PHASE_N] = {
+    [PHASE_PACK] = "pack",       [PHASE_FORWARD] = "forward",   [PHASE_HEAD] = "head",
+    [PHASE_EMBED] = "embed",     [PHASE_GLU] = "glu",           [PHASE_CONV] = "conv",
+    [PHASE_WEIGHTS] = "weights", [PHASE_OPTIMISE] = "optimise", [PHASE_REST] = "rest",
+};
+
+void phases_start(struct phases *p)
+{
+    *p = (struct phases){.mark = cli_seconds()};
+}
+
+void phase_end(struct phases *p, enum phase phase)
+{
+    double now = cli_seconds();
+    p->seconds[phase] += now - p->mark;
+    p->mark = now;
+}

@@ -1,0 +1,33 @@
+/* phases.h - where the time of a step goes. */
+#ifndef PHASES_H
+#define PHASES_H
+
+#include "base/base.h"
+
+/* The phases of a step, in order; together they are all of it. */
+enum phase {
+    PHASE_PACK,     /* quantise and pack the weights */
+    PHASE_FORWARD,  /* blocks, forward */
+    PHASE_HEAD,     /* logits, softmax, gradient of the hidden rows */
+    PHASE_EMBED,    /* gradient of the embedding as output head */
+    PHASE_GLU,      /* blocks backward: GLU, second norm, mixer's W and gate */
+    PHASE_CONV,     /* blocks backward: convolution, U, first norm */
+    PHASE_WEIGHTS,  /* weight gradients of the blocks */
+    PHASE_OPTIMISE, /* gradient norm, clipping, AdamW */
+    PHASE_REST,     /* batches, final norm, the embedding as input, loss */
+    PHASE_N
+};
+extern const char *const phase_names[PHASE_N];
+
+struct phases {
+    double seconds[PHASE_N];
+    double mark; /* clock of the last phase_end */
+};
+
+/* Begins to count from now. */
+void phases_start(struct phases *p);
+
+/* The time since the last mark belongs to `phase`. */
+void phase_end(struct phases *p, enum phase phase);
+
+#endif
