@@ -1,5 +1,7 @@
 #include "text/unicode.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <utf8proc.h>
 
 #define O UNICODE_OTHER
@@ -91,17 +93,101 @@ enum unicode_class unicode_class_at(const char *s, size_t n, size_t *length)
     return unicode_class(code);
 }
 
+/* Code points under way to composed form. */
+struct codes {
+    utf8proc_int32_t *data;
+    size_t n;
+    size_t capacity;
+};
+
+/* Appends the full decomposition of one code point, leaving room for one more (utf8proc_reencode
+ * wants it). */
+static int append_decomposed(struct codes *c, int32_t code, utf8proc_option_t options)
+{
+    for (;;) {
+        int boundary = 0;
+        size_t room = c->capacity - c->n;
+        utf8proc_ssize_t n = utf8proc_decompose_char(code, c->data + c->n, (utf8proc_ssize_t)room,
+                                                     options, &boundary);
+        if (n < 0)
+            return -1;
+        if ((size_t)n < room) {
+            c->n += (size_t)n;
+            return 0;
+        }
+        size_t capacity = c->capacity * 2 + (size_t)n;
+        utf8proc_int32_t *grown =
+            capacity <= SIZE_MAX / 8 ? realloc(c->data, capacity * sizeof *grown) : NULL;
+        if (!grown)
+            return -1;
+        c->data = grown;
+        c->capacity = capacity;
+    }
+}
+
+static unsigned combining_class(utf8proc_int32_t code)
+{
+    return (unsigned)utf8proc_get_property(code)->combining_class & 0xff;
+}
+
+/* Puts n marks in the order of their classes, those of one class staying as they are. utf8proc
+ * would do it too, but in quadratic time, which a file of nothing but marks turns into hours. */
+static int order_marks(utf8proc_int32_t *marks, size_t n)
+{
+    size_t starts[257] = {0};
+    utf8proc_int32_t *copy = malloc(n * sizeof *copy);
+    if (!copy)
+        return -1;
+    memcpy(copy, marks, n * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        starts[combining_class(marks[i]) + 1]++;
+    for (size_t k = 1; k < 257; k++)
+        starts[k] += starts[k - 1];
+    for (size_t i = 0; i < n; i++)
+        marks[starts[combining_class(copy[i])]++] = copy[i];
+    free(copy);
+    return 0;
+}
+
+/* Canonical ordering (Unicode 15, D109) of every run of marks that needs it. */
+static int order_all(struct codes *c)
+{
+    for (size_t i = 0; i < c->n;) {
+        size_t start = i;
+        unsigned highest = 0;
+        bool ordered = true;
+        for (unsigned class; i < c->n && (class = combining_class(c->data[i])); i++) {
+            ordered = ordered && class >= highest;
+            highest = class;
+        }
+        if (!ordered && order_marks(c->data + start, i - start))
+            return -1;
+        i += i == start;
+    }
+    return 0;
+}
+
 int unicode_compose(bool compat, const char *s, size_t n, char **out, size_t *n_out, struct err *e)
 {
-    utf8proc_uint8_t *result = NULL;
     utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
     if (compat)
         options |= UTF8PROC_COMPAT;
-    utf8proc_ssize_t got =
-        utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &result, options);
-    if (got < 0)
-        return err_set(e, "cannot normalise text: %s", utf8proc_errmsg(got));
-    *out = (char *)result;
+    struct codes c = {.capacity = n + 8};
+    c.data = n <= SIZE_MAX / 8 ? malloc(c.capacity * sizeof *c.data) : NULL;
+    bool failed = !c.data;
+    for (size_t i = 0; i < n && !failed;) {
+        int32_t code;
+        i += unicode_decode(s + i, n - i, &code);
+        failed = append_decomposed(&c, code, options) != 0;
+    }
+    utf8proc_ssize_t got = -1;
+    if (!failed && !order_all(&c))
+        got = utf8proc_reencode(c.data, (utf8proc_ssize_t)c.n, options);
+    if (got < 0) {
+        free(c.data);
+        return err_set(e, "cannot normalise a text of %zu bytes: out of memory", n);
+    }
+    *out = (char *)c.data;
     *n_out = (size_t)got;
     return 0;
 }

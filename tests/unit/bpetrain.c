@@ -173,9 +173,11 @@ static bool slow_merge(int *left, int *right)
     }
     if (!found)
         return false;
-    char *made = slow.symbols[slow.n_symbols];
-    strcpy(made, slow.symbols[*left]);
-    strcat(made, slow.symbols[*right]);
+    char made[sizeof slow.symbols[0]];
+    size_t n_left = strlen(slow.symbols[*left]);
+    memcpy(made, slow.symbols[*left], n_left);
+    memcpy(made + n_left, slow.symbols[*right], strlen(slow.symbols[*right]) + 1);
+    memcpy(slow.symbols[slow.n_symbols], made, sizeof made);
     for (int w = 0; w < slow.n_words; w++) {
         int *s = slow.words[w];
         int n = 0;

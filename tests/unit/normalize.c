@@ -111,6 +111,28 @@ static void replaces_invalid_utf8(void **state)
 #undef R
 }
 
+/* A hundred thousand marks in the wrong order are put right, and not in quadratic time. */
+static void many_marks(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    char *in = malloc(1 + 4 * N);
+    char *expected = malloc(4 * N + 3);
+    in[0] = 'a';
+    memcpy(expected, "\xe1\xba\xa1", 3); /* a with the first dot below */
+    for (size_t i = 0; i < N; i++) {
+        memcpy(in + 1 + 2 * i, "\xcc\x81", 2);       /* acute: class 230 */
+        memcpy(in + 1 + 2 * (N + i), "\xcc\xa3", 2); /* dot below: class 220 */
+        if (i + 1 < N)
+            memcpy(expected + 3 + 2 * i, "\xcc\xa3", 2);
+        memcpy(expected + 3 + 2 * (N - 1 + i), "\xcc\x81", 2);
+    }
+    expected[3 + 2 * (2 * N - 1)] = '\0';
+    expect_bytes(VOCAB_NORM_NFC, in, 1 + 4 * N, expected, 2 * N, 0);
+    free(in);
+    free(expected);
+}
+
 static void keeps_nul(void **state)
 {
     (void)state;
@@ -150,6 +172,7 @@ int main(void)
         cmocka_unit_test(trims_unicode_white_space),
         cmocka_unit_test(replaces_invalid_utf8),
         cmocka_unit_test(long_stories),
+        cmocka_unit_test(many_marks),
         cmocka_unit_test(keeps_nul),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
