@@ -408,8 +408,12 @@ static int hold_a_file(int argc, char **argv)
         cli_die("dying with a file open");
     if (flag)
         cli_catch();
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        struct timespec pause = {.tv_nsec = (long)(1.1e9 * CLI_SAME_SIGNAL_SECONDS)};
+        if (i > 0 && list.n == 0)
+            nanosleep(&pause, NULL);
         raise(atoi(operands[i]));
+    }
     if (cli_caught() != atoi(operands[0]))
         return 8;
     return file_out_commit(&o, &e) == 0 ? cli_finish() : 7;
@@ -439,8 +443,9 @@ static void signals_leave_nothing_behind(void **state)
         assert_true(WIFSIGNALED(got.status));
         assert_int_equal(WTERMSIG(got.status), SIGTERM);
         assert_true(folder_is_empty());
-        snprintf(line, sizeof line, "-f %d", fatal[i]);
-        run(hold_a_file, line, -1); /* the first is noted */
+        /* the first is noted, also when it comes twice at once */
+        snprintf(line, sizeof line, "-f -p once %d %d", fatal[i], fatal[i]);
+        run(hold_a_file, line, -1);
         assert_exit(128 + fatal[i]);
         char path[128];
         snprintf(path, sizeof path, "%s/out", folder);
