@@ -66,8 +66,19 @@ static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t 
         }
 }
 
+/* The float version of the same level does the arithmetic. */
+static void softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                      void *by_columns)
+{
+    struct kern f32;
+    kern_init(&f32, CPU_C);
+    f32.softmax(x, rows, n, max, sum, NULL, NULL);
+    operand_c(x, rows, n, by_rows, by_columns);
+}
+
 void kern_use_bf16(struct kern *k)
 {
+    k->softmax = softmax_c;
     k->unit = 2;
     k->panel = PANEL;
     k->product = product_c;

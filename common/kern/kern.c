@@ -364,21 +364,20 @@ static float logsumexp_c(const float *x, size_t n)
     return max + (float)fmath_log((double)fold(lane));
 }
 
-static float xent_back_c(float *x, size_t n, size_t target, float scale)
+static void softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                      void *by_columns)
 {
-    float max = maximum(x, n);
-    float at_target = x[target];
-    float lane[LANES] = {0};
-    for (size_t i = 0; i < n; i++) {
-        x[i] = fmath_expf(x[i] - max);
-        lane[i % LANES] += x[i];
+    (void)by_rows;
+    (void)by_columns;
+    for (size_t r = 0; r < rows; r++, x += n) {
+        float lane[LANES] = {0};
+        max[r] = maximum(x, n);
+        for (size_t i = 0; i < n; i++) {
+            x[i] = fmath_expf(x[i] - max[r]);
+            lane[i % LANES] += x[i];
+        }
+        sum[r] = fold(lane);
     }
-    float sum = fold(lane);
-    float factor = scale / sum;
-    for (size_t i = 0; i < n; i++)
-        x[i] *= factor;
-    x[target] -= scale;
-    return max + (float)fmath_log((double)sum) - at_target;
 }
 
 /* ---- weights --------------------------------------------------------------------------------- */
@@ -425,7 +424,7 @@ void kern_init(struct kern *k, enum cpu_level level)
         .swiglu_back = swiglu_back_c,
         .add = add_c,
         .logsumexp = logsumexp_c,
-        .xent_back = xent_back_c,
+        .softmax = softmax_c,
         .sum_abs = sum_abs_c,
         .sum_sq = sum_sq_c,
         .quantise = quantise_c,

@@ -29,6 +29,7 @@ struct kern_b {
 };
 
 struct kern_adamw;
+enum { KERN_SOFTMAX_ROWS = 64 };
 
 struct kern {
     enum cpu_level level;
@@ -96,9 +97,13 @@ struct kern {
     /* Natural log of sum exp(x), with the maximum taken out. */
     float (*logsumexp)(const float *x, size_t n);
 
-    /* Softmax cross-entropy of one row, in place: returns lse - x[target] (nats) and turns the
-     * logits into scale * (softmax(x) - onehot(target)). */
-    float (*xent_back)(float *x, size_t n, size_t target, float scale);
+    /* Softmax of rows x [rows][n], without the division: max[r] is the largest of row r, sum[r] the
+     * sum of e^(x - max[r]) over it, and these powers, divided by nothing, are left as operand
+     * forms: in f32 in place of x (by_rows and by_columns are not used), in bf16 in both (x then
+     * holds no promise). So softmax = power / sum, logsumexp = max + log(sum). rows is at most
+     * KERN_SOFTMAX_ROWS. */
+    void (*softmax)(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                    void *by_columns);
 
     /* Sum of |w|, and of w^2, in double; exact order: 16 lanes, lane i sums elements i, i+16, ...,
      * then the lanes fold in halves (8, 4, 2, 1). Same bits on every level. */

@@ -10,8 +10,6 @@
 
 #include "base/fmath.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Runs BODY with (i, count): whole vectors, then a masked rest. */
 #define FOR_VECTORS(n, BODY)                  \
     do {                                      \
@@ -26,32 +24,7 @@
 #define LOAD_REST(p) v_load_mask((p), rest)
 #define STORE_REST(p, v) v_store_mask((p), (v), rest)
 
-/* ---- elementary functions -------------------------------------------------------------------- */
-
-/* fmath_expf in vectors, but with fused multiply-adds; inputs from -87 down give 0. */
-INLINE vec v_exp(vec x)
-{
-    vec low = v_set(-87.0f);
-    vec t = v_min(v_set(88.5f), v_max(low, x)); /* in this order NaN stays NaN */
-    vec n = v_round(v_mul(t, v_set(1.44269504f)));
-    vec r = v_fma(n, v_set(-0.693359375f), t);
-    r = v_fma(n, v_set(2.12194440e-4f), r);
-    vec p = v_set(1.9875691500e-4f);
-    p = v_fma(p, r, v_set(1.3981999507e-3f));
-    p = v_fma(p, r, v_set(8.3334519073e-3f));
-    p = v_fma(p, r, v_set(4.1665795894e-2f));
-    p = v_fma(p, r, v_set(1.6666665459e-1f));
-    p = v_fma(p, r, v_set(5.0000001201e-1f));
-    p = v_add(v_fma(p, v_mul(r, r), r), v_set(1.0f));
-    return v_zero_below(x, low, v_scale(p, n));
-}
-
-INLINE vec v_sigmoid(vec x)
-{
-    vec one = v_set(1.0f);
-    return v_div(one, v_add(one, v_exp(v_sub(v_set(0.0f), x))));
-}
-
+#include "kern/vector_math.h"
 #include "kern/vector_product.h"
 
 /* ---- dot products -----------------------------------------------------------------------------*/
@@ -209,18 +182,6 @@ static void op_swiglu_back(const float *a, const float *b, const float *dh, size
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
-INLINE float maximum(const float *x, size_t n)
-{
-    vec max = v_set(x[0]);
-    size_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH)
-        max = v_max(max, v_load(x + i));
-    float m = v_max_of(max);
-    for (; i < n; i++)
-        m = x[i] > m ? x[i] : m;
-    return m;
-}
-
 static float op_logsumexp(const float *x, size_t n)
 {
     float max = maximum(x, n);
@@ -235,29 +196,27 @@ static float op_logsumexp(const float *x, size_t n)
     return max + (float)fmath_log((double)s);
 }
 
-static float op_xent_back(float *x, size_t n, size_t target, float scale)
+static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                       void *by_columns)
 {
-    float max = maximum(x, n);
-    float at_target = x[target];
-    vec mv = v_set(max);
-    vec sum = v_set(0.0f);
-    size_t j = 0;
-    for (; j + WIDTH <= n; j += WIDTH) {
-        vec p = v_exp(v_sub(v_load(x + j), mv));
-        v_store(x + j, p);
-        sum = v_add(sum, p);
+    (void)by_rows;
+    (void)by_columns;
+    for (size_t r = 0; r < rows; r++, x += n) {
+        max[r] = maximum(x, n);
+        vec mv = v_set(max[r]);
+        vec total = v_set(0.0f);
+        size_t i = 0;
+        for (; i + WIDTH <= n; i += WIDTH) {
+            vec p = v_exp(v_sub(v_load(x + i), mv));
+            v_store(x + i, p);
+            total = v_add(total, p);
+        }
+        sum[r] = v_sum(total);
+        for (; i < n; i++) {
+            x[i] = fmath_expf(x[i] - max[r]);
+            sum[r] += x[i];
+        }
     }
-    float s = v_sum(sum);
-    for (; j < n; j++) {
-        x[j] = fmath_expf(x[j] - max);
-        s += x[j];
-    }
-    vec factor = v_set(scale / s);
-#define BODY(load, store) store(x + i, v_mul(load(x + i), factor))
-    FOR_VECTORS(n, BODY);
-#undef BODY
-    x[target] -= scale;
-    return max + (float)fmath_log((double)s) - at_target;
 }
 
 /* ---- weights --------------------------------------------------------------------------------- */
@@ -323,7 +282,7 @@ INLINE void ops_install(struct kern *k)
     k->swiglu_back = op_swiglu_back;
     k->add = op_add;
     k->logsumexp = op_logsumexp;
-    k->xent_back = op_xent_back;
+    k->softmax = op_softmax;
     k->sum_abs = op_sum_abs;
     k->sum_sq = op_sum_sq;
     k->quantise = op_quantise;

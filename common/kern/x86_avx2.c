@@ -56,6 +56,10 @@ static inline vec v_fma(vec a, vec b, vec c)
 {
     return _mm256_fmadd_ps(a, b, c);
 }
+static inline vec v_reciprocal(vec a)
+{
+    return _mm256_div_ps(_mm256_set1_ps(1.0f), a);
+}
 static inline vec v_min(vec a, vec b)
 {
     return _mm256_min_ps(a, b);

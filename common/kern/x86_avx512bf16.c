@@ -3,29 +3,16 @@
 #include "kern/kern.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define WIDTH 16
 #define CELL_NUMBERS 2
 #define TILE_ROWS 6 /* 24 sums, 4 vectors of B, 1 broadcast: 29 of 32 registers */
 #define TILE_VECS 4
-#define INLINE static inline __attribute__((always_inline))
 
-typedef __m512 vec;
+#include "kern/x86_v512.h"
+
+#include "kern/vector_math.h"
+
 typedef __m512i cells;
 
-static inline vec v_load(const float *p)
-{
-    return _mm512_loadu_ps(p);
-}
-static inline void v_store(float *p, vec v)
-{
-    _mm512_storeu_ps(p, v);
-}
-static inline vec v_set(float x)
-{
-    return _mm512_set1_ps(x);
-}
 static inline cells c_load(const uint32_t *p)
 {
     return _mm512_loadu_si512(p);
@@ -87,6 +74,54 @@ static void op_operand(const float *x, size_t rows, size_t cols, void *by_rows, 
     }
 }
 
+/* Two rows' powers, 32 columns at a time, which is a whole vector of cells by rows. */
+INLINE void softmax_pair(const float *x, size_t n, vec max[2], vec sum[2], uint32_t *rows[2],
+                         uint32_t *columns)
+{
+    const float *second = x + n;
+    for (size_t i = 0; i < n; i += 2 * WIDTH) {
+        __mmask16 low = mask_of(n - i);
+        __mmask16 high = n - i > WIDTH ? mask_of(n - i - WIDTH) : 0;
+        vec a0 = _mm512_maskz_mov_ps(low, v_exp(v_sub(v_load_mask(x + i, low), max[0])));
+        vec a1 = _mm512_maskz_mov_ps(high, v_exp(v_sub(v_load_mask(x + i + WIDTH, high), max[0])));
+        vec b0 = _mm512_maskz_mov_ps(low, v_exp(v_sub(v_load_mask(second + i, low), max[1])));
+        vec b1 =
+            _mm512_maskz_mov_ps(high, v_exp(v_sub(v_load_mask(second + i + WIDTH, high), max[1])));
+        sum[0] = v_add(sum[0], v_add(a0, a1));
+        sum[1] = v_add(sum[1], v_add(b0, b1));
+        __mmask16 cells_left = mask_of(DIV_UP(n - i, (size_t)2));
+        _mm512_mask_storeu_epi32(rows[0] + i / 2, cells_left, (__m512i)_mm512_cvtne2ps_pbh(a1, a0));
+        _mm512_mask_storeu_epi32(rows[1] + i / 2, cells_left, (__m512i)_mm512_cvtne2ps_pbh(b1, b0));
+        _mm512_mask_storeu_epi32(columns + i, low, interleave(a0, b0));
+        _mm512_mask_storeu_epi32(columns + i + WIDTH, high, interleave(a1, b1));
+    }
+}
+
+static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                       void *by_columns)
+{
+    size_t width = DIV_UP(n, (size_t)2);
+    uint32_t *columns = by_columns;
+    for (size_t r = 0; r + 2 <= rows; r += 2) {
+        uint32_t *out[2] = {(uint32_t *)by_rows + r * width, (uint32_t *)by_rows + (r + 1) * width};
+        max[r] = maximum(x + r * n, n);
+        max[r + 1] = maximum(x + (r + 1) * n, n);
+        vec mv[2] = {v_set(max[r]), v_set(max[r + 1])};
+        vec total[2] = {v_set(0.0f), v_set(0.0f)};
+        softmax_pair(x + r * n, n, mv, total, out, columns + r / 2 * n);
+        sum[r] = v_sum(total[0]);
+        sum[r + 1] = v_sum(total[1]);
+    }
+    if (rows % 2) { /* an odd last row has zeros for a neighbour */
+        float *last = x + (rows - 1) * n;
+        float *m = &max[rows - 1];
+        struct kern f32;
+        kern_init(&f32, CPU_AVX512);
+        f32.softmax(last, 1, n, m, &sum[rows - 1], NULL, NULL);
+        op_operand(last, 1, n, (uint32_t *)by_rows + (rows - 1) * width, columns + rows / 2 * n);
+    }
+}
+
 /* 16 rows of W at a time: gathers read two neighbouring columns of them. */
 static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
                     void *out)
@@ -117,6 +152,7 @@ void kern_x86_avx512bf16(struct kern *k)
     k->product = op_product;
     k->pack = op_pack;
     k->operand = op_operand;
+    k->softmax = op_softmax;
     k->spin = op_spin;
 }
 #endif

@@ -59,7 +59,7 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     linear_init(&n->head, V, D, false, n->keep, k, a);
     n->x_final = floats(a, rows, D);
     n->rstd_final = floats(a, rows, 1);
-    operand_init(&n->hidden, k, rows, D, (struct operand_use){true, n->keep, 0}, a);
+    operand_init(&n->hidden, k, rows, D, (struct operand_use){.keep_floats = true}, a);
     operand_init(&n->logits, k, MIN(rows, (size_t)NET_HEAD_ROWS), V,
                  (struct operand_use){.keep_columns = n->keep}, a);
     operand_scratch_init(&n->head_scratch, k, NET_HEAD_TILE, MAX(D, V), (size_t)n_workers, a);

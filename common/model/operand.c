@@ -30,14 +30,22 @@ float *operand_floats(const struct operand *o, const struct operand_scratch *t, 
                      : t->floats + (worker * OPERAND_SLOTS + o->slot) * t->size;
 }
 
+struct operand_forms operand_forms(const struct operand *o, const struct kern *k,
+                                   const struct operand_scratch *t, struct span s, size_t worker)
+{
+    float *x = operand_floats(o, t, s, worker);
+    if (k->unit == 1)
+        return (struct operand_forms){x, x};
+    uint32_t *columns = o->columns;
+    return (struct operand_forms){t->cells + worker * t->size,
+                                  columns ? columns + s.first / k->unit * o->width : NULL};
+}
+
 const void *operand_rows(const struct operand *o, const struct kern *k,
                          const struct operand_scratch *t, struct span s, size_t worker)
 {
-    const float *x = operand_floats(o, t, s, worker);
-    if (k->unit == 1)
-        return x;
-    uint32_t *rows = t->cells + worker * t->size;
-    uint32_t *columns = o->columns;
-    k->operand(x, s.count, o->width, rows, columns ? columns + s.first / k->unit * o->width : NULL);
-    return rows;
+    struct operand_forms f = operand_forms(o, k, t, s, worker);
+    if (k->unit > 1)
+        k->operand(operand_floats(o, t, s, worker), s.count, o->width, f.rows, f.columns);
+    return f.rows;
 }

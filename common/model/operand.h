@@ -50,6 +50,15 @@ void operand_scratch_init(struct operand_scratch *s, const struct kern *k, size_
 float *operand_floats(const struct operand *o, const struct operand_scratch *t, struct span s,
                       size_t worker);
 
+/* Where the two forms of rows s go, for an operation that writes them itself (kern.h softmax). In
+ * f32 both are the floats' own place. */
+struct operand_forms {
+    void *rows;
+    void *columns; /* NULL: not kept */
+};
+struct operand_forms operand_forms(const struct operand *o, const struct kern *k,
+                                   const struct operand_scratch *t, struct span s, size_t worker);
+
 /* Call once they are written: the cells by rows of rows s, to be read before the worker's next
  * call; makes the cells by columns too where kept. s.first is even. */
 const void *operand_rows(const struct operand *o, const struct kern *k,

@@ -87,10 +87,10 @@ static double loss_of(struct fixture *f)
     /* "ternary" weights are used as they are: with quantisation the loss has steps, not slopes */
     net_load(&f->net, f->pool, f->params, true);
     net_forward(&f->net, f->pool, f->tokens, f->pos, f->rows);
-    net_nll(&f->net, f->pool, f->targets, f->rows, f->grad.nll);
+    net_nll(&f->net, f->pool, f->targets, f->rows, f->grad.loss.nll);
     double sum = 0;
     for (size_t r = 0; r < f->rows; r++)
-        sum += (double)f->grad.nll[r];
+        sum += (double)f->grad.loss.nll[r];
     return sum / (double)f->rows;
 }
 

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "train/loss.h"
-
 enum { WEIGHT_TILE = 48 }; /* rows of a weight matrix whose gradient is one task */
 
 struct batch {
@@ -37,7 +35,7 @@ void grad_init(struct grad *g, struct net *n, struct arena *a)
     struct operand_use columns = {.keep_columns = true};
     *g = (struct grad){.net = n};
     g->g = arena_alloc(a, dims_n_floats(&n->dims), sizeof(float));
-    g->nll = arena_alloc(a, rows, sizeof(float));
+    loss_init(&g->loss, n, a);
     operand_init(&g->d_out, k, rows, D, both, a);
     operand_init(&g->d_in, k, rows, D, both, a);
     operand_init(&g->d_mid, k, rows, D, both, a);
@@ -118,10 +116,11 @@ static void reduce_block(const struct batch *b)
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
-/* dx = skip (or 0) + the gradient of a norm's input, from d_norm; d_scale [D] = that of its scale.
+/* dx = skip (or 0) + the gradient of a norm's input, given dy, that of its output; d_scale [D] =
+ * that of its scale.
  */
 static void norm_back(const struct grad *g, const float *x, const float *scale, const float *rstd,
-                      struct span s, const float *skip, float *dx, float *d_scale)
+                      struct span s, const float *dy, const float *skip, float *dx, float *d_scale)
 {
     const struct kern *k = g->net->kern;
     size_t D = (size_t)g->net->dims.D;
@@ -131,7 +130,7 @@ static void norm_back(const struct grad *g, const float *x, const float *scale, 
         memset(dx + s.first * D, 0, s.count * D * sizeof(float));
     memset(d_scale, 0, D * sizeof(float));
     for (size_t r = s.first; r < s.first + s.count; r++)
-        k->rmsnorm_back(x + r * D, scale, rstd[r], g->d_norm + r * D, D, dx + r * D, d_scale);
+        k->rmsnorm_back(x + r * D, scale, rstd[r], dy + r * D, D, dx + r * D, d_scale);
 }
 
 static void final_norm_task(void *context, size_t task, size_t worker)
@@ -140,8 +139,8 @@ static void final_norm_task(void *context, size_t task, size_t worker)
     const struct batch *b = context;
     const struct grad *g = b->grad;
     const struct net *n = g->net;
-    norm_back(g, n->x_final, n->final_norm, n->rstd_final, tile_span(task, b->rows), NULL,
-              g->d_out.floats, tile_sums(g, task));
+    norm_back(g, n->x_final, n->final_norm, n->rstd_final, tile_span(task, b->rows),
+              g->loss.d_hidden, NULL, g->d_out.floats, tile_sums(g, task));
 }
 
 static void glu_task(void *context, size_t task, size_t worker)
@@ -162,7 +161,7 @@ static void glu_task(void *context, size_t task, size_t worker)
     n->kern->swiglu_back(t->a + s.first * H, t->b + s.first * H, d_b, s.count * H, d_a, d_b);
     input_gradient(n, &nb->linear[NET_GATE], &g->d_a, s, worker, d_norm, false);
     input_gradient(n, &nb->linear[NET_FFN_UP], &g->d_b, s, worker, d_norm, true);
-    norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_out.floats, g->d_mid.floats,
+    norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_norm, g->d_out.floats, g->d_mid.floats,
               tile_sums(g, task) + ((size_t)n->dims.K + 1) * D);
     input_gradient(n, &nb->linear[NET_DOWN], &g->d_mid, s, worker, d_conv, false);
     for (size_t r = s.first; r < s.first + s.count; r++, d_conv += D)
@@ -213,8 +212,8 @@ static void conv_task(void *context, size_t task, size_t worker)
     conv_back(b, s, sums);
     input_gradient(g->net, &nb->linear[NET_UP], &g->d_gv, s, worker, g->d_norm + s.first * D,
                    false);
-    norm_back(g, nb->acts.x, nb->norm1, nb->acts.rstd1, s, g->d_mid.floats, g->d_in.floats,
-              sums + (size_t)g->net->dims.K * D);
+    norm_back(g, nb->acts.x, nb->norm1, nb->acts.rstd1, s, g->d_norm, g->d_mid.floats,
+              g->d_in.floats, sums + (size_t)g->net->dims.K * D);
 }
 
 static void weight_task(void *context, size_t task, size_t worker)
@@ -266,8 +265,7 @@ double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const 
     size_t n_tiles = DIV_UP(rows, (size_t)NET_TILE);
     net_forward(n, p, tokens, pos, rows);
     phase_end(&g->phases, PHASE_FORWARD);
-    loss_backward(n, p, targets, rows, share / (float)rows, first, g->nll, g->d_norm, g->g,
-                  &g->phases);
+    loss_backward(&g->loss, p, targets, rows, share / (float)rows, first, g->g, &g->phases);
     pool_run(p, final_norm_task, &b, n_tiles);
     add_tile_sums(&b, TENSOR_FINAL_NORM, 0, 0, 0, 1);
     phase_end(&g->phases, PHASE_REST);
@@ -285,7 +283,7 @@ double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const 
     add_embedding(&b);
     double sum = 0;
     for (size_t r = 0; r < rows; r++)
-        sum += (double)g->nll[r];
+        sum += (double)g->loss.nll[r];
     phase_end(&g->phases, PHASE_REST);
     return sum / (double)rows;
 }

@@ -14,13 +14,14 @@
 #define GRAD_H
 
 #include "model/net.h"
+#include "train/loss.h"
 #include "train/phases.h"
 
 struct grad {
     struct net *net;
     struct phases phases; /* adds up from call to call; phases_start begins anew */
     float *g;             /* [dims_n_floats] the gradient, summed over grad_batch calls */
-    float *nll;           /* [rows] nats of each row of the last batch */
+    struct loss loss;
     struct operand d_out; /* [rows][D] gradient of a block's output, floats kept */
     struct operand d_in;  /* [rows][D] of its input; the two swap from block to block */
     struct operand d_mid; /* [rows][D] of net_acts.mid, floats kept */
@@ -28,7 +29,7 @@ struct grad {
     struct operand d_b;   /* [rows][H] */
     struct operand d_gv;  /* [rows][2D], floats kept */
     float *d_conv;        /* [rows][D] */
-    float *d_norm;        /* [rows][D] of a norm's output */
+    float *d_norm;        /* [rows][D] of a norm's output, inside the blocks */
     size_t n_tiles;       /* most tiles of NET_TILE rows a batch can have */
     float *tile_sums;     /* [n_tiles][K+2][D]: taps, then the first and second norm's scale */
 };

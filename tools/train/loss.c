@@ -1,72 +1,111 @@
 #include "train/loss.h"
 
+#include "base/fmath.h"
+
 enum { EMBED_TILE = 96 }; /* vocabulary rows of one task of the embedding's gradient */
 
-struct loss {
-    struct net *net;
+struct chunk {
+    struct loss *loss;
     const uint16_t *targets;
     float scale;
     bool add;
-    float *nll;
-    float *d_hidden;
     float *d_embed;
     size_t first; /* row of logits[0] */
     size_t count;
 };
 
-/* Logits of a few rows, then their gradient in place, then the rows' own gradient. */
+void loss_init(struct loss *l, struct net *n, struct arena *a)
+{
+    size_t rows = n->max_rows;
+    size_t D = (size_t)n->dims.D;
+    *l = (struct loss){.net = n};
+    l->nll = arena_alloc(a, rows, sizeof(float));
+    l->d_hidden = arena_alloc(a, rows * D, sizeof(float));
+    operand_init(&l->weighed, n->kern, rows, D, (struct operand_use){.keep_columns = true}, a);
+}
+
+static void scaled_copy(const float *x, float factor, size_t n, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = factor * x[i];
+}
+
+/* d_hidden = factor * d_hidden - scale * E[target] */
+static void finish_row(float *d_hidden, float factor, const float *embed, float scale, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        d_hidden[i] = factor * d_hidden[i] - scale * embed[i];
+}
+
+/* A few rows: logits, their powers, loss, and the rows' own gradient. */
 static void rows_task(void *context, size_t task, size_t worker)
 {
-    const struct loss *h = context;
-    const struct net *n = h->net;
+    const struct chunk *h = context;
+    const struct loss *l = h->loss;
+    const struct net *n = l->net;
     const struct kern *k = n->kern;
     size_t V = (size_t)n->dims.V;
     size_t D = (size_t)n->dims.D;
     struct span s = {task * NET_HEAD_TILE,
                      MIN((size_t)NET_HEAD_TILE, h->count - task * NET_HEAD_TILE)};
+    struct span all = {h->first + s.first, s.count}; /* the same rows in the whole batch */
+    float max[NET_HEAD_TILE], sum[NET_HEAD_TILE], at_target[NET_HEAD_TILE];
     float *logits = operand_floats(&n->logits, &n->head_scratch, s, worker);
-    net_logits(n, h->first + s.first, s.count, worker, logits);
-    for (size_t r = 0; r < s.count; r++) {
-        size_t row = h->first + s.first + r;
-        h->nll[row] = k->xent_back(logits + r * V, V, h->targets[row], h->scale);
-    }
+    net_logits(n, all.first, s.count, worker, logits);
+    for (size_t r = 0; r < s.count; r++)
+        at_target[r] = logits[r * V + h->targets[all.first + r]];
+    struct operand_forms powers = operand_forms(&n->logits, k, &n->head_scratch, s, worker);
+    k->softmax(logits, s.count, V, max, sum, powers.rows, powers.columns);
     size_t cells = DIV_UP(V, k->unit);
-    k->product(s.count, D, cells, operand_rows(&n->logits, k, &n->head_scratch, s, worker), cells,
-               1, (struct kern_b){n->head.columns, D}, h->d_hidden + (h->first + s.first) * D, D,
-               false);
+    float *d_hidden = l->d_hidden + all.first * D;
+    k->product(s.count, D, cells, powers.rows, cells, 1, (struct kern_b){n->head.columns, D},
+               d_hidden, D, false);
+    float *weighed = operand_floats(&l->weighed, &n->head_scratch, all, worker);
+    for (size_t r = 0; r < s.count; r++) {
+        size_t row = all.first + r;
+        float factor = h->scale / sum[r];
+        l->nll[row] = max[r] + (float)fmath_log((double)sum[r]) - at_target[r];
+        scaled_copy(n->hidden.floats + row * D, factor, D, weighed + r * D);
+        finish_row(d_hidden + r * D, factor, n->head.w + h->targets[row] * D, h->scale, D);
+    }
+    operand_rows(&l->weighed, k, &n->head_scratch, all, worker);
 }
 
 static void embed_task(void *context, size_t task, size_t worker)
 {
     (void)worker;
-    const struct loss *h = context;
-    const struct net *n = h->net;
+    const struct chunk *h = context;
+    const struct loss *l = h->loss;
+    const struct net *n = l->net;
     size_t V = (size_t)n->dims.V;
     size_t D = (size_t)n->dims.D;
     size_t unit = n->kern->unit;
     size_t first = task * EMBED_TILE;
-    const uint32_t *d_logits = n->logits.columns;
-    const uint32_t *hidden = n->hidden.columns;
-    n->kern->product(MIN((size_t)EMBED_TILE, V - first), D, DIV_UP(h->count, unit),
-                     d_logits + first, 1, V, (struct kern_b){hidden + h->first / unit * D, D},
-                     h->d_embed + first * D, D, h->add);
+    size_t count = MIN((size_t)EMBED_TILE, V - first);
+    const uint32_t *powers = n->logits.columns;
+    const uint32_t *weighed = l->weighed.columns;
+    n->kern->product(count, D, DIV_UP(h->count, unit), powers + first, 1, V,
+                     (struct kern_b){weighed + h->first / unit * D, D}, h->d_embed + first * D, D,
+                     h->add);
+    for (size_t row = h->first; row < h->first + h->count; row++) {
+        size_t target = h->targets[row];
+        const float *hidden = n->hidden.floats + row * D;
+        if (target - first < count) /* wraps below first */
+            for (size_t i = 0; i < D; i++)
+                h->d_embed[target * D + i] -= h->scale * hidden[i];
+    }
 }
 
-void loss_backward(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float scale,
-                   bool first, float *nll, float *d_hidden, float *d_embed, struct phases *phases)
+void loss_backward(struct loss *l, struct pool *p, const uint16_t *targets, size_t rows,
+                   float scale, bool first, float *d_embed, struct phases *phases)
 {
-    struct loss h = {.net = n,
-                     .targets = targets,
-                     .scale = scale,
-                     .add = !first,
-                     .nll = nll,
-                     .d_hidden = d_hidden,
-                     .d_embed = d_embed};
+    struct chunk h = {
+        .loss = l, .targets = targets, .scale = scale, .add = !first, .d_embed = d_embed};
     for (h.first = 0; h.first < rows; h.first += NET_HEAD_ROWS) {
         h.count = MIN((size_t)NET_HEAD_ROWS, rows - h.first);
         pool_run(p, rows_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
         phase_end(phases, PHASE_HEAD);
-        pool_run(p, embed_task, &h, DIV_UP((size_t)n->dims.V, (size_t)EMBED_TILE));
+        pool_run(p, embed_task, &h, DIV_UP((size_t)l->net->dims.V, (size_t)EMBED_TILE));
         phase_end(phases, PHASE_EMBED);
         h.add = true;
     }

@@ -1,18 +1,33 @@
 /* loss.h - the output head of training: cross-entropy and its gradients.
  *
  * The head is 44 % of the work of a small model, and [rows][V] floats would not fit any cache, so
- * NET_HEAD_ROWS token rows are taken at a time: their logits become probabilities and then the
- * gradient of the logits in place, from which both the gradient of the hidden rows and the
- * embedding's (added up over the chunks in order) are products. */
+ * NET_HEAD_ROWS token rows are taken at a time. With P = e^(logits - max) of a row and sum its sum,
+ *
+ *   d loss / d logits = scale * (P / sum - onehot(target))
+ *
+ * and neither the division nor the one-hot is ever done to a whole row of logits. The division is
+ * done to the D numbers of the row instead of its V: d hidden = (scale / sum) (P E) - scale
+ * E[target], and d E = P^T ((scale / sum) hidden), less scale * hidden at the row of each target.
+ */
 #ifndef LOSS_H
 #define LOSS_H
 
 #include "model/net.h"
 #include "train/phases.h"
 
-/* After net_forward: nll[row] in nats; d_hidden [rows][D] = scale * d(sum of nll)/d hidden; the
- * same for the embedding [V][D] is added to d_embed (overwrites it when `first`). */
-void loss_backward(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float scale,
-                   bool first, float *nll, float *d_hidden, float *d_embed, struct phases *phases);
+struct loss {
+    struct net *net;
+    float *nll;             /* [rows] nats, of the last call */
+    float *d_hidden;        /* [rows][D] scale * d(sum of nll)/d hidden, of the last call */
+    struct operand weighed; /* [rows][D] (scale / sum) hidden */
+};
+
+/* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
+void loss_init(struct loss *l, struct net *n, struct arena *a);
+
+/* After net_forward: fills nll and d_hidden, and adds scale * d(sum of nll)/d E to d_embed [V][D]
+ * (or overwrites it when `first`). */
+void loss_backward(struct loss *l, struct pool *p, const uint16_t *targets, size_t rows,
+                   float scale, bool first, float *d_embed, struct phases *phases);
 
 #endif

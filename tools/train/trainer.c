@@ -54,9 +54,9 @@ double trainer_validate(struct trainer *t)
             memcpy(t->targets + i * T, window + 1, T * sizeof *window);
         }
         net_forward(&t->net, t->pool, t->tokens, t->pos, count * T);
-        net_nll(&t->net, t->pool, t->targets, count * T, t->grad.nll);
+        net_nll(&t->net, t->pool, t->targets, count * T, t->grad.loss.nll);
         for (size_t r = 0; r < count * T; r++)
-            sum += (double)t->grad.nll[r];
+            sum += (double)t->grad.loss.nll[r];
     }
     return sum / (double)(n_windows * T);
 }
