@@ -137,12 +137,25 @@ last_checkpoint() {
     same_tensors "$whole/step-000000800.safetensors" run/step-000000800.safetensors
 }
 
-@test "any number of threads gives the same tensors" {
-    for n in 1 2 7; do
-        tiny_succeeds -q --save-dir run$n --steps 30 --threads $n
+@test "any number of threads gives the same tensors, in either precision" {
+    for precision in f32 bf16; do
+        for n in 1 2 7; do
+            tiny_succeeds -q --save-dir $precision$n --steps 30 --threads $n --precision $precision
+        done
+        same_tensors ${precision}1/step-000000030.safetensors ${precision}2/step-000000030.safetensors
+        same_tensors ${precision}1/step-000000030.safetensors ${precision}7/step-000000030.safetensors
+        [ "$(meta ${precision}1/step-000000030.safetensors precision)" = $precision ]
     done
-    same_tensors run1/step-000000030.safetensors run2/step-000000030.safetensors
-    same_tensors run1/step-000000030.safetensors run7/step-000000030.safetensors
+}
+
+@test "a resumed run keeps its precision; another one is warned of" {
+    tiny_succeeds -q --save-dir run --steps 4 --precision f32
+    tiny_succeeds -q --save-dir run --steps 6 --resume
+    [ -z "$stderr" ]
+    [ "$(meta run/step-000000006.safetensors precision)" = f32 ]
+    tiny_succeeds -q --save-dir run --steps 8 --resume --precision bf16
+    one_error_line train "run/step-000000006.safetensors was last run with"
+    [ "$(meta run/step-000000008.safetensors precision)" = bf16 ]
 }
 
 @test "every instruction set runs; another one on resume is warned of" {
