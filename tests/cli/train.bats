@@ -446,11 +446,18 @@ last_checkpoint() {
     one_error_line train "standard output"
 }
 
+@test "--bench measures without data and writes nothing" {
+    succeeds train -q --json --bench --dim 24 --blocks 1 --hidden 40 --seq-len 32 --batch 2 --steps 2
+    jq -e '.tok_s > 0 and .step_ms > 0 and .share_of_peak > 0 and (.phases | length > 3)' <<< "$output"
+    empty_dir .
+}
+
 @test "usage errors" {
     fails 2 "--data" train
     fails 2 "unexpected argument" train --data "$in/data" more
     fails 2 "--nonsense" train --data "$in/data" --nonsense
     fails 2 "exclude each other" train --data "$in/data" --small --large
+    fails 2 "--bench takes no checkpoint" train --bench --resume
     for wrong in "steps 0" "steps 1.5" "steps many" "epochs 0" "hours -1" "hours nan" "dim 0" "dim 8193" "blocks 65" \
         "hidden 32769" "kernel 65" "seq-len 65537" "batch 0" "batch 65537" "accum 0" "lr 0" "lr 11" "seed -1" \
         "save-every -1" "save-minutes -1" "keep -1" "log-every 0" "eval-every -1" "patience -1" "threads 0" "threads 1025" \

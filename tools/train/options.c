@@ -123,5 +123,7 @@ void options_parse(struct options *o, int argc, char **argv)
         cli_usage("--small and --large exclude each other");
     if (given.resume && given.init_from)
         cli_usage("--resume and --init-from exclude each other");
+    if (given.bench && (given.resume || given.init_from))
+        cli_usage("--bench takes no checkpoint: weights and tokens are made up");
     *o = given;
 }
