@@ -86,6 +86,15 @@ static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size
  * which is the baseline of every machine this runs on. */
 typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
 
+/* Makes the compiler forget what it knows of a variable. */
+#if defined(__x86_64__)
+#define KEEP(x) __asm__("" : "+x"(x))
+#elif defined(__aarch64__)
+#define KEEP(x) __asm__("" : "+w"(x))
+#else
+#define KEEP(x) __asm__("" : "+m"(x))
+#endif
+
 static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
                  const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
@@ -114,23 +123,33 @@ static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t
     }
 }
 
+/* Sums and products in chains apart, since plain C multiplies and adds apart. */
 static double spin_c(size_t n)
 {
-    enum { SUMS = 12 };
-    four sum[SUMS] = {{0}};
-    four x = {0};
-    for (size_t r = 0; r < n; r++) {
-#pragma GCC unroll 12
-        for (size_t i = 0; i < SUMS; i++)
-            sum[i] += x * x;
-        __asm__("" : "+m"(x)); /* the next round may be another product */
+    enum { CHAINS = 7 }; /* and as many again: with their operand, the 16 registers there are */
+    four sum[CHAINS];
+    four product[CHAINS];
+    four one = {1.0f, 1.0f, 1.0f, 1.0f};
+#pragma GCC unroll 7
+    for (size_t i = 0; i < CHAINS; i++) {
+        sum[i] = product[i] = one;
+        KEEP(sum[i]); /* chains that a compiler knows to be equal, it computes once */
+        KEEP(product[i]);
     }
-    four all = {0};
-    for (size_t i = 0; i < SUMS; i++)
-        all += sum[i];
-    volatile float out = all[0] + all[1] + all[2] + all[3];
+    KEEP(one);
+    for (size_t r = 0; r < n; r++) {
+#pragma GCC unroll 7
+        for (size_t i = 0; i < CHAINS; i++) {
+            sum[i] += one;
+            product[i] *= one;
+        }
+    }
+#pragma GCC unroll 7
+    for (size_t i = 0; i < CHAINS; i++)
+        sum[0] += sum[i] + product[i];
+    volatile float out = sum[0][0];
     (void)out;
-    return (double)n * SUMS * 4 * 2;
+    return (double)n * CHAINS * 4 * 2;
 }
 
 /* The last, narrow columns: through buffers of full width. */

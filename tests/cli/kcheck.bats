@@ -3,7 +3,7 @@
 
 load helpers
 
-operations="product pack rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
+operations="product pack operand rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
 logsumexp xent_back sum_abs sum_sq quantise adamw tern_vec mat_vec"
 
 setup() {
@@ -12,7 +12,7 @@ setup() {
 
 @test "one operation at the level of plain C passes" {
     succeeds kcheck --cpu c --op gate --seed 1
-    contains "$output" "c       gate"
+    contains "$output" "c          f32  gate"
     [ "${lines[-1]}" = "1 passed, 0 failed" ] || flunk "closing line: ${lines[-1]}"
     contains "$stderr" "seed 1"
 }
@@ -30,7 +30,7 @@ setup() {
         contains "$output" "$op"
         contains "$output" FAILED
         contains "$output" "(seed 1)"
-        [ "${lines[-1]}" = "0 passed, 1 failed" ] || flunk "$op: closing line: ${lines[-1]}"
+        [ "${lines[-1]}" = "0 passed, "$(printf "%s\n" "$output" | grep -c FAILED)" failed" ] || flunk "$op: closing line: ${lines[-1]}"
     done
 }
 

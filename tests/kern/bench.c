@@ -2,9 +2,9 @@
  *
  * Figures of a shared machine wander by a third within seconds. So each measurement is a few short
  * runs of the operation, each with a run of its limit right before it; the medians of both are
- * printed, and the median of their ratios: for products the multiply-add loop in registers of the
- * same level, for the rest the reading of as many bytes as the operation works on, from whichever
- * cache holds so many. */
+ * printed, and the median of their ratios: for products multiply-adds in registers (kern->spin),
+ * for the rest the reading of as many bytes as the operation works on, from whichever cache holds
+ * so many. */
 #include "kern/bench.h"
 
 #include <math.h>
@@ -38,31 +38,38 @@ struct shape {
 
 /* ---- what is run ----------------------------------------------------------------------------- */
 
-static void run_packed(struct bench *b)
+/* Sizes are in numbers; a product sums over cells. */
+static void product(struct bench *b, size_t a_row, size_t a_col, size_t b_stride, bool add)
 {
     const struct shape *s = b->shape;
-    b->kern->product(s->m, s->n, s->k, b->x[0], s->k, 1, (struct kern_b){b->x[1], 0}, b->x[2], s->n,
-                     false);
+    b->kern->product(s->m, s->n, s->k / b->kern->unit, b->x[0], a_row, a_col,
+                     (struct kern_b){b->x[1], b_stride}, b->x[2], s->n, add);
+}
+
+static void run_packed(struct bench *b)
+{
+    product(b, b->shape->k / b->kern->unit, 1, 0, false);
 }
 
 static void run_rows(struct bench *b)
 {
-    const struct shape *s = b->shape;
-    b->kern->product(s->m, s->n, s->k, b->x[0], s->k, 1, (struct kern_b){b->x[1], s->n}, b->x[2],
-                     s->n, false);
+    product(b, b->shape->k / b->kern->unit, 1, b->shape->n, false);
 }
 
 /* A gradient of weights: the transposed A is a slice of a wider matrix. */
 static void run_transposed(struct bench *b)
 {
-    const struct shape *s = b->shape;
-    b->kern->product(s->m, s->n, s->k, b->x[0], 1, D, (struct kern_b){b->x[1], s->n}, b->x[2], s->n,
-                     true);
+    product(b, 1, D, b->shape->n, true);
 }
 
 static void run_pack(struct bench *b)
 {
     b->kern->pack(b->x[0], b->shape->n, b->shape->k, 0, b->shape->n, b->x[1]);
+}
+
+static void run_operand(struct bench *b)
+{
+    b->kern->operand(b->x[0], ROWS, WIDE, b->x[1], b->x[2]);
 }
 
 static void run_mat_vec(struct bench *b)
@@ -184,6 +191,7 @@ static const struct shape shapes[] = {
     PRODUCT(32, 192, 10000, ", B in rows", run_rows),
     PRODUCT(48, 192, 2048, ", A transposed", run_transposed),
     {"pack", "512x192", 0, WIDE, D, 0, 4.0 * 2 * WIDE *D, 2 * WIDE *D, run_pack},
+    BYTES(operand, "64x512", 2 * ROWS * WIDE, 2 * ROWS * WIDE),
     BYTES(rmsnorm, "64x192", 2 * ROWS * D, 2 * ROWS * D),
     BYTES(rmsnorm_back, "64x192", 4 * ROWS * D, 3 * ROWS * D),
     {"conv", "64x192, 8 taps", 0, 0, 0, 2.0 * K *ROWS *D, 0, 0, run_conv},
@@ -216,7 +224,7 @@ static double run_op(struct bench *b)
 static double run_limit(struct bench *b)
 {
     if (b->shape->flops > 0)
-        return probe_multiply_add(b->kern->level, 1000);
+        return b->kern->spin(1000);
     return probe_read(b->kern->level, b->x[0], ALIGN_UP(b->shape->held, 256));
 }
 
@@ -260,11 +268,13 @@ static double median(double x[N_RUNS])
 static void print(const struct bench *b, double speed, double limit, double share)
 {
     const char *level = cpu_level_names[b->kern->level];
+    const char *precision = b->kern->unit == 2 ? "bf16" : "f32";
     bool flops = b->shape->flops > 0;
     if (cli.json) {
         struct cli_json j;
         cli_json_begin(&j, stdout);
         cli_json_text(&j, "level", level);
+        cli_json_text(&j, "precision", precision);
         cli_json_text(&j, "op", b->shape->op);
         cli_json_text(&j, "shape", b->shape->text);
         cli_json_real(&j, flops ? "gflops" : "gb_s", speed * 1e-9);
@@ -272,8 +282,8 @@ static void print(const struct bench *b, double speed, double limit, double shar
         cli_json_real(&j, "share", share);
         cli_json_end(&j);
     } else {
-        printf("%-8s%-14s%-24s%8.1f %-8s%5.0f %% of %7.1f\n", level, b->shape->op, b->shape->text,
-               speed * 1e-9, flops ? "GFLOP/s" : "GB/s", 100 * share, limit * 1e-9);
+        printf("%-11s%-5s%-13s%-24s%8.1f %-8s%5.0f %% of %7.1f\n", level, precision, b->shape->op,
+               b->shape->text, speed * 1e-9, flops ? "GFLOP/s" : "GB/s", 100 * share, limit * 1e-9);
     }
 }
 
@@ -294,19 +304,11 @@ static void measure(struct bench *b)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-/* True if `level` brings an operation of its own. */
-static bool is_new(enum cpu_level level, const char *name)
+static bool is_new(const struct kern *k, const char *name)
 {
-    struct kern below;
-    struct kern here;
-    if (level == CPU_C)
-        return true;
-    kern_init(&below, level - 1);
-    kern_init(&here, level);
     for (size_t i = 0; i < kcheck_n_ops; i++)
         if (strcmp(kcheck_ops[i].name, name) == 0)
-            return memcmp((const char *)&below + kcheck_ops[i].offset,
-                          (const char *)&here + kcheck_ops[i].offset, sizeof(void (*)(void))) != 0;
+            return kcheck_is_new(k->level, k->unit == 2, &kcheck_ops[i]);
     return false;
 }
 
@@ -328,19 +330,15 @@ int bench_run(enum cpu_level last, const char *op, struct err *e)
     for (size_t a = 0; a < ARRAY_LEN(b.x); a++)
         b.x[a] = arena_alloc(&arena, (size_t)V * D, sizeof(float));
     cpu_flush_denormals(); /* as the programs run */
-    for (int level = CPU_C; level <= (int)last; level++) {
+    for (int i = 0; i <= 2 * (int)last + 1; i++) {
         struct kern kern;
-        kern_init(&kern, (enum cpu_level)level);
+        kcheck_table(&kern, (enum cpu_level)(i / 2), i % 2);
         b.kern = &kern;
         fill(&b);
-        for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
-            if ((op && strcmp(op, shapes[i].op) != 0) ||
-                !is_new((enum cpu_level)level, shapes[i].op))
-                continue;
-            fill(
-                &b); /* an operation repeated on its own results drifts; the next one starts anew */
-            b.shape = &shapes[i];
-            measure(&b);
+        for (size_t s = 0; s < ARRAY_LEN(shapes); s++) {
+            b.shape = &shapes[s];
+            if ((!op || strcmp(op, b.shape->op) == 0) && is_new(&kern, b.shape->op))
+                measure(&b);
         }
     }
     arena_release(&arena);

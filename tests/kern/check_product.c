@@ -1,4 +1,4 @@
-/* check_product.c - dense and ternary products, and packing.
+/* check_product.c - dense and ternary products, and their operands in cells.
  *
  * A product of given sizes is computed once plainly and compared with double precision; then in
  * every other way its contract allows (transposed or spread A, packed or spread B, wide C, in
@@ -6,17 +6,18 @@
 #include "kern/kcheck.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, SPREAD = 5 };
+enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, MAX_UNIT = 2, SPREAD = 5 };
 
 struct product {
     struct kcheck *t;
-    size_t m, n, k;
+    size_t m, n, k; /* k in cells */
     bool add;
-    float a[MAX_M * MAX_K]; /* [m][k] */
-    float b[MAX_K * MAX_N]; /* [k][n] */
+    float a[MAX_M * MAX_K * MAX_UNIT]; /* [m][k * unit] numbers */
+    float b[MAX_K * MAX_UNIT * MAX_N]; /* [k * unit][n] */
+    uint32_t a_cells[MAX_M * MAX_K];   /* [m][k] */
+    uint32_t b_cells[MAX_K * MAX_N];   /* [k][n] */
     float c0[MAX_M * MAX_N];
     float c[MAX_M * MAX_N]; /* what all ways must give */
 };
@@ -33,12 +34,55 @@ static float largest_of(const struct product *p)
     return p->t->data == KCHECK_LARGE ? 1e17f : 1e12f; /* 513 products of them fit a float */
 }
 
+/* ---- cells, as kern.h describes them --------------------------------------------------------- */
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The upper half of a float, rounded to nearest, ties to even. */
+static uint32_t bf16_of(float x)
+{
+    uint32_t bits = bits_of(x);
+    uint32_t half = bits >> 16;
+    uint32_t rest = bits & 0xffff;
+    return rest > 0x8000 || (rest == 0x8000 && half & 1) ? half + 1 : half;
+}
+
+static uint32_t cell_of(size_t unit, float first, float second)
+{
+    return unit == 1 ? bits_of(first) : bf16_of(first) | bf16_of(second) << 16;
+}
+
+/* Numbers that a cell holds exactly. */
+static void fill_exact(struct kcheck *t, float *x, size_t n, float limit)
+{
+    kcheck_fill(t, x, n, limit);
+    for (size_t i = 0; t->kern->unit == 2 && i < n; i++) {
+        uint32_t bits = bf16_of(x[i]) << 16;
+        memcpy(&x[i], &bits, sizeof bits);
+    }
+}
+
 static void prepare(struct product *p)
 {
-    kcheck_fill(p->t, p->a, p->m * p->k, largest_of(p));
-    kcheck_fill(p->t, p->b, p->k * p->n, largest_of(p));
+    size_t unit = p->t->kern->unit;
+    size_t K = p->k * unit;
+    fill_exact(p->t, p->a, p->m * K, largest_of(p));
+    fill_exact(p->t, p->b, K * p->n, largest_of(p));
     kcheck_fill(p->t, p->c0, p->m * p->n, largest_of(p));
+    for (size_t i = 0; i < p->m * p->k; i++)
+        p->a_cells[i] = cell_of(unit, p->a[i * unit], p->a[i * unit + unit - 1]);
+    for (size_t q = 0; q < p->k; q++)
+        for (size_t j = 0; j < p->n; j++)
+            p->b_cells[q * p->n + j] =
+                cell_of(unit, p->b[q * unit * p->n + j], p->b[(q * unit + unit - 1) * p->n + j]);
 }
+
+/* ---- the product ----------------------------------------------------------------------------- */
 
 static void compare_with_double(const struct product *p)
 {
@@ -46,13 +90,13 @@ static void compare_with_double(const struct product *p)
         for (size_t j = 0; j < p->n; j++) {
             double sum = p->add ? (double)p->c0[i * p->n + j] : 0;
             double magnitude = fabs(sum);
-            for (size_t q = 0; q < p->k; q++) {
-                double term = (double)p->a[i * p->k + q] * (double)p->b[q * p->n + j];
+            size_t K = p->k * p->t->kern->unit;
+            for (size_t q = 0; q < K; q++) {
+                double term = (double)p->a[i * K + q] * (double)p->b[q * p->n + j];
                 sum += term;
                 magnitude += fabs(term);
             }
-            double k = (double)p->k;
-            double bound = (k + 1) * ROUNDING * magnitude + (k + 1) * (double)FLT_MIN;
+            double bound = (double)(K + 1) * (ROUNDING * magnitude + (double)FLT_MIN);
             if (p->t->data == KCHECK_WHOLE)
                 bound = 0;
             kcheck_near(p->t, "C", i * p->n + j, (double)p->c[i * p->n + j], sum, bound);
@@ -68,23 +112,23 @@ static void compute_once(struct product *p)
         for (size_t i = 0; i < p->m * p->n; i++)
             p->c[i] = NAN;
     kcheck_flush(p->t->flush);
-    p->t->kern->product(p->m, p->n, p->k, p->a, p->k, 1, (struct kern_b){p->b, p->n}, p->c, p->n,
-                        p->add);
+    p->t->kern->product(p->m, p->n, p->k, p->a_cells, p->k, 1, (struct kern_b){p->b_cells, p->n},
+                        p->c, p->n, p->add);
     compare_with_double(p);
     kcheck_flush(false);
 }
 
-static float *place_a(const struct product *p, int how, size_t *row, size_t *col)
+static uint32_t *place_a(const struct product *p, int how, size_t *row, size_t *col)
 {
     bool transposed = how >= 2;
     *row = transposed ? 1 : p->k + (how == 1 ? SPREAD : 0);
     *col = transposed ? p->m + (how == 3 ? SPREAD : 0) : 1;
     size_t n = (p->m - 1) * *row + (p->k - 1) * *col + 1;
-    float *a = buffers_input(n * sizeof *a);
+    uint32_t *a = buffers_input(n * sizeof *a);
     memset(a, 0xFF, n * sizeof *a); /* NaN wherever nothing may be read */
     for (size_t i = 0; i < p->m; i++)
         for (size_t q = 0; q < p->k; q++)
-            a[i * *row + q * *col] = p->a[i * p->k + q];
+            a[i * *row + q * *col] = p->a_cells[i * p->k + q];
     return a;
 }
 
@@ -94,14 +138,14 @@ static struct kern_b place_b(const struct product *p, int how)
     size_t panel = p->t->kern->panel;
     struct kern_b b = {.stride = how == 2 ? 0 : p->n + (how == 1 ? SPREAD : 0)};
     size_t n = b.stride ? (p->k - 1) * b.stride + p->n : DIV_UP(p->n, panel) * panel * p->k;
-    float *data = buffers_input(n * sizeof *data);
+    uint32_t *data = buffers_input(n * sizeof *data);
     memset(data, b.stride ? 0xFF : 0, n * sizeof *data);
     for (size_t q = 0; q < p->k; q++)
         for (size_t j = 0; j < p->n; j++) {
             size_t packed = (j / panel * p->k + q) * panel + j % panel;
-            data[b.stride ? q * b.stride + j : packed] = p->b[q * p->n + j];
+            data[b.stride ? q * b.stride + j : packed] = p->b_cells[q * p->n + j];
         }
-    b.data = data;
+    b.cells = data;
     return b;
 }
 
@@ -139,7 +183,7 @@ static void compute_in(const struct product *p, struct layout how, enum buffers_
                 p->k, p->add ? " added" : "", (int)p->t->data, how.a, how.b, how.c, (int)place,
                 grouped ? ", grouped" : "", p->t->flush ? ", denormals flushed" : "");
     buffers_reset(place);
-    const float *a = place_a(p, how.a, &a_row, &a_col);
+    const uint32_t *a = place_a(p, how.a, &a_row, &a_col);
     struct kern_b b = place_b(p, how.b);
     float *c = place_c(p, how.c, &stride);
     const struct kern *kern = p->t->kern;
@@ -148,9 +192,10 @@ static void compute_in(const struct product *p, struct layout how, enum buffers_
     for (size_t first = 0, count; first < p->m; first += count) {
         size_t left = p->m - first;
         count = grouped ? 1 + rng_below(&p->t->rng, left) : left;
-        const float *at = a + first * a_row;
+        const uint32_t *at = a + first * a_row;
         float *ct = c + first * stride;
-        struct kern_b rest = {b.data + (b.stride ? split : split * p->k), b.stride};
+        struct kern_b rest = {(const uint32_t *)b.cells + (b.stride ? split : split * p->k),
+                              b.stride};
         if (split)
             kern->product(count, split, p->k, at, a_row, a_col, b, ct, stride, p->add);
         kern->product(count, p->n - split, p->k, at, a_row, a_col, rest, ct + split, stride,
@@ -223,47 +268,121 @@ void kcheck_product(struct kcheck *t)
     all_sizes(&p);
 }
 
-/* ---- packing --------------------------------------------------------------------------------- */
+/* ---- packing and operands -------------------------------------------------------------------- */
+
+static uint32_t *output_cells(size_t n)
+{
+    uint32_t *cells = buffers_output(n * sizeof *cells);
+    memset(cells, 0xFF, n * sizeof *cells);
+    return cells;
+}
+
+/* Floats to be rounded: a quarter of them halfway between two bf16 numbers. */
+static float *input_with_ties(struct kcheck *t, size_t n)
+{
+    float *x = kcheck_input(t, n, 1e30f);
+    for (size_t i = 0; i < n; i++)
+        if (rng_below(&t->rng, 4) == 0) {
+            uint32_t bits = (bits_of(x[i]) & 0xffff0000) | 0x8000;
+            memcpy(&x[i], &bits, sizeof bits);
+        }
+    return x;
+}
+
+static void untouched_cells(struct kcheck *t, const uint32_t *cells, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cells[i] != 0xFFFFFFFF)
+            kcheck_fail(t, "cell %zu of a panel before the first was written", i);
+}
 
 /* Packs in one call, then panel by panel from the last to the first: exact, nothing else written.
  */
-static void pack_one(struct kcheck *t, size_t n_out, size_t n_in, enum buffers_place place)
+static void pack_one(struct kcheck *t, size_t n_out, size_t n_in)
 {
     size_t panel = t->kern->panel;
+    size_t unit = t->kern->unit;
+    size_t k = DIV_UP(n_in, unit);
     size_t n_panels = DIV_UP(n_out, panel);
-    size_t n = kern_packed_floats(t->kern, n_in, n_out);
-    kcheck_case(t, "n_out %zu n_in %zu, place %d", n_out, n_in, (int)place);
-    buffers_reset(place);
-    const float *w = kcheck_input(t, n_out * n_in, 1e30f);
-    float *out = kcheck_output(t, n);
-    float *parts = kcheck_output(t, n);
-    float *want = kcheck_output(t, n);
+    size_t n = kern_packed_cells(t->kern, k, n_out);
+    const float *w = input_with_ties(t, n_out * n_in);
+    uint32_t *out = output_cells(n);
+    uint32_t *parts = output_cells(n);
+    uint32_t *want = output_cells(n);
     for (size_t j = 0; j < n_panels * panel; j++)
-        for (size_t q = 0; q < n_in; q++)
-            want[(j / panel * n_in + q) * panel + j % panel] = j < n_out ? w[j * n_in + q] : 0;
+        for (size_t q = 0; q < k; q++) {
+            const float *at = w + j * n_in + q * unit;
+            bool second = q * unit + unit - 1 < n_in;
+            want[(j / panel * k + q) * panel + j % panel] =
+                j < n_out ? cell_of(unit, at[0], second ? at[unit - 1] : 0) : 0;
+        }
     kcheck_seal(t);
     t->kern->pack(w, n_out, n_in, 0, n_out, out);
     kcheck_same(t, "packed", out, want, n * sizeof *out);
     for (size_t j = n_panels; j-- > 0;) {
         size_t first = j * panel;
         t->kern->pack(w, n_out, n_in, first, MIN(panel, n_out - first), parts);
-        kcheck_same(t, "panel", parts + first * n_in, want + first * n_in,
-                    panel * n_in * sizeof *out);
-        kcheck_all_nan(t, "panel before", parts, first * n_in);
+        kcheck_same(t, "panel", parts + first * k, want + first * k, panel * k * sizeof *out);
+        untouched_cells(t, parts, first * k);
     }
     kcheck_same(t, "packed in parts", parts, want, n * sizeof *out);
-    kcheck_untouched(t);
+}
+
+/* Both forms, together and alone. */
+static void operand_one(struct kcheck *t, size_t rows, size_t cols)
+{
+    size_t width = DIV_UP(cols, 2);
+    size_t height = DIV_UP(rows, 2);
+    const float *x = input_with_ties(t, rows * cols);
+    uint32_t *by_rows = output_cells(rows * width);
+    uint32_t *by_columns = output_cells(height * cols);
+    uint32_t *rows_alone = output_cells(rows * width);
+    uint32_t *columns_alone = output_cells(height * cols);
+    uint32_t *want_rows = output_cells(rows * width);
+    uint32_t *want_columns = output_cells(height * cols);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            const float *at = x + r * cols + c;
+            if (c % 2 == 0)
+                want_rows[r * width + c / 2] = cell_of(2, at[0], c + 1 < cols ? at[1] : 0);
+            if (r % 2 == 0)
+                want_columns[r / 2 * cols + c] = cell_of(2, at[0], r + 1 < rows ? at[cols] : 0);
+        }
+    kcheck_seal(t);
+    t->kern->operand(x, rows, cols, by_rows, by_columns);
+    t->kern->operand(x, rows, cols, rows_alone, NULL);
+    t->kern->operand(x, rows, cols, NULL, columns_alone);
+    kcheck_same(t, "by rows", by_rows, want_rows, rows * width * sizeof *x);
+    kcheck_same(t, "by columns", by_columns, want_columns, height * cols * sizeof *x);
+    kcheck_same(t, "by rows alone", rows_alone, want_rows, rows * width * sizeof *x);
+    kcheck_same(t, "by columns alone", columns_alone, want_columns, height * cols * sizeof *x);
+}
+
+static void each_matrix(struct kcheck *t, void (*one)(struct kcheck *t, size_t rows, size_t cols))
+{
+    static const size_t widths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 192, 513};
+    for (size_t s = 0; s < kcheck_n_sizes; s++)
+        for (size_t i = 0; i < ARRAY_LEN(widths); i++)
+            for (int place = 0; place < BUFFERS_N_PLACES; place++) {
+                size_t rows = kcheck_sizes[s];
+                t->data = (s + i) % 2 ? KCHECK_RANDOM : KCHECK_MIXED;
+                t->flush = (s + i) / 2 % 2;
+                kcheck_case(t, "%zu rows of %zu, place %d", rows, widths[i], place);
+                buffers_reset((enum buffers_place)place);
+                one(t, rows, widths[i]);
+                kcheck_untouched(t);
+                kcheck_flush(false);
+            }
 }
 
 void kcheck_pack(struct kcheck *t)
 {
-    static const size_t n_ins[] = {1, 2, 15, 16, 17, 33, 192, 513};
-    for (size_t s = 0; s < kcheck_n_sizes; s++)
-        for (size_t i = 0; i < ARRAY_LEN(n_ins); i++)
-            for (int place = 0; place < BUFFERS_N_PLACES; place++) {
-                t->data = (s + i) % 2 ? KCHECK_RANDOM : KCHECK_MIXED;
-                pack_one(t, kcheck_sizes[s], n_ins[i], (enum buffers_place)place);
-            }
+    each_matrix(t, pack_one);
+}
+
+void kcheck_operand(struct kcheck *t)
+{
+    each_matrix(t, operand_one);
 }
 
 /* ---- matrix times vector --------------------------------------------------------------------- */
@@ -293,12 +412,24 @@ void kcheck_mat_vec(struct kcheck *t)
     kcheck_sweep(t, 1, mat_vec_one);
 }
 
-/* The unused codes of a row's last byte are arbitrary. */
+/* In the order of the contract; columns beyond the last add nothing, whatever their codes. */
+static float tern_dot(const uint8_t *codes, size_t cols, float alpha, const float *x)
+{
+    float sum = 0;
+    for (size_t c = 0; c < cols; c += 4) {
+        float term[4] = {0};
+        for (size_t i = 0; i < 4 && c + i < cols; i++)
+            term[i] = (float)((codes[c / 4] >> 2 * i & 3) - 1) * x[c + i];
+        sum += (term[0] + term[1]) + (term[2] + term[3]);
+    }
+    return alpha * sum;
+}
+
 static void tern_vec_one(struct kcheck *t, size_t n)
 {
     size_t rows = 1 + n % 5;
     size_t row_bytes = DIV_UP(n, 4);
-    float alpha = t->data == KCHECK_WHOLE ? 2.0f : 0.37f;
+    const float alpha = 0.37f;
     uint8_t *codes = buffers_input(rows * row_bytes);
     for (size_t i = 0; i < rows * row_bytes; i++)
         codes[i] = (uint8_t)(rng_below(&t->rng, 3) | rng_below(&t->rng, 3) << 2 |
@@ -308,16 +439,8 @@ static void tern_vec_one(struct kcheck *t, size_t n)
     kcheck_seal(t);
     t->kern->tern_vec(codes, rows, n, alpha, x, y);
     for (size_t r = 0; r < rows; r++) {
-        double sum = 0;
-        double magnitude = 0;
-        for (size_t c = 0; c < n; c++) {
-            int code = codes[r * row_bytes + c / 4] >> 2 * (c % 4) & 3;
-            sum += (code - 1) * (double)x[c];
-            magnitude += abs(code - 1) * fabs((double)x[c]);
-        }
-        double bound = (double)(n + 1) * (ROUNDING * magnitude * (double)alpha + (double)FLT_MIN);
-        kcheck_near(t, "y", r, (double)y[r], (double)alpha * sum,
-                    t->data == KCHECK_WHOLE ? 0 : bound);
+        float want = tern_dot(codes + r * row_bytes, n, alpha, x);
+        kcheck_near(t, "y", r, (double)y[r], (double)want, 0); /* a zero may have either sign */
     }
 }
 

@@ -12,17 +12,25 @@ static void spoil(float *x)
     *x = *x * 1.01f + 1e-3f;
 }
 
-static void product(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
+static void product(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
                     struct kern_b b, float *c, size_t c_stride, bool add)
 {
     sound.product(m, n, k, a, a_row, a_col, b, c, c_stride, add);
     spoil(&c[(m - 1) * c_stride + n - 1]);
 }
 
-static void pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, float *out)
+/* Of cells, the smallest change there is. */
+static void pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out)
 {
     sound.pack(w, n_out, n_in, first, count, out);
-    spoil(&out[first * n_in]);
+    *((uint32_t *)out + first * DIV_UP(n_in, sound.unit)) ^= 1;
+}
+
+static void operand(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns)
+{
+    sound.operand(x, rows, cols, by_rows, by_columns);
+    if (by_columns)
+        *(uint32_t *)by_columns ^= 1;
 }
 
 static void rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y, float *rstd)
@@ -179,6 +187,7 @@ bool faults_install(struct kern *k, const char *name)
     }
     FAULT(product)
     FAULT(pack)
+    FAULT(operand)
     FAULT(rmsnorm)
     FAULT(rmsnorm_back)
     FAULT(conv)

@@ -20,10 +20,10 @@
 #name, offsetof(struct kern, name), kcheck_##name \
     }
 const struct kcheck_op kcheck_ops[] = {
-    OP(product),     OP(pack),     OP(rmsnorm),   OP(rmsnorm_back), OP(conv),
-    OP(conv_back),   OP(mul_add),  OP(gate),      OP(gate_back),    OP(swiglu),
-    OP(swiglu_back), OP(add),      OP(logsumexp), OP(xent_back),    OP(sum_abs),
-    OP(sum_sq),      OP(quantise), OP(adamw),     OP(tern_vec),     OP(mat_vec),
+    OP(product),   OP(pack),      OP(operand),   OP(rmsnorm),   OP(rmsnorm_back), OP(conv),
+    OP(conv_back), OP(mul_add),   OP(gate),      OP(gate_back), OP(swiglu),       OP(swiglu_back),
+    OP(add),       OP(logsumexp), OP(xent_back), OP(sum_abs),   OP(sum_sq),       OP(quantise),
+    OP(adamw),     OP(tern_vec),  OP(mat_vec),
 };
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 
@@ -83,10 +83,12 @@ static void check_guarded(struct kcheck *t, const struct kcheck_op *op)
 static void report(const struct kcheck *t, const struct kcheck_op *op, long long seed)
 {
     const char *level = cpu_level_names[t->kern->level];
+    const char *precision = t->kern->unit == 2 ? "bf16" : "f32";
     if (cli.json) {
         struct cli_json j;
         cli_json_begin(&j, stdout);
         cli_json_text(&j, "level", level);
+        cli_json_text(&j, "precision", precision);
         cli_json_text(&j, "op", op->name);
         cli_json_uint(&j, "cases", t->n_cases);
         cli_json_real(&j, "worst", t->worst);
@@ -94,14 +96,18 @@ static void report(const struct kcheck *t, const struct kcheck_op *op, long long
         if (t->failed)
             cli_json_text(&j, "failure", t->failure);
         cli_json_end(&j);
-    } else if (t->failed) {
-        printf("%-8s%-14sFAILED: %s (seed %lld)\n", level, op->name, t->failure, seed);
-    } else if (!cli.quiet && t->worst > 0) {
-        printf("%-8s%-14s%7llu cases, largest error %4.0f %% of its bound\n", level, op->name,
-               (unsigned long long)t->n_cases, 100 * t->worst);
-    } else if (!cli.quiet) {
-        printf("%-8s%-14s%7llu cases, exact\n", level, op->name, (unsigned long long)t->n_cases);
+        return;
     }
+    if (cli.quiet && !t->failed)
+        return;
+    printf("%-11s%-5s%-14s", level, precision, op->name);
+    if (t->failed)
+        printf("FAILED: %s (seed %lld)\n", t->failure, seed);
+    else if (t->worst > 0)
+        printf("%7llu cases, largest error %4.0f %% of its bound\n", (unsigned long long)t->n_cases,
+               100 * t->worst);
+    else
+        printf("%7llu cases, exact\n", (unsigned long long)t->n_cases);
 }
 
 static void report_totals(const struct totals *n)
@@ -120,30 +126,49 @@ static void report_totals(const struct totals *n)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-static bool same_function(const struct kern *a, const struct kern *b, size_t offset)
+void kcheck_table(struct kern *k, enum cpu_level level, bool bf16)
 {
-    return memcmp((const char *)a + offset, (const char *)b + offset, sizeof(void (*)(void))) == 0;
+    kern_init(k, level);
+    if (bf16)
+        kern_use_bf16(k);
 }
 
-static void check_level(const struct options *o, enum cpu_level level, struct totals *n)
+static bool same_function(const struct kern *a, const struct kern *b, const struct kcheck_op *op)
 {
-    struct kern below;
-    struct kern whole;
+    return memcmp((const char *)a + op->offset, (const char *)b + op->offset,
+                  sizeof(void (*)(void))) == 0;
+}
+
+bool kcheck_is_new(enum cpu_level level, bool bf16, const struct kcheck_op *op)
+{
+    static const struct kern empty;
+    struct kern here;
+    struct kern other;
+    kcheck_table(&here, level, bf16);
+    if (same_function(&here, &empty, op)) /* there is none in f32 */
+        return false;
+    kcheck_table(&other, level, false);
+    if (bf16 && same_function(&here, &other, op))
+        return false;
+    if (level == CPU_C)
+        return true;
+    kcheck_table(&other, level - 1, bf16);
+    return !same_function(&here, &other, op);
+}
+
+static void check_table(const struct options *o, enum cpu_level level, bool bf16, struct totals *n)
+{
     struct kern tested;
-    kern_init(&below, level > CPU_C ? level - 1 : CPU_C);
-    kern_init(&whole, level);
-    tested = whole;
+    kcheck_table(&tested, level, bf16);
     if (o->fault)
         faults_install(&tested, o->fault);
     for (size_t i = 0; i < kcheck_n_ops; i++) {
         const struct kcheck_op *op = &kcheck_ops[i];
-        if (o->op && strcmp(o->op, op->name) != 0)
-            continue;
-        if (level > CPU_C && same_function(&below, &whole, op->offset))
+        if ((o->op && strcmp(o->op, op->name) != 0) || !kcheck_is_new(level, bf16, op))
             continue;
         static struct kcheck t; /* static: kept over a crash */
         t = (struct kcheck){.kern = &tested, .where = "before the first case"};
-        rng_seed(&t.rng, (uint64_t)o->seed, (uint64_t)level * kcheck_n_ops + i);
+        rng_seed(&t.rng, (uint64_t)o->seed, ((uint64_t)level * 2 + bf16) * kcheck_n_ops + i);
         check_guarded(&t, op);
         report(&t, op, o->seed);
         *(t.failed ? &n->n_failed : &n->n_passed) += 1;
@@ -164,7 +189,9 @@ static void parse(struct options *o, int argc, char **argv)
 {
     const struct cli_option options[] = {
         {"cpu", 0, CLI_TEXT, &o->level_name, 0, 0, "LEVEL",
-         "check up to this level: c, avx2, avx512 (default auto: all this machine has)", NULL},
+         "check up to this level: c, avx2, avx512, avx512bf16 (default auto:\nall this machine "
+         "has)",
+         NULL},
         {"op", 0, CLI_TEXT, &o->op, 0, 0, "NAME", "only this operation", NULL},
         {"seed", 0, CLI_INT, &o->seed, 0, 1e15, "N", "of the random data (default: the clock)",
          NULL},
@@ -187,7 +214,7 @@ static void parse(struct options *o, int argc, char **argv)
     struct kern scratch;
     size_t n_operands;
     cli_parse(&tool, argc, argv, &n_operands);
-    kern_init(&scratch, CPU_C);
+    kcheck_table(&scratch, CPU_C, true);
     if (n_operands)
         cli_usage("no operands are taken");
     if (cpu_parse(o->level_name, &o->level, &e))
@@ -211,7 +238,8 @@ int main(int argc, char **argv)
     catch_crashes();
     cli_say("kcheck: seed %lld\n", o.seed);
     for (int level = CPU_C; level <= (int)o.level; level++)
-        check_level(&o, (enum cpu_level)level, &n);
+        for (int bf16 = 0; bf16 < 2; bf16++)
+            check_table(&o, (enum cpu_level)level, bf16, &n);
     if (o.bench && n.n_failed == 0 && bench_run(o.level, o.op, &e))
         cli_die("%s", e.text);
     report_totals(&n);

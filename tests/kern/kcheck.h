@@ -47,6 +47,13 @@ struct kcheck_op {
 extern const struct kcheck_op kcheck_ops[];
 extern const size_t kcheck_n_ops;
 
+/* The table of a level as it is in f32 or, by kern_use_bf16, in bf16. */
+void kcheck_table(struct kern *k, enum cpu_level level, bool bf16);
+
+/* True if that table has a function of its own here: none lower has it, nor the same level in f32.
+ */
+bool kcheck_is_new(enum cpu_level level, bool bf16, const struct kcheck_op *op);
+
 /* Names the case that begins. */
 void kcheck_case(struct kcheck *t, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -95,6 +102,7 @@ void kcheck_flush(bool flush);
 /* The checks, one an operation. */
 void kcheck_product(struct kcheck *t);
 void kcheck_pack(struct kcheck *t);
+void kcheck_operand(struct kcheck *t);
 void kcheck_tern_vec(struct kcheck *t);
 void kcheck_mat_vec(struct kcheck *t);
 void kcheck_rmsnorm(struct kcheck *t);

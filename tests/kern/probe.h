@@ -1,14 +1,9 @@
-/* probe.h - what one core of this machine can do with the instructions of a level: multiplications
- * and additions in registers, and reading memory. */
+/* probe.h - how fast one core of this machine reads memory with the loads of a level. (What it can
+ * multiply and add, kern->spin shows.) */
 #ifndef PROBE_H
 #define PROBE_H
 
 #include "base/cpu.h"
-
-/* A loop of n independent multiply-adds in registers, enough of them to hide their latency. Returns
- * the floating-point operations done (two a multiply-add and lane); level C multiplies and adds
- * apart, as plain C does. */
-double probe_multiply_add(enum cpu_level level, size_t n);
 
 /* Reads n floats in order, in the widest loads of the level; n a multiple of 256. Returns the
  * bytes. */
