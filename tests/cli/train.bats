@@ -447,6 +447,8 @@ last_checkpoint() {
 }
 
 @test "--bench measures without data and writes nothing" {
+    succeeds train -q --json --bench --dim 24 --blocks 1 --hidden 40 --seq-len 32 --batch 2 --steps 2
+    [ -n "$output" ]
     jq -e '.tok_s > 0 and .step_ms > 0 and .share_of_peak > 0 and (.phases | length > 3)' <<< "$output"
     [ ! -e checkpoints ]
 }
