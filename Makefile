@@ -15,6 +15,8 @@ OUT_asan := build/asan
 OUT_tsan := build/tsan
 OUT_fuzz := build/fuzz
 OUT := $(OUT_$(CONFIG))
+# A name below this folder is made relative: dependency files know objects by that name only.
+override OUT := $(patsubst $(CURDIR)/%,%,$(OUT))
 OBJ := $(OUT)/obj
 
 OPT_release := -O2
