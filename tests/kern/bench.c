@@ -146,10 +146,11 @@ static void run_logsumexp(struct bench *b)
         result = (double)b->kern->logsumexp(b->x[0] + r * V, V);
 }
 
-static void run_xent_back(struct bench *b)
+static void run_softmax(struct bench *b)
 {
-    for (size_t r = 0; r < 32; r++)
-        result = (double)b->kern->xent_back(b->x[0] + r * V, V, 7 * r, 1);
+    float max[32];
+    float sum[32];
+    b->kern->softmax(b->x[0], 32, V, max, sum, b->x[1], b->x[2]);
 }
 
 static void run_sum_abs(struct bench *b)
@@ -203,7 +204,7 @@ static const struct shape shapes[] = {
     BYTES(swiglu, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
     BYTES(swiglu_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
     BYTES(logsumexp, "32x10000", 32 * V, 32 * V),
-    BYTES(xent_back, "32x10000", 2 * 32 * V, 32 * V),
+    BYTES(softmax, "32x10000", 2 * 32 * V, 32 * V),
     BYTES(sum_abs, "512x192", D *WIDE, D *WIDE),
     BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),
     BYTES(quantise, "512x192", 2 * D * WIDE, 2 * D * WIDE),

@@ -175,9 +175,12 @@ static double sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* Relative error of a sigmoid: that of e^x and two roundings. Beyond the range of e^x in a float it
- * is 0 or FLT_MIN off, which the terms in TINIEST allow for. */
-static const double SIGMOID_ERROR = EXP_ERROR + 2 * ROUNDING;
+/* Relative errors. 1/x: of a division, or of an estimate of 14 bits and a Newton step. A sigmoid:
+ * of e^x, the addition and 1/x; beyond the range of e^x in a float it is 0 or FLT_MIN off, which
+ * the terms in TINIEST allow for. */
+#define RECIPROCAL_ERROR (2 * ROUNDING + 0x1p-28)
+#define SUM_ERROR (ROUNDING + RECIPROCAL_ERROR) /* of a sigmoid near 1: e^x hardly counts */
+#define SIGMOID_ERROR (EXP_ERROR + SUM_ERROR)
 
 static void gate_one(struct kcheck *t, size_t n)
 {
@@ -236,8 +239,7 @@ static void gate_back_compare(struct kcheck *t, const float *c, const float *g, 
                         fabs(d * s) * (SIGMOID_ERROR + ROUNDING) + tiny);
         if (dg)
             kcheck_near(t, "dg", i, (double)dg[i], d * (double)c[i] * s * rest,
-                        product * (rest * (2 * SIGMOID_ERROR + 4 * ROUNDING) + 2 * ROUNDING) +
-                            tiny);
+                        product * (rest * (2 * SIGMOID_ERROR + 4 * ROUNDING) + SUM_ERROR) + tiny);
     }
 }
 
@@ -315,7 +317,7 @@ static void swiglu_back_compare(struct kcheck *t, const float *a, const float *b
         if (da)
             kcheck_near(t, "da", i, (double)da[i], outer * s * (1 + x * rest),
                         fabs(outer) * (size * (2 * SIGMOID_ERROR + 6 * ROUNDING) +
-                                       2 * ROUNDING * fabs(x) * s) +
+                                       SUM_ERROR * fabs(x) * s) +
                             tiny);
         if (db)
             kcheck_near(t, "db", i, (double)db[i], (double)dh[i] * x * s,

@@ -8,7 +8,7 @@ static const double TINIEST = (double)FLT_MIN;
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
-enum { N_SHAPES = 8, LONG_ROW = 10000 };
+enum { N_SHAPES = 8, LONG_ROW = 10000, MAX_ROWS = 7 };
 
 /* Rows that a softmax may stumble over. Differences reach beyond the range of e^x. */
 static void logits(struct kcheck *t, float *x, size_t n, int shape)
@@ -74,27 +74,69 @@ static void logsumexp_one(struct kcheck *t, size_t n, int shape)
                 s.error + ROUNDING * 2 * (fabs(s.max) + log(s.sum)));
 }
 
-static void xent_back_one(struct kcheck *t, size_t n, int shape)
+static float bf16_half(uint32_t cell, bool second)
 {
-    float *x = kcheck_in_out(t, n, 1);
-    logits(t, x, n, shape);
-    size_t target = rng_below(&t->rng, n);
-    const float scale = 1.0f / 2048;
+    uint32_t bits = second ? cell & 0xffff0000 : cell << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* In bf16: each power rounded, the same in both forms, zeros beyond odd ends. */
+static void softmax_cells(struct kcheck *t, size_t rows, size_t n, const double *powers,
+                          const uint32_t *by_rows, const uint32_t *by_columns)
+{
+    size_t width = DIV_UP(n, 2);
+    for (size_t r = 0; r < ALIGN_UP(rows, 2); r++)
+        for (size_t i = 0; i < ALIGN_UP(n, 2); i++) {
+            bool inside = r < rows && i < n;
+            double want = inside ? powers[r * n + i] : 0;
+            double bound = inside ? want * 0x1p-8 * 1.01 + 2 * TINIEST : 0;
+            if (r < rows)
+                kcheck_near(t, "by rows", r * n + i,
+                            (double)bf16_half(by_rows[r * width + i / 2], i % 2), want, bound);
+            if (i < n)
+                kcheck_near(t, "by columns", r * n + i,
+                            (double)bf16_half(by_columns[r / 2 * n + i], r % 2), want, bound);
+            if (inside && bf16_half(by_rows[r * width + i / 2], i % 2) !=
+                              bf16_half(by_columns[r / 2 * n + i], r % 2))
+                kcheck_fail(t, "power %zu of row %zu differs between the two forms", i, r);
+        }
+}
+
+static uint32_t *output_cells(struct kcheck *t, size_t n)
+{
+    return t->kern->unit == 2 ? (uint32_t *)(void *)kcheck_output(t, n) : NULL;
+}
+
+static void softmax_one(struct kcheck *t, size_t n, int shape)
+{
+    static double powers[MAX_ROWS * LONG_ROW];
+    size_t rows = n == LONG_ROW ? 3 : 1 + rng_below(&t->rng, MAX_ROWS);
+    float *x = kcheck_in_out(t, rows * n, 1);
+    float *max = kcheck_output(t, rows);
+    float *sum = kcheck_output(t, rows);
+    uint32_t *by_rows = output_cells(t, rows * DIV_UP(n, 2));
+    uint32_t *by_columns = output_cells(t, DIV_UP(rows, 2) * n);
+    for (size_t r = 0; r < rows; r++)
+        logits(t, x + r * n, n, shape);
     kcheck_seal(t);
-    double loss = (double)t->kern->xent_back(x, n, target, scale);
-    const float *before = kcheck_before(x);
-    struct softmax s = softmax_of(before, n);
-    double at_target = (double)before[target];
-    kcheck_near(t, "loss", 0, loss, s.max + log(s.sum) - at_target,
-                s.error + ROUNDING * 3 * (fabs(s.max) + log(s.sum) + fabs(at_target)));
-    for (size_t i = 0; i < n; i++) {
-        double below = s.max - (double)before[i];
-        double p = exp(-below) / s.sum;
-        double onehot = i == target;
-        double relative = EXP_ERROR + ROUNDING * (below + 4) + s.error;
-        kcheck_near(t, "gradient", i, (double)x[i], (double)scale * (p - onehot),
-                    (double)scale * (p * relative + ROUNDING * onehot + 2 * TINIEST) + TINIEST);
+    t->kern->softmax(x, rows, n, max, sum, by_rows, by_columns);
+    for (size_t r = 0; r < rows; r++) {
+        const float *before = kcheck_before(x) + r * n;
+        struct softmax s = softmax_of(before, n);
+        kcheck_near(t, "max", r, (double)max[r], s.max, 0);
+        kcheck_near(t, "sum", r, (double)sum[r], s.sum, s.sum * s.error);
+        for (size_t i = 0; i < n; i++) {
+            double below = s.max - (double)before[i];
+            double want = powers[r * n + i] = exp(-below);
+            if (!by_rows)
+                kcheck_near(t, "power", r * n + i, (double)x[r * n + i], want,
+                            want * (EXP_ERROR + ROUNDING * (below + 1)) + 2 * TINIEST);
+        }
     }
+    if (by_rows)
+        softmax_cells(t, rows, n, powers, by_rows, by_columns);
 }
 
 static void each_softmax(struct kcheck *t, void (*one)(struct kcheck *t, size_t n, int shape))
@@ -114,38 +156,59 @@ static void each_softmax(struct kcheck *t, void (*one)(struct kcheck *t, size_t 
             }
 }
 
-/* A logit that is not a number, or infinite after an overflow, must show in what is returned; NaN
- * in the whole gradient too. */
-static void softmax_spoilt(struct kcheck *t, bool backward)
+/* Where a logit is not a number, or infinite after an overflow: in every place of every size. */
+static void each_spoilt(struct kcheck *t,
+                        void (*one)(struct kcheck *t, size_t n, size_t at, float bad))
 {
+    t->data = KCHECK_RANDOM;
     t->flush = false;
     for (size_t s = 0; s < kcheck_n_sizes; s++)
         for (size_t at = 0; at < kcheck_sizes[s]; at += 1 + at / 8)
             for (int infinite = 0; infinite < 2; infinite++) {
-                size_t n = kcheck_sizes[s];
-                kcheck_case(t, "n %zu, %s at %zu", n, infinite ? "infinity" : "NaN", at);
+                kcheck_case(t, "n %zu, %s at %zu", kcheck_sizes[s], infinite ? "infinity" : "NaN",
+                            at);
                 buffers_reset(BUFFERS_UNALIGNED);
-                float *x = kcheck_in_out(t, n, 1);
-                x[at] = infinite ? INFINITY : NAN;
-                float got =
-                    backward ? t->kern->xent_back(x, n, n / 2, 1) : t->kern->logsumexp(x, n);
-                if (isfinite(got))
-                    kcheck_fail(t, "returned %.9g, expected NaN", (double)got);
-                if (backward && !infinite)
-                    kcheck_all_nan(t, "gradient", x, n);
+                one(t, kcheck_sizes[s], at, infinite ? INFINITY : NAN);
             }
+}
+
+static void logsumexp_spoilt(struct kcheck *t, size_t n, size_t at, float bad)
+{
+    float *x = kcheck_input(t, n, 1);
+    x[at] = bad;
+    float got = t->kern->logsumexp(x, n);
+    if (isfinite(got))
+        kcheck_fail(t, "returned %.9g, expected NaN", (double)got);
+}
+
+/* The row's sum shows it, and so does the loss that is made of it; its neighbours are as they were.
+ */
+static void softmax_spoilt(struct kcheck *t, size_t n, size_t at, float bad)
+{
+    enum { ROWS = 3 };
+    size_t row = rng_below(&t->rng, ROWS);
+    float *x = kcheck_in_out(t, ROWS * n, 1);
+    float *max = kcheck_output(t, ROWS);
+    float *sum = kcheck_output(t, ROWS);
+    uint32_t *by_rows = output_cells(t, ROWS * DIV_UP(n, 2));
+    uint32_t *by_columns = output_cells(t, DIV_UP(ROWS, 2) * n);
+    x[row * n + at] = bad;
+    t->kern->softmax(x, ROWS, n, max, sum, by_rows, by_columns);
+    for (size_t r = 0; r < ROWS; r++)
+        if (isnan(sum[r]) != (r == row))
+            kcheck_fail(t, "sum[%zu] is %.9g, the bad row is %zu", r, (double)sum[r], row);
 }
 
 void kcheck_logsumexp(struct kcheck *t)
 {
     each_softmax(t, logsumexp_one);
-    softmax_spoilt(t, false);
+    each_spoilt(t, logsumexp_spoilt);
 }
 
-void kcheck_xent_back(struct kcheck *t)
+void kcheck_softmax(struct kcheck *t)
 {
-    each_softmax(t, xent_back_one);
-    softmax_spoilt(t, true);
+    each_softmax(t, softmax_one);
+    each_spoilt(t, softmax_spoilt);
 }
 
 /* ---- sums, in the exact order of the contract ------------------------------------------------ */

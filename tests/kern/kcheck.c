@@ -20,9 +20,9 @@
 #name, offsetof(struct kern, name), kcheck_##name \
     }
 const struct kcheck_op kcheck_ops[] = {
-    OP(product),   OP(pack),      OP(operand),   OP(rmsnorm),   OP(rmsnorm_back), OP(conv),
-    OP(conv_back), OP(mul_add),   OP(gate),      OP(gate_back), OP(swiglu),       OP(swiglu_back),
-    OP(add),       OP(logsumexp), OP(xent_back), OP(sum_abs),   OP(sum_sq),       OP(quantise),
+    OP(product),   OP(pack),      OP(operand), OP(rmsnorm),   OP(rmsnorm_back), OP(conv),
+    OP(conv_back), OP(mul_add),   OP(gate),    OP(gate_back), OP(swiglu),       OP(swiglu_back),
+    OP(add),       OP(logsumexp), OP(softmax), OP(sum_abs),   OP(sum_sq),       OP(quantise),
     OP(adamw),     OP(tern_vec),  OP(mat_vec),
 };
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);

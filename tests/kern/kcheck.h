@@ -116,7 +116,7 @@ void kcheck_gate_back(struct kcheck *t);
 void kcheck_swiglu(struct kcheck *t);
 void kcheck_swiglu_back(struct kcheck *t);
 void kcheck_logsumexp(struct kcheck *t);
-void kcheck_xent_back(struct kcheck *t);
+void kcheck_softmax(struct kcheck *t);
 void kcheck_sum_abs(struct kcheck *t);
 void kcheck_sum_sq(struct kcheck *t);
 void kcheck_quantise(struct kcheck *t);
