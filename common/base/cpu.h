@@ -7,9 +7,9 @@
 
 /* Levels in ascending order; each includes those before it. */
 enum cpu_level {
-    CPU_C,      /* plain C for the baseline of the architecture */
-    CPU_AVX2,   /* AVX2 + FMA + F16C (x86-64-v3) */
-    CPU_AVX512, /* AVX-512 F, BW, DQ, VL (x86-64-v4) */
+    CPU_C,          /* plain C for the baseline of the architecture */
+    CPU_AVX2,       /* AVX2 + FMA + F16C (x86-64-v3) */
+    CPU_AVX512,     /* AVX-512 F, BW, DQ, VL (x86-64-v4) */
     CPU_AVX512BF16, /* and AVX-512 BF16 */
     CPU_N_LEVELS
 };

@@ -47,7 +47,11 @@ static void levels_agree_with_the_compiler(void **state)
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    assert_int_equal(cpu_best(), avx512 ? CPU_AVX512 : avx2 ? CPU_AVX2 : CPU_C);
+    bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+    assert_int_equal(cpu_best(), bf16     ? CPU_AVX512BF16
+                                 : avx512 ? CPU_AVX512
+                                 : avx2   ? CPU_AVX2
+                                          : CPU_C);
 #else
     assert_int_equal(cpu_best(), CPU_C);
 #endif

@@ -136,7 +136,7 @@ static void print_json(const struct bench *b, const struct trainer *t)
     cli_json_object(&j, "phases");
     for (int p = 0; p < PHASE_N; p++) {
         double s = median(b->phase_s[p]);
-        cli_json_object(&j, phase_names[p]);
+        cli_json_object(&j, phases_names[p]);
         cli_json_real(&j, "ms", s * 1e3);
         if (b->flops[p] > 0)
             cli_json_real(&j, "gflops", b->flops[p] / s * 1e-9);
@@ -156,7 +156,7 @@ static void print_table(const struct bench *b, const struct trainer *t)
     for (int p = 0; p < PHASE_N; p++) {
         double s = median(b->phase_s[p]);
         sum += s;
-        printf("%-10s %10.2f %7.1f%%", phase_names[p], s * 1e3, 100 * s / step);
+        printf("%-10s %10.2f %7.1f%%", phases_names[p], s * 1e3, 100 * s / step);
         if (b->flops[p] > 0)
             printf(" %10.1f %7.1f%%", b->flops[p] / s * 1e-9, 100 * b->flops[p] / s * 1e-9 / peak);
         putchar('\n');

@@ -264,18 +264,18 @@ double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const 
     struct batch b = {.grad = g, .tokens = tokens, .pos = pos, .rows = rows, .add = !first};
     size_t n_tiles = DIV_UP(rows, (size_t)NET_TILE);
     net_forward(n, p, tokens, pos, rows);
-    phase_end(&g->phases, PHASE_FORWARD);
+    phases_end(&g->phases, PHASE_FORWARD);
     loss_backward(&g->loss, p, targets, rows, share / (float)rows, first, g->g, &g->phases);
     pool_run(p, final_norm_task, &b, n_tiles);
     add_tile_sums(&b, TENSOR_FINAL_NORM, 0, 0, 0, 1);
-    phase_end(&g->phases, PHASE_REST);
+    phases_end(&g->phases, PHASE_REST);
     for (b.block = n->dims.L - 1; b.block >= 0; b.block--) {
         pool_run(p, glu_task, &b, n_tiles);
-        phase_end(&g->phases, PHASE_GLU);
+        phases_end(&g->phases, PHASE_GLU);
         pool_run(p, conv_task, &b, n_tiles);
-        phase_end(&g->phases, PHASE_CONV);
+        phases_end(&g->phases, PHASE_CONV);
         pool_run(p, weight_task, &b, n_weight_tasks(&n->block[b.block]));
-        phase_end(&g->phases, PHASE_WEIGHTS);
+        phases_end(&g->phases, PHASE_WEIGHTS);
         struct operand swap = g->d_out;
         g->d_out = g->d_in;
         g->d_in = swap;
@@ -284,6 +284,6 @@ double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const 
     double sum = 0;
     for (size_t r = 0; r < rows; r++)
         sum += (double)g->loss.nll[r];
-    phase_end(&g->phases, PHASE_REST);
+    phases_end(&g->phases, PHASE_REST);
     return sum / (double)rows;
 }

@@ -104,9 +104,9 @@ void loss_backward(struct loss *l, struct pool *p, const uint16_t *targets, size
     for (h.first = 0; h.first < rows; h.first += NET_HEAD_ROWS) {
         h.count = MIN((size_t)NET_HEAD_ROWS, rows - h.first);
         pool_run(p, rows_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
-        phase_end(phases, PHASE_HEAD);
+        phases_end(phases, PHASE_HEAD);
         pool_run(p, embed_task, &h, DIV_UP((size_t)l->net->dims.V, (size_t)EMBED_TILE));
-        phase_end(phases, PHASE_EMBED);
+        phases_end(phases, PHASE_EMBED);
         h.add = true;
     }
 }

@@ -2,7 +2,7 @@
 
 #include "cli/cli.h"
 
-const char *const phase_names[PHASE_N] = {
+const char *const phases_names[PHASE_N] = {
     [PHASE_PACK] = "pack",       [PHASE_FORWARD] = "forward",   [PHASE_HEAD] = "head",
     [PHASE_EMBED] = "embed",     [PHASE_GLU] = "glu",           [PHASE_CONV] = "conv",
     [PHASE_WEIGHTS] = "weights", [PHASE_OPTIMISE] = "optimise", [PHASE_REST] = "rest",
@@ -13,7 +13,7 @@ void phases_start(struct phases *p)
     *p = (struct phases){.mark = cli_seconds()};
 }
 
-void phase_end(struct phases *p, enum phase phase)
+void phases_end(struct phases *p, enum phase phase)
 {
     double now = cli_seconds();
     p->seconds[phase] += now - p->mark;

@@ -17,7 +17,7 @@ enum phase {
     PHASE_REST,     /* batches, final norm, the embedding as input, loss */
     PHASE_N
 };
-extern const char *const phase_names[PHASE_N];
+extern const char *const phases_names[PHASE_N];
 
 struct phases {
     double seconds[PHASE_N];
@@ -28,6 +28,6 @@ struct phases {
 void phases_start(struct phases *p);
 
 /* The time since the last mark belongs to `phase`. */
-void phase_end(struct phases *p, enum phase phase);
+void phases_end(struct phases *p, enum phase phase);
 
 #endif

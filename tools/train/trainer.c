@@ -12,12 +12,12 @@ int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     double loss = 0;
     struct phases *phases = &t->grad.phases;
     batches_begin_step(&t->batches);
-    phase_end(phases, PHASE_REST);
+    phases_end(phases, PHASE_REST);
     net_load(&t->net, t->pool, t->params, false);
-    phase_end(phases, PHASE_PACK);
+    phases_end(phases, PHASE_PACK);
     for (uint64_t i = 0; i < s->accum; i++) {
         batches_take(&t->batches, s->batch, t->tokens, t->targets);
-        phase_end(phases, PHASE_REST);
+        phases_end(phases, PHASE_REST);
         loss += grad_batch(&t->grad, t->pool, t->tokens, t->targets, t->pos, rows,
                            1.0f / (float)s->accum, i == 0);
     }
@@ -34,7 +34,7 @@ int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     s->tokens += rows * s->accum;
     optim_step(&t->optim, &t->kern, t->pool, t->params, t->grad.g, out->grad_norm, out->lr,
                s->step);
-    phase_end(phases, PHASE_OPTIMISE);
+    phases_end(phases, PHASE_OPTIMISE);
     return 0;
 }
 
