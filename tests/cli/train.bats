@@ -104,11 +104,11 @@ last_checkpoint() {
 }
 
 @test "an interrupt does the same" {
-    start run 20 --steps 1000000 2> talk
+    start run 20 --steps 1000000 2> talk.txt
     kill -INT "$pid"
     ends 130
-    contains "$(cat talk)" "stopped by a signal at step"
-    contains "$(cat talk)" "last checkpoint: run/step-"
+    contains "$(cat talk.txt)" "stopped by a signal at step"
+    contains "$(cat talk.txt)" "last checkpoint: run/step-"
     [ -f "$(last_checkpoint run)" ]
 }
 
