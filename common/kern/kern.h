@@ -16,7 +16,10 @@
  * All other matrices are row-major floats; pointers are aligned to float only. Results are bounded:
  * |got - exact| <= c n eps sum |a_i b_i|; the same bits for the same level whatever the number of
  * threads or the grouping of rows, not across levels - but for the operations marked exact, which
- * are the same bits on every level. Inputs are finite; outputs never overlap inputs unless said. */
+ * are the same bits on every level. Sizes are at least 1. Nothing beyond the operands as they are
+ * described is read or written. Inputs are finite, outputs never overlap inputs unless said; but so
+ * that a run that diverges is seen, NaN stays NaN through rmsnorm, gate, swiglu, logsumexp and the
+ * sums of softmax, and infinity becomes NaN in the last two. Results below FLT_MIN may be 0. */
 #ifndef KERN_H
 #define KERN_H
 
@@ -39,14 +42,16 @@ struct kern {
 
     /* C [m][n] (row stride c_stride) = or += A B, summing over k cells. A's cell (i, p) is
      * a[i*a_row + p*a_col], so a transposed A costs nothing to name. Each element of C is one chain
-     * over p in ascending order, whatever m, so rows may be grouped at will. C beyond n columns and
-     * m rows is untouched. */
+     * over p in ascending order, starting from C when adding, the same bits however A and B lie:
+     * rows may be grouped at will, and n cut at multiples of panel (a packed B then begins at cell
+     * j * k). C beyond n columns and m rows is untouched. */
     void (*product)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
                     struct kern_b b, float *c, size_t c_stride, bool add);
 
     /* Packs rows [first, first + count) of W [n_out][n_in] floats, transposed, into the panels of a
      * B of k = DIV_UP(n_in, unit), n = n_out: panel j holds columns j*panel.. as [k][panel], zero
-     * beyond n_out. first is a multiple of panel. `out` is the whole B, kern_packed_cells long. */
+     * beyond n_out. first is a multiple of panel, count too unless it ends at n_out; other panels
+     * are untouched. `out` is the whole B, kern_packed_cells long. */
     void (*pack)(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out);
 
     /* What the product's instruction can do at best: n rounds of independent multiply-adds in
@@ -110,7 +115,7 @@ struct kern {
     double (*sum_abs)(const float *w, size_t n);
     double (*sum_sq)(const float *w, size_t n);
 
-    /* out = clamp(round_half_even(w / divisor), -1, 1) * alpha. Exact. */
+    /* out = clamp(round_half_even(w / divisor), -1, 1) * alpha, where 0 is +0. Exact. */
     void (*quantise)(const float *w, size_t n, float divisor, float alpha, float *out);
 
     /* One AdamW step (Loshchilov and Hutter 2019, algorithm 2) on n parameters, with the gradient

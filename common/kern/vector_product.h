@@ -19,16 +19,16 @@ static double op_spin(size_t n)
     vec sum[SUMS];
     cells x = c_broadcast(&nothing);
     __asm__("" : "+v"(x));
-#pragma GCC unroll 12
+#pragma GCC unroll 24
     for (size_t i = 0; i < SUMS; i++) {
         sum[i] = v_set(0.0f);
         __asm__("" : "+v"(sum[i])); /* sums that a compiler knows to be equal, it makes once */
     }
     for (size_t r = 0; r < n; r++)
-#pragma GCC unroll 12
+#pragma GCC unroll 24
         for (size_t i = 0; i < SUMS; i++)
             sum[i] = c_fma(x, x, sum[i]);
-#pragma GCC unroll 12
+#pragma GCC unroll 24
     for (size_t i = 0; i < SUMS; i++)
         __asm__ volatile("" : : "v"(sum[i]));
     return (double)n * SUMS * WIDTH * 2 * CELL_NUMBERS;

@@ -17,7 +17,7 @@
 #include "kern/kcheck.h"
 #include "kern/probe.h"
 
-enum { N_RUNS = 15, ROWS = 64, WIDE = 512, V = 10000, D = 192, K = 8, MILLION = 1 << 20 };
+enum { N_RUNS = 11, ROWS = 64, WIDE = 512, V = 10000, D = 192, K = 8, MILLION = 1 << 20 };
 static const double RUN_SECONDS = 1.5e-3;
 
 struct bench {
