@@ -14,7 +14,8 @@ struct bench {
     double step_s[N_ROUNDS];
     double peak[N_ROUNDS]; /* GFLOP/s */
     double phase_s[PHASE_N][N_ROUNDS];
-    double flops[PHASE_N]; /* executed in a step; 0: not counted */
+    double flops[PHASE_N]; /* executed in a step; 0: not an affair of arithmetic */
+    double bytes[PHASE_N]; /* moved in a step, for those phases */
     double nominal;        /* of a step */
 };
 
@@ -35,7 +36,7 @@ static double median(const double *x)
 
 /* ---- what the work is ------------------------------------------------------------------------ */
 
-static void count_flops(struct bench *b, const struct trainer *t)
+static void count_work(struct bench *b, const struct trainer *t)
 {
     const struct dims *d = &t->dims;
     double D = d->D;
@@ -52,6 +53,14 @@ static void count_flops(struct bench *b, const struct trainer *t)
     b->flops[PHASE_GLU] = 2 * rows * (glu + down);
     b->flops[PHASE_CONV] = 2 * rows * (up + 2 * taps);
     b->flops[PHASE_WEIGHTS] = 2 * rows * (up + down + glu);
+    /* floats of 4 bytes: a weight is read and written quantised, and written packed once or twice
+     */
+    double packed = t->kern.unit == 1 ? 4 : 2 + 2;
+    b->bytes[PHASE_PACK] = (up + down + glu) * (4 + 4 + packed) + head * (4 + packed);
+    /* the gradient twice, weight and moments read and written */
+    b->bytes[PHASE_OPTIMISE] = (up + down + glu + taps + head) * (2 * 4 + 6 * 4);
+    /* final norm: two rows read, one written; embedding: one row added to another */
+    b->bytes[PHASE_REST] = rows * D * 6 * 4;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -140,6 +149,8 @@ static void print_json(const struct bench *b, const struct trainer *t)
         cli_json_real(&j, "ms", s * 1e3);
         if (b->flops[p] > 0)
             cli_json_real(&j, "gflops", b->flops[p] / s * 1e-9);
+        else
+            cli_json_real(&j, "gb_s", b->bytes[p] / s * 1e-9);
         cli_json_object_end(&j);
     }
     cli_json_object_end(&j);
@@ -158,8 +169,10 @@ static void print_table(const struct bench *b, const struct trainer *t)
         sum += s;
         printf("%-10s %10.2f %7.1f%%", phases_names[p], s * 1e3, 100 * s / step);
         if (b->flops[p] > 0)
-            printf(" %10.1f %7.1f%%", b->flops[p] / s * 1e-9, 100 * b->flops[p] / s * 1e-9 / peak);
-        putchar('\n');
+            printf(" %10.1f %7.1f%%\n", b->flops[p] / s * 1e-9,
+                   100 * b->flops[p] / s * 1e-9 / peak);
+        else
+            printf(" %10s %8s %6.1f GB/s\n", "", "", b->bytes[p] / s * 1e-9);
     }
     printf("%-10s %10.2f %7.1f%%\n", "all", sum * 1e3, 100 * sum / step);
     printf("step       %10.2f ms, %.0f tokens/s on %d threads (%s, %s)\n", step * 1e3,
@@ -176,7 +189,7 @@ int bench_run(struct trainer *t, struct err *e)
     double *flops = calloc((size_t)pool_threads(t->pool), sizeof *flops);
     if (!flops)
         return err_set(e, "out of memory");
-    count_flops(&b, t);
+    count_work(&b, t);
     int code = measure(&b, t, flops, e);
     free(flops);
     if (code || cli_caught())

@@ -1,8 +1,13 @@
 #include "train/loss.h"
 
+#include <string.h>
+
 #include "base/fmath.h"
 
-enum { EMBED_TILE = 96 }; /* vocabulary rows of one task of the embedding's gradient */
+enum {
+    EMBED_TILE = 96,   /* vocabulary rows of one task of the embedding's gradient */
+    FILTER_BLOCK = 512 /* cells of a row of powers that are left out together */
+};
 
 struct chunk {
     struct loss *loss;
@@ -37,6 +42,52 @@ static void finish_row(float *d_hidden, float factor, const float *embed, float 
         d_hidden[i] = factor * d_hidden[i] - scale * embed[i];
 }
 
+/* True if any power of the block's columns reaches its row's threshold. A cell's larger half, as an
+ * integer, orders positive bf16 numbers; a float orders itself the same way. */
+static bool block_counts(const uint32_t *powers, size_t cells, size_t first, size_t count,
+                         size_t rows, const float *threshold, bool halves)
+{
+    for (size_t r = 0; r < rows; r++) {
+        uint32_t least;
+        uint32_t largest = 0;
+        memcpy(&least, &threshold[r], sizeof least);
+        for (size_t i = first; i < first + count; i++) {
+            uint32_t cell = powers[r * cells + i];
+            uint32_t high = halves ? MAX(cell & 0xffff0000u, cell << 16) : cell;
+            largest = MAX(largest, high);
+        }
+        if (largest >= least)
+            return true;
+    }
+    return false;
+}
+
+/* d_hidden [rows][D] = powers E, without the blocks that the filter leaves out. */
+static void hidden_product(const struct loss *l, const uint32_t *powers, size_t rows,
+                           const float *sum, float *d_hidden)
+{
+    const struct net *n = l->net;
+    const struct kern *k = n->kern;
+    size_t D = (size_t)n->dims.D;
+    size_t cells = DIV_UP((size_t)n->dims.V, k->unit);
+    size_t block = l->filter > 0 ? FILTER_BLOCK : cells;
+    const uint32_t *embed = n->head.columns;
+    float threshold[NET_HEAD_TILE];
+    bool any = false;
+    for (size_t r = 0; r < rows; r++)
+        threshold[r] = l->filter * sum[r];
+    for (size_t i = 0; i < cells; i += block) {
+        size_t count = MIN(block, cells - i);
+        if (l->filter > 0 && !block_counts(powers, cells, i, count, rows, threshold, k->unit > 1))
+            continue;
+        k->product(rows, D, count, powers + i, cells, 1, (struct kern_b){embed + i * D, D},
+                   d_hidden, D, any);
+        any = true;
+    }
+    if (!any)
+        memset(d_hidden, 0, rows * D * sizeof *d_hidden);
+}
+
 /* A few rows: logits, their powers, loss, and the rows' own gradient. */
 static void rows_task(void *context, size_t task, size_t worker)
 {
@@ -56,10 +107,8 @@ static void rows_task(void *context, size_t task, size_t worker)
         at_target[r] = logits[r * V + h->targets[all.first + r]];
     struct operand_forms powers = operand_forms(&n->logits, k, &n->head_scratch, s, worker);
     k->softmax(logits, s.count, V, max, sum, powers.rows, powers.columns);
-    size_t cells = DIV_UP(V, k->unit);
     float *d_hidden = l->d_hidden + all.first * D;
-    k->product(s.count, D, cells, powers.rows, cells, 1, (struct kern_b){n->head.columns, D},
-               d_hidden, D, false);
+    hidden_product(l, powers.rows, s.count, sum, d_hidden);
     float *weighed = operand_floats(&l->weighed, &n->head_scratch, all, worker);
     for (size_t r = 0; r < s.count; r++) {
         size_t row = all.first + r;

@@ -17,8 +17,10 @@
 
 struct loss {
     struct net *net;
-    float *nll;             /* [rows] nats, of the last call */
-    float *d_hidden;        /* [rows][D] scale * d(sum of nll)/d hidden, of the last call */
+    float filter;    /* d_hidden leaves out blocks of the vocabulary whose softmax probabilities are
+                        all below it (Wijmans et al. 2024, "Cut Your Losses", section 4.3); 0: none */
+    float *nll;      /* [rows] nats, of the last call */
+    float *d_hidden; /* [rows][D] scale * d(sum of nll)/d hidden, of the last call */
     struct operand weighed; /* [rows][D] (scale / sum) hidden */
 };
 

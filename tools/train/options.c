@@ -55,6 +55,10 @@ static const struct cli_option table[] = {
      "batches whose gradients make one step (default 1, --large 2)", NULL},
     {"lr", 0, CLI_REAL, &given.lr, 1e-9, 10, "X",
      "highest learning rate, after the warm-up; decays to 1e-5", NULL},
+    {"head-filter", 0, CLI_REAL, &given.head_filter, 0, 0.1, "P",
+     "leave blocks of the vocabulary whose probabilities are all below P out of the head's input "
+     "gradient; 0 is exact (default 0)",
+     NULL},
     {"seed", 0, CLI_INT, &given.seed, 0, HUGE_COUNT, "N",
      "seed of the initial weights and the order of the data (default 42)", NULL},
     {.name = "Checkpoints", .type = CLI_HEADING},

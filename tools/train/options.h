@@ -22,8 +22,9 @@ struct options {
     long long steps; /* 0: by epochs */
     double hours;    /* 0: no clock */
     long long batch;
-    long long accum; /* 0: the preset's */
-    double lr;       /* 0: the preset's */
+    long long accum;    /* 0: the preset's */
+    double lr;          /* 0: the preset's */
+    double head_filter; /* 0: the exact gradient */
     long long seed;
     long long threads; /* 0: all processors */
     long long eval_every;

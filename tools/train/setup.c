@@ -135,6 +135,7 @@ static int allocate(struct trainer *t, struct err *e)
     if (arena_init(&t->arena, measure.used, e))
         return -1;
     lay_out(t, &t->arena);
+    t->grad.loss.filter = (float)t->options.head_filter;
     t->memory = measure.used;
     for (size_t r = 0; r < t->net.max_rows; r++)
         t->pos[r] = (uint32_t)(r % (size_t)t->dims.T);
