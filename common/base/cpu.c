@@ -200,23 +200,3 @@ uint64_t cpu_memory(void)
     walk_cgroup("memory", "memory.limit_in_bytes", visit_memory, &memory);
     return memory;
 }
-
-const char *cpu_name(char *buf, size_t size)
-{
-    snprintf(buf, size, "unknown");
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    if (!f)
-        return buf;
-    char line[512];
-    while (fgets(line, sizeof line, f)) {
-        char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon) {
-            colon += strspn(colon, ": \t");
-            colon[strcspn(colon, "\n")] = 0;
-            snprintf(buf, size, "%s", colon);
-            break;
-        }
-    }
-    fclose(f);
-    return buf;
-}

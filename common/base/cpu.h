@@ -33,7 +33,4 @@ uint64_t cpu_memory(void);
 /* Makes denormal floats zero, in and out, for the calling thread (MXCSR FTZ and DAZ). */
 void cpu_flush_denormals(void);
 
-/* Model name of the processor, or "unknown". */
-const char *cpu_name(char *buf, size_t size);
-
 #endif

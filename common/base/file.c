@@ -279,13 +279,6 @@ int file_out_write(struct file_out *o, const void *data, size_t n, struct err *e
     return 0;
 }
 
-int file_out_align(struct file_out *o, size_t to, struct err *e)
-{
-    static const unsigned char zeros[4096];
-    size_t rest = (size_t)(o->position & (to - 1));
-    return rest ? file_out_write(o, zeros, to - rest, e) : 0;
-}
-
 int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n, struct err *e)
 {
     if (out_flush(o, e) != 0) /* first: a full disk is the better reason to fail */

@@ -34,9 +34,6 @@ struct file_out {
 MUST_USE int file_out_open(struct file_out *o, const char *path, struct err *e);
 MUST_USE int file_out_write(struct file_out *o, const void *data, size_t n, struct err *e);
 
-/* Writes zero bytes until position is a multiple of `to`, a power of two of at most 4096. */
-MUST_USE int file_out_align(struct file_out *o, size_t to, struct err *e);
-
 /* Overwrites n bytes at an earlier position (a header whose sums are known last); not for streams.
  */
 MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n,

@@ -54,11 +54,10 @@ static int check_vocab(const struct vocab *v, const char *vocab_path, uint64_t e
                    vocab_path, path, found, expected);
 }
 
-static int open_blob(struct bolt *b, const char *path, const char *vocab_path, const struct kern *k,
-                     struct err *e)
+static int open_blob(struct bolt *b, const char *path, const char *vocab_path, struct err *e)
 {
     struct vocab v;
-    if (bolt_open(b, path, k, e))
+    if (bolt_open(b, path, e))
         return -1;
     if (!vocab_path)
         return 0;
@@ -145,7 +144,7 @@ int any_open(struct bolt *b, const char *path, const char *vocab_path, const str
         size_t size = map.size;
         file_unmap(&map);
         if (blob_probe(found))
-            rc = open_blob(b, found, vocab_path, k, e);
+            rc = open_blob(b, found, vocab_path, e);
         else if (safetensors_probe(found))
             rc = open_ckpt(b, found, vocab_path, k, e);
         else if (size == 0)

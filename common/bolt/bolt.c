@@ -36,9 +36,8 @@ static int bind_tensors(struct bolt *b, const char *path, struct err *e)
     return 0;
 }
 
-int bolt_open(struct bolt *b, const char *path, const struct kern *k, struct err *e)
+int bolt_open(struct bolt *b, const char *path, struct err *e)
 {
-    (void)k; /* weights are packed already */
     struct err fault;
     *b = (struct bolt){0};
     if (blob_open(&b->blob, path, e))

@@ -18,7 +18,9 @@ struct bolt {
     struct vocab owned_vocab; /* zeroed when opened from a blob */
 };
 
-MUST_USE int bolt_open(struct bolt *b, const char *path, const struct kern *k, struct err *e);
+/* Maps and checks the blob (blob_open); the model points into the map, but for an embedding that is
+ * not f32, which is expanded into memory. Errors: those of blob_open, and memory. */
+MUST_USE int bolt_open(struct bolt *b, const char *path, struct err *e);
 void bolt_close(struct bolt *b); /* safe on a zeroed struct */
 
 #endif

@@ -133,7 +133,6 @@ void cli_json_object_end(struct cli_json *j);
 void cli_json_array(struct cli_json *j, const char *key);
 void cli_json_array_end(struct cli_json *j);
 void cli_json_item_uint(struct cli_json *j, uint64_t value); /* in an array */
-void cli_json_item_text(struct cli_json *j, const char *value);
 
 /* Prints text from a model or a file to a terminal-safe stream: when `terminal`, control characters
  * but newline and tab are shown as U+FFFD. So is, always, what is not UTF-8. Whole UTF-8 characters

@@ -146,8 +146,3 @@ void cli_json_item_uint(struct cli_json *j, uint64_t value)
 {
     cli_json_uint(j, NULL, value);
 }
-
-void cli_json_item_text(struct cli_json *j, const char *value)
-{
-    cli_json_text(j, NULL, value);
-}

@@ -161,20 +161,6 @@ static int work_init(struct work *w, size_t n, struct err *e)
     return 0;
 }
 
-int tokenizer_pieces(const struct tokenizer *t, const char *pretoken, size_t n,
-                     struct vocab_bytes *out, size_t *n_out, struct err *e)
-{
-    struct work w;
-    if (work_init(&w, n, e))
-        return -1;
-    merge_all(&t->merges, &w, pretoken);
-    *n_out = 0;
-    for (uint32_t i = 0; i < w.n; i = w.next[i])
-        out[(*n_out)++] = t->merges.symbols[w.symbol[i]];
-    free(w.memory);
-    return 0;
-}
-
 static int reserve(struct token_buf *b, size_t more, struct err *e)
 {
     if (more <= b->capacity - b->n)

@@ -31,12 +31,6 @@ void tokenizer_cache_free(struct tokenizer_cache *c);
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache,
                               const char *text, size_t n, struct token_buf *out, struct err *e);
 
-/* Pieces of one pre-token as base symbols, before the vocabulary is asked: out[i] gets the bytes of
- * piece i (pointing into tables of t); *n_out, their number, is at most n. -1 only when out of
- * memory. */
-MUST_USE int tokenizer_pieces(const struct tokenizer *t, const char *pretoken, size_t n,
-                              struct vocab_bytes *out, size_t *n_out, struct err *e);
-
 /* Bytes of a token as text: PAD, BOS and EOS are empty, UNK is U+FFFD. id < n_tokens. */
 struct vocab_bytes tokenizer_decode(const struct tokenizer *t, uint16_t id);
 

@@ -13,7 +13,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     unsigned char *copy = malloc(n + 1);
     struct bolt b = {0};
-    struct kern k;
     struct err e;
 
     if (copy == NULL)
@@ -25,8 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         le_put64(copy + BLOB_AT_HEADER_CHECK, hash64(copy, BLOB_AT_HEADER_CHECK));
     }
     struct fuzz_file f = fuzz_open(copy, n);
-    kern_init(&k, CPU_C);
-    if (bolt_open(&b, f.path, &k, &e) == 0) {
+    if (bolt_open(&b, f.path, &e) == 0) {
         float *row = malloc((size_t)b.blob.dims.D * sizeof *row);
         if (row == NULL)
             abort();

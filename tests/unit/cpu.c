@@ -95,17 +95,6 @@ static void memory_is_sane(void **state)
     assert_true(cpu_memory() >= 1u << 20);
 }
 
-static void name_is_one_line(void **state)
-{
-    (void)state;
-    char buf[64];
-    assert_ptr_equal(cpu_name(buf, sizeof buf), buf);
-    assert_true(strlen(buf) > 0);
-    assert_null(strchr(buf, '\n'));
-    char tiny[4];
-    assert_true(strlen(cpu_name(tiny, sizeof tiny)) <= 3);
-}
-
 static void denormals_go(void **state)
 {
     (void)state;
@@ -130,7 +119,6 @@ int main(void)
         cmocka_unit_test(levels_agree_with_the_compiler),
         cmocka_unit_test(processors_are_those_we_may_use),
         cmocka_unit_test(memory_is_sane),
-        cmocka_unit_test(name_is_one_line),
         cmocka_unit_test(denormals_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

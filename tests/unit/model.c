@@ -150,7 +150,7 @@ static void test_bolt(void **state)
     model_to_params(&m, expected);
     for (int embed = 0; embed < 3; embed++) {
         write_blob(path, &m, (enum blob_embed)embed);
-        assert_int_equal(bolt_open(&b, path, &kern, &e), 0);
+        assert_int_equal(bolt_open(&b, path, &e), 0);
         assert_int_equal(b.model.dims.dilation[0], 2);
         model_to_params(&b.model, got);
         size_t n = TOYVOCAB_SIZE * 10;

@@ -121,10 +121,10 @@ static void facts_of_vocab(const struct vocab *v)
 
 /* ---- one function a kind ---- */
 
-static int info_blob(const char *path, const struct kern *k, struct err *e)
+static int info_blob(const char *path, struct err *e)
 {
     struct bolt b;
-    if (bolt_open(&b, path, k, e))
+    if (bolt_open(&b, path, e))
         return -1;
     begin(path, "model blob", b.blob.map.size);
     fact_count("version", BLOB_VERSION);
@@ -259,7 +259,7 @@ static int info_file(const char *path, const struct kern *k, struct err *e)
     if (is_sqlite)
         return info_vocab(path, n_bytes, e);
     if (blob_probe(path))
-        return info_blob(path, k, e);
+        return info_blob(path, e);
     if (shard_probe(path))
         return info_shard(path, e);
     if (safetensors_probe(path))
