@@ -31,7 +31,8 @@ closes() {
 @test "run: counts what passed and what was skipped" {
     program one 'echo 1..3; echo "ok 1 - a"; echo "ok 2 - b"; echo "not ok 3 # SKIP c"'
     program two 'echo 1..1; echo "ok 1 - a"'
-    closes "3 passed, 0 failed, 1 skipped" 0 unit
+    closes "3 passed, 0 failed" 0 unit
+    [ "${lines[-2]}" = "1 skipped" ] || flunk "the skipped test is not counted"
 }
 
 @test "run: a failed test is counted, and its output shown" {
@@ -76,7 +77,8 @@ closes() {
     printf '#!/bin/sh\nexit 0\n' > scripts/check-good
     printf '#!/bin/sh\nexit 1\n' > scripts/check-bad
     chmod +x scripts/check-*
-    closes "13 passed, 4 failed, 1 skipped" 1 cli kern parity rules
+    closes "13 passed, 4 failed" 1 cli kern parity rules
+    contains "$output" "1 skipped"
 }
 
 @test "run: golden files of GOLDEN_DIR are added, but not twice" {
