@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "corpus/corpus.h"
+#include "support/scratch.h"
 
-static char folder[] = "/tmp/corpus-test-XXXXXX";
-static char path[64];
+static char path[256];
 
 struct got { /* all stories, each followed by a zero byte */
     char text[1 << 18];
@@ -40,35 +39,19 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
 
 static int make_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder))
+    if (scratch_setup(state))
         return -1;
-    snprintf(path, sizeof path, "%s/in", folder);
+    snprintf(path, sizeof path, "%s", scratch_path("in"));
     return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
-}
-
-static void write_file(const void *data, size_t n)
-{
-    unlink(path); /* some file systems flush a file that is cut and written again */
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
 }
 
 static size_t read_file(char *data, size_t most)
 {
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    size_t n = fread(data, 1, most, f);
-    fclose(f);
+    size_t n;
+    unsigned char *all = scratch_read(path, &n);
+    assert_true(n <= most);
+    memcpy(data, all, n);
+    free(all);
     return n;
 }
 
@@ -86,7 +69,7 @@ static int read_stories(const struct corpus_options *o)
 static void expect_with(const struct corpus_options *o, const void *data, size_t n,
                         const char *stories, size_t n_stories_bytes)
 {
-    write_file(data, n);
+    scratch_write(path, data, n);
     if (read_stories(o))
         fail_msg("%s", err.text);
     assert_int_equal(got.n, n_stories_bytes);
@@ -100,7 +83,7 @@ static void expect_with(const struct corpus_options *o, const void *data, size_t
 static void refuse_with(const struct corpus_options *o, const void *data, size_t n,
                         const char *message)
 {
-    write_file(data, n);
+    scratch_write(path, data, n);
     assert_int_equal(read_stories(o), -1);
     if (strncmp(err.text, path, strlen(path)) != 0 || !strstr(err.text, message))
         fail_msg("\"%s\" does not name %s or \"%s\"", err.text, path, message);
@@ -190,8 +173,8 @@ static void test_not_text(void **state)
     REFUSE("", "is empty");
     REFUSE("PK\0\1garbage", "neither text nor an archive");
     struct err e;
-    assert_int_equal(corpus_read(folder, &(struct corpus_options){0}, on_story, NULL, &got, &e),
-                     -1);
+    assert_int_equal(
+        corpus_read(scratch_dir(), &(struct corpus_options){0}, on_story, NULL, &got, &e), -1);
     assert_non_null(strstr(e.text, "is a directory"));
     assert_int_equal(
         corpus_read("/nonexistent", &(struct corpus_options){0}, on_story, NULL, &got, &e), -1);
@@ -202,10 +185,10 @@ static void test_caller_stops(void **state)
 {
     (void)state;
     got.stop_at = 2;
-    write_file("a<|endoftext|>b<|endoftext|>c", 29);
+    scratch_write(path, "a<|endoftext|>b<|endoftext|>c", 29);
     assert_int_equal(read_stories(&(struct corpus_options){0}), -1);
     assert_string_equal(err.text, "stopped");
-    write_file("[{\"story\":\"a\"},{\"story\":\"b\"}]", 29);
+    scratch_write(path, "[{\"story\":\"a\"},{\"story\":\"b\"}]", 29);
     assert_int_equal(read_stories(&(struct corpus_options){0}), -1);
     assert_string_equal(err.text, "stopped");
     got.stop_at = 0;
@@ -337,7 +320,7 @@ static void test_cut_anywhere(void **state)
             pack(p, filters[i], &member, 1);
             size_t n = read_file(packed, sizeof packed);
             for (size_t cut = 1; cut < n; cut++) {
-                write_file(packed, cut);
+                scratch_write(path, packed, cut);
                 int code = read_stories(&(struct corpus_options){0});
                 /* too little to be known as packed, or only the packing's own end missing */
                 if (code == 0 && cut >= 16 && cut + 32 < n)
@@ -365,7 +348,7 @@ static void test_flipped_bytes(void **state)
             memcpy(good, got.text, n_good);
             for (size_t at = 0; at < n; at++) {
                 packed[at] ^= (char)(1 << (at % 8));
-                write_file(packed, n);
+                scratch_write(path, packed, n);
                 /* either way: no crash, no hang */
                 if (read_stories(&(struct corpus_options){0}))
                     assert_int_equal(strncmp(err.text, path, strlen(path)), 0);
@@ -390,10 +373,10 @@ static void test_gzip_members(void **state)
     size_t n = read_file(packed, sizeof packed), n_first = n;
     pack(RAW, ARCHIVE_FILTER_GZIP, &second, 1);
     n += read_file(packed + n, sizeof packed - n);
-    write_file(packed, n);
+    scratch_write(path, packed, n);
     expect_two();
     memset(packed + n, 0, 1000);
-    write_file(packed, n + 1000);
+    scratch_write(path, packed, n + 1000);
     expect_two();
     refuse_with(&(struct corpus_options){0}, packed, n - 1, "truncated gzip data");
     refuse_with(&(struct corpus_options){0}, packed, n_first + 2, "something else follows it");
@@ -425,7 +408,7 @@ static void test_block_borders(void **state)
             for (int i = 0; i < STORIES; i++)
                 n += (size_t)sprintf(content + n, "%s", stories[form]);
             n += (size_t)sprintf(content + n, "%s", ends[form]);
-            write_file(content, n);
+            scratch_write(path, content, n);
             got.n = got.n_stories = 0;
             assert_int_equal(
                 corpus_read(path, &(struct corpus_options){0}, on_story, NULL, &got, &err), 0);
@@ -452,5 +435,5 @@ int main(void)
         cmocka_unit_test(test_gzip_members),
         cmocka_unit_test(test_block_borders),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_teardown);
 }

@@ -10,36 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/le.h"
 #include "format/shard.h"
+#include "support/scratch.h"
 
 enum { VOCAB_SIZE = 300, N_FILE = 256, HEADER = 128, STORIES_AT = 192 };
 
-static char folder[] = "/tmp/shard-test-XXXXXX";
-static char path[64];
+static char path[256];
 static unsigned char
     good[N_FILE + 1]; /* the bytes of a shard of three stories; one byte to spare */
-
-static void write_file(const unsigned char *data, size_t n)
-{
-    unlink(path); /* some file systems flush a file that is cut and written again */
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
-
-static size_t read_file(unsigned char *data, size_t most)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    size_t n = fread(data, 1, most, f);
-    fclose(f);
-    return n;
-}
 
 /* The example of SHARD.md: three stories, the second without tokens. */
 static void write_example(uint64_t *fingerprint)
@@ -56,19 +37,21 @@ static void write_example(uint64_t *fingerprint)
 
 static int make_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder))
+    size_t n;
+    if (scratch_setup(state))
         return -1;
-    snprintf(path, sizeof path, "%s/a.shard", folder);
+    snprintf(path, sizeof path, "%s", scratch_path("a.shard"));
     write_example(NULL);
-    return read_file(good, sizeof good) == 224 ? 0 : -1;
+    unsigned char *data = scratch_read(path, &n);
+    memcpy(good, data, MIN(n, sizeof good));
+    free(data);
+    return n == 224 ? 0 : -1;
 }
 
 static int remove_folder(void **state)
 {
-    (void)state;
-    unlink(path);
-    return rmdir(folder); /* fails if a temporary was left behind */
+    bool tidy = scratch_count() == 1; /* no temporary was left behind */
+    return scratch_teardown(state) || !tidy ? -1 : 0;
 }
 
 static void put_right(unsigned char *data, size_t n)
@@ -81,7 +64,7 @@ static void expect_refused(const unsigned char *data, size_t n, const char *mess
 {
     struct shard s;
     struct err e = {""};
-    write_file(data, n);
+    scratch_write(path, data, n);
     assert_int_equal(shard_open(&s, path, &e), -1);
     assert_int_equal(strncmp(e.text, path, strlen(path)), 0);
     if (!strstr(e.text, message))
@@ -278,7 +261,7 @@ static void test_any_header_byte(void **state)
             memcpy(data, good, sizeof data);
             data[at] ^= (unsigned char)(1u << bit);
             le_put64(data + 120, hash64(data, 120));
-            write_file(data, sizeof data);
+            scratch_write(path, data, sizeof data);
             if (shard_open(&s, path, &e))
                 n_refused++;
             else
@@ -295,10 +278,10 @@ static void test_missing_and_probe(void **state)
     struct err e;
     assert_int_equal(shard_open(&s, "/nonexistent", &e), -1);
     assert_non_null(strstr(e.text, "/nonexistent"));
-    assert_int_equal(shard_open(&s, folder, &e), -1);
+    assert_int_equal(shard_open(&s, scratch_dir(), &e), -1);
     assert_false(shard_probe("/nonexistent"));
-    assert_false(shard_probe(folder));
-    write_file((const unsigned char *)"BOLT", 4);
+    assert_false(shard_probe(scratch_dir()));
+    scratch_write(path, "BOLT", 4);
     assert_false(shard_probe(path));
 }
 
