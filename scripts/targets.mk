@@ -111,6 +111,7 @@ format: ## let clang-format write all C files
 	@scripts/deps lint
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
+PREFIX ?= /usr/local
 BINDIR := $(DESTDIR)$(PREFIX)/bin
 MANDIR := $(DESTDIR)$(PREFIX)/share/man/man1
 install: all ## install programs and man pages (PREFIX=/usr/local DESTDIR=)

@@ -181,6 +181,13 @@ faked() {
     [ -z "$(find root -type f)" ]
 }
 
+@test "make install: below /usr/local unless told otherwise" {
+    run env -u PREFIX make -s -C "$ROOT" install OUT="$BUILD" DESTDIR="$PWD/root"
+    [ "$status" -eq 0 ] || flunk "install failed"
+    [ -x root/usr/local/bin/bolt-prep ]
+    [ -f root/usr/local/share/man/man1/bolt-prep.1 ]
+}
+
 @test "make help: every target has its line" {
     run make -s -C "$ROOT" help
     for t in all deps data train export sample eval demo test bench asan tsan fuzz lint format install \
