@@ -67,26 +67,43 @@ static size_t wrap(FILE *out, const char *text, size_t at, size_t indent)
     return at;
 }
 
-/* "(1 to 1024)", "(one of none, nfc, nfkc)": what may be given. */
+/* "1 to 1024", "one of none, nfc, nfkc": what may be given; nothing when the text has said it. */
 static void describe_values(char *buf, size_t size, const struct cli_option *o)
 {
     char range[96];
+    bool said = true;
     *buf = '\0';
-    if ((o->type == CLI_INT || o->type == CLI_REAL) && *cli_range_text(range, o))
-        snprintf(buf, size, " (%s)", range);
+    if (o->type == CLI_INT || o->type == CLI_REAL)
+        snprintf(buf, size, "%s", cli_range_text(range, o));
     if (o->type != CLI_CHOICE)
         return;
-    size_t n = (size_t)snprintf(buf, size, " (one of");
-    for (size_t i = 0; o->choices[i] && n < size; i++)
+    size_t n = (size_t)snprintf(buf, size, "one of");
+    for (size_t i = 0; o->choices[i] && n < size; i++) {
         n += (size_t)snprintf(buf + n, size - n, "%s %s", i ? "," : "", o->choices[i]);
-    if (n < size)
-        snprintf(buf + n, size - n, ")");
+        said = said && o->help && strstr(o->help, o->choices[i]);
+    }
+    if (said)
+        *buf = '\0';
+}
+
+/* The text of an option and its values, which join a bracket at the end: "(default 5; 1 to 9)". */
+static void print_text(FILE *out, const struct cli_option *o)
+{
+    char values[256];
+    char text[1024];
+    const char *help = o->help ? o->help : "";
+    size_t n = strlen(help);
+    bool bracket = n > 0 && help[n - 1] == ')';
+    describe_values(values, sizeof values, o);
+    if (*values)
+        snprintf(text, sizeof text, "%.*s%s%s)", (int)(n - bracket), help, bracket ? "; " : " (",
+                 values);
+    wrap(out, *values ? text : help, HELP_COLUMN, HELP_COLUMN);
 }
 
 static void print_option(FILE *out, const struct cli_option *o)
 {
     char left[128];
-    char values[256];
     const char *value = o->value ? o->value : "VALUE";
     int n = o->letter ? snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name)
                       : snprintf(left, sizeof left, "      --%s", o->name);
@@ -100,9 +117,7 @@ static void print_option(FILE *out, const struct cli_option *o)
         at = 0;
     }
     fprintf(out, "%*s", (int)(HELP_COLUMN - at), "");
-    describe_values(values, sizeof values, o);
-    at = wrap(out, o->help ? o->help : "", HELP_COLUMN, HELP_COLUMN);
-    wrap(out, values, at, HELP_COLUMN);
+    print_text(out, o);
     putc('\n', out);
 }
 

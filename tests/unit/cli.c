@@ -43,6 +43,8 @@ static const struct cli_option options[] = {
     {"prompt", 'p', CLI_LIST, &list, .value = "TEXT", .help = "may be repeated"},
     {"a-name-of-great-length", 0, CLI_CHOICE, &choice, .value = "FORM", .help = "a choice",
      .choices = choices},
+    {"unicode", 0, CLI_CHOICE, &choice, .value = "FORM", .help = "none, nfc or nfkc (default nfc)",
+     .choices = choices},
 };
 
 static const struct cli_tool toy = {
@@ -266,13 +268,14 @@ static void help_is_readable(void **state)
         "\nInput and output:\n  -f, --flag                a flag\n",
         "\n  -n, --whole N             a whole number with a description that is too long",
         "\n                            ",
-        "(default 5) (-3 to 1000)\n",
+        "(default 5; -3 to 1000)\n",
         "\n      --seed N              any number (at least 0)\n",
         "\n      --real F              a real number (1e-06 to 2.5)\n",
         "\n  -t, --text FILE           first line\n                            second line\n",
         "\n  -r, --resume [PATH]       value optional\n",
         "\n      --a-name-of-great-length FORM\n                            a choice (one of",
         "(one of none, nfc, nfkc)\n",
+        "\n      --unicode FORM        none, nfc or nfkc (default nfc)\n",
         "\n  -h, --help ",
         "\n  -V, --version ",
         "\n  -q, --quiet ",

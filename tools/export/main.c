@@ -23,9 +23,9 @@ static long long threads;
 static const struct cli_option options[] = {
     {"output", 'o', CLI_TEXT, &output, 0, 0, "FILE", "write this file", NULL},
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
-     "vocabulary database the checkpoint was trained with;\nneeded for the format bolt", NULL},
+     "vocabulary database the checkpoint was trained with; needed for the format bolt", NULL},
     {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "a self-contained file for sample and eval, or dequantised\n"
+     "a self-contained file for sample and eval, or dequantised "
      "weights for other programs (default bolt)",
      format_names},
     {"embed", 0, CLI_CHOICE, &embed, 0, 0, "TYPE",

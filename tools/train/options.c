@@ -96,7 +96,8 @@ static const struct cli_option table[] = {
     {"cpu", 0, CLI_TEXT, &given.cpu, 0, 0, "LEVEL",
      "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
     {"precision", 0, CLI_CHOICE, &given.precision, 0, 0, NULL,
-     "numbers that products multiply; sums and weights are f32 always (default auto: bf16 where "
+     "numbers that products multiply, f32 or bf16; sums and weights are f32 always (default auto: "
+     "bf16 where "
      "the processor has it, and on resume as before)",
      precisions},
 };
