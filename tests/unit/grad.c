@@ -201,6 +201,40 @@ static void test_accumulation(void **state)
     close_fixture(&f);
 }
 
+/* The head's input gradient with a filter: the same bits where nothing is below it; else another,
+ * but within 1 % of the largest it can be. */
+static void test_head_filter(void **state)
+{
+    (void)state;
+    struct fixture f = {.dims = small_dims()};
+    f.dims.V = 3000;
+    open_fixture(&f, cpu_best(), 2, 100);
+    size_t n = f.rows * (size_t)f.dims.D;
+    size_t n_likely = 300 * (size_t)f.dims.D;
+    size_t n_embed = 3000 * (size_t)f.dims.D;
+    float *exact = malloc(n * sizeof *exact);
+    float largest = 0;
+    for (size_t i = 0; i < n_likely; i++)
+        f.params[i] *= 60; /* some tokens, all in the first block, have nearly all probability */
+    for (size_t i = 0; i < n_embed; i++)
+        largest = fmaxf(largest, fabsf(f.params[i]));
+    net_load(&f.net, f.pool, f.params, false);
+    grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+    memcpy(exact, f.grad.loss.d_hidden, n * sizeof *exact);
+
+    f.grad.loss.filter = 1e-30f;
+    grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+    assert_memory_equal(f.grad.loss.d_hidden, exact, n * sizeof *exact);
+
+    f.grad.loss.filter = 1e-3f;
+    grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+    assert_memory_not_equal(f.grad.loss.d_hidden, exact, n * sizeof *exact);
+    for (size_t i = 0; i < n; i++)
+        assert_true(fabsf(f.grad.loss.d_hidden[i] - exact[i]) <= 0.01f * largest / (float)f.rows);
+    free(exact);
+    close_fixture(&f);
+}
+
 static void test_overfits_one_batch(void **state)
 {
     (void)state;
@@ -256,8 +290,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finite_differences), cmocka_unit_test(test_threads_do_not_matter),
-        cmocka_unit_test(test_accumulation),       cmocka_unit_test(test_overfits_one_batch),
-        cmocka_unit_test(test_adamw_by_hand),
+        cmocka_unit_test(test_accumulation),       cmocka_unit_test(test_head_filter),
+        cmocka_unit_test(test_overfits_one_batch), cmocka_unit_test(test_adamw_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
