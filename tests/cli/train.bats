@@ -267,7 +267,10 @@ last_checkpoint() {
     tiny_succeeds --save-dir run --resume
     contains "$stderr" "the hours of the budget are over"
     before=$(meta "$(last_checkpoint run)" step)
-    tiny_succeeds -q --save-dir run --resume --hours 0.0007
+    [ "${stderr#*--init-from}" = "$stderr" ]
+    tiny_succeeds --save-dir run --resume --hours 0.0007
+    contains "$stderr" "its learning rate stays at 1e-05"
+    contains "$stderr" "--init-from"
     [ "$(meta "$(last_checkpoint run)" step)" -gt "$before" ]
 }
 

@@ -34,7 +34,8 @@ static const struct cli_tool tool = {
     .name = "eval",
     .synopsis = "[options] MODEL FILE...",
     .summary = "Measures how well a model predicts text: loss, perplexity, bits per character.",
-    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train.\n"
+    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train or\n"
+              "the folder of its checkpoints.\n"
               "FILE is text in any form that prep reads, - for standard input, or a shard.\n\n"
               "  eval model.bolt valid.txt.gz\n"
               "  eval --vocab data/vocab.db checkpoints/best.safetensors data/valid.shard\n",

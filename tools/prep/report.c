@@ -53,9 +53,9 @@ void report_table(const struct prep *p)
     if (p->o->n_valid)
         cli_say("  %-22s %16s %16s\n", "also in training", "",
                 cli_count_text(buf, p->intake.n_overlap));
-    cli_say("%s: vocabulary of %" PRIu32 " tokens (%s), %s distinct words\n", p->o->output,
-            p->vocab.n_tokens, vocab_kind_names[p->vocab.kind],
-            cli_count_text(buf, p->intake.words.n));
+    cli_say("%s: vocabulary of %s tokens (%s), ", p->o->output,
+            cli_count_text(buf, p->vocab.n_tokens), vocab_kind_names[p->vocab.kind]);
+    cli_say("%s distinct words\n", cli_count_text(buf, p->intake.words.n));
     cli_say("%.1f MB/s read, ", ratio((double)p->intake.raw_bytes / 1e6, p->intake.seconds));
     cli_say("%s in all ", cli_duration_text(buf, p->seconds));
     cli_say("(reading %s, ", cli_duration_text(buf, p->intake.seconds));

@@ -52,7 +52,8 @@ static const struct cli_tool tool = {
     .name = "sample",
     .synopsis = "[options] MODEL",
     .summary = "Tells stories with a model, token by token.",
-    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train.\n"
+    .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train or\n"
+              "the folder of its checkpoints.\n"
               "Several stories are set apart by a line <|endoftext|>, as in a corpus.\n\n"
               "  sample model.bolt -p 'Once upon a time'\n"
               "  sample model.bolt --count 3 -n 500 -t 0.7\n"

@@ -227,8 +227,18 @@ static void say_end(const struct loop *l)
     cli_say("last checkpoint: %s\n", l->saved ? l->saved : t->resumed_from);
 }
 
+/* A larger budget does not bring the learning rate back, a surprise to who doubles the hours. */
+static void say_decayed(const struct trainer *t)
+{
+    if (t->resumed_from && t->state.progress >= 1 && !finished(t))
+        cli_say("the run had come to its end: its learning rate stays at %g; to train on at a "
+                "higher one, start a new run with --init-from\n",
+                t->state.min_lr);
+}
+
 int loop_run(struct trainer *t, struct err *e)
 {
+    say_decayed(t);
     double now = cli_seconds();
     struct loop l = {.t = t, .saved_at = now, .started = now - t->state.elapsed};
     cli_progress_start(&l.progress, "train");

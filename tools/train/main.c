@@ -8,9 +8,10 @@ static void introduce(const struct trainer *t)
 {
     const struct dims *d = &t->dims;
     const struct ckpt_state *s = &t->state;
-    char params[32], tokens[32], steps[32], memory[32], hours[32];
-    cli_say("model: %s parameters, width %d, %d blocks, hidden %d, %d taps, vocabulary %d\n",
-            cli_count_text(params, dims_n_params(d)), d->D, d->L, d->H, d->K, d->V);
+    char params[32], vocab[32], tokens[32], steps[32], memory[32], hours[32];
+    cli_say("model: %s parameters, width %d, %d blocks, hidden %d, %d taps, vocabulary %s\n",
+            cli_count_text(params, dims_n_params(d)), d->D, d->L, d->H, d->K,
+            cli_count_text(vocab, (uint64_t)d->V));
     cli_say("data: %s training tokens, %d tokens a sequence, %llu sequences a step\n",
             cli_count_text(tokens, t->train.n_tokens), d->T,
             (unsigned long long)(s->batch * s->accum));
