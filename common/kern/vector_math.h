@@ -3,11 +3,11 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* fmath_expf in vectors, but with fused multiply-adds; inputs from -87 down give 0. */
-INLINE vec v_exp(vec x)
+/* fmath_expf in vectors, with fused multiply-adds, for x <= 88; from -88 down the result is below
+ * the smallest normal number, which is 0 where denormals are flushed. */
+INLINE vec v_exp_below(vec x)
 {
-    vec low = v_set(-87.0f);
-    vec t = v_min(v_set(88.5f), v_max(low, x)); /* in this order NaN stays NaN */
+    vec t = v_max(v_set(-88.0f), x); /* in this order NaN stays NaN */
     vec n = v_round(v_mul(t, v_set(1.44269504f)));
     vec r = v_fma(n, v_set(-0.693359375f), t);
     r = v_fma(n, v_set(2.12194440e-4f), r);
@@ -17,14 +17,15 @@ INLINE vec v_exp(vec x)
     p = v_fma(p, r, v_set(4.1665795894e-2f));
     p = v_fma(p, r, v_set(1.6666665459e-1f));
     p = v_fma(p, r, v_set(5.0000001201e-1f));
-    p = v_add(v_fma(p, v_mul(r, r), r), v_set(1.0f));
-    return v_zero_below(x, low, v_scale(p, n));
+    p = v_fma(p, r, v_set(1.0f));
+    p = v_fma(p, r, v_set(1.0f));
+    return v_scale(p, n);
 }
 
 INLINE vec v_sigmoid(vec x)
 {
-    vec one = v_set(1.0f);
-    return v_reciprocal(v_add(one, v_exp(v_sub(v_set(0.0f), x))));
+    vec minus = v_min(v_set(88.0f), v_sub(v_set(0.0f), x));
+    return v_reciprocal(v_add(v_set(1.0f), v_exp_below(minus)));
 }
 
 INLINE float maximum(const float *x, size_t n)

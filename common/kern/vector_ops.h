@@ -189,7 +189,7 @@ static float op_logsumexp(const float *x, size_t n)
     vec sum = v_set(0.0f);
     size_t i = 0;
     for (; i + WIDTH <= n; i += WIDTH)
-        sum = v_add(sum, v_exp(v_sub(v_load(x + i), mv)));
+        sum = v_add(sum, v_exp_below(v_sub(v_load(x + i), mv)));
     float s = v_sum(sum);
     for (; i < n; i++)
         s += fmath_expf(x[i] - max);
@@ -207,7 +207,7 @@ static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, 
         vec total = v_set(0.0f);
         size_t i = 0;
         for (; i + WIDTH <= n; i += WIDTH) {
-            vec p = v_exp(v_sub(v_load(x + i), mv));
+            vec p = v_exp_below(v_sub(v_load(x + i), mv));
             v_store(x + i, p);
             total = v_add(total, p);
         }

@@ -40,6 +40,9 @@ INLINE void tile_of(const size_t rows, size_t depth, const uint32_t *a, size_t a
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < TILE_VECS; j++)
             sum[i][j] = add ? v_load(c + i * c_stride + j * WIDTH) : v_set(0.0f);
+    for (size_t i = 0; i < rows; i++) /* the next tile's C, which is read and written once */
+        for (size_t j = 0; j < TILE_VECS; j++)
+            __builtin_prefetch(c + (rows + i) * c_stride + j * WIDTH, 1);
     for (size_t p = 0; p < depth; p++, a += a_col, b += b_stride) {
         cells row[TILE_VECS];
         for (size_t j = 0; j < TILE_VECS; j++)
@@ -94,37 +97,80 @@ static void edge_tile(size_t rows, size_t cols, size_t depth, const uint32_t *a,
         memcpy(c + i * c_stride, wide + i * PANEL, cols * sizeof *c);
 }
 
+/* A transposed operand has the rows of a tile side by side and its p far apart. A block of it is
+ * copied into tiles of [depth][TILE_ROWS], so that each of its cache lines is fetched once and used
+ * whole. */
+#define BLOCK_TILES ((size_t)16)
+
+static void gather_tiles(const uint32_t *a, size_t a_row, size_t a_col, size_t rows, size_t depth,
+                         uint32_t *tiles)
+{
+    for (size_t p = 0; p < depth; p++, a += a_col) {
+        for (size_t i = 0; i < rows;
+             i += WIDTH) /* far apart: the processor does not foresee them */
+            __builtin_prefetch(a + 8 * a_col + i * a_row);
+        for (size_t i = 0; i < rows; i += TILE_ROWS) {
+            uint32_t *out = tiles + i * depth + p * TILE_ROWS;
+            size_t n = MIN(rows - i, (size_t)TILE_ROWS);
+            if (a_row == 1 && n == TILE_ROWS)
+                memcpy(out, a + i, TILE_ROWS * sizeof *out);
+            else
+                for (size_t j = 0; j < n; j++)
+                    out[j] = a[(i + j) * a_row];
+        }
+    }
+}
+
+/* C (+)= A B over `depth` rows of B, all columns. */
+INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth, const uint32_t *a,
+                          size_t a_row, size_t a_col, size_t a_tile, struct kern_b b, float *c,
+                          size_t c_stride, bool add)
+{
+    const uint32_t *b_cells = b.cells;
+    uint32_t edge[DEPTH * PANEL];
+    for (size_t j0 = 0; j0 < n; j0 += PANEL) {
+        size_t cols = MIN(n - j0, PANEL);
+        size_t stride = b.stride ? b.stride : PANEL;
+        const uint32_t *panel =
+            b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * PANEL;
+        if (b.stride && cols < PANEL) { /* never read past the end of a row */
+            for (size_t p = 0; p < depth; p++) {
+                memcpy(edge + p * PANEL, panel + p * stride, cols * sizeof *edge);
+                memset(edge + p * PANEL + cols, 0, (PANEL - cols) * sizeof *edge);
+            }
+            panel = edge;
+            stride = PANEL;
+        }
+        for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
+            size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
+            const uint32_t *at = a + i0 / TILE_ROWS * a_tile;
+            float *ct = c + i0 * c_stride + j0;
+            if (cols == PANEL)
+                tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
+            else
+                edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
+        }
+    }
+}
+
 static void op_product(size_t m, size_t n, size_t k, const void *a_cells, size_t a_row,
                        size_t a_col, struct kern_b b, float *c, size_t c_stride, bool add)
 {
     const uint32_t *a = a_cells;
-    const uint32_t *b_cells = b.cells;
-    uint32_t edge[DEPTH * PANEL];
+    const size_t block = BLOCK_TILES * TILE_ROWS;
+    uint32_t tiles[BLOCK_TILES * TILE_ROWS * DEPTH];
     for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
         size_t depth = MIN(k - p0, DEPTH);
-        for (size_t j0 = 0; j0 < n; j0 += PANEL) {
-            size_t cols = MIN(n - j0, PANEL);
-            size_t stride = b.stride ? b.stride : PANEL;
-            const uint32_t *panel =
-                b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * PANEL;
-            if (b.stride && cols < PANEL) { /* never read past the end of a row */
-                for (size_t p = 0; p < depth; p++) {
-                    memcpy(edge + p * PANEL, panel + p * stride, cols * sizeof *edge);
-                    memset(edge + p * PANEL + cols, 0, (PANEL - cols) * sizeof *edge);
-                }
-                panel = edge;
-                stride = PANEL;
-            }
-            for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
-                size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
-                const uint32_t *at = a + i0 * a_row + p0 * a_col;
-                float *ct = c + i0 * c_stride + j0;
-                if (cols == PANEL)
-                    tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add || p0);
-                else
-                    edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride,
-                              add || p0);
-            }
+        if (a_col == 1) {
+            product_block(m, n, k, p0, depth, a + p0, a_row, 1, TILE_ROWS * a_row, b, c, c_stride,
+                          add || p0);
+            continue;
+        }
+        for (size_t i0 = 0; i0 < m; i0 += block) {
+            size_t rows = MIN(m - i0, block);
+            gather_tiles(a + i0 * a_row + p0 * a_col, a_row, a_col, rows, depth, tiles);
+            product_block(rows, n, k, p0, depth, tiles, 1, TILE_ROWS, depth * TILE_ROWS, b,
+                          c + i0 * c_stride, c_stride, add || p0);
         }
     }
 }

@@ -87,11 +87,6 @@ static inline vec v_scale(vec p, vec n)
     __m256i two = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
     return v_mul(v_mul(p, _mm256_castsi256_ps(one)), _mm256_castsi256_ps(two));
 }
-/* 0 where x < low, else v */
-static inline vec v_zero_below(vec x, vec low, vec v)
-{
-    return _mm256_and_ps(_mm256_cmp_ps(x, low, _CMP_NLT_UQ), v);
-}
 /* a < b ? yes : no */
 static inline vec v_select_less(vec a, vec b, vec yes, vec no)
 {

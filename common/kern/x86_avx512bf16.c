@@ -74,27 +74,36 @@ static void op_operand(const float *x, size_t rows, size_t cols, void *by_rows, 
     }
 }
 
-/* Two rows' powers, 32 columns at a time, which is a whole vector of cells by rows. */
-INLINE void softmax_pair(const float *x, size_t n, vec max[2], vec sum[2], uint32_t *rows[2],
+/* e^(x - max) of 32 columns of two rows, as cells by rows and by columns. The masks are constants
+ * but for the last columns. */
+INLINE void softmax_step(const float *x[2], size_t i, const vec max[2], vec sum[2],
+                         uint32_t *rows[2], uint32_t *columns, __mmask16 low, __mmask16 high,
+                         __mmask16 half)
+{
+    vec p[2][2];
+    for (size_t r = 0; r < 2; r++) {
+        vec first = v_exp_below(v_sub(v_load_mask(x[r] + i, low), max[r]));
+        vec second = v_exp_below(v_sub(v_load_mask(x[r] + i + WIDTH, high), max[r]));
+        p[r][0] = _mm512_maskz_mov_ps(low, first);
+        p[r][1] = _mm512_maskz_mov_ps(high, second);
+        sum[r] = v_add(sum[r], v_add(p[r][0], p[r][1]));
+        _mm512_mask_storeu_epi32(rows[r] + i / 2, half,
+                                 (__m512i)_mm512_cvtne2ps_pbh(p[r][1], p[r][0]));
+    }
+    _mm512_mask_storeu_epi32(columns + i, low, interleave(p[0][0], p[1][0]));
+    _mm512_mask_storeu_epi32(columns + i + WIDTH, high, interleave(p[0][1], p[1][1]));
+}
+
+static void softmax_pair(const float *x, size_t n, const vec max[2], vec sum[2], uint32_t *rows[2],
                          uint32_t *columns)
 {
-    const float *second = x + n;
-    for (size_t i = 0; i < n; i += 2 * WIDTH) {
-        __mmask16 low = mask_of(n - i);
-        __mmask16 high = n - i > WIDTH ? mask_of(n - i - WIDTH) : 0;
-        vec a0 = _mm512_maskz_mov_ps(low, v_exp(v_sub(v_load_mask(x + i, low), max[0])));
-        vec a1 = _mm512_maskz_mov_ps(high, v_exp(v_sub(v_load_mask(x + i + WIDTH, high), max[0])));
-        vec b0 = _mm512_maskz_mov_ps(low, v_exp(v_sub(v_load_mask(second + i, low), max[1])));
-        vec b1 =
-            _mm512_maskz_mov_ps(high, v_exp(v_sub(v_load_mask(second + i + WIDTH, high), max[1])));
-        sum[0] = v_add(sum[0], v_add(a0, a1));
-        sum[1] = v_add(sum[1], v_add(b0, b1));
-        __mmask16 cells_left = mask_of(DIV_UP(n - i, (size_t)2));
-        _mm512_mask_storeu_epi32(rows[0] + i / 2, cells_left, (__m512i)_mm512_cvtne2ps_pbh(a1, a0));
-        _mm512_mask_storeu_epi32(rows[1] + i / 2, cells_left, (__m512i)_mm512_cvtne2ps_pbh(b1, b0));
-        _mm512_mask_storeu_epi32(columns + i, low, interleave(a0, b0));
-        _mm512_mask_storeu_epi32(columns + i + WIDTH, high, interleave(a1, b1));
-    }
+    const float *both[2] = {x, x + n};
+    size_t i = 0;
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH)
+        softmax_step(both, i, max, sum, rows, columns, 0xffff, 0xffff, 0xffff);
+    if (i < n)
+        softmax_step(both, i, max, sum, rows, columns, mask_of(n - i),
+                     n - i > WIDTH ? mask_of(n - i - WIDTH) : 0, mask_of(DIV_UP(n - i, (size_t)2)));
 }
 
 static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,

@@ -81,11 +81,6 @@ static inline vec v_scale(vec p, vec n)
 {
     return _mm512_scalef_ps(p, n);
 }
-/* 0 where x < low, else v */
-static inline vec v_zero_below(vec x, vec low, vec v)
-{
-    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, low, _CMP_NLT_UQ), v);
-}
 /* a < b ? yes : no */
 static inline vec v_select_less(vec a, vec b, vec yes, vec no)
 {
