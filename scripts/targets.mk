@@ -43,10 +43,12 @@ check-%: ## one kind of test: check-unit check-kern check-parity check-cli check
 	@BUILD=$(OUT) tests/run $*
 
 data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPUS="FILES" VALID=FILE, run prep
+	@for f in $(CORPUS) $(VALID); do [ -f "$$f" ] || { echo "data: $$f: no such file" >&2; exit 1; }; done
 	@scripts/deps build $(if $(CORPUS),,data)
-	@$(SUBMAKE) -j$(JOBS) $(OUT)/prep
+	@$(SUBMAKE) -s -j$(JOBS) $(OUT)/prep
 	@for f in vocab.db train.shard valid.shard; do [ -f $(DATA)/$$f ] || rm -f $(DATA)/.made; done
 	@$(SUBMAKE) $(DATA)/.made
+	@echo '$(DATA)/vocab.db, train.shard and valid.shard are up to date'
 
 $(DATA)/$(NAME)-train.txt:
 	scripts/fetch-tinystories '$(TRAIN_URL)' $@

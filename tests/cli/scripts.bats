@@ -136,12 +136,17 @@ faked() {
     before=$(stat -c %Y.%i d/train.shard)
     data "-q --vocab-size 400"
     [ "$(stat -c %Y.%i d/train.shard)" = "$before" ] || flunk "prep ran again"
+    [ "$output" = "$BATS_TEST_TMPDIR/d/vocab.db, train.shard and valid.shard are up to date" ]
     data "-q --vocab-size 420"
     [ "$(stat -c %Y.%i d/train.shard)" != "$before" ] || flunk "prep did not run with other options"
     before=$(stat -c %Y.%i d/train.shard)
     rm d/valid.shard
     data "-q --vocab-size 420"
     [ -f d/valid.shard ]
+    run make -s -C "$ROOT" data DATA="$BATS_TEST_TMPDIR/e" OUT="$BUILD" CORPUS=a.txt VALID="$PWD/none.txt"
+    [ "$status" -ne 0 ]
+    contains "$output" "data: a.txt: no such file"
+    [ ! -e e ]
 }
 
 @test "make train, export, sample, eval: one after the other, and train goes on where it stopped" {
