@@ -9,7 +9,7 @@
 #include "base/base.h"
 
 struct err {
-    char text[512]; /* NUL-terminated; cut, never overrun */
+    char text[512]; /* NUL-terminated; too long a sentence loses its middle */
 };
 
 /* Fills e with the formatted sentence and returns -1, so that `return err_set(…)` reads well. */

@@ -47,6 +47,22 @@ static void err_is_cut_not_overrun(void **state)
     assert_string_equal(box.canary, "canary");
 }
 
+/* However long a path is, the sentence still says what is wrong with it. */
+static void err_keeps_the_fault(void **state)
+{
+    (void)state;
+    struct err e;
+    char path[5000] = "/data/";
+    memset(path + 6, 'x', sizeof path - 7);
+    path[sizeof path - 1] = '\0';
+    err_set(&e, "%s: damaged header (found %d, expected %d)", path, 3, 4);
+    assert_non_null(strstr(e.text, "x: damaged header (found 3, expected 4)"));
+    assert_ptr_equal(strstr(e.text, "/data/"), e.text);
+    errno = ENOSPC;
+    err_errno(&e, "%s: cannot write", path);
+    assert_non_null(strstr(e.text, "x: cannot write: No space left on device"));
+}
+
 static void err_wraps_itself(void **state)
 {
     (void)state;
@@ -213,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(err_is_one_sentence),
         cmocka_unit_test(err_is_cut_not_overrun),
+        cmocka_unit_test(err_keeps_the_fault),
         cmocka_unit_test(err_wraps_itself),
         cmocka_unit_test(arena_measures_what_it_maps),
         cmocka_unit_test(arena_beyond_its_measure_aborts),
