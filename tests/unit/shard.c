@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/le.h"
@@ -285,6 +288,22 @@ static void test_missing_and_probe(void **state)
     assert_false(shard_probe(path));
 }
 
+/* Whoever opens a pipe and closes it again cuts its writer off. */
+static void test_probe_leaves_pipes_alone(void **state)
+{
+    (void)state;
+    char event[512];
+    const char *pipe = scratch_path("pipe");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    int watch = inotify_init1(IN_NONBLOCK);
+    assert_true(watch >= 0);
+    assert_true(inotify_add_watch(watch, pipe, IN_OPEN) >= 0);
+    assert_false(shard_probe(pipe));
+    assert_int_equal(read(watch, event, sizeof event), -1);
+    close(watch);
+    unlink(pipe);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,7 +312,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),          cmocka_unit_test(test_rules_of_the_header),
         cmocka_unit_test(test_rules_of_the_sizes), cmocka_unit_test(test_rules_of_the_payload),
         cmocka_unit_test(test_truncated_anywhere), cmocka_unit_test(test_any_header_byte),
-        cmocka_unit_test(test_missing_and_probe),
+        cmocka_unit_test(test_missing_and_probe),  cmocka_unit_test(test_probe_leaves_pipes_alone),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
