@@ -208,6 +208,17 @@ EOF
     empty_dir closed
 }
 
+@test "an output that is one of the inputs is refused" {
+    cp "$RUN/best.safetensors" c.safetensors
+    cp "$VOCAB" vocab.db
+    ln -s c.safetensors link
+    fails 1 "c.safetensors: is the input" export -q c.safetensors -o c.safetensors --vocab vocab.db
+    fails 1 "link: is the input" export -q c.safetensors -o link --format safetensors
+    fails 1 "vocab.db: is the input" export -q c.safetensors -o vocab.db --vocab vocab.db
+    same c.safetensors "$RUN/best.safetensors"
+    same vocab.db "$VOCAB"
+}
+
 @test "an output that exists is replaced only by a whole one" {
     printf 'precious\n' > model.bolt
     head -c 3000 "$RUN/best.safetensors" > cut.safetensors

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "export/info.h"
@@ -92,6 +93,15 @@ static void open_checkpoint(struct ckpt *c, const char *operand, char **path)
         cli_die("%s", e.text);
 }
 
+/* An output that replaces what it is made from would lose it. */
+static void check_output(const char *input)
+{
+    struct stat in, out;
+    if (input && stat(input, &in) == 0 && stat(output, &out) == 0 && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino && S_ISREG(out.st_mode))
+        cli_die("%s: is the input %s itself; choose another output", output, input);
+}
+
 /* What was done, for the report at the end. */
 struct outcome {
     uint64_t fingerprint; /* of a blob */
@@ -157,6 +167,9 @@ static void run_export(const char *operand, const struct kern *k)
     char *path;
     struct outcome outcome = {.equal = true};
     open_checkpoint(&c, operand, &path);
+    check_output(path);
+    check_output(vocab);
+    check_output(text);
     struct to_source source = {path, &c, k, vocab};
     write_output(&source, &outcome);
     if (text)
