@@ -199,6 +199,14 @@ stories_of() {
     fails 1 "cut.safetensors: " eval --vocab "$data/vocab.db" cut.safetensors "$data/valid.txt"
 }
 
+@test "eval: a model whose numbers overflow has no loss, which is an error" {
+    header=$(od -An -tu8 -N8 "$BATS_FILE_TMPDIR/model.safetensors" | tr -d ' ')
+    size=$(wc -c < "$BATS_FILE_TMPDIR/model.safetensors")
+    head -c $((header + 8)) "$BATS_FILE_TMPDIR/model.safetensors" > huge.safetensors
+    yes $'\xf9\x02\x15\x50' | LC_ALL=C tr -d '\n' | head -c $((size - header - 8)) >> huge.safetensors # 1e10
+    fails 1 "valid.txt: its loss is not finite" eval -q --vocab "$data/vocab.db" huge.safetensors "$data/valid.txt"
+}
+
 @test "eval: wrong usage" {
     fails 2 "MODEL" eval
     fails 2 "FILE" eval "$model"

@@ -1,6 +1,7 @@
 #include "eval/eval.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* One file being scored. */
@@ -183,6 +184,10 @@ int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t
         goto out;
     }
     *out = (struct eval_result){.name = path, .sum = *score_finish(r.score)};
+    if (!isfinite(out->sum.nats)) {
+        err_set(e, "%s: its loss is not finite: the model's weights are too large", path);
+        goto out;
+    }
     out->sum.n_chars = r.n_chars;
     out->sum.n_bytes = r.n_bytes;
     if (r.v4)
