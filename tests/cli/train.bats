@@ -199,6 +199,25 @@ last_checkpoint() {
     ends 143
 }
 
+# edited FROM TO: the last checkpoint of the whole run with a change of equal length in its metadata.
+edited() {
+    local checkpoints=("$whole"/step-*.safetensors)
+    LC_ALL=C sed "1s/$1/$2/" "${checkpoints[-1]}" > edited.safetensors
+    cmp -s edited.safetensors "${checkpoints[-1]}" && flunk "nothing to edit: $1"
+    return 0
+}
+
+@test "--resume: a state out of range is refused before anything is made" {
+    edited '"weight_decay":"0.01' '"weight_decay":"1e99'
+    tiny_fails 1 "edited.safetensors: the state of its run is out of range (optimiser settings)" \
+        --save-dir new --resume edited.safetensors
+    edited '"best_loss":"[0-9]' '"best_loss":"-'
+    tiny_fails 1 "out of range (step, tokens, epoch, position or best_loss)" --save-dir new --resume edited.safetensors
+    edited '"precision":"..' '"precision":"xy'
+    tiny_fails 1 "out of range (precision)" --save-dir new --resume edited.safetensors
+    [ ! -e new ]
+}
+
 @test "--resume PATH: a later checkpoint in the folder is in its way" {
     tiny_succeeds -q --save-dir run --steps 20 --save-every 10
     tiny_fails 1 "run/step-000000020.safetensors: is of a later step" --save-dir run --resume run/step-000000010.safetensors

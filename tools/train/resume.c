@@ -108,24 +108,33 @@ static int check_data(const struct trainer *t, const struct ckpt_state *s, const
                 : 0;
 }
 
+/* More steps, epochs or windows than any run takes; sums of two cannot overflow. */
+static const uint64_t MOST = UINT64_C(1) << 53;
+
 /* A checkpoint is a file like any other: its state must make sense before it is used. */
 static int check_state(const struct ckpt_state *s, const char *path, struct err *e)
 {
     bool sizes = s->batch >= 1 && s->batch <= 65536 && s->accum >= 1 && s->accum <= 65536;
-    bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->progress >= 0 &&
-                 s->progress <= 1 && s->elapsed >= 0 && s->elapsed < 1e12 && s->budget_hours >= 0 &&
-                 s->budget_steps > 0;
+    bool counts = s->step <= MOST && s->tokens <= UINT64_C(1) << 60 && s->epoch <= MOST &&
+                  s->position <= MOST && s->best_loss >= 0;
+    bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->min_lr <= 10 &&
+                 s->progress >= 0 && s->progress <= 1 && s->elapsed >= 0 && s->elapsed < 1e12 &&
+                 s->budget_hours >= 0 && s->budget_hours <= 1e6 && s->budget_steps > 0;
     bool moments = s->beta1 >= 0 && s->beta1 < 1 && s->beta2 >= 0 && s->beta2 < 1 &&
-                   s->adam_eps > 0 && s->clip >= 0 && s->weight_decay >= 0;
+                   s->adam_eps > 0 && s->adam_eps <= 1 && s->clip >= 0 && s->clip <= 1e9 &&
+                   s->weight_decay >= 0 && s->weight_decay <= 1e3;
+    bool precision = strcmp(s->precision, "f32") == 0 || strcmp(s->precision, "bf16") == 0;
     bool generators = (s->rng[0] | s->rng[1] | s->rng[2] | s->rng[3]) &&
                       (s->sample_rng[0] | s->sample_rng[1] | s->sample_rng[2] | s->sample_rng[3]);
-    if (sizes && rates && moments && generators)
+    if (sizes && counts && rates && moments && generators && precision)
         return 0;
     return err_set(e, "%s: the state of its run is out of range (%s)", path,
-                   !sizes     ? "batch or accum_steps"
-                   : !rates   ? "lr, progress, elapsed or budget"
-                   : !moments ? "optimiser settings"
-                              : "random number generators");
+                   !sizes       ? "batch or accum_steps"
+                   : !counts    ? "step, tokens, epoch, position or best_loss"
+                   : !rates     ? "lr, progress, elapsed or budget"
+                   : !moments   ? "optimiser settings"
+                   : !precision ? "precision"
+                                : "random number generators");
 }
 
 /* ---- taking it ------------------------------------------------------------------------------- */
