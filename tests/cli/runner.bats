@@ -5,6 +5,7 @@
 load helpers
 
 setup() {
+    unset GOLDEN_DIR # its files are not these tests'
     cd "$BATS_TEST_TMPDIR" || return
     mkdir -p tests/unit tests/cli tests/golden scripts build/tests
     cp "$ROOT/tests/run" tests/run
