@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 int split_append(struct split *s, const char *data, size_t n, size_t most, struct err *e)
 {
     if (!n)
@@ -10,14 +12,8 @@ int split_append(struct split *s, const char *data, size_t n, size_t most, struc
     if (n > most || s->n > most - n)
         return err_set(e, "%s: a story is longer than %zu bytes (is its end not marked?)", s->name,
                        s->limit);
-    if (s->n + n > s->capacity) {
-        size_t capacity = MAX(2 * (s->n + n), (size_t)4096);
-        char *buffer = realloc(s->buffer, capacity);
-        if (!buffer)
-            return err_set(e, "%s: out of memory for a story of %zu bytes", s->name, s->n + n);
-        s->buffer = buffer;
-        s->capacity = capacity;
-    }
+    if (array_reserve(&s->buffer, &s->capacity, s->n + n, 1))
+        return err_set(e, "%s: out of memory for a story of %zu bytes", s->name, s->n + n);
     memcpy(s->buffer + s->n, data, n);
     s->n += n;
     return 0;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 /* The steps of all files step-N.safetensors of a folder. */
 struct steps {
     uint64_t *items;
@@ -45,14 +47,8 @@ static int newest_first(const void *a, const void *b)
 
 static bool add_step(struct steps *s, uint64_t step)
 {
-    if (s->n == s->capacity) {
-        size_t capacity = s->capacity ? 2 * s->capacity : 16;
-        uint64_t *items = realloc(s->items, capacity * sizeof *items);
-        if (!items)
-            return false;
-        s->items = items;
-        s->capacity = capacity;
-    }
+    if (array_reserve(&s->items, &s->capacity, s->n + 1, sizeof *s->items))
+        return false;
     s->items[s->n++] = step;
     return true;
 }

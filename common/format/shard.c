@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/le.h"
 #include "text/vocab.h"
@@ -212,8 +213,8 @@ bool shard_probe(const char *path)
 struct shard_writer {
     struct file_out out;
     struct hash_state hash; /* of the payload so far */
-    uint64_t *stories;      /* [n_stories + 1], grown by doubling */
-    uint64_t capacity;
+    uint64_t *stories;      /* [n_stories + 1] */
+    size_t capacity;
     uint64_t n_tokens, n_stories, n_chars, n_bytes, n_unk;
     uint32_t vocab_size;
     uint64_t vocab_fingerprint;
@@ -252,17 +253,6 @@ fail:
     return NULL;
 }
 
-static int grow_stories(struct shard_writer *w, struct err *e)
-{
-    uint64_t capacity = 2 * w->capacity;
-    uint64_t *stories = realloc(w->stories, capacity * sizeof *stories);
-    if (!stories)
-        return err_set(e, "%s: out of memory for %" PRIu64 " stories", w->out.path, capacity);
-    w->stories = stories;
-    w->capacity = capacity;
-    return 0;
-}
-
 int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_chars,
               uint64_t n_bytes, struct err *e)
 {
@@ -273,8 +263,8 @@ int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_
                            (unsigned)ids[i]);
         w->n_unk += ids[i] == VOCAB_UNK;
     }
-    if (w->n_stories + 2 > w->capacity && grow_stories(w, e))
-        return -1;
+    if (array_reserve(&w->stories, &w->capacity, w->n_stories + 2, sizeof *w->stories))
+        return err_set(e, "%s: out of memory for %" PRIu64 " stories", w->out.path, w->n_stories);
     if (put(w, ids, n * sizeof *ids, e) || put(w, &eos, sizeof eos, e))
         return -1;
     w->n_tokens += n + 1;

@@ -3,23 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "text/unicode.h"
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd";
 
 static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
 {
-    if (n > b->capacity - b->n) {
-        size_t wanted;
-        if (!size_add(b->n, n, &wanted) || wanted > SIZE_MAX / 2)
-            return err_set(e, "out of memory for a text");
-        wanted = MAX(wanted, b->capacity + b->capacity / 2);
-        char *grown = realloc(b->data, wanted);
-        if (!grown)
-            return err_set(e, "out of memory for a text of %zu bytes", wanted);
-        b->data = grown;
-        b->capacity = wanted;
-    }
+    if (array_reserve(&b->data, &b->capacity, b->n + n, 1))
+        return err_set(e, "out of memory for a text of %zu bytes", b->n + n);
     if (n)
         memcpy(b->data + b->n, data, n);
     b->n += n;

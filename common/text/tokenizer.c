@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "text/merges.h"
 #include "text/pretok.h"
 
@@ -161,19 +162,6 @@ static int work_init(struct work *w, size_t n, struct err *e)
     return 0;
 }
 
-static int reserve(struct token_buf *b, size_t more, struct err *e)
-{
-    if (more <= b->capacity - b->n)
-        return 0;
-    size_t wanted = MAX(b->n + more, b->capacity + b->capacity / 2);
-    uint16_t *grown = wanted <= SIZE_MAX / 4 ? realloc(b->ids, wanted * sizeof *grown) : NULL;
-    if (!grown)
-        return err_set(e, "out of memory for %zu tokens", wanted);
-    b->ids = grown;
-    b->capacity = wanted;
-    return 0;
-}
-
 /* Appends the ids of one pre-token; out has room for n of them. */
 static int encode_pretoken(const struct tokenizer *t, const char *bytes, size_t n,
                            struct token_buf *out, struct err *e)
@@ -247,8 +235,8 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, c
 {
     for (size_t at = 0; at < n;) {
         size_t length = pretok_next(text + at, n - at);
-        if (reserve(out, length, e))
-            return -1;
+        if (array_reserve(&out->ids, &out->capacity, out->n + length, sizeof *out->ids))
+            return err_set(e, "out of memory for %zu tokens", out->n + length);
         int status = cache && length <= CACHE_MAX_BYTES
                          ? encode_cached(t, cache, text + at, length, out, e)
                          : encode_pretoken(t, text + at, length, out, e);

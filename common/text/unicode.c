@@ -4,6 +4,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/array.h"
+
 #define O UNICODE_OTHER
 #define L UNICODE_LETTER
 #define N UNICODE_NUMBER
@@ -115,13 +117,8 @@ static int append_decomposed(struct codes *c, int32_t code, utf8proc_option_t op
             c->n += (size_t)n;
             return 0;
         }
-        size_t capacity = c->capacity * 2 + (size_t)n;
-        utf8proc_int32_t *grown =
-            capacity <= SIZE_MAX / 8 ? realloc(c->data, capacity * sizeof *grown) : NULL;
-        if (!grown)
+        if (array_reserve(&c->data, &c->capacity, c->n + (size_t)n + 1, sizeof *c->data))
             return -1;
-        c->data = grown;
-        c->capacity = capacity;
     }
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/le.h"
@@ -167,6 +168,27 @@ static void arena_too_large_is_an_error(void **state)
     }
 }
 
+static void arrays_grow(void **state)
+{
+    (void)state;
+    uint32_t *items = NULL;
+    size_t capacity = 0;
+    assert_int_equal(array_reserve(&items, &capacity, 0, sizeof *items), 0);
+    assert_null(items);
+    for (uint32_t i = 0; i < 100000; i++) {
+        assert_int_equal(array_reserve(&items, &capacity, i + 1, sizeof *items), 0);
+        assert_true(capacity > i);
+        items[i] = i;
+    }
+    for (uint32_t i = 0; i < 100000; i++)
+        assert_int_equal(items[i], i);
+    size_t before = capacity;
+    assert_int_equal(array_reserve(&items, &capacity, SIZE_MAX / 2, sizeof *items), -1);
+    assert_int_equal(capacity, before);
+    assert_int_equal(items[99999], 99999); /* still there */
+    free(items);
+}
+
 static void sizes_are_checked(void **state)
 {
     (void)state;
@@ -235,6 +257,7 @@ int main(void)
         cmocka_unit_test(arena_beyond_its_measure_aborts),
         cmocka_unit_test(arena_notices_overflow),
         cmocka_unit_test(arena_too_large_is_an_error),
+        cmocka_unit_test(arrays_grow),
         cmocka_unit_test(sizes_are_checked),
         cmocka_unit_test(integers_are_little_endian),
         cmocka_unit_test(hash_is_xxh3),

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "corpus/corpus.h"
 #include "model/score.h"
 #include "text/normalize.h"
@@ -42,14 +43,8 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
         return 0; /* prep drops empty stories too */
     if (tokenizer_encode(s->bolt->tokenizer, s->cache, s->text.data, s->text.n, &s->ids, e))
         return -1;
-    if (s->n == s->capacity) {
-        size_t capacity = s->capacity ? 2 * s->capacity : 256;
-        size_t *ends = realloc(s->ends, capacity * sizeof *ends);
-        if (!ends)
-            return err_set(e, "out of memory for %zu stories", capacity);
-        s->ends = ends;
-        s->capacity = capacity;
-    }
+    if (array_reserve(&s->ends, &s->capacity, s->n + 1, sizeof *s->ends))
+        return err_set(e, "out of memory for %zu stories", s->n + 1);
     s->ends[s->n++] = s->ids.n;
     return 0;
 }

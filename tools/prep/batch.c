@@ -3,21 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "text/pretok.h"
 
-/* Grows an array to hold `wanted` elements, at least by half as much again. */
 static int reserve(void *array, size_t *capacity, size_t wanted, size_t size, struct err *e)
 {
-    void *old, *grown;
-    if (wanted <= *capacity)
-        return 0;
-    size_t n = MAX(MAX(wanted, *capacity + *capacity / 2), (size_t)1024), n_bytes;
-    memcpy(&old, array, sizeof old);
-    grown = size_mul(n, size, &n_bytes) ? realloc(old, n_bytes) : NULL;
-    if (!grown)
+    if (array_reserve(array, capacity, wanted, size))
         return err_set(e, "out of memory for stories");
-    memcpy(array, &grown, sizeof grown);
-    *capacity = n;
     return 0;
 }
 

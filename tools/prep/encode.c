@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "text/tokenizer.h"
 
 /* --- words --- */
@@ -143,14 +144,8 @@ struct expand_job {
 
 static bool add_ids(struct expansion *x, const uint16_t *ids, size_t n)
 {
-    if (x->n_ids + n > x->ids_capacity) {
-        size_t capacity = MAX(2 * (x->n_ids + n), (size_t)1 << 16);
-        uint16_t *grown = realloc(x->ids, capacity * sizeof *grown);
-        if (!grown)
-            return false;
-        x->ids = grown;
-        x->ids_capacity = capacity;
-    }
+    if (array_reserve(&x->ids, &x->ids_capacity, x->n_ids + n, sizeof *x->ids))
+        return false;
     for (size_t i = 0; i < n; i++) { /* a word has few: no call is worth it */
         x->ids[x->n_ids + i] = ids[i];
         x->n_unk += ids[i] == VOCAB_UNK;
@@ -161,14 +156,8 @@ static bool add_ids(struct expansion *x, const uint16_t *ids, size_t n)
 
 static bool add_story(struct expansion *x, uint64_t n_chars, uint64_t n_bytes)
 {
-    if (x->n_stories == x->stories_capacity) {
-        size_t capacity = MAX(2 * x->stories_capacity, (size_t)1024);
-        struct expanded_story *grown = realloc(x->stories, capacity * sizeof *grown);
-        if (!grown)
-            return false;
-        x->stories = grown;
-        x->stories_capacity = capacity;
-    }
+    if (array_reserve(&x->stories, &x->stories_capacity, x->n_stories + 1, sizeof *x->stories))
+        return false;
     x->stories[x->n_stories++] =
         (struct expanded_story){.end = x->n_ids, .n_chars = n_chars, .n_bytes = n_bytes};
     return true;

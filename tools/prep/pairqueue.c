@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "text/bytemap.h"
 
 enum { FIRST_CAPACITY = 1024, FIRST_WORDS = 4 };
@@ -100,14 +101,8 @@ static void sift_down(struct pairqueue *q, struct pairqueue_entry entry)
 int pairqueue_push_new(struct pairqueue *q)
 {
     size_t wanted = q->n_heap + (q->n - q->n_pushed);
-    if (wanted > q->heap_capacity) {
-        size_t capacity = MAX(wanted, q->heap_capacity * 2);
-        struct pairqueue_entry *grown = realloc(q->heap, capacity * sizeof *grown);
-        if (!grown)
-            return -1;
-        q->heap = grown;
-        q->heap_capacity = capacity;
-    }
+    if (array_reserve(&q->heap, &q->heap_capacity, wanted, sizeof *q->heap))
+        return -1;
     for (; q->n_pushed < q->n; q->n_pushed++)
         sift_up(q, (struct pairqueue_entry){q->pairs[q->n_pushed].count, q->n_pushed});
     return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/le.h"
 
 enum { FRAME_BYTES = 1 << 18, LEB_BYTES = 10, LENGTH_BYTES = 8 };
@@ -72,14 +73,8 @@ int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_
               size_t n_words, struct err *e)
 {
     size_t most = (n_words + 3) * LEB_BYTES;
-    if (s->capacity - s->n < most || !s->frame) {
-        size_t capacity = MAX(s->n + most, (size_t)2 * FRAME_BYTES);
-        unsigned char *frame = realloc(s->frame, capacity);
-        if (!frame)
-            return err_set(e, "out of memory for a story of %zu words", n_words);
-        s->frame = frame;
-        s->capacity = capacity;
-    }
+    if (array_reserve(&s->frame, &s->capacity, MAX(s->n + most, (size_t)2 * FRAME_BYTES), 1))
+        return err_set(e, "out of memory for a story of %zu words", n_words);
     unsigned char *p = s->frame + s->n;
     p = put(p, n_chars);
     p = put(p, n_bytes);
@@ -126,13 +121,8 @@ int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
     if (!got)
         return 0;
     size_t n = got == sizeof head ? le_get64(head) : 0;
-    if (n > f->capacity) {
-        unsigned char *data = realloc(f->data, n);
-        if (!data)
-            return err_set(e, "out of memory for %zu bytes of stories", n);
-        f->data = data;
-        f->capacity = n;
-    }
+    if (array_reserve(&f->data, &f->capacity, n, 1))
+        return err_set(e, "out of memory for %zu bytes of stories", n);
     if (read_fully(s, f->data, n, &got, e))
         return -1;
     if (!n || got != n)

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 static void lay_out(struct tell *t, struct arena *a)
 {
     step_init(&t->step, &t->bolt.model, &t->kern, a);
@@ -56,28 +58,16 @@ static int out_of_memory(struct err *e)
 
 static int push_token(struct token_buf *b, uint16_t id)
 {
-    if (b->n == b->capacity) {
-        size_t capacity = MAX((size_t)1024, 2 * b->capacity);
-        uint16_t *ids = realloc(b->ids, capacity * sizeof *ids);
-        if (!ids)
-            return -1;
-        b->ids = ids;
-        b->capacity = capacity;
-    }
+    if (array_reserve(&b->ids, &b->capacity, b->n + 1, sizeof *b->ids))
+        return -1;
     b->ids[b->n++] = id;
     return 0;
 }
 
 static int push_bytes(struct text_buf *b, const void *data, size_t n)
 {
-    if (n > b->capacity - b->n) {
-        size_t capacity = MAX((size_t)4096, 2 * b->capacity + n);
-        char *grown = realloc(b->data, capacity);
-        if (!grown)
-            return -1;
-        b->data = grown;
-        b->capacity = capacity;
-    }
+    if (array_reserve(&b->data, &b->capacity, b->n + n, 1))
+        return -1;
     if (n > 0)
         memcpy(b->data + b->n, data, n);
     b->n += n;
