@@ -124,7 +124,7 @@ static void print_option(FILE *out, const struct cli_option *o)
 void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out)
 {
     fputs("Usage: ", out);
-    size_t at = 7 + wrap(out, tool->name, 0, 0);
+    size_t at = 7 + wrap(out, cli_tool_name, 0, 0);
     putc(' ', out);
     wrap(out, tool->synopsis, at + 1, at + 1);
     fputs("\n\n", out);

@@ -195,12 +195,21 @@ static _Noreturn void finish_text(void)
     exit(cli_finish());
 }
 
+/* "bolt-export" where the program is installed under that name: "try 'export --help'" would send
+ * people to the shell's own export. Any other name it was called by stays out of the talk. */
+static const char *called_by(const char *path, const char *name)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *base = slash ? slash + 1 : path;
+    return base && strncmp(base, "bolt-", 5) == 0 && strcmp(base + 5, name) == 0 ? base : name;
+}
+
 char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_operands)
 {
     fill_standard_descriptors();
     setvbuf(stderr, NULL, _IOLBF,
             BUFSIZ); /* a line is one write, so those of two tools do not mix */
-    cli_tool_name = tool->name;
+    cli_tool_name = called_by(argv[0], tool->name);
     cli_signal_install();
     build_table(tool, argc);
     optind = 0; /* begin anew, also in a program that parses twice */

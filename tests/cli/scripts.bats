@@ -191,6 +191,12 @@ faked() {
     [ "$status" -eq 0 ] || flunk "install failed"
     [ -x root/usr/local/bin/bolt-prep ]
     [ -f root/usr/local/share/man/man1/bolt-prep.1 ]
+    # what they say of themselves is what one has to type
+    run root/usr/local/bin/bolt-export
+    [ "$status" -eq 2 ]
+    contains "$output" "(try 'bolt-export --help')"
+    run root/usr/local/bin/bolt-export --help
+    contains "$output" "Usage: bolt-export "
 }
 
 @test "make help: every target has its line" {
