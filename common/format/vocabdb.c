@@ -138,7 +138,9 @@ static int insert_all(sqlite3 *db, const char *path, const char *sql, fill_row *
     if (status != SQLITE_OK)
         err_set(e, "%s: cannot fill the database: %s", path,
                 status == SQLITE_TOOBIG ? "a count is too large" : sqlite3_errmsg(db));
-    sqlite3_finalize(s);
+    int end = sqlite3_finalize(s);
+    if (status == SQLITE_OK && end != SQLITE_OK)
+        status = sql_fail(db, path, "cannot fill the database", e);
     return status == SQLITE_OK ? 0 : -1;
 }
 
