@@ -15,6 +15,7 @@
 enum {
     BUFFER = 1 << 18,
     MAX_OUTPUTS = 32, /* temporaries open at once */
+    MAX_MAPS = 32,    /* maps whose paths are kept */
     NAME_KEPT = 200,  /* bytes of the name of a file kept in the name of its temporary */
     TEMP_TRIES = 100
 };
@@ -28,6 +29,46 @@ static struct {
 } slots[MAX_OUTPUTS];
 
 /* ---------------------------------------------------------------------------------- reading */
+
+/* Paths of the maps, in static memory for the same reason. An entry counts once its data is set. */
+static struct {
+    atomic_int state;
+    _Atomic(const unsigned char *) data;
+    size_t size;
+    char name[PATH_MAX];
+} maps[MAX_MAPS];
+
+static void map_remember(const struct file_map *m, const char *path)
+{
+    for (size_t i = 0; i < MAX_MAPS; i++) {
+        int expected = SLOT_FREE;
+        if (!atomic_compare_exchange_strong(&maps[i].state, &expected, SLOT_CLAIMED))
+            continue;
+        snprintf(maps[i].name, sizeof maps[i].name, "%s", path);
+        maps[i].size = m->size;
+        atomic_store(&maps[i].data, m->data);
+        return;
+    }
+}
+
+static void map_forget(const struct file_map *m)
+{
+    for (size_t i = 0; i < MAX_MAPS; i++)
+        if (atomic_load(&maps[i].data) == m->data) {
+            atomic_store(&maps[i].data, NULL);
+            atomic_store(&maps[i].state, SLOT_FREE);
+        }
+}
+
+const char *file_map_at(const void *address)
+{
+    for (size_t i = 0; i < MAX_MAPS; i++) {
+        uintptr_t data = (uintptr_t)atomic_load(&maps[i].data);
+        if (data && (uintptr_t)address - data < maps[i].size)
+            return maps[i].name;
+    }
+    return NULL;
+}
 
 int file_map(struct file_map *m, const char *path, struct err *e)
 {
@@ -50,8 +91,10 @@ int file_map(struct file_map *m, const char *path, struct err *e)
         void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
             rc = err_errno(e, "%s: cannot map", path);
-        else
+        else {
             *m = (struct file_map){.data = data, .size = (size_t)st.st_size};
+            map_remember(m, path);
+        }
     }
     close(fd); /* only read: nothing can be lost */
     return rc;
@@ -59,8 +102,10 @@ int file_map(struct file_map *m, const char *path, struct err *e)
 
 void file_unmap(struct file_map *m)
 {
-    if (m->data)
+    if (m->data) {
+        map_forget(m);
         munmap((void *)(uintptr_t)m->data, m->size);
+    }
     *m = (struct file_map){0};
 }
 

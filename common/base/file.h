@@ -15,6 +15,11 @@ struct file_map {
 MUST_USE int file_map(struct file_map *m, const char *path, struct err *e);
 void file_unmap(struct file_map *m);
 
+/* The path of the map that holds this address, or NULL: for the handler of SIGBUS, which comes when
+ * a mapped file was cut short behind our back or its disk fails. Async-signal-safe. Knows the first
+ * 32 maps open at once. */
+const char *file_map_at(const void *address);
+
 /* An output file in the making: a temporary file in the folder of `path`, which replaces `path` in
  * file_out_commit and vanishes in file_out_abort, on a fatal signal (file_out_cleanup) and after a
  * crash is only ever a stray temporary, never a damaged `path`. When path exists and is not a

@@ -84,7 +84,8 @@ int cli_finish(void);
  * signal, so that the shell sees 128+signal (cli_parse installs this). After cli_catch the first
  * signal is only noted in cli_caught (0 if none) for the tool to finish its step; a second one
  * kills. The same signal within half a second is still the first: timeout(1) sends each to the
- * process and to its group. */
+ * process and to its group. SIGBUS, when a mapped file was cut short behind our back, is the one
+ * error line and exit 1. */
 #define CLI_SAME_SIGNAL_SECONDS 0.5
 void cli_catch(void);
 int cli_caught(void);

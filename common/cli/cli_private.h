@@ -15,7 +15,7 @@ void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t 
 /* The range of a CLI_INT or CLI_REAL in words: "1 to 1024", "at least 0"; "" if there is none. */
 const char *cli_range_text(char buf[96], const struct cli_option *o);
 
-/* Default handlers for fatal signals; SIGPIPE ignored. */
+/* Default handlers for fatal signals and for SIGBUS; SIGPIPE ignored. */
 void cli_signal_install(void);
 
 /* Wipes the progress line off the terminal if one is shown, so that other text can follow. The

@@ -1,7 +1,11 @@
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/cli_private.h"
@@ -34,8 +38,40 @@ static void on_signal(int number)
     raise(number);
 }
 
+/* A page of a mapped file that cannot be had: an error like any other, as far as a handler can tell
+ * it. Any other SIGBUS is a fault of our own and kills. */
+static void on_lost_page(int number, siginfo_t *info, void *context)
+{
+    static const char reason[] =
+        ": cannot read: it was cut short while in use, or its disk fails\n";
+    const char *path = file_map_at(info->si_addr);
+    char line[PATH_MAX + 128];
+    size_t n = 0;
+    (void)context;
+    file_out_cleanup();
+    if (!path) {
+        signal(number, SIG_DFL);
+        return; /* to the same instruction, which now kills */
+    }
+    cli_progress_break();
+    for (const char *p = cli_tool_name; *p && n < 32; p++)
+        line[n++] = *p;
+    line[n++] = ':';
+    line[n++] = ' ';
+    for (const char *p = path; *p && n < PATH_MAX; p++)
+        line[n++] = (unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p;
+    memcpy(line + n, reason, sizeof reason - 1);
+    n += sizeof reason - 1;
+    while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
+        continue;
+    _exit(1);
+}
+
 void cli_signal_install(void)
 {
+    struct sigaction lost = {.sa_sigaction = on_lost_page, .sa_flags = SA_SIGINFO};
+    sigemptyset(&lost.sa_mask);
+    sigaction(SIGBUS, &lost, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the write, too */
     for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
