@@ -1,15 +1,19 @@
 /* kern.h - the table of arithmetic, one function pointer an operation.
  *
  * kern_init fills the table with plain C (kern.c), then each instruction set the machine has, up to
- * the level asked for, overwrites what it does better (x86_avx2.c, x86_avx512.c). Nothing outside
- * this folder knows which.
+ * the level asked for, overwrites what it does better (x86_avx2.c, x86_avx512.c, x86_avx512bf16.c).
+ * Nothing outside this folder knows which.
  *
  * Operands of products are made of 32-bit cells. In f32 a cell is a float, and any float matrix is
  * an operand as it stands. In bf16 (kern_use_bf16) a cell is two bf16 numbers that are multiplied
  * by the two of another cell and added: neighbours along the dimension that a product sums over. So
- * one float matrix [rows][cols] has two operand forms, made by `operand`: by rows
- * [rows][DIV_UP(cols, unit)]   cell j of a row holds columns 2j, 2j+1: to sum over columns by
- * columns  [DIV_UP(rows, unit)][cols]   cell i of a column holds rows 2i, 2i+1: to sum over rows
+ * one float matrix [rows][cols] has two operand forms, made by `operand`:
+ *
+ * - by rows, [rows][DIV_UP(cols, unit)]: cell j of a row holds columns 2j and 2j+1, to sum over
+ * columns;
+ * - by columns, [DIV_UP(rows, unit)][cols]: cell i of a column holds rows 2i and 2i+1, to sum over
+ * rows;
+ *
  * with zero beyond an odd end. bf16 is the upper half of a float, rounded to nearest even; sums
  * stay float.
  *

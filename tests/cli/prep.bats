@@ -141,6 +141,9 @@ text() {
     succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0 bad.txt
     [ "$(field .train.n_invalid)" -eq 2 ]
     [ "$(field .train.n_stories)" -eq 301 ]
+    printf '[{"story":"a\377b %s c"},{"story":"%s"}]' '\ud800' "$(seq -s ' ' 300)" > bad.json
+    succeeds prep -q --json -o out --vocab-size 262 --valid-fraction 0 bad.json
+    [ "$(field .train.n_invalid)" -eq 2 ]
 }
 
 @test "the split does not depend on order, and equal stories fall on one side" {

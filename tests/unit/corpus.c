@@ -125,6 +125,18 @@ static void test_json(void **state)
     expect_with(&field, "[{\"text\":\"t\",\"story\":1}]", 24, "t", 2);
 }
 
+/* As invalid behind the parser as before it: one byte 0xff for each fault, sound neighbours kept.
+ */
+static void test_broken_text_in_json(void **state)
+{
+    (void)state;
+    EXPECT("[{\"story\":\"a\"},{\"story\":\"\xff\"}]", "a\0\xff\0");
+    EXPECT("[{\"story\":\"\xe2\x82 \xc3\xa9\xc0z\"}]", "\xff \xc3\xa9\xffz\0");
+    EXPECT("{\"story\":\"\\ud800\\ud83d\\ude00\\udc00\\n\"}\n", "\xff\xf0\x9f\x98\x80\xff\n\0");
+    EXPECT("{\"story\":\"\\\\ud800\\ud800\\\"\"}\n", "\\ud800\xff\"\0");
+    EXPECT("{\"story\":\"\\ud800\\u0041\"}\n", "\xff\x41\0");
+}
+
 static void test_wrong_json(void **state)
 {
     (void)state;
@@ -136,7 +148,7 @@ static void test_wrong_json(void **state)
     REFUSE("[{\"story\":\"One\"}] x", "found 'x', expected the end");
     REFUSE("[{\"story\":\"One\"}, 7]", "found '7', expected '{'");
     REFUSE("[{\"story\" \"One\"}]", "element 1: wrong JSON");
-    REFUSE("[{\"story\":\"a\"},{\"story\":\"\xff\"}]", "element 2: wrong JSON");
+    REFUSE("[{\"story\":\"a\"},{\"story\":\"\xff\" x}]", "element 2: wrong JSON");
     REFUSE("[{\"tale\":\"One\"}]", "element 1 has no field \"story\"");
     REFUSE("[{\"story\":7}]", "field \"story\" is not a string");
     REFUSE("{\"story\":\"One\"}\n\n{\"story\":\n", "line 3: wrong JSON");
@@ -422,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_broken_text_in_json),
         cmocka_unit_test(test_wrong_json),
         cmocka_unit_test(test_format_given),
         cmocka_unit_test(test_limits),

@@ -15,12 +15,15 @@
 #include "model/net.h"
 #include "train/phases.h"
 
+/* With `filter` above 0, d_hidden leaves out blocks of the vocabulary whose softmax probabilities
+ * are all below it in a few neighbouring rows (gradient filtering: Wijmans et al. 2024, "Cut Your
+ * Losses in Large-Vocabulary Language Models"). nll and the gradient of E stay exact: AdamW
+ * normalises small gradients, and rare rows need theirs. */
 struct loss {
     struct net *net;
-    float filter;    /* d_hidden leaves out blocks of the vocabulary whose softmax probabilities are
-                        all below it (Wijmans et al. 2024, "Cut Your Losses", section 4.3); 0: none */
-    float *nll;      /* [rows] nats, of the last call */
-    float *d_hidden; /* [rows][D] scale * d(sum of nll)/d hidden, of the last call */
+    float filter;           /* 0: exact; else see below */
+    float *nll;             /* [rows] nats, of the last call */
+    float *d_hidden;        /* [rows][D] scale * d(sum of nll)/d hidden, of the last call */
     struct operand weighed; /* [rows][D] (scale / sum) hidden */
 };
 
