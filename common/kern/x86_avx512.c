@@ -60,20 +60,15 @@ static double op_sum_sq(const float *w, size_t n)
     return fold_lanes(low, high);
 }
 
-/* 16 rows of W at a time: a gather reads a column of them. */
+static inline __m512i read_cells(const float *x, size_t n)
+{
+    return _mm512_castps_si512(v_load_mask(x, v_mask(MIN(n, (size_t)WIDTH))));
+}
+
 static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
                     void *out)
 {
-    const size_t panel = (size_t)TILE_VECS * WIDTH;
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)n_in));
-    for (size_t j = first; j < first + ALIGN_UP(count, panel); j += WIDTH) {
-        float *column = (float *)out + j / panel * panel * n_in + j % panel;
-        vmask have = v_mask(j < n_out ? MIN(n_out - j, (size_t)WIDTH) : 0);
-        for (size_t p = 0; p < n_in; p++)
-            v_store(column + p * panel,
-                    _mm512_mask_i32gather_ps(v_set(0.0f), have, index, w + j * n_in + p, 4));
-    }
+    v_pack(w, n_out, n_in, first, count, out, (size_t)TILE_VECS * WIDTH, CELL_NUMBERS, read_cells);
 }
 
 #include "kern/vector_ops.h"

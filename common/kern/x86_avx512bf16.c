@@ -131,26 +131,17 @@ static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, 
     }
 }
 
-/* 16 rows of W at a time: gathers read two neighbouring columns of them. */
+static inline __m512i read_cells(const float *x, size_t n)
+{
+    vec low = v_load_mask(x, mask_of(n));
+    vec high = n > WIDTH ? v_load_mask(x + WIDTH, mask_of(n - WIDTH)) : v_set(0.0f);
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
 static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
                     void *out)
 {
-    const size_t panel = (size_t)TILE_VECS * WIDTH;
-    const size_t k = DIV_UP(n_in, 2);
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)n_in));
-    for (size_t j = first; j < first + ALIGN_UP(count, panel); j += WIDTH) {
-        uint32_t *column = (uint32_t *)out + j / panel * panel * k + j % panel;
-        __mmask16 have = mask_of(j < n_out ? n_out - j : 0);
-        for (size_t p = 0; p < k; p++) {
-            const float *at = w + j * n_in + 2 * p;
-            __mmask16 next = 2 * p + 1 < n_in ? have : 0;
-            __m512 zero = _mm512_setzero_ps();
-            __m512 a = _mm512_mask_i32gather_ps(zero, have, index, at, 4);
-            __m512 b = _mm512_mask_i32gather_ps(zero, next, index, at + 1, 4);
-            _mm512_storeu_si512(column + p * panel, interleave(a, b));
-        }
-    }
+    v_pack(w, n_out, n_in, first, count, out, (size_t)TILE_VECS * WIDTH, CELL_NUMBERS, read_cells);
 }
 
 #include "kern/vector_product.h"

@@ -95,4 +95,57 @@ static inline float v_max_of(vec v)
     return _mm512_reduce_max_ps(v);
 }
 
+/* Transposes 16 x 16 cells of 32 bits: pairs, then fours within the 128-bit lanes, then the lanes.
+ */
+static inline void v_transpose(__m512i r[16])
+{
+    __m512i a[16];
+    __m512i b[16];
+    for (size_t i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (size_t i = 0; i < 16; i += 4) {
+        b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
+        b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
+        b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
+    }
+    for (size_t c = 0; c < 4;
+         c++) { /* lane l of b[4 i + c]: column 4 l + c of rows 4 i .. 4 i + 3 */
+        __m512i even0 = _mm512_shuffle_i32x4(b[c], b[4 + c], 0x88);
+        __m512i even1 = _mm512_shuffle_i32x4(b[8 + c], b[12 + c], 0x88);
+        __m512i odd0 = _mm512_shuffle_i32x4(b[c], b[4 + c], 0xdd);
+        __m512i odd1 = _mm512_shuffle_i32x4(b[8 + c], b[12 + c], 0xdd);
+        r[c] = _mm512_shuffle_i32x4(even0, even1, 0x88);
+        r[4 + c] = _mm512_shuffle_i32x4(odd0, odd1, 0x88);
+        r[8 + c] = _mm512_shuffle_i32x4(even0, even1, 0xdd);
+        r[12 + c] = _mm512_shuffle_i32x4(odd0, odd1, 0xdd);
+    }
+}
+
+/* Sixteen cells from the first of n numbers at x, zero beyond them. */
+typedef __m512i v_read_cells(const float *x, size_t n);
+
+/* kern.h pack, 16 rows of W and 16 cells at a time, for cells of `unit` numbers. */
+static inline __attribute__((always_inline)) void v_pack(const float *w, size_t n_out, size_t n_in,
+                                                         size_t first, size_t count, uint32_t *out,
+                                                         size_t panel, size_t unit,
+                                                         v_read_cells *read)
+{
+    const size_t k = DIV_UP(n_in, unit);
+    for (size_t j = first; j < first + ALIGN_UP(count, panel); j += WIDTH) {
+        uint32_t *column = out + j / panel * panel * k + j % panel;
+        for (size_t p = 0; p < k; p += WIDTH) {
+            __m512i r[WIDTH];
+            for (size_t i = 0; i < WIDTH; i++)
+                r[i] = j + i < n_out ? read(w + (j + i) * n_in + p * unit, n_in - p * unit)
+                                     : _mm512_setzero_si512();
+            v_transpose(r);
+            for (size_t i = 0; i < WIDTH && p + i < k; i++)
+                _mm512_storeu_si512(column + (p + i) * panel, r[i]);
+        }
+    }
+}
+
 #endif
