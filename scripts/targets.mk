@@ -82,9 +82,10 @@ eval: $(OUT)/eval ## bits per character on the validation stories (FILES="...": 
 	$(HAVE_MODEL)
 	$(OUT)/eval $(MODEL) $(or $(FILES),$(DATA)/valid.shard) $(ARGS)
 
-bench: ## speed of every kernel beside what the machine can do
-	@$(SUBMAKE) -j$(JOBS) $(OUT)/tests/kcheck
+bench: ## speed of every kernel and of training beside what the machine can do
+	@$(SUBMAKE) -j$(JOBS) $(OUT)/tests/kcheck $(OUT)/train
 	$(OUT)/tests/kcheck --bench
+	$(OUT)/train --bench --small
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps build test
