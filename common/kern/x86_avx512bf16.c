@@ -34,9 +34,10 @@ static inline cells interleave(__m512 first, __m512 second)
     return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 
-static inline __mmask16 mask_of(size_t n)
+/* The first of n lanes, as many as there are. */
+static inline vmask mask_of(size_t n)
 {
-    return (__mmask16)((1u << MIN(n, (size_t)WIDTH)) - 1);
+    return v_mask(MIN(n, (size_t)WIDTH));
 }
 
 /* One row: neighbours are the halves of a cell already, so this is only a conversion. */
