@@ -11,7 +11,8 @@
 #include <xmmintrin.h>
 #endif
 
-const char *const cpu_level_names[CPU_N_LEVELS] = {"c", "avx2", "avx512", "avx512bf16"};
+const char *const cpu_level_names[CPU_N_LEVELS] = {"c", "avx2", "avx512", "avx512vnni",
+                                                   "avx512bf16"};
 
 #if defined(__x86_64__)
 /* Register state the operating system saves and restores (XCR0). */
@@ -41,8 +42,10 @@ enum cpu_level cpu_best(void)
     if ((state & ZMM_STATE) != ZMM_STATE ||
         !has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL))
         return CPU_AVX2;
-    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !has(a, bit_AVX512BF16))
+    if (!has(c, bit_AVX512VNNI))
         return CPU_AVX512;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !has(a, bit_AVX512BF16))
+        return CPU_AVX512VNNI;
     return CPU_AVX512BF16;
 }
 
@@ -78,8 +81,10 @@ int cpu_parse(const char *name, enum cpu_level *level, struct err *e)
         *level = (enum cpu_level)i;
         return 0;
     }
-    return err_set(
-        e, "unknown instruction set '%.40s' (expected auto, c, avx2, avx512 or avx512bf16)", name);
+    return err_set(e,
+                   "unknown instruction set '%.40s' (expected auto, c, avx2, avx512, avx512vnni or "
+                   "avx512bf16)",
+                   name);
 }
 
 /* Reads one line of a small system file; false if there is none. */

@@ -10,11 +10,12 @@ enum cpu_level {
     CPU_C,          /* plain C for the baseline of the architecture */
     CPU_AVX2,       /* AVX2 + FMA + F16C (x86-64-v3) */
     CPU_AVX512,     /* AVX-512 F, BW, DQ, VL (x86-64-v4) */
+    CPU_AVX512VNNI, /* and AVX-512 VNNI */
     CPU_AVX512BF16, /* and AVX-512 BF16 */
     CPU_N_LEVELS
 };
 
-/* Lower-case names as --cpu takes them: "c", "avx2", "avx512", "avx512bf16". */
+/* Lower-case names as --cpu takes them: "c", "avx2", "avx512", "avx512vnni", "avx512bf16". */
 extern const char *const cpu_level_names[CPU_N_LEVELS];
 
 /* Highest level that both the processor and the operating system (XGETBV) support. */

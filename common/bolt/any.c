@@ -54,10 +54,10 @@ static int check_vocab(const struct vocab *v, const char *vocab_path, uint64_t e
                    vocab_path, path, found, expected);
 }
 
-static int open_blob(struct bolt *b, const char *path, const char *vocab_path, struct err *e)
+static int open_blob(struct modelfile *b, const char *path, const char *vocab_path, struct err *e)
 {
     struct vocab v;
-    if (bolt_open(b, path, e))
+    if (modelfile_open(b, path, e))
         return -1;
     if (!vocab_path)
         return 0;
@@ -67,7 +67,7 @@ static int open_blob(struct bolt *b, const char *path, const char *vocab_path, s
         vocab_release(&v);
     }
     if (rc)
-        bolt_close(b);
+        modelfile_close(b);
     return rc;
 }
 
@@ -105,7 +105,7 @@ int any_vocab(struct vocab *v, const struct ckpt *c, const char *path, const cha
 }
 
 /* Fills b, which is zeroed; the caller closes it after a failure. */
-static int fill_from_ckpt(struct bolt *b, const struct ckpt *c, const char *path,
+static int fill_from_ckpt(struct modelfile *b, const struct ckpt *c, const char *path,
                           const char *vocab_path, const struct kern *k, struct err *e)
 {
     struct err fault;
@@ -117,26 +117,26 @@ static int fill_from_ckpt(struct bolt *b, const struct ckpt *c, const char *path
     return b->tokenizer ? 0 : err_set(e, "%s: %s", vocab_path, fault.text);
 }
 
-static int open_ckpt(struct bolt *b, const char *path, const char *vocab_path, const struct kern *k,
-                     struct err *e)
+static int open_ckpt(struct modelfile *b, const char *path, const char *vocab_path,
+                     const struct kern *k, struct err *e)
 {
     struct ckpt c;
-    *b = (struct bolt){0};
+    *b = (struct modelfile){0};
     if (ckpt_open(&c, path, e))
         return -1;
     int rc = fill_from_ckpt(b, &c, path, vocab_path, k, e);
     if (rc)
-        bolt_close(b);
+        modelfile_close(b);
     ckpt_close(&c);
     return rc;
 }
 
-int any_open(struct bolt *b, const char *path, const char *vocab_path, const struct kern *k,
+int any_open(struct modelfile *b, const char *path, const char *vocab_path, const struct kern *k,
              struct err *e)
 {
     struct file_map map;
     char *found;
-    *b = (struct bolt){0};
+    *b = (struct modelfile){0};
     if (any_find(path, &found, e))
         return -1;
     int rc = file_map(&map, found, e); /* says so if it cannot be read at all */

@@ -8,9 +8,7 @@
 #include "base/hash.h"
 #include "base/le.h"
 #include "format/blob_layout.h"
-#include "format/f16.h"
-
-const char *const blob_embed_names[3] = {"f32", "f16", "q8"};
+#include "base/number.h"
 
 /* One entry of the section table. */
 struct section {
@@ -274,7 +272,7 @@ static bool values_valid(const struct tensor *t, enum blob_encoding encoding,
         return floats_valid((const void *)p, t->n);
     case BLOB_F16:
         for (size_t i = 0; i < t->n; i++)
-            ok &= f16_is_finite(halves[i]);
+            ok &= number_f16_is_finite(halves[i]);
         return ok;
     case BLOB_Q8:
         return q8_valid(t, p);
@@ -312,7 +310,7 @@ static int read_tensor(struct reader *r, size_t i, struct err *e)
     out->alpha = s.alpha;
     out->data = p;
     if (embed)
-        r->blob->embed = (enum blob_embed)s.encoding;
+        r->blob->embed = (enum number_type)s.encoding;
     if (encoding == BLOB_Q8) {
         out->row_scales = (const void *)p;
         out->data = p + blob_scales_bytes(&t);
@@ -369,26 +367,4 @@ bool blob_probe(const char *path)
     bool yes = map.size >= 8 && memcmp(map.data, BLOB_MAGIC, 8) == 0;
     file_unmap(&map);
     return yes;
-}
-
-void blob_embed_row(const struct blob *b, size_t id, float *out)
-{
-    size_t n = (size_t)b->dims.D;
-    const struct blob_tensor *t = &b->tensors[0];
-    const float *floats = t->data;
-    const uint16_t *halves = t->data;
-    const signed char *bytes = t->data;
-    switch (b->embed) {
-    case BLOB_EMBED_F32:
-        memcpy(out, floats + id * n, n * sizeof *out);
-        break;
-    case BLOB_EMBED_F16:
-        for (size_t i = 0; i < n; i++)
-            out[i] = f16_to_float(halves[id * n + i]);
-        break;
-    case BLOB_EMBED_Q8:
-        for (size_t i = 0; i < n; i++)
-            out[i] = (float)bytes[id * n + i] * t->row_scales[id];
-        break;
-    }
 }

@@ -8,28 +8,23 @@
 #define BLOB_H
 
 #include "base/file.h"
+#include "base/number.h"
 #include "dims/dims.h"
 #include "text/vocab.h"
 
 enum { BLOB_VERSION = 1 };
-enum blob_embed {
-    BLOB_EMBED_F32,
-    BLOB_EMBED_F16,
-    BLOB_EMBED_Q8 /* int8 with one f32 scale a row */
-};
-extern const char *const blob_embed_names[3]; /* "f32", "f16", "q8" */
 
 /* One tensor as it stands in the file; data 64-byte aligned inside the map. */
 struct blob_tensor {
     const void *data;
-    const float *row_scales; /* BLOB_EMBED_Q8 embedding only: [V] */
+    const float *row_scales; /* NUMBER_Q8 embedding only: [V] */
     float alpha;             /* ternary tensors: weight = alpha * (code - 1) */
 };
 
 struct blob {
     struct file_map map;
     struct dims dims;
-    enum blob_embed embed;
+    enum number_type embed;
     struct vocab vocab;          /* byte strings point into the map */
     struct blob_tensor *tensors; /* [dims_n_tensors], in that order */
     uint64_t fingerprint;        /* of the payload */
@@ -42,7 +37,7 @@ static inline size_t blob_row_bytes(size_t cols)
 }
 
 /* What blob_write takes for each tensor: f32 data, or packed codes with alpha for ternary ones. */
-MUST_USE int blob_write(const char *path, const struct dims *d, enum blob_embed embed,
+MUST_USE int blob_write(const char *path, const struct dims *d, enum number_type embed,
                         const struct vocab *v, const struct blob_tensor *tensors,
                         uint64_t *fingerprint, struct err *e);
 
@@ -50,8 +45,5 @@ MUST_USE int blob_write(const char *path, const struct dims *d, enum blob_embed 
 MUST_USE int blob_open(struct blob *b, const char *path, struct err *e);
 void blob_close(struct blob *b);
 bool blob_probe(const char *path);
-
-/* Embedding row `id` as floats, whatever its storage. */
-void blob_embed_row(const struct blob *b, size_t id, float *out);
 
 #endif

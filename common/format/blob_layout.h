@@ -33,7 +33,7 @@ enum { /* an entry of the section table */
 
 enum blob_section { BLOB_CONFIG = 1, BLOB_VOCAB = 2, BLOB_TENSOR = 3 };
 
-/* Encodings of tensors; the first three are those of enum blob_embed. */
+/* Encodings of tensors; the first three are those of enum number_type. */
 enum blob_encoding { BLOB_F32, BLOB_F16, BLOB_Q8, BLOB_TERNARY };
 
 enum { /* the vocabulary section: head, token table, merge table, bytes */

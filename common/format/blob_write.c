@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/le.h"
-#include "format/f16.h"
+#include "base/number.h"
 
 /* A blob is built whole in memory: the hash in its header covers what follows. */
 struct image {
@@ -32,7 +32,7 @@ static size_t vocab_bytes(const struct vocab *v)
            vocab_pool_bytes(v);
 }
 
-static enum blob_encoding encoding_of(const struct tensor *t, enum blob_embed embed)
+static enum blob_encoding encoding_of(const struct tensor *t, enum number_type embed)
 {
     if (t->ternary)
         return BLOB_TERNARY;
@@ -40,7 +40,7 @@ static enum blob_encoding encoding_of(const struct tensor *t, enum blob_embed em
 }
 
 /* Size of the whole file; sections begin on multiples of 64, the last one ends the file. */
-static size_t image_size(const struct dims *d, enum blob_embed embed, const struct vocab *v,
+static size_t image_size(const struct dims *d, enum number_type embed, const struct vocab *v,
                          size_t n_sections)
 {
     size_t at = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * n_sections;
@@ -109,8 +109,8 @@ static int put_f16(unsigned char *p, const struct tensor *t, const float *w, con
                    struct err *e)
 {
     for (size_t i = 0; i < t->n; i++) {
-        uint16_t half = f16_from_float(w[i]);
-        if (!f16_is_finite(half))
+        uint16_t half = number_f16(w[i]);
+        if (!number_f16_is_finite(half))
             return err_set(e,
                            "%s: tensor '%s' does not fit in f16 (found %g, expected at most "
                            "65504)",
@@ -124,20 +124,13 @@ static void put_q8(unsigned char *p, const struct tensor *t, const float *w)
 {
     size_t cols = t->shape[1];
     unsigned char *out = p + blob_scales_bytes(t);
-    for (size_t r = 0; r < t->shape[0]; r++, w += cols) {
-        float most = 0;
-        for (size_t c = 0; c < cols; c++)
-            most = fmaxf(most, fabsf(w[c]));
-        float scale = most / 127;
+    for (size_t r = 0; r < t->shape[0]; r++) {
+        float scale = number_q8(w + r * cols, cols, (signed char *)out + r * cols);
         memcpy(p + 4 * r, &scale, sizeof scale);
-        for (size_t c = 0; c < cols; c++) {
-            float q = scale > 0 ? rintf(w[c] / scale) : 0;
-            *out++ = (unsigned char)(signed char)fmaxf(-127, fminf(127, q));
-        }
     }
 }
 
-static int put_tensor(struct image *image, size_t i, const struct tensor *t, enum blob_embed embed,
+static int put_tensor(struct image *image, size_t i, const struct tensor *t, enum number_type embed,
                       const struct blob_tensor *source, const char *path, struct err *e)
 {
     enum blob_encoding encoding = encoding_of(t, embed);
@@ -176,8 +169,9 @@ static void put_header(const struct image *image, uint64_t hash)
     le_put64(h + BLOB_AT_HEADER_CHECK, hash64(h, BLOB_AT_HEADER_CHECK));
 }
 
-static int build(struct image *image, const char *path, const struct dims *d, enum blob_embed embed,
-                 const struct vocab *v, const struct blob_tensor *tensors, struct err *e)
+static int build(struct image *image, const char *path, const struct dims *d,
+                 enum number_type embed, const struct vocab *v, const struct blob_tensor *tensors,
+                 struct err *e)
 {
     size_t n_tensors = dims_n_tensors(d);
     image->end = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * (2 + n_tensors);
@@ -204,8 +198,9 @@ static int write_file(const struct image *image, const char *path, struct err *e
     return file_out_commit(&out, e);
 }
 
-int blob_write(const char *path, const struct dims *d, enum blob_embed embed, const struct vocab *v,
-               const struct blob_tensor *tensors, uint64_t *fingerprint, struct err *e)
+int blob_write(const char *path, const struct dims *d, enum number_type embed,
+               const struct vocab *v, const struct blob_tensor *tensors, uint64_t *fingerprint,
+               struct err *e)
 {
     if (v->n_tokens != (uint32_t)d->V)
         return err_set(e,

@@ -451,10 +451,17 @@ void kern_init(struct kern *k, enum cpu_level level)
         .tern_vec = tern_vec_c,
         .mat_vec = mat_vec_c,
     };
+    kern_infer_c(&k->infer);
 #if defined(__x86_64__)
-    if (level >= CPU_AVX2)
+    if (level >= CPU_AVX2) {
         kern_x86_avx2(k);
-    if (level >= CPU_AVX512)
+        kern_infer_avx2(&k->infer);
+    }
+    if (level >= CPU_AVX512) {
         kern_x86_avx512(k);
+        kern_infer_avx512(&k->infer);
+    }
+    if (level >= CPU_AVX512VNNI)
+        kern_infer_avx512vnni(&k->infer);
 #endif
 }

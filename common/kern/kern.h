@@ -28,6 +28,7 @@
 #define KERN_H
 
 #include "base/cpu.h"
+#include "kern/infer.h"
 
 /* The B operand of a product, k rows of n cells, row-major with a stride, or packed in panels. */
 struct kern_b {
@@ -100,7 +101,7 @@ struct kern {
     void (*swiglu_back)(const float *a, const float *b, const float *dh, size_t n, float *da,
                         float *db);
 
-    /* y += x. */
+    /* y += x. Exact. */
     void (*add)(const float *x, size_t n, float *y);
 
     /* Natural log of sum exp(x), with the maximum taken out. */
@@ -135,6 +136,8 @@ struct kern {
 
     /* Dot products of one vector with rows: y[r] = sum w[r][c] x[c]. */
     void (*mat_vec)(const float *w, size_t rows, size_t cols, const float *x, float *y);
+
+    struct kern_infer infer;
 };
 
 struct kern_adamw {

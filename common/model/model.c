@@ -10,8 +10,6 @@ enum { STORAGE_ALIGN = 64 };
 const float **model_floats(struct model *m, enum tensor_kind kind, int block)
 {
     switch (kind) {
-    case TENSOR_EMBED:
-        return &m->embed;
     case TENSOR_NORM1:
         return &m->block[block].norm1;
     case TENSOR_CONV:
@@ -41,6 +39,14 @@ struct model_tern *model_ternary(struct model *m, enum tensor_kind kind, int blo
     default:
         return NULL;
     }
+}
+
+void model_embed_row(const struct model *m, size_t id, float *out)
+{
+    const struct model_embed *t = &m->embed;
+    size_t D = (size_t)m->dims.D;
+    const unsigned char *row = (const unsigned char *)t->data + id * D * number_bytes(t->type);
+    number_read(t->type, row, t->row_scales ? t->row_scales[id] : 1, D, out);
 }
 
 /* Bytes a tensor takes in the storage of a model. */
@@ -91,8 +97,11 @@ int model_from_params(struct model *m, const struct dims *d, const float *params
                 return -1;
             }
         } else {
-            memcpy(p, w, t.n * sizeof *w);
-            *model_floats(m, t.kind, t.block) = (const float *)(const void *)p;
+            const float *floats = memcpy(p, w, t.n * sizeof *w);
+            if (t.kind == TENSOR_EMBED)
+                m->embed = (struct model_embed){.type = NUMBER_F32, .data = floats};
+            else
+                *model_floats(m, t.kind, t.block) = floats;
         }
         p += stored_bytes(&t);
     }
@@ -106,7 +115,10 @@ void model_to_params(const struct model *m, float *params)
     for (size_t i = 0; i < dims_n_tensors(&m->dims); i++) {
         struct tensor t;
         dims_tensor(&m->dims, i, &t);
-        if (t.ternary) {
+        if (t.kind == TENSOR_EMBED) {
+            for (size_t id = 0; id < t.shape[0]; id++)
+                model_embed_row(m, id, params + t.offset + id * t.shape[1]);
+        } else if (t.ternary) {
             const struct model_tern *w = model_ternary(&copy, t.kind, t.block);
             tern_unpack(w->codes, w->rows, w->cols, w->alpha, params + t.offset);
         } else {

@@ -2,6 +2,7 @@
 #ifndef MODEL_H
 #define MODEL_H
 
+#include "base/number.h"
 #include "dims/dims.h"
 #include "kern/kern.h"
 
@@ -26,9 +27,16 @@ struct model_block {
     struct model_tern ffn_down; /* [D][H] */
 };
 
+/* The embedding, row-major, as it was stored. */
+struct model_embed {
+    enum number_type type;
+    const void *data;        /* [V][D] */
+    const float *row_scales; /* [V] of NUMBER_Q8, else NULL */
+};
+
 struct model {
     struct dims dims;
-    const float *embed;      /* [V][D] */
+    struct model_embed embed;
     const float *final_norm; /* [D] */
     struct model_block block[DIMS_MAX_BLOCKS];
     void *storage; /* owned; NULL when everything points elsewhere */
@@ -43,8 +51,12 @@ MUST_USE int model_from_params(struct model *m, const struct dims *d, const floa
 /* Expands into a parameter array of dims_n_floats: ternary tensors as alpha * (code - 1). */
 void model_to_params(const struct model *m, float *params);
 
-/* Where a tensor stands in the model: its floats, NULL for a ternary kind; its packed matrix, NULL
- * for the others. The block is ignored outside the blocks. */
+/* Row `id` of the embedding as floats [D]. */
+void model_embed_row(const struct model *m, size_t id, float *out);
+
+/* Where a tensor stands in the model: the floats of a norm or a convolution, NULL for the others;
+ * the packed matrix of a ternary kind, NULL for the others. The block is ignored outside the
+ * blocks. */
 const float **model_floats(struct model *m, enum tensor_kind kind, int block);
 struct model_tern *model_ternary(struct model *m, enum tensor_kind kind, int block);
 

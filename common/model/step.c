@@ -91,9 +91,8 @@ static void feed_forward(struct step *s, const struct model_block *w)
 void step_prefill(struct step *s, uint16_t token)
 {
     const struct model *m = s->model;
-    size_t D = (size_t)m->dims.D;
     assert(token < m->dims.V);
-    memcpy(s->x, m->embed + token * D, D * sizeof *s->x);
+    model_embed_row(m, token, s->x);
     for (int l = 0; l < m->dims.L; l++) {
         mix(s, &m->block[l], &s->block[l], (size_t)m->dims.dilation[l]);
         feed_forward(s, &m->block[l]);
@@ -108,6 +107,6 @@ const float *step_token(struct step *s, uint16_t token)
     float rstd;
     step_prefill(s, token);
     s->kern->rmsnorm(s->x, m->final_norm, D, DIMS_NORM_EPS, s->norm, &rstd);
-    s->kern->mat_vec(m->embed, (size_t)m->dims.V, D, s->norm, s->logits);
+    s->kern->mat_vec(m->embed.data, (size_t)m->dims.V, D, s->norm, s->logits);
     return s->logits;
 }

@@ -6,13 +6,13 @@
 
 #include "base/hash.h"
 #include "base/le.h"
-#include "bolt/bolt.h"
+#include "bolt/modelfile.h"
 #include "format/blob_layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     unsigned char *copy = malloc(n + 1);
-    struct bolt b = {0};
+    struct modelfile b = {0};
     struct err e;
 
     if (copy == NULL)
@@ -24,14 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         le_put64(copy + BLOB_AT_HEADER_CHECK, hash64(copy, BLOB_AT_HEADER_CHECK));
     }
     struct fuzz_file f = fuzz_open(copy, n);
-    if (bolt_open(&b, f.path, &e) == 0) {
+    if (modelfile_open(&b, f.path, &e) == 0) {
         float *row = malloc((size_t)b.blob.dims.D * sizeof *row);
         if (row == NULL)
             abort();
         for (size_t id = 0; id < (size_t)b.blob.dims.V; id++)
-            blob_embed_row(&b.blob, id, row);
+            model_embed_row(&b.model, id, row);
         free(row);
-        bolt_close(&b);
+        modelfile_close(&b);
     }
     fuzz_close(&f);
     free(copy);

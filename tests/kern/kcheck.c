@@ -189,8 +189,8 @@ static void parse(struct options *o, int argc, char **argv)
 {
     const struct cli_option options[] = {
         {"cpu", 0, CLI_TEXT, &o->level_name, 0, 0, "LEVEL",
-         "check up to this level: c, avx2, avx512, avx512bf16 (default auto:\nall this machine "
-         "has)",
+         "check up to this level: c, avx2, avx512, avx512vnni,\n"
+         "avx512bf16 (default auto: all this machine has)",
          NULL},
         {"op", 0, CLI_TEXT, &o->op, 0, 0, "NAME", "only this operation", NULL},
         {"seed", 0, CLI_INT, &o->seed, 0, 1e15, "N", "of the random data (default: the clock)",

@@ -15,7 +15,7 @@
 #include "base/le.h"
 #include "format/blob.h"
 #include "format/blob_layout.h"
-#include "format/f16.h"
+#include "base/number.h"
 #include "model/tern.h"
 #include "support/scratch.h"
 #include "support/toy.h"
@@ -55,7 +55,7 @@ static int teardown(void **state)
     return scratch_teardown(state);
 }
 
-static const char *write_good(enum blob_embed embed)
+static const char *write_good(enum number_type embed)
 {
     struct err e;
     uint64_t fingerprint;
@@ -83,7 +83,7 @@ static void test_round_trip(void **state)
     (void)state;
     struct err e;
     struct blob b;
-    const char *path = write_good(BLOB_EMBED_F32);
+    const char *path = write_good(NUMBER_F32);
     assert_true(blob_probe(path));
     assert_int_equal(blob_open(&b, path, &e), 0);
     assert_true(dims_equal(&b.dims, &dims));
@@ -107,19 +107,22 @@ static void test_embeddings(void **state)
     struct blob b;
     float row[6];
     for (int embed = 0; embed < 3; embed++) {
-        assert_int_equal(blob_open(&b, write_good((enum blob_embed)embed), &e), 0);
+        assert_int_equal(blob_open(&b, write_good((enum number_type)embed), &e), 0);
         assert_int_equal(b.embed, embed);
         for (size_t id = 0; id < TOYVOCAB_SIZE; id++) {
             const float *w = params + id * 6;
             float most = 0;
             for (size_t c = 0; c < 6; c++)
                 most = fmaxf(most, fabsf(w[c]));
-            blob_embed_row(&b, id, row);
+            const struct blob_tensor *t = &b.tensors[0];
+            size_t D = (size_t)b.dims.D;
+            number_read(b.embed, (const char *)t->data + id * D * number_bytes(b.embed),
+                        t->row_scales ? t->row_scales[id] : 1, D, row);
             for (size_t c = 0; c < 6; c++) {
-                if (embed == BLOB_EMBED_F32)
+                if (embed == NUMBER_F32)
                     assert_true(row[c] == w[c]);
-                else if (embed == BLOB_EMBED_F16)
-                    assert_true(row[c] == f16_to_float(f16_from_float(w[c])));
+                else if (embed == NUMBER_F16)
+                    assert_true(row[c] == number_f16_value(number_f16(w[c])));
                 else
                     assert_true(fabsf(row[c] - w[c]) <= most / 127 * 0.50001f);
             }
@@ -132,12 +135,12 @@ static void test_same_bytes(void **state)
 {
     (void)state;
     size_t n1, n2;
-    unsigned char *one = scratch_read(write_good(BLOB_EMBED_F16), &n1);
+    unsigned char *one = scratch_read(write_good(NUMBER_F16), &n1);
     /* other counts and another place in memory, the same content */
     float *copy = toy_params(&dims, 1);
     vocab.tokens[5].count = 12345;
     tensors[0].data = copy;
-    unsigned char *two = scratch_read(write_good(BLOB_EMBED_F16), &n2);
+    unsigned char *two = scratch_read(write_good(NUMBER_F16), &n2);
     tensors[0].data = params;
     assert_int_equal(n1, n2);
     assert_memory_equal(one, two, n1);
@@ -159,7 +162,7 @@ static void test_truncation(void **state)
 {
     (void)state;
     size_t n;
-    unsigned char *data = scratch_read(write_good(BLOB_EMBED_Q8), &n);
+    unsigned char *data = scratch_read(write_good(NUMBER_Q8), &n);
     const char *path = scratch_path("short");
     for (size_t i = 0; i < n; i++) {
         scratch_write(path, data, i);
@@ -175,7 +178,7 @@ static void test_flipped_bytes(void **state)
 {
     (void)state;
     size_t n;
-    unsigned char *data = scratch_read(write_good(BLOB_EMBED_F16), &n);
+    unsigned char *data = scratch_read(write_good(NUMBER_F16), &n);
     const char *path = scratch_path("flipped");
     for (size_t i = 0; i < n; i++) {
         data[i] ^= (unsigned char)(1u << i % 8);
@@ -208,7 +211,7 @@ static void test_example(void **state)
         {ffn_down, NULL, 0.125f}, {norm, NULL, 0},
     };
     const char *path = scratch_path("example");
-    assert_int_equal(blob_write(path, &d, BLOB_EMBED_F16, &vocab, example, &fingerprint, &e), 0);
+    assert_int_equal(blob_write(path, &d, NUMBER_F16, &vocab, example, &fingerprint, &e), 0);
     assert_true(fingerprint == 0x595f013f2e432880);
     size_t n;
     unsigned char *data = scratch_read(path, &n);
@@ -256,7 +259,7 @@ static void broken(const char *message)
 static void test_header_rules(void **state)
 {
     (void)state;
-    bytes = scratch_read(write_good(BLOB_EMBED_F32), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_F32), &n_bytes);
     bytes[0] ^= 1;
     broken("not a model blob");
     le_put32(bytes + BLOB_AT_VERSION, 2);
@@ -285,7 +288,7 @@ static void test_header_rules(void **state)
 static void test_section_rules(void **state)
 {
     (void)state;
-    bytes = scratch_read(write_good(BLOB_EMBED_F32), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_F32), &n_bytes);
     le_put32(entry(CONFIG) + BLOB_ENTRY_TYPE, 9);
     broken("section 0 has type 9");
     le_put32(entry(UP) + BLOB_ENTRY_INDEX, 1); /* the same tensor twice */
@@ -315,7 +318,7 @@ static void test_section_rules(void **state)
 static void test_config_rules(void **state)
 {
     (void)state;
-    bytes = scratch_read(write_good(BLOB_EMBED_F32), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_F32), &n_bytes);
     le_put32(content(CONFIG), UINT32_MAX); /* V */
     broken("vocabulary size out of range");
     le_put32(content(CONFIG) + 4, 0); /* D */
@@ -336,7 +339,7 @@ static void test_config_rules(void **state)
 static void test_vocab_rules(void **state)
 {
     (void)state;
-    bytes = scratch_read(write_good(BLOB_EMBED_F32), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_F32), &n_bytes);
     unsigned char *head = content(VOCAB);
     size_t merges = BLOB_VOCAB_HEAD + 4 * TOYVOCAB_SIZE;
     le_put32(head + BLOB_VOCAB_KIND, 2);
@@ -367,7 +370,7 @@ static void test_vocab_rules(void **state)
 static void test_tensor_rules(void **state)
 {
     (void)state;
-    bytes = scratch_read(write_good(BLOB_EMBED_F32), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_F32), &n_bytes);
     le_put32(entry(EMBED) + BLOB_ENTRY_ENCODING, BLOB_TERNARY);
     broken("'embedding.weight' has the wrong encoding 3");
     le_put32(entry(UP) + BLOB_ENTRY_ENCODING, BLOB_F32);
@@ -396,11 +399,11 @@ static void test_tensor_rules(void **state)
 static void test_embedding_rules(void **state)
 {
     (void)state;
-    bytes = scratch_read(write_good(BLOB_EMBED_F16), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_F16), &n_bytes);
     content(EMBED)[5] = 0x7c;
     broken("'embedding.weight' holds an invalid number");
     free(bytes);
-    bytes = scratch_read(write_good(BLOB_EMBED_Q8), &n_bytes);
+    bytes = scratch_read(write_good(NUMBER_Q8), &n_bytes);
     put_float(content(EMBED), -1);
     broken("'embedding.weight' holds an invalid number");
     put_float(content(EMBED), NAN);
@@ -412,7 +415,7 @@ static void test_embedding_rules(void **state)
     free(bytes);
 }
 
-static void expect_write_fails(const char *path, enum blob_embed embed, const char *message)
+static void expect_write_fails(const char *path, enum number_type embed, const char *message)
 {
     struct err e;
     size_t before = scratch_count();
@@ -425,17 +428,17 @@ static void expect_write_fails(const char *path, enum blob_embed embed, const ch
 static void test_writer_errors(void **state)
 {
     (void)state;
-    expect_write_fails("/dev/full", BLOB_EMBED_F16, "No space left");
-    expect_write_fails("/nonexistent/model.bolt", BLOB_EMBED_F16, "No such file");
+    expect_write_fails("/dev/full", NUMBER_F16, "No space left");
+    expect_write_fails("/nonexistent/model.bolt", NUMBER_F16, "No such file");
     const char *path = scratch_path("bad");
     float kept = params[3];
     params[3] = NAN;
-    expect_write_fails(path, BLOB_EMBED_F16, "not finite");
+    expect_write_fails(path, NUMBER_F16, "not finite");
     params[3] = 70000;
-    expect_write_fails(path, BLOB_EMBED_F16, "does not fit in f16");
+    expect_write_fails(path, NUMBER_F16, "does not fit in f16");
     params[3] = kept;
     vocab.n_tokens--;
-    expect_write_fails(path, BLOB_EMBED_F16, "another size");
+    expect_write_fails(path, NUMBER_F16, "another size");
     vocab.n_tokens++;
 }
 

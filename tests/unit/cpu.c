@@ -35,7 +35,7 @@ static void levels_by_name(void **state)
     static const char *const bad[] = {"", "C", "AVX2", "avx", "avx2 ", "neon"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_int_equal(cpu_parse(bad[i], &level, &e), -1);
-        assert_non_null(strstr(e.text, "expected auto, c, avx2, avx512 or avx512bf16"));
+        assert_non_null(strstr(e.text, "expected auto, c, avx2, avx512, avx512vnni or avx512bf16"));
     }
 }
 
@@ -47,8 +47,10 @@ static void levels_agree_with_the_compiler(void **state)
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+    bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+    bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
     assert_int_equal(cpu_best(), bf16     ? CPU_AVX512BF16
+                                 : vnni   ? CPU_AVX512VNNI
                                  : avx512 ? CPU_AVX512
                                  : avx2   ? CPU_AVX2
                                           : CPU_C);

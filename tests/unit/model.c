@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "bolt/bolt.h"
+#include "bolt/modelfile.h"
 #include "model/tern.h"
 #include "support/scratch.h"
 #include "support/toy.h"
@@ -117,7 +117,7 @@ static void test_params(void **state)
     free(twice);
 }
 
-static void write_blob(const char *path, struct model *m, enum blob_embed embed)
+static void write_blob(const char *path, struct model *m, enum number_type embed)
 {
     struct err e;
     struct blob_tensor tensors[64];
@@ -127,9 +127,10 @@ static void write_blob(const char *path, struct model *m, enum blob_embed embed)
         dims_tensor(&m->dims, i, &t);
         const struct model_tern *w = model_ternary(m, t.kind, t.block);
         const float **floats = model_floats(m, t.kind, t.block);
-        assert_true((w == NULL) != (floats == NULL));
-        tensors[i] = w ? (struct blob_tensor){.data = w->codes, .alpha = w->alpha}
-                       : (struct blob_tensor){.data = *floats};
+        assert_int_equal((w != NULL) + (floats != NULL), t.kind != TENSOR_EMBED);
+        tensors[i] = w        ? (struct blob_tensor){.data = w->codes, .alpha = w->alpha}
+                     : floats ? (struct blob_tensor){.data = *floats}
+                              : (struct blob_tensor){.data = m->embed.data};
     }
     if (blob_write(path, &m->dims, embed, &v, tensors, NULL, &e))
         fail_msg("%s", e.text);
@@ -139,7 +140,7 @@ static void test_bolt(void **state)
 {
     (void)state;
     struct err e;
-    struct bolt b;
+    struct modelfile b;
     struct model m;
     struct dims d = toy_dims(TOYVOCAB_SIZE, 10, 6, 3, 2, "2,1");
     float *params = toy_params(&d, 6);
@@ -149,20 +150,20 @@ static void test_bolt(void **state)
     assert_int_equal(model_from_params(&m, &d, params, false, &kern, &e), 0);
     model_to_params(&m, expected);
     for (int embed = 0; embed < 3; embed++) {
-        write_blob(path, &m, (enum blob_embed)embed);
-        assert_int_equal(bolt_open(&b, path, &e), 0);
+        write_blob(path, &m, (enum number_type)embed);
+        assert_int_equal(modelfile_open(&b, path, &e), 0);
         assert_int_equal(b.model.dims.dilation[0], 2);
         model_to_params(&b.model, got);
         size_t n = TOYVOCAB_SIZE * 10;
-        for (size_t i = 0; i < n && embed != BLOB_EMBED_F32; i++) {
+        for (size_t i = 0; i < n && embed != NUMBER_F32; i++) {
             assert_true(fabsf(got[i] - expected[i]) < 0.02f);
             got[i] = expected[i];
         }
         expect_same_params(&d, got, expected);
         struct vocab v = toyvocab();
         assert_int_equal(b.vocab_fingerprint, vocab_fingerprint(&v));
-        bolt_close(&b);
-        bolt_close(&b);
+        modelfile_close(&b);
+        modelfile_close(&b);
     }
     model_release(&m);
     free(params);

@@ -52,7 +52,7 @@ static int setup(void **state)
     return vocabdb_save(&v, NULL, 0, vocab_path, &e);
 }
 
-static void export_blob(enum blob_embed embed)
+static void export_blob(enum number_type embed)
 {
     struct err e;
     struct ckpt c;
@@ -81,9 +81,9 @@ static void test_equal(void **state)
     struct verify_result one, three;
     save(&dims, 1);
     for (int embed = 0; embed < 3; embed++) {
-        export_blob((enum blob_embed)embed);
+        export_blob((enum number_type)embed);
         assert_int_equal(verify(&one, 1, &e), 0);
-        assert_true(one.difference <= verify_limit((enum blob_embed)embed));
+        assert_true(one.difference <= verify_limit((enum number_type)embed));
         assert_true(one.n_tokens > 10 && one.checkpoint_loss > 0);
         assert_int_equal(verify(&three, 3, &e), 0);
         assert_true(one.checkpoint_loss == three.checkpoint_loss);
@@ -97,10 +97,10 @@ static void test_other_weights(void **state)
     struct err e;
     struct verify_result r;
     save(&dims, 1);
-    export_blob(BLOB_EMBED_F32);
+    export_blob(NUMBER_F32);
     save(&dims, 2);
     assert_int_equal(verify(&r, 1, &e), 0);
-    assert_true(r.difference > verify_limit(BLOB_EMBED_Q8));
+    assert_true(r.difference > verify_limit(NUMBER_Q8));
 }
 
 static void test_other_dims(void **state)
@@ -110,7 +110,7 @@ static void test_other_dims(void **state)
     struct verify_result r;
     struct dims wider = toy_dims(TOYVOCAB_SIZE, 13, 20, 3, 2, "1,2");
     save(&dims, 1);
-    export_blob(BLOB_EMBED_F32);
+    export_blob(NUMBER_F32);
     save(&wider, 1);
     assert_int_equal(verify(&r, 1, &e), -1);
     assert_non_null(strstr(e.text, "other hyperparameters"));
@@ -122,7 +122,7 @@ static void test_no_story(void **state)
     struct err e;
     struct verify_result r;
     save(&dims, 1);
-    export_blob(BLOB_EMBED_F32);
+    export_blob(NUMBER_F32);
     scratch_write(text_path, " \n", 2);
     assert_int_equal(verify(&r, 1, &e), -1);
     assert_non_null(strstr(e.text, text_path));

@@ -50,7 +50,7 @@ void eval_close(struct eval *v)
     tokenizer_cache_free(v->cache);
     pool_free(v->pool);
     arena_release(&v->arena);
-    bolt_close(&v->bolt);
+    modelfile_close(&v->bolt);
     free(v->text.data);
     free(v->ids.ids);
     *v = (struct eval){0};
@@ -125,7 +125,7 @@ static void measure_story(const struct eval *v, const uint16_t *ids, size_t n, u
 
 static int check_shard(const struct run *r, const struct shard *s, const char *path, struct err *e)
 {
-    const struct bolt *b = &r->eval->bolt;
+    const struct modelfile *b = &r->eval->bolt;
     if (s->vocab_fingerprint != b->vocab_fingerprint || s->vocab_size != (uint32_t)b->model.dims.V)
         return err_set(e,
                        "%s: made with another vocabulary than the model (found %016" PRIx64

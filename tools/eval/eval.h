@@ -23,7 +23,7 @@ struct eval_options {
 /* A model ready to score, and what reading text takes. */
 struct eval {
     struct eval_options options;
-    struct bolt bolt;
+    struct modelfile bolt;
     struct kern kern;
     struct pool *pool;
     struct arena arena;

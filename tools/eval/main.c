@@ -27,7 +27,7 @@ static const struct cli_option options[] = {
     {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
      "worker threads (default: the processors this process may use)", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
+     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
 };
 
 static const struct cli_tool tool = {

@@ -123,18 +123,18 @@ static void facts_of_vocab(const struct vocab *v)
 
 static int info_blob(const char *path, struct err *e)
 {
-    struct bolt b;
-    if (bolt_open(&b, path, e))
+    struct modelfile b;
+    if (modelfile_open(&b, path, e))
         return -1;
     begin(path, "model blob", b.blob.map.size);
     fact_count("version", BLOB_VERSION);
     facts_of_dims(&b.model.dims);
-    fact_text("embedding", blob_embed_names[b.blob.embed]);
+    fact_text("embedding", number_type_names[b.blob.embed]);
     fact_real("zero_share", zero_share(&b.model));
     facts_of_vocab(b.vocab);
     fact_fingerprint("fingerprint", b.blob.fingerprint);
     end();
-    bolt_close(&b);
+    modelfile_close(&b);
     return 0;
 }
 

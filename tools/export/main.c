@@ -18,7 +18,7 @@ static const char *text;
 static const char *info;
 static const char *cpu = "auto";
 static int format = FORMAT_BOLT;
-static int embed = BLOB_EMBED_F16;
+static int embed = NUMBER_F16;
 static long long threads;
 
 static const struct cli_option options[] = {
@@ -39,7 +39,7 @@ static const struct cli_option options[] = {
     {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
      "worker threads of --verify (default: the processors this process may use)", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
+     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
 };
 
 static const struct cli_tool tool = {
@@ -113,8 +113,9 @@ struct outcome {
 static void write_output(const struct to_source *s, struct outcome *o)
 {
     struct err e;
-    int rc = format == FORMAT_BOLT ? to_bolt(s, (enum blob_embed)embed, output, &o->fingerprint, &e)
-                                   : to_safetensors(s, output, &e);
+    int rc = format == FORMAT_BOLT
+                 ? to_bolt(s, (enum number_type)embed, output, &o->fingerprint, &e)
+                 : to_safetensors(s, output, &e);
     if (rc)
         cli_die("%s", e.text);
     cli_say("wrote %s\n", output);
@@ -124,7 +125,7 @@ static void verify_output(const struct to_source *s, struct outcome *o)
 {
     struct err e;
     int n_threads = threads ? (int)threads : cpu_count();
-    o->limit = verify_limit(format == FORMAT_BOLT ? (enum blob_embed)embed : BLOB_EMBED_F32);
+    o->limit = verify_limit(format == FORMAT_BOLT ? (enum number_type)embed : NUMBER_F32);
     if (verify_run(s->ckpt, output, vocab, text, s->kern, n_threads, &o->verify, &e))
         cli_die("%s", e.text);
     o->equal = o->verify.difference <= o->limit;

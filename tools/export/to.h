@@ -14,7 +14,7 @@ struct to_source {
 
 /* model.bolt: packed weights and vocabulary in one file (blob.h). *fingerprint gets that of its
  * payload. */
-MUST_USE int to_bolt(const struct to_source *s, enum blob_embed embed, const char *path,
+MUST_USE int to_bolt(const struct to_source *s, enum number_type embed, const char *path,
                      uint64_t *fingerprint, struct err *e);
 
 /* safetensors of f32 weights, the linear ones dequantised, under the names of the checkpoint. With

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* Hands the tensors of a model to the blob writer, in the order of dims.h. */
-static int write_model(struct model *m, const struct vocab *v, enum blob_embed embed,
+static int write_model(struct model *m, const struct vocab *v, enum number_type embed,
                        const char *path, uint64_t *fingerprint, struct err *e)
 {
     size_t n = dims_n_tensors(&m->dims);
@@ -13,7 +13,9 @@ static int write_model(struct model *m, const struct vocab *v, enum blob_embed e
     for (size_t i = 0; i < n; i++) {
         struct tensor t;
         dims_tensor(&m->dims, i, &t);
-        if (t.ternary) {
+        if (t.kind == TENSOR_EMBED) {
+            tensors[i] = (struct blob_tensor){.data = m->embed.data};
+        } else if (t.ternary) {
             const struct model_tern *w = model_ternary(m, t.kind, t.block);
             tensors[i] = (struct blob_tensor){.data = w->codes, .alpha = w->alpha};
         } else {
@@ -25,7 +27,7 @@ static int write_model(struct model *m, const struct vocab *v, enum blob_embed e
     return rc;
 }
 
-int to_bolt(const struct to_source *s, enum blob_embed embed, const char *path,
+int to_bolt(const struct to_source *s, enum number_type embed, const char *path,
             uint64_t *fingerprint, struct err *e)
 {
     struct vocab v;

@@ -10,7 +10,7 @@
 
 /* The text as tokens: both models are given the very same. */
 struct stories {
-    const struct bolt *bolt;
+    const struct modelfile *bolt;
     struct tokenizer_cache *cache;
     struct text_buf text; /* scratch */
     struct token_buf ids; /* of all stories, one behind the other */
@@ -19,14 +19,14 @@ struct stories {
     size_t capacity;
 };
 
-double verify_limit(enum blob_embed embed)
+double verify_limit(enum number_type embed)
 {
     switch (embed) {
-    case BLOB_EMBED_F32:
+    case NUMBER_F32:
         return 1e-6;
-    case BLOB_EMBED_F16:
+    case NUMBER_F16:
         return 1e-3;
-    case BLOB_EMBED_Q8:
+    case NUMBER_Q8:
         break;
     }
     return 1e-2;
@@ -125,7 +125,7 @@ out:
 int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, const char *text,
                const struct kern *k, int n_threads, struct verify_result *r, struct err *e)
 {
-    struct bolt bolt;
+    struct modelfile bolt;
     if (any_open(&bolt, path, vocab_path, k, e))
         return -1;
     int rc = -1;
@@ -146,6 +146,6 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
 out:
     pool_free(pool);
     release_stories(&stories);
-    bolt_close(&bolt);
+    modelfile_close(&bolt);
     return rc;
 }

@@ -13,7 +13,7 @@ struct verify_result {
 
 /* Largest relative difference of the losses that counts as equal, by the storage of the embedding.
  */
-double verify_limit(enum blob_embed embed);
+double verify_limit(enum number_type embed);
 
 /* Scores the stories of the file `text` (any form corpus.h reads, "-" for standard input) with the
  * checkpoint's own float weights, quantised as in training, and with the exported file `path`, read

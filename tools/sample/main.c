@@ -45,7 +45,7 @@ static const struct cli_option options[] = {
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
      "vocabulary database of a checkpoint; a blob needs none", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
+     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
 };
 
 static const struct cli_tool tool = {

@@ -43,7 +43,7 @@ void tell_close(struct tell *t)
 {
     tokenizer_cache_free(t->cache);
     arena_release(&t->arena);
-    bolt_close(&t->bolt);
+    modelfile_close(&t->bolt);
     free(t->prompt.data);
     free(t->prompt_ids.ids);
     free(t->story.ids);

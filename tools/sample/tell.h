@@ -17,7 +17,7 @@ struct tell_options {
 /* A model ready to tell. */
 struct tell {
     struct tell_options options;
-    struct bolt bolt;
+    struct modelfile bolt;
     struct kern kern;
     struct arena arena;
     struct step step;

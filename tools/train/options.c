@@ -94,7 +94,7 @@ static const struct cli_option table[] = {
      "worker threads (default: the processors this process may use); never changes the result",
      NULL},
     {"cpu", 0, CLI_TEXT, &given.cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512 or avx512bf16 (default auto)", NULL},
+     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
     {"precision", 0, CLI_CHOICE, &given.precision, 0, 0, NULL,
      "numbers that products multiply, f32 or bf16; sums and weights are f32 always (default auto: "
      "bf16 where "

@@ -1,6 +1,9 @@
-#include "format/f16.h"
+#include "base/number.h"
 
+#include <math.h>
 #include <string.h>
+
+const char *const number_type_names[3] = {"f32", "f16", "q8"};
 
 /* A float is sign, 8 bits of exponent (bias 127), 23 of fraction; a half is 1, 5 (bias 15), 10. */
 
@@ -20,7 +23,7 @@ static uint32_t shift_round(uint32_t n, unsigned shift)
     return kept + (rest > half || (rest == half && (kept & 1)));
 }
 
-uint16_t f16_from_float(float x)
+uint16_t number_f16(float x)
 {
     uint32_t bits = float_bits(x);
     uint32_t sign = bits >> 16 & 0x8000;
@@ -43,7 +46,7 @@ uint16_t f16_from_float(float x)
     return (uint16_t)(sign | half);
 }
 
-float f16_to_float(uint16_t h)
+float number_f16_value(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16;
     uint32_t exponent = h >> 10 & 0x1f;
@@ -60,4 +63,36 @@ float f16_to_float(uint16_t h)
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+
+float number_q8(const float *x, size_t n, signed char *out)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(x[i]));
+    float scale = most / 127;
+    for (size_t i = 0; i < n; i++) {
+        float q = scale > 0 ? rintf(x[i] / scale) : 0;
+        out[i] = (signed char)fmaxf(-127, fminf(127, q));
+    }
+    return scale;
+}
+
+void number_read(enum number_type type, const void *row, float scale, size_t n, float *out)
+{
+    const uint16_t *halves = row;
+    const signed char *bytes = row;
+    switch (type) {
+    case NUMBER_F32:
+        memcpy(out, row, n * sizeof *out);
+        break;
+    case NUMBER_F16:
+        for (size_t i = 0; i < n; i++)
+            out[i] = number_f16_value(halves[i]);
+        break;
+    case NUMBER_Q8:
+        for (size_t i = 0; i < n; i++)
+            out[i] = (float)bytes[i] * scale;
+        break;
+    }
 }

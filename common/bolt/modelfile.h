@@ -1,15 +1,15 @@
-/* bolt.h - a model file opened for use: weights and tokenizer together.
+/* modelfile.h - a model file opened for use: weights and tokenizer together.
  *
  * Opens model.bolt blobs; nothing here needs SQLite, libarchive or a JSON reader. any.h opens
  * checkpoints too. */
-#ifndef BOLT_H
-#define BOLT_H
+#ifndef MODELFILE_H
+#define MODELFILE_H
 
 #include "format/blob.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
-struct bolt {
+struct modelfile {
     struct model model;
     struct vocab *vocab; /* points into blob, or owned by any.h */
     struct tokenizer *tokenizer;
@@ -18,9 +18,9 @@ struct bolt {
     struct vocab owned_vocab; /* zeroed when opened from a blob */
 };
 
-/* Maps and checks the blob (blob_open); the model points into the map, but for an embedding that is
- * not f32, which is expanded into memory. Errors: those of blob_open, and memory. */
-MUST_USE int bolt_open(struct bolt *b, const char *path, struct err *e);
-void bolt_close(struct bolt *b); /* safe on a zeroed struct */
+/* Maps and checks the blob (blob_open); the model points into the map. Errors: those of blob_open,
+ * and memory. */
+MUST_USE int modelfile_open(struct modelfile *b, const char *path, struct err *e);
+void modelfile_close(struct modelfile *b); /* safe on a zeroed struct */
 
 #endif

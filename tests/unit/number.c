@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "format/f16.h"
+#include "base/number.h"
 
 /* By the definition: sign, 5 bits of exponent, 10 of fraction. */
 static double half_value(uint16_t h)
@@ -23,20 +23,20 @@ static void test_every_half(void **state)
 {
     (void)state;
     for (unsigned h = 0; h < 65536; h++) {
-        float x = f16_to_float((uint16_t)h);
+        float x = number_f16_value((uint16_t)h);
         if ((h & 0x7c00) == 0x7c00) {
-            assert_false(f16_is_finite((uint16_t)h));
+            assert_false(number_f16_is_finite((uint16_t)h));
             assert_int_equal(isnan(x) != 0, (h & 0x3ff) != 0);
             if (isinf(x))
-                assert_int_equal(f16_from_float(x), h);
+                assert_int_equal(number_f16(x), h);
             else
-                assert_false(f16_is_finite(f16_from_float(x)));
+                assert_false(number_f16_is_finite(number_f16(x)));
             continue;
         }
-        assert_true(f16_is_finite((uint16_t)h));
+        assert_true(number_f16_is_finite((uint16_t)h));
         assert_true((double)x == half_value((uint16_t)h));
         assert_int_equal(signbit(x) != 0, h >> 15);
-        assert_int_equal(f16_from_float(x), h);
+        assert_int_equal(number_f16(x), h);
     }
 }
 
@@ -45,20 +45,20 @@ static void test_rounding(void **state)
 {
     (void)state;
     for (unsigned h = 0; h < 0x7bff; h++) {
-        float low = f16_to_float((uint16_t)h);
-        float high = f16_to_float((uint16_t)(h + 1));
+        float low = number_f16_value((uint16_t)h);
+        float high = number_f16_value((uint16_t)(h + 1));
         float middle = (float)(((double)low + (double)high) / 2);
-        assert_int_equal(f16_from_float(middle), h & 1 ? h + 1 : h);
-        assert_int_equal(f16_from_float(nextafterf(middle, 0)), h);
-        assert_int_equal(f16_from_float(nextafterf(middle, INFINITY)), h + 1);
-        assert_int_equal(f16_from_float(-nextafterf(middle, 0)), h | 0x8000);
+        assert_int_equal(number_f16(middle), h & 1 ? h + 1 : h);
+        assert_int_equal(number_f16(nextafterf(middle, 0)), h);
+        assert_int_equal(number_f16(nextafterf(middle, INFINITY)), h + 1);
+        assert_int_equal(number_f16(-nextafterf(middle, 0)), h | 0x8000);
     }
-    assert_int_equal(f16_from_float(65519.0f), 0x7bff);
-    assert_int_equal(f16_from_float(65520.0f), 0x7c00);
-    assert_int_equal(f16_from_float(3e38f), 0x7c00);
-    assert_int_equal(f16_from_float(-3e38f), 0xfc00);
-    assert_int_equal(f16_from_float(1e-30f), 0);
-    assert_int_equal(f16_from_float(-0.0f), 0x8000);
+    assert_int_equal(number_f16(65519.0f), 0x7bff);
+    assert_int_equal(number_f16(65520.0f), 0x7c00);
+    assert_int_equal(number_f16(3e38f), 0x7c00);
+    assert_int_equal(number_f16(-3e38f), 0xfc00);
+    assert_int_equal(number_f16(1e-30f), 0);
+    assert_int_equal(number_f16(-0.0f), 0x8000);
 }
 
 int main(void)
