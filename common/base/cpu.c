@@ -54,6 +54,19 @@ void cpu_flush_denormals(void)
     enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
     _mm_setcsr(_mm_getcsr() | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
 }
+
+uint32_t cpu_float_default(void)
+{
+    enum { DEFAULT = 0x1f80 };
+    uint32_t mode = _mm_getcsr();
+    _mm_setcsr(DEFAULT);
+    return mode;
+}
+
+void cpu_float_restore(uint32_t mode)
+{
+    _mm_setcsr(mode);
+}
 #else
 enum cpu_level cpu_best(void)
 {
@@ -62,6 +75,16 @@ enum cpu_level cpu_best(void)
 
 void cpu_flush_denormals(void)
 {
+}
+
+uint32_t cpu_float_default(void)
+{
+    return 0;
+}
+
+void cpu_float_restore(uint32_t mode)
+{
+    (void)mode;
 }
 #endif
 

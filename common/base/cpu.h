@@ -31,6 +31,11 @@ int cpu_count(void);
 /* Bytes of memory this process may use: physical memory and cgroup limits (v1 and v2). */
 uint64_t cpu_memory(void);
 
+/* Puts the calling thread's floating-point mode to IEEE 754's default (round to nearest, denormals
+ * kept, exceptions masked) and returns what it was, for cpu_float_restore. */
+uint32_t cpu_float_default(void);
+void cpu_float_restore(uint32_t mode);
+
 /* Makes denormal floats zero, in and out, for the calling thread (MXCSR FTZ and DAZ). */
 void cpu_flush_denormals(void);
 

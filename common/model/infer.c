@@ -1,0 +1,360 @@
+#include "model/infer.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char *const infer_math_names[2] = {"exact", "int8"};
+
+enum {
+    PACKED_ALIGN = 64,
+    HEAD_PART = 1024 /* rows of the head in one task, about */
+};
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+/* Takes room for the rows [first, first + rows) of t in the arena and packs them there. */
+static void pack_matrix(struct infer_weights *w, const struct model_tern *t, size_t first,
+                        size_t rows, struct infer_matrix *out)
+{
+    const struct kern_infer *k = &w->kern->infer;
+    bool exact = w->math == INFER_EXACT;
+    size_t bytes = (exact ? k->float_tern_bytes : k->int8_tern_bytes)(rows, t->cols);
+    void *packed = arena_alloc(&w->arena, ALIGN_UP(bytes, PACKED_ALIGN), 1);
+    *out = (struct infer_matrix){packed, rows, t->cols, t->alpha};
+    if (packed) {
+        const uint8_t *codes = t->codes + first * DIV_UP(t->cols, 4);
+        (exact ? k->float_tern_pack : k->int8_tern_pack)(codes, rows, t->cols, packed);
+    }
+}
+
+static void pack_block(struct infer_weights *w, const struct model_block *m, struct infer_block *b)
+{
+    size_t D = (size_t)w->model->dims.D;
+    size_t K = (size_t)w->model->dims.K;
+    pack_matrix(w, &m->up, 0, D, &b->up_gate);
+    pack_matrix(w, &m->up, D, D, &b->up_value);
+    pack_matrix(w, &m->down, 0, m->down.rows, &b->down);
+    pack_matrix(w, &m->gate, 0, m->gate.rows, &b->gate);
+    pack_matrix(w, &m->ffn_up, 0, m->ffn_up.rows, &b->ffn_up);
+    pack_matrix(w, &m->ffn_down, 0, m->ffn_down.rows, &b->ffn_down);
+    float *taps = arena_alloc(&w->arena, K * D, sizeof *taps);
+    b->taps = taps;
+    for (size_t c = 0; taps && c < D; c++)
+        for (size_t i = 0; i < K; i++)
+            taps[i * D + c] = m->conv[c * K + i];
+}
+
+/* The head's bytes: those stored, or the floats rounded as a blob's writer would. `bytes` has room
+ * for a matrix that is not stored so. */
+static const int8_t *head_bytes(const struct model *m, float *row, float *scales,
+                                signed char *bytes)
+{
+    size_t D = (size_t)m->dims.D;
+    size_t V = (size_t)m->dims.V;
+    if (m->embed.type == NUMBER_Q8) {
+        memcpy(scales, m->embed.row_scales, V * sizeof *scales);
+        return m->embed.data;
+    }
+    for (size_t id = 0; id < V; id++) {
+        model_embed_row(m, id, row);
+        scales[id] = number_q8(row, D, bytes + id * D);
+    }
+    return bytes;
+}
+
+static int pack_head_int8(struct infer_weights *w, struct err *e)
+{
+    const struct model *m = w->model;
+    const struct kern_infer *k = &w->kern->infer;
+    size_t V = (size_t)m->dims.V;
+    size_t D = (size_t)m->dims.D;
+    void *packed = arena_alloc(&w->arena, ALIGN_UP(k->int8_head_bytes(V, D), PACKED_ALIGN), 1);
+    float *scales = arena_alloc(&w->arena, V, sizeof *scales);
+    w->head = packed;
+    w->head_scales = scales;
+    if (!packed)
+        return 0; /* measuring */
+    struct arena scratch;
+    size_t stored = m->embed.type == NUMBER_Q8 ? 0 : V * D;
+    if (arena_init(&scratch, D * sizeof(float) + stored + 2 * PACKED_ALIGN, e))
+        return -1;
+    float *row = arena_alloc(&scratch, D, sizeof *row);
+    k->int8_head_pack(head_bytes(m, row, scales, arena_alloc(&scratch, MAX(stored, 1u), 1)), V, D,
+                      packed);
+    arena_release(&scratch);
+    return 0;
+}
+
+static void pack_head_exact(struct infer_weights *w)
+{
+    const struct model_embed *embed = &w->model->embed;
+    const struct kern_infer *k = &w->kern->infer;
+    size_t V = (size_t)w->model->dims.V;
+    size_t D = (size_t)w->model->dims.D;
+    size_t bytes = k->float_head_bytes(embed->type, V, D);
+    void *packed = arena_alloc(&w->arena, ALIGN_UP(bytes, PACKED_ALIGN), 1);
+    w->head = packed;
+    w->head_scales = embed->row_scales;
+    if (packed)
+        k->float_head_pack(embed->type, embed->data, V, D, packed);
+}
+
+/* Lays out and packs; while the arena measures, only the former. */
+static int pack_all(struct infer_weights *w, struct err *e)
+{
+    for (int l = 0; l < w->model->dims.L; l++)
+        pack_block(w, &w->model->block[l], &w->block[l]);
+    if (w->math == INFER_INT8)
+        return pack_head_int8(w, e);
+    pack_head_exact(w);
+    return 0;
+}
+
+int infer_weights_init(struct infer_weights *w, const struct model *m, const struct kern *k,
+                       enum infer_math math, struct err *e)
+{
+    *w = (struct infer_weights){.model = m, .kern = k, .math = math};
+    arena_measure(&w->arena);
+    if (pack_all(w, e))
+        return -1;
+    if (w->arena.overflow)
+        return err_set(e, "the model needs more memory than can be addressed");
+    if (arena_init(&w->arena, w->arena.used, e))
+        return -1;
+    if (pack_all(w, e)) {
+        infer_weights_release(w);
+        return -1;
+    }
+    return 0;
+}
+
+void infer_weights_release(struct infer_weights *w)
+{
+    arena_release(&w->arena);
+    *w = (struct infer_weights){0};
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static size_t ring_rows(const struct dims *d, int block)
+{
+    return (size_t)(d->K - 1) * (size_t)d->dilation[block] + 1;
+}
+
+void infer_stream_init(struct infer_stream *s, const struct dims *d, struct arena *a)
+{
+    for (int l = 0; l < d->L; l++)
+        s->ring[l] = arena_alloc(a, 2 * ring_rows(d, l) * (size_t)d->D, sizeof(float));
+    infer_stream_reset(s);
+}
+
+void infer_stream_reset(struct infer_stream *s)
+{
+    /* Rings need no clearing: the convolution takes no tap from before position 0. */
+    s->position = 0;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+void infer_init(struct infer *f, const struct infer_weights *w, size_t max_rows, struct arena *a)
+{
+    const struct dims *d = &w->model->dims;
+    size_t n_d = max_rows * (size_t)d->D;
+    size_t n_h = max_rows * (size_t)d->H;
+    *f = (struct infer){.weights = w, .max_rows = max_rows};
+    f->q_stride = ALIGN_UP((size_t)MAX(d->D, d->H), (size_t)KERN_INT8_ALIGN);
+    f->x = arena_alloc(a, n_d, sizeof(float));
+    f->hidden = arena_alloc(a, n_d, sizeof(float));
+    f->norm = arena_alloc(a, n_d, sizeof(float));
+    f->gate = arena_alloc(a, n_d, sizeof(float));
+    f->value = arena_alloc(a, n_d, sizeof(float));
+    f->mix = arena_alloc(a, n_d, sizeof(float));
+    f->a = arena_alloc(a, n_h, sizeof(float));
+    f->b = arena_alloc(a, n_h, sizeof(float));
+    f->position = arena_alloc(a, max_rows, sizeof *f->position);
+    f->q = arena_alloc(a, max_rows * f->q_stride, sizeof *f->q);
+    f->q_row = arena_alloc(a, max_rows, sizeof *f->q_row);
+}
+
+static void round_rows(struct infer *f, const float *x, size_t cols, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        f->weights->kern->infer.int8_round(x + i * cols, cols, f->q + i * f->q_stride,
+                                           &f->q_row[i]);
+}
+
+/* What a linear layer reads: in int8, x rounded; call it once for all layers that read the same. */
+static void enter(struct infer *f, const float *x, size_t cols, size_t n)
+{
+    if (f->weights->math == INFER_INT8)
+        round_rows(f, x, cols, n);
+}
+
+/* y = W x, x having entered. */
+static void apply(struct infer *f, const struct infer_matrix *w, const float *x, size_t n, float *y)
+{
+    const struct kern_infer *k = &f->weights->kern->infer;
+    if (f->weights->math == INFER_INT8)
+        k->int8_tern(w->packed, w->rows, w->cols, w->alpha, n, f->q, f->q_stride, f->q_row, y,
+                     w->rows);
+    else
+        k->float_tern(w->packed, w->rows, w->cols, w->alpha, n, x, w->cols, y, w->rows);
+}
+
+static void norm_rows(const struct infer *f, const float *scale, size_t n, float *y)
+{
+    size_t D = (size_t)f->weights->model->dims.D;
+    for (size_t i = 0; i < n; i++)
+        f->weights->kern->infer.rmsnorm(f->x + i * D, scale, D, DIMS_NORM_EPS, y + i * D);
+}
+
+/* Puts the value vector of every row into its stream's ring; mix = conv(values). */
+static void convolve(struct infer *f, int l, const struct infer_row *rows, size_t n)
+{
+    const struct dims *d = &f->weights->model->dims;
+    size_t D = (size_t)d->D;
+    size_t K = (size_t)d->K;
+    size_t back = (size_t)d->dilation[l];
+    size_t n_ring = ring_rows(d, l);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t t = f->position[i];
+        float *ring = rows[i].stream->ring[l];
+        size_t row = (size_t)(t % n_ring);
+        float *v = ring + (n_ring + row) * D;
+        memcpy(ring + row * D, f->value + i * D, D * sizeof *v);
+        memcpy(v, f->value + i * D, D * sizeof *v);
+        size_t n_taps = (size_t)MIN((uint64_t)K, t / back + 1);
+        const float *taps = f->weights->block[l].taps + (K - n_taps) * D;
+        f->weights->kern->infer.conv(v, back * D, taps, n_taps, D, f->mix + i * D);
+    }
+}
+
+/* x += W (conv(v) * sigmoid(g)). */
+static void mixer(struct infer *f, int l, const struct infer_row *rows, size_t n)
+{
+    const struct infer_block *b = &f->weights->block[l];
+    const struct kern *k = f->weights->kern;
+    size_t D = (size_t)f->weights->model->dims.D;
+    norm_rows(f, f->weights->model->block[l].norm1, n, f->norm);
+    enter(f, f->norm, D, n);
+    apply(f, &b->up_gate, f->norm, n, f->gate);
+    apply(f, &b->up_value, f->norm, n, f->value);
+    convolve(f, l, rows, n);
+    k->infer.gate(f->mix, f->gate, n * D, f->mix);
+    enter(f, f->mix, D, n);
+    apply(f, &b->down, f->mix, n, f->norm);
+    k->add(f->norm, n * D, f->x);
+}
+
+/* x += Wd (silu(Wg n) * (Wu n)). */
+static void feed_forward(struct infer *f, int l, size_t n)
+{
+    const struct infer_block *b = &f->weights->block[l];
+    const struct kern *k = f->weights->kern;
+    size_t D = (size_t)f->weights->model->dims.D;
+    size_t H = (size_t)f->weights->model->dims.H;
+    norm_rows(f, f->weights->model->block[l].norm2, n, f->norm);
+    enter(f, f->norm, D, n);
+    apply(f, &b->gate, f->norm, n, f->a);
+    apply(f, &b->ffn_up, f->norm, n, f->b);
+    k->infer.swiglu(f->a, f->b, n * H, f->a);
+    enter(f, f->a, H, n);
+    apply(f, &b->ffn_down, f->a, n, f->norm);
+    k->add(f->norm, n * D, f->x);
+}
+
+void infer_feed(struct infer *f, const struct infer_row *rows, size_t n)
+{
+    const struct model *m = f->weights->model;
+    size_t D = (size_t)m->dims.D;
+    uint32_t mode = cpu_float_default();
+    assert(n <= f->max_rows);
+    for (size_t i = 0; i < n; i++) {
+        assert(rows[i].token < m->dims.V);
+        f->position[i] = rows[i].stream->position++;
+        model_embed_row(m, rows[i].token, f->x + i * D);
+    }
+    for (int l = 0; l < m->dims.L; l++) {
+        mixer(f, l, rows, n);
+        feed_forward(f, l, n);
+    }
+    norm_rows(f, m->final_norm, n, f->hidden);
+    cpu_float_restore(mode);
+}
+
+/* ---- the head -------------------------------------------------------------------------------- */
+
+struct head_job {
+    struct infer *f;
+    const float *hidden; /* of the first row */
+    size_t n;
+    size_t part; /* rows of E in a task, a multiple of the panel */
+    float *logits;
+};
+
+/* Logits of the tokens [task * part, (task + 1) * part). */
+static void head_part(void *context, size_t task, size_t worker)
+{
+    const struct head_job *h = context;
+    const struct infer_weights *w = h->f->weights;
+    const struct kern_infer *k = &w->kern->infer;
+    size_t D = (size_t)w->model->dims.D;
+    size_t V = (size_t)w->model->dims.V;
+    size_t first = task * h->part;
+    size_t count = MIN(V - first, h->part);
+    const float *scales = w->head_scales ? w->head_scales + first : NULL;
+    const unsigned char *packed = w->head;
+    uint32_t mode = cpu_float_default();
+    (void)worker;
+    if (w->math == INFER_INT8)
+        k->int8_head(packed + k->int8_head_bytes(first, D), scales, count, D, h->n, h->f->q,
+                     h->f->q_stride, h->f->q_row, h->logits + first, V);
+    else
+        k->float_head(w->model->embed.type,
+                      packed + k->float_head_bytes(w->model->embed.type, first, D), scales, count,
+                      D, h->n, h->hidden, D, h->logits + first, V);
+    cpu_float_restore(mode);
+}
+
+void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, float *logits)
+{
+    const struct kern_infer *k = &f->weights->kern->infer;
+    size_t D = (size_t)f->weights->model->dims.D;
+    size_t V = (size_t)f->weights->model->dims.V;
+    bool int8 = f->weights->math == INFER_INT8;
+    size_t panel = int8 ? k->int8_head_panel : k->float_head_panel;
+    struct head_job h = {f, f->hidden + first * D, n, V, logits};
+    if (int8)
+        round_rows(f, h.hidden, D, n);
+    if (!p || pool_threads(p) == 1) {
+        head_part(&h, 0, 0);
+        return;
+    }
+    h.part = ALIGN_UP((size_t)HEAD_PART, panel);
+    pool_run(p, head_part, &h, DIV_UP(V, h.part));
+}
+
+void infer_head(struct infer *f, size_t first, size_t n, float *logits)
+{
+    infer_head_split(f, NULL, first, n, logits);
+}
+
+void infer_token(struct infer *f, struct infer_stream *s, uint16_t token, float *logits)
+{
+    infer_prompt(f, s, &token, 1, logits);
+}
+
+void infer_prompt(struct infer *f, struct infer_stream *s, const uint16_t *tokens, size_t n,
+                  float *logits)
+{
+    struct infer_row rows[INFER_ROWS];
+    size_t most = MIN(f->max_rows, ARRAY_LEN(rows));
+    size_t count = 0;
+    for (size_t i = 0; i < n; i += count) {
+        count = MIN(n - i, most);
+        for (size_t j = 0; j < count; j++)
+            rows[j] = (struct infer_row){s, tokens[i + j]};
+        infer_feed(f, rows, count);
+    }
+    infer_head(f, count - 1, 1, logits);
+}

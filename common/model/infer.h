@@ -1,0 +1,124 @@
+/* infer.h - running a model: tokens in, logits out, at a constant cost a token.
+ *
+ * Three things, so that many threads can share one model: the weights, laid out for a kernel table
+ * and a kind of arithmetic, which nobody changes; a stream for every story being read or told,
+ * which holds what its convolutions look back on, (K-1)*dilation value vectors a block; and a
+ * workspace for every thread, which takes rows - a token each - of one or many streams at a time.
+ *
+ * Both kinds of arithmetic are exact in the sense of kern/infer.h: a stream's logits are the same
+ * bits on every level, in every grouping of rows and in every thread.
+ *
+ *   exact  float activations: the ternary layers only add and subtract them and multiply by alpha
+ *          once an output; the head multiplies by the embedding as it is stored.
+ *   int8   what enters a linear layer or the head is rounded to 8 bits a row (absmax), as is the
+ *          embedding's row in the head, if it is not stored so.
+ *
+ * Every call saves the thread's floating-point mode, computes in IEEE 754's default (round to
+ * nearest, denormals kept) and restores it. */
+#ifndef INFER_H
+#define INFER_H
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "model/model.h"
+
+enum infer_math { INFER_EXACT, INFER_INT8 };
+extern const char *const infer_math_names[2]; /* "exact", "int8" */
+
+struct infer_matrix {
+    const void *packed; /* as kern->infer wants it */
+    size_t rows;
+    size_t cols;
+    float alpha;
+};
+
+struct infer_block {
+    struct infer_matrix up_gate;  /* [D][D] the upper half of mixer.up */
+    struct infer_matrix up_value; /* [D][D] the lower half */
+    struct infer_matrix down;     /* [D][D] */
+    struct infer_matrix gate;     /* [H][D] */
+    struct infer_matrix ffn_up;   /* [H][D] */
+    struct infer_matrix ffn_down; /* [D][H] */
+    const float *taps;            /* [K][D] */
+};
+
+/* Weights ready to run. */
+struct infer_weights {
+    const struct model *model;
+    const struct kern *kern;
+    enum infer_math math;
+    struct infer_block block[DIMS_MAX_BLOCKS];
+    const void *head;         /* E [V][D], packed */
+    const float *head_scales; /* [V]; NULL if the head has none */
+    struct arena arena;       /* what the pointers point into */
+};
+
+/* Packs the weights of m, which like k must outlive w. About 2.6 MB for --small in int8. */
+MUST_USE int infer_weights_init(struct infer_weights *w, const struct model *m,
+                                const struct kern *k, enum infer_math math, struct err *e);
+void infer_weights_release(struct infer_weights *w); /* safe on a zeroed struct */
+
+/* A story. */
+struct infer_stream {
+    uint64_t position; /* tokens read since the reset */
+    /* A block's last P + 1 value vectors, P = (K-1)*dilation: row t mod (P + 1), and the same again
+     * P + 1 rows later, so that the P rows before the newest always stand in a row before its
+     * second copy: [2 (P + 1)][D]. */
+    float *ring[DIMS_MAX_BLOCKS];
+};
+
+/* Lays out memory in the arena (measuring or mapped) and forgets everything. */
+void infer_stream_init(struct infer_stream *s, const struct dims *d, struct arena *a);
+
+/* Forgets everything: the next token is the first. */
+void infer_stream_reset(struct infer_stream *s);
+
+/* A token of a stream. */
+struct infer_row {
+    struct infer_stream *stream;
+    uint16_t token; /* < V */
+};
+
+/* A workspace: used by one thread at a time. Activations are [max_rows][D] or [max_rows][H]. */
+struct infer {
+    const struct infer_weights *weights;
+    size_t max_rows;
+    float *x;      /* the residual stream */
+    float *hidden; /* [max_rows][D] rmsnorm(x, sf), what the head reads; after infer_feed */
+    float *norm;
+    float *gate;
+    float *value;
+    float *mix;
+    float *a;           /* [max_rows][H] */
+    float *b;           /* [max_rows][H] */
+    uint64_t *position; /* [max_rows] of every row in its stream */
+    int8_t *q;          /* [max_rows][q_stride] activations rounded to int8 */
+    size_t q_stride;
+    struct kern_int8_row *q_row; /* [max_rows] */
+};
+
+/* Rows that one infer_feed takes with profit: more of them gain nothing. */
+enum { INFER_ROWS = 32 };
+
+/* Lays out memory for up to max_rows (>= 1) rows at a time in the arena. */
+void infer_init(struct infer *f, const struct infer_weights *w, size_t max_rows, struct arena *a);
+
+/* Feeds n <= max_rows rows, each to its stream. The rows of one stream stand in their order; what
+ * stands between them does not matter. Leaves f->hidden. */
+void infer_feed(struct infer *f, const struct infer_row *rows, size_t n);
+
+/* After infer_feed: logits [n][V] of rows [first, first + n), n >= 1. */
+void infer_head(struct infer *f, size_t first, size_t n, float *logits);
+
+/* The same, the vocabulary being cut among the threads of a pool (NULL: by the caller alone). Pays
+ * for a single stream. */
+void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, float *logits);
+
+/* One token of one stream: feed and head. */
+void infer_token(struct infer *f, struct infer_stream *s, uint16_t token, float *logits);
+
+/* Reads n >= 1 tokens, the logits [V] being those after the last. */
+void infer_prompt(struct infer *f, struct infer_stream *s, const uint16_t *tokens, size_t n,
+                  float *logits);
+
+#endif
