@@ -3,9 +3,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "model/model.h"
+#include "model/infer.h"
 #include "model/sampler.h"
-#include "model/step.h"
 
 struct teller {
     struct step step;
