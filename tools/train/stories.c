@@ -7,15 +7,20 @@
 #include "model/sampler.h"
 
 struct teller {
-    struct step step;
+    struct infer infer;
+    struct infer_stream stream;
     struct sampler sampler;
+    float *logits; /* [V] */
 };
 
-static void lay_out(struct teller *t, const struct model *m, const struct kern *k, struct arena *a)
+static void lay_out(struct teller *t, const struct infer_weights *w, struct arena *a)
 {
     struct sampler_options o = sampler_defaults();
-    step_init(&t->step, m, k, a);
-    sampler_init(&t->sampler, &o, (size_t)m->dims.V, 0, a);
+    size_t V = (size_t)w->model->dims.V;
+    infer_init(&t->infer, w, 1, a);
+    infer_stream_init(&t->stream, &w->model->dims, a);
+    sampler_init(&t->sampler, &o, V, 0, a);
+    t->logits = arena_alloc(a, V, sizeof *t->logits);
 }
 
 /* A story is set off by a bar, so that it is never taken for a report. */
@@ -23,11 +28,12 @@ static void tell(struct teller *t, const struct tokenizer *tokenizer, uint64_t s
 {
     struct cli_utf8 out = {.terminal = true};
     uint16_t token = VOCAB_EOS;
-    step_reset(&t->step);
+    infer_stream_reset(&t->stream);
     sampler_reset(&t->sampler, seed, 0);
     fputs("  | ", stderr);
     for (int i = 0; i < max_tokens; i++) {
-        token = sampler_draw(&t->sampler, step_token(&t->step, token), NULL);
+        infer_token(&t->infer, &t->stream, token, t->logits);
+        token = sampler_draw(&t->sampler, t->logits, NULL);
         if (token == VOCAB_EOS)
             break;
         sampler_accept(&t->sampler, token);
@@ -42,24 +48,35 @@ static void tell(struct teller *t, const struct tokenizer *tokenizer, uint64_t s
     fputs(token == VOCAB_EOS ? "\n" : " ...\n", stderr);
 }
 
+static int tell_all(const struct infer_weights *w, const struct tokenizer *t, struct rng *rng,
+                    int n, int max_tokens, struct err *e)
+{
+    struct arena arena;
+    struct teller teller;
+    arena_measure(&arena);
+    lay_out(&teller, w, &arena);
+    if (arena_init(&arena, arena.used, e))
+        return -1;
+    lay_out(&teller, w, &arena);
+    for (int i = 0; i < n; i++) {
+        cli_say("story %d of %d:\n", i + 1, n);
+        tell(&teller, t, rng_u64(rng), max_tokens);
+    }
+    arena_release(&arena);
+    return 0;
+}
+
 int stories_tell(const struct dims *d, const float *params, const struct kern *k,
                  const struct tokenizer *t, struct rng *rng, int n, int max_tokens, struct err *e)
 {
     struct model model;
-    struct arena arena;
-    struct teller teller;
+    struct infer_weights weights;
     if (model_from_params(&model, d, params, false, k, e))
         return -1;
-    arena_measure(&arena);
-    lay_out(&teller, &model, k, &arena);
-    int code = arena_init(&arena, arena.used, e);
+    int code = infer_weights_init(&weights, &model, k, INFER_INT8, e);
     if (code == 0) {
-        lay_out(&teller, &model, k, &arena);
-        for (int i = 0; i < n; i++) {
-            cli_say("story %d of %d:\n", i + 1, n);
-            tell(&teller, t, rng_u64(rng), max_tokens);
-        }
-        arena_release(&arena);
+        code = tell_all(&weights, t, rng, n, max_tokens, e);
+        infer_weights_release(&weights);
     }
     model_release(&model);
     return code;
