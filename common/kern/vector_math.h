@@ -1,6 +1,11 @@
 /* vector_math.h - elementary functions on `vec`, written once. Not a header in the usual sense: the
  * instruction-set files define `vec` and the v_ functions, then include this file. */
 
+#ifndef VECTOR_MATH_H
+#define VECTOR_MATH_H
+
+#include <math.h>
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* fmath_expf in vectors, with fused multiply-adds, for x <= 88; from -88 down the result is below
@@ -39,3 +44,32 @@ INLINE float maximum(const float *x, size_t n)
         m = x[i] > m ? x[i] : m;
     return m;
 }
+
+/* ---- exact: the same bits on every level ----------------------------------------------------- */
+
+/* fmath_expf, bit for bit and for every x. The order in which it is multiplied by 2^n makes no
+ * difference, since no partial result leaves the range of normal numbers. */
+INLINE vec v_exp_exact(vec x)
+{
+    vec n = v_round(v_mul(x, v_set(1.44269504f)));
+    vec r = v_sub(x, v_mul(n, v_set(0.693359375f)));
+    r = v_sub(r, v_mul(n, v_set(-2.12194440e-4f)));
+    vec p = v_set(1.9875691500e-4f);
+    p = v_add(v_mul(p, r), v_set(1.3981999507e-3f));
+    p = v_add(v_mul(p, r), v_set(8.3334519073e-3f));
+    p = v_add(v_mul(p, r), v_set(4.1665795894e-2f));
+    p = v_add(v_mul(p, r), v_set(1.6666665459e-1f));
+    p = v_add(v_mul(p, r), v_set(5.0000001201e-1f));
+    p = v_add(v_add(v_mul(p, v_mul(r, r)), r), v_set(1.0f));
+    p = v_select_less(x, v_set(-87.3f), v_set(0.0f), v_scale(p, n));
+    return v_select_less(v_set(88.7f), x, v_set(INFINITY), p);
+}
+
+/* 1 / (1 + e^-x), correctly rounded divisions and all. */
+INLINE vec v_sigmoid_exact(vec x)
+{
+    vec minus = v_sub(v_set(-0.0f), x);
+    return v_div(v_set(1.0f), v_add(v_set(1.0f), v_exp_exact(minus)));
+}
+
+#endif
