@@ -1,11 +1,309 @@
-/* x86_avx512vnni.c - int8 products by vpdpbusd (AVX-512 VNNI). Compiled with these flags; called
- * only where they exist.
+/* x86_avx512vnni.c - int8 products by vpdpbusd (AVX-512 VNNI), which multiplies unsigned bytes of
+ * weights by signed bytes of activations. Compiled with these flags; called only where they exist.
+ *
+ * Ternary codes are unsigned as they are, 0..2; the head's bytes are stored with 128 added. What
+ * this adds to every sum, a multiple of the sum of q, is taken away at the end. The codes of four
+ * rows share a byte. Instead of shifting them apart, they are masked cumulatively: the sums of
+ * v & 3, v & 15, v & 63 and v are differences away from those of the four rows, times 1, 4, 16, 64.
  */
 #include "kern/infer.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+#include <math.h>
+
+enum { LANES = 16 };
+#include "kern/x86_int8.h"
+
+enum { MOST_ROWS = 6 }; /* of q at a time: with 4 sums each, operands and masks, all 32 registers */
+
+typedef __m512i vec;
+
+/* Loads stay loads: gcc would fold one into each of the instructions that use it. */
+#define PIN(v) __asm__("" : "+v"(v))
+
+INLINE __mmask16 mask_of(size_t n)
+{
+    return n < LANES ? (__mmask16)((1u << n) - 1) : (__mmask16)0xffff;
+}
+
+/* ---- rounding -------------------------------------------------------------------------------- */
+
+static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
+{
+    const vec magnitude = _mm512_set1_epi32(0x7fffffff);
+    vec bits = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += LANES) {
+        vec v = _mm512_maskz_loadu_epi32(mask_of(n - i), x + i);
+        bits = _mm512_max_epu32(bits, _mm512_and_si512(v, magnitude));
+    }
+    uint32_t largest = _mm512_reduce_max_epu32(bits);
+    float most;
+    memcpy(&most, &largest, sizeof most);
+    *row = (struct kern_int8_row){.scale = 0};
+    if (largest >= 0x7f800000)
+        row->scale = NAN;
+    if (largest >= 0x7f800000 || most < 1e-30f) {
+        memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
+        return;
+    }
+    row->scale = most / 127.0f;
+    __m512 factor = _mm512_set1_ps(127.0f / most);
+    vec sum = _mm512_setzero_si512();
+    for (size_t i = 0; i < ALIGN_UP(n, (size_t)KERN_INT8_ALIGN); i += LANES) {
+        __m512 v = _mm512_maskz_loadu_ps(i < n ? mask_of(n - i) : 0, x + i);
+        vec whole = _mm512_cvtps_epi32(_mm512_mul_ps(v, factor)); /* half to even */
+        sum = _mm512_add_epi32(sum, whole);
+        _mm_storeu_si128((__m128i *)(q + i), _mm512_cvtepi32_epi8(whole));
+    }
+    row->sum = _mm512_reduce_add_epi32(sum);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+/* The four operands of a step, in order of the quarters. */
+INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
+{
+    vec v = _mm512_load_si512(w);
+    PIN(v);
+    out[0] = _mm512_and_si512(v, _mm512_set1_epi8(0x03));
+    out[1] = _mm512_and_si512(v, _mm512_set1_epi8(0x0f));
+    out[2] = _mm512_and_si512(v, _mm512_set1_epi8(0x3f));
+    out[3] = v;
+}
+
+INLINE void load_bytes(const uint8_t *w, vec out[QUARTERS])
+{
+    for (size_t j = 0; j < QUARTERS; j++) {
+        out[j] = _mm512_load_si512(w + j * sizeof(vec));
+        PIN(out[j]);
+    }
+}
+
+/* Sums of one panel for M rows of q. Chains of DEPTH steps apart hide the instruction's latency
+ * where rows are few. */
+INLINE void sum_panel(bool ternary, size_t M, size_t depth, const uint8_t *w, size_t steps,
+                      const int8_t *q, size_t q_stride, vec sum[MOST_ROWS][QUARTERS])
+{
+    size_t step_bytes = ternary ? sizeof(vec) : QUARTERS * sizeof(vec);
+    vec acc[4][MOST_ROWS][QUARTERS];
+#pragma GCC unroll 4
+    for (size_t d = 0; d < depth; d++)
+#pragma GCC unroll 6
+        for (size_t i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < QUARTERS; j++)
+                acc[d][i][j] = _mm512_setzero_si512();
+    for (size_t s = 0; s < steps; s += depth, w += depth * step_bytes, q += depth * STEP)
+#pragma GCC unroll 4
+        for (size_t d = 0; d < depth; d++) {
+            vec v[QUARTERS];
+            if (ternary)
+                load_codes(w + d * step_bytes, v);
+            else
+                load_bytes(w + d * step_bytes, v);
+#pragma GCC unroll 6
+            for (size_t i = 0; i < M; i++) {
+                vec x = _mm512_set1_epi32(word_of(q + i * q_stride + d * STEP));
+#pragma GCC unroll 4
+                for (size_t j = 0; j < QUARTERS; j++)
+                    acc[d][i][j] = _mm512_dpbusd_epi32(acc[d][i][j], v[j], x);
+            }
+        }
+#pragma GCC unroll 6
+    for (size_t i = 0; i < M; i++)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++) {
+            sum[i][j] = acc[0][i][j];
+#pragma GCC unroll 3
+            for (size_t d = 1; d < depth; d++)
+                sum[i][j] = _mm512_add_epi32(sum[i][j], acc[d][i][j]);
+        }
+}
+
+/* Writes up to PANEL results of one row of q; rows beyond n are not touched. */
+INLINE void write_quarters(const __m512 v[QUARTERS], size_t n, float *y)
+{
+    if (n >= PANEL)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++)
+            _mm512_storeu_ps(y + j * LANES, v[j]);
+    else
+        for (size_t j = 0; j * LANES < n; j++)
+            _mm512_mask_storeu_ps(y + j * LANES, mask_of(n - j * LANES), v[j]);
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+struct product {
+    size_t rows; /* of weights */
+    size_t steps;
+    float alpha;          /* ternary */
+    const float *w_scale; /* head */
+    const int8_t *q;
+    size_t q_stride;
+    const struct kern_int8_row *row;
+    float *y;
+    size_t y_stride;
+};
+
+INLINE void finish_tern(const vec sum[QUARTERS], float factor, int32_t offset, __m512 v[QUARTERS])
+{
+#pragma GCC unroll 4
+    for (size_t j = 0; j < QUARTERS; j++) {
+        vec own = j ? _mm512_sub_epi32(sum[j], sum[j - 1]) : sum[0];
+        vec whole =
+            _mm512_sub_epi32(_mm512_srai_epi32(own, (unsigned)(2 * j)), _mm512_set1_epi32(offset));
+        v[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(factor));
+    }
+}
+
+INLINE void finish_head(const vec sum[QUARTERS], const __m512 w_scale[QUARTERS], float scale,
+                        int32_t offset, __m512 v[QUARTERS])
+{
+#pragma GCC unroll 4
+    for (size_t j = 0; j < QUARTERS; j++) {
+        vec whole = _mm512_sub_epi32(sum[j], _mm512_set1_epi32(offset));
+        v[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(scale));
+        v[j] = _mm512_mul_ps(v[j], w_scale[j]);
+    }
+}
+
+/* The panel of rows [r0, ...) by the rows [i0, i0 + M) of q. */
+INLINE void one_panel(bool ternary, size_t M, size_t depth, const struct product *p,
+                      const uint8_t *w, size_t r0, size_t i0)
+{
+    vec sum[MOST_ROWS][QUARTERS];
+    __m512 w_scale[QUARTERS];
+    size_t n = p->rows - r0;
+    sum_panel(ternary, M, depth, w, p->steps, p->q + i0 * p->q_stride, p->q_stride, sum);
+#pragma GCC unroll 4
+    for (size_t j = 0; !ternary && j < QUARTERS; j++)
+        w_scale[j] = _mm512_maskz_loadu_ps(n > j * LANES ? mask_of(n - j * LANES) : 0,
+                                           p->w_scale + r0 + j * LANES);
+#pragma GCC unroll 6
+    for (size_t i = 0; i < M; i++) {
+        const struct kern_int8_row *row = &p->row[i0 + i];
+        __m512 v[QUARTERS];
+        if (ternary)
+            finish_tern(sum[i], p->alpha * row->scale, row->sum, v);
+        else
+            finish_head(sum[i], w_scale, row->scale, 128 * row->sum, v);
+        write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
+    }
+}
+
+INLINE void all_panels(bool ternary, size_t M, size_t depth, const struct product *p,
+                       const uint8_t *w)
+{
+    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += p->steps * (ternary ? LANES : PANEL) * STEP)
+        one_panel(ternary, M, depth, p, w, r0, 0);
+}
+
+INLINE void panel_by_rows(bool ternary, size_t M, const struct product *p, const uint8_t *w,
+                          size_t r0, size_t i0)
+{
+    switch (M) {
+    case 2:
+        one_panel(ternary, 2, 2, p, w, r0, i0);
+        break;
+    case 3:
+        one_panel(ternary, 3, 1, p, w, r0, i0);
+        break;
+    case 4:
+        one_panel(ternary, 4, 1, p, w, r0, i0);
+        break;
+    case 5:
+        one_panel(ternary, 5, 1, p, w, r0, i0);
+        break;
+    default:
+        one_panel(ternary, 6, 1, p, w, r0, i0);
+        break;
+    }
+}
+
+/* A panel stays in the first-level cache while the rows of q pass, in groups as even as can be. */
+INLINE void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
+{
+    if (m == 1) {
+        all_panels(ternary, 1, 4, p, w);
+        return;
+    }
+    size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
+    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += p->steps * (ternary ? LANES : PANEL) * STEP)
+        for (size_t g = 0; g < groups; g++) {
+            size_t i0 = g * m / groups;
+            panel_by_rows(ternary, (g + 1) * m / groups - i0, p, w, r0, i0);
+        }
+}
+
+static void op_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                    const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                    size_t y_stride)
+{
+    const struct product p = {.rows = rows,
+                              .steps = n_steps(cols),
+                              .alpha = alpha,
+                              .q = q,
+                              .q_stride = q_stride,
+                              .row = row,
+                              .y = y,
+                              .y_stride = y_stride};
+    multiply(true, &p, packed, m);
+}
+
+static void op_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
+                    const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                    size_t y_stride)
+{
+    const struct product p = {.rows = rows,
+                              .steps = n_steps(cols),
+                              .w_scale = w_scale,
+                              .q = q,
+                              .q_stride = q_stride,
+                              .row = row,
+                              .y = y,
+                              .y_stride = y_stride};
+    multiply(false, &p, packed, m);
+}
+
+static void op_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
+{
+    pack_head(w, rows, cols, 0x80808080, packed);
+}
+
+static double op_spin(size_t n)
+{
+    enum { SUMS = 24 };
+    vec sum[SUMS];
+    vec x = _mm512_setzero_si512();
+    PIN(x);
+#pragma GCC unroll 24
+    for (size_t i = 0; i < SUMS; i++) {
+        sum[i] = _mm512_setzero_si512();
+        PIN(sum[i]); /* sums that a compiler knows to be equal, it makes once */
+    }
+    for (size_t r = 0; r < n; r++)
+#pragma GCC unroll 24
+        for (size_t i = 0; i < SUMS; i++)
+            sum[i] = _mm512_dpbusd_epi32(sum[i], x, x);
+#pragma GCC unroll 24
+    for (size_t i = 0; i < SUMS; i++)
+        __asm__ volatile("" : : "v"(sum[i]));
+    return (double)n * SUMS * LANES * STEP;
+}
+
 void kern_infer_avx512vnni(struct kern_infer *k)
 {
-    (void)k;
+    k->int8_round = op_round;
+    k->int8_tern_panel = PANEL;
+    k->int8_tern_bytes = op_tern_bytes;
+    k->int8_tern_pack = op_tern_pack;
+    k->int8_tern = op_tern;
+    k->int8_head_panel = PANEL;
+    k->int8_head_bytes = op_head_bytes;
+    k->int8_head_pack = op_head_pack;
+    k->int8_head = op_head;
+    k->int8_spin = op_spin;
 }
 #endif
