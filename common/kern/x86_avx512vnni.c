@@ -106,8 +106,10 @@ INLINE void sum_panel(bool ternary, size_t M, size_t depth, const uint8_t *w, si
             for (size_t i = 0; i < M; i++) {
                 vec x = _mm512_set1_epi32(word_of(q + i * q_stride + d * STEP));
 #pragma GCC unroll 4
-                for (size_t j = 0; j < QUARTERS; j++)
+                for (size_t j = 0; j < QUARTERS; j++) {
                     acc[d][i][j] = _mm512_dpbusd_epi32(acc[d][i][j], v[j], x);
+                    PIN(acc[d][i][j]);
+                }
             }
         }
 #pragma GCC unroll 6
@@ -193,47 +195,53 @@ INLINE void one_panel(bool ternary, size_t M, size_t depth, const struct product
     }
 }
 
-INLINE void all_panels(bool ternary, size_t M, size_t depth, const struct product *p,
-                       const uint8_t *w)
+INLINE size_t panel_bytes(bool ternary, const struct product *p)
 {
-    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += p->steps * (ternary ? LANES : PANEL) * STEP)
-        one_panel(ternary, M, depth, p, w, r0, 0);
+    return p->steps * (ternary ? LANES : PANEL) * STEP;
 }
 
-INLINE void panel_by_rows(bool ternary, size_t M, const struct product *p, const uint8_t *w,
-                          size_t r0, size_t i0)
-{
-    switch (M) {
-    case 2:
-        one_panel(ternary, 2, 2, p, w, r0, i0);
-        break;
-    case 3:
-        one_panel(ternary, 3, 1, p, w, r0, i0);
-        break;
-    case 4:
-        one_panel(ternary, 4, 1, p, w, r0, i0);
-        break;
-    case 5:
-        one_panel(ternary, 5, 1, p, w, r0, i0);
-        break;
-    default:
-        one_panel(ternary, 6, 1, p, w, r0, i0);
-        break;
+/* Functions of their own: each has the registers to itself. */
+#define PANELS(ternary, M, depth)                                                   \
+    __attribute__((noinline)) static void panels_##ternary##_##M(                   \
+        const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0) \
+    {                                                                               \
+        for (; r0 < r1; r0 += PANEL, w += panel_bytes(ternary, p))                  \
+            one_panel(ternary, M, depth, p, w, r0, i0);                             \
     }
-}
+PANELS(true, 1, 4)
+PANELS(true, 2, 2)
+PANELS(true, 3, 2)
+PANELS(true, 4, 1)
+PANELS(true, 5, 1)
+PANELS(true, 6, 1)
+PANELS(false, 1, 2)
+PANELS(false, 2, 2)
+PANELS(false, 3, 2)
+PANELS(false, 4, 1)
+PANELS(false, 5, 1)
+PANELS(false, 6, 1)
+
+typedef void (*panels)(const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0);
+static const panels by_rows[2][MOST_ROWS + 1] = {
+    {NULL, panels_false_1, panels_false_2, panels_false_3, panels_false_4, panels_false_5,
+     panels_false_6},
+    {NULL, panels_true_1, panels_true_2, panels_true_3, panels_true_4, panels_true_5,
+     panels_true_6},
+};
 
 /* A panel stays in the first-level cache while the rows of q pass, in groups as even as can be. */
-INLINE void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
+static void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
 {
-    if (m == 1) {
-        all_panels(ternary, 1, 4, p, w);
+    size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
+    if (groups == 1) {
+        by_rows[ternary][m](p, w, 0, p->rows, 0);
         return;
     }
-    size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
-    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += p->steps * (ternary ? LANES : PANEL) * STEP)
-        for (size_t g = 0; g < groups; g++) {
-            size_t i0 = g * m / groups;
-            panel_by_rows(ternary, (g + 1) * m / groups - i0, p, w, r0, i0);
+    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += panel_bytes(ternary, p))
+        for (size_t i0 = 0, left = groups; i0 < m; left--) {
+            size_t n = DIV_UP(m - i0, left);
+            by_rows[ternary][n](p, w, r0, r0 + 1, i0);
+            i0 += n;
         }
 }
 
