@@ -20,13 +20,18 @@ struct sampler_options sampler_defaults(void)
         .temperature = 0.8f, .top_k = 50, .top_p = 1, .min_p = 0, .repeat_penalty = 1};
 }
 
-void sampler_init(struct sampler *s, const struct sampler_options *o, size_t n_vocab, uint64_t seed,
-                  struct arena *a)
+void sampler_init(struct sampler *s, const struct sampler_options *o, uint64_t seed)
+{
+    *s = (struct sampler){.options = *o};
+    sampler_reset(s, seed, 0);
+}
+
+void sampler_scratch_init(struct sampler_scratch *w, const struct kern *k, size_t n_vocab,
+                          struct arena *a)
 {
     assert(n_vocab > DIMS_EOS);
-    *s = (struct sampler){.options = *o, .n_vocab = n_vocab};
-    s->candidates = arena_alloc(a, n_vocab, sizeof *s->candidates);
-    sampler_reset(s, seed, 0);
+    *w = (struct sampler_scratch){.kern = k, .n_vocab = n_vocab};
+    w->candidates = arena_alloc(a, n_vocab, sizeof *w->candidates);
 }
 
 void sampler_reset(struct sampler *s, uint64_t seed, uint64_t stream)
@@ -48,30 +53,30 @@ static bool before(const struct sampler_candidate *a, const struct sampler_candi
 
 /* Candidate 0 is EOS, the first id that may be drawn. Weights of a broken model that overflows stay
  * comparable: NaN counts as the lowest logit. */
-static size_t fill(struct sampler *s, const float *logits)
+static size_t fill(struct sampler_scratch *w, const float *logits)
 {
-    size_t n = s->n_vocab - DIMS_EOS;
+    size_t n = w->n_vocab - DIMS_EOS;
     for (size_t i = 0; i < n; i++) {
         float x = logits[DIMS_EOS + i];
         x = x > -FLT_MAX ? MIN(x, FLT_MAX) : -FLT_MAX;
-        s->candidates[i] = (struct sampler_candidate){.logit = x, .id = (uint16_t)(DIMS_EOS + i)};
+        w->candidates[i] = (struct sampler_candidate){.logit = x, .id = (uint16_t)(DIMS_EOS + i)};
     }
     return n;
 }
 
 /* Each token among the recent ones counts once, however often it stands there. */
-static void penalise(struct sampler *s)
+static void penalise(const struct sampler *s, struct sampler_scratch *w)
 {
     float penalty = s->options.repeat_penalty;
     size_t n = (size_t)MIN(s->n_recent, (uint64_t)ARRAY_LEN(s->recent));
     for (size_t i = 0; i < n; i++) {
         uint16_t id = s->recent[i];
-        bool met = id < DIMS_EOS || id >= s->n_vocab;
+        bool met = id < DIMS_EOS || id >= w->n_vocab;
         for (size_t j = 0; j < i && !met; j++)
             met = s->recent[j] == id;
         if (met)
             continue;
-        float *x = &s->candidates[id - DIMS_EOS].logit;
+        float *x = &w->candidates[id - DIMS_EOS].logit;
         float y = *x > 0 ? *x / penalty : *x * penalty;
         *x = MAX(-FLT_MAX, MIN(y, FLT_MAX));
     }
@@ -170,19 +175,20 @@ static float log_softmax(const float *logits, size_t n, uint16_t id)
     return (float)(logits[id] - highest - fmath_log(sum));
 }
 
-uint16_t sampler_draw(struct sampler *s, const float *logits, float *logprob)
+uint16_t sampler_draw(struct sampler *s, struct sampler_scratch *w, const float *logits,
+                      float *logprob)
 {
-    size_t n = fill(s, logits);
+    size_t n = fill(w, logits);
     if (s->options.repeat_penalty != 1)
-        penalise(s);
+        penalise(s, w);
     uint16_t id;
     if (s->options.temperature > 0) {
-        n = filter(&s->options, s->candidates, n);
-        id = draw(s, s->candidates, n);
+        n = filter(&s->options, w->candidates, n);
+        id = draw(s, w->candidates, n);
     } else {
-        id = s->candidates[find_best(s->candidates, n)].id;
+        id = w->candidates[find_best(w->candidates, n)].id;
     }
     if (logprob)
-        *logprob = log_softmax(logits, s->n_vocab, id);
+        *logprob = log_softmax(logits, w->n_vocab, id);
     return id;
 }

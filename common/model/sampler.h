@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
+#include "kern/kern.h"
 
 struct sampler_options {
     float temperature; /* 0 is greedy (highest logit, lowest id on a tie); else logits / temperature
@@ -18,26 +19,37 @@ struct sampler_options {
 /* Temperature 0.8, top-k 50, the rest off. */
 struct sampler_options sampler_defaults(void);
 
+/* One story's: small, copied at will. */
 struct sampler {
     struct sampler_options options;
     struct rng rng;
+    uint16_t recent[64]; /* ring of the last tokens */
+    uint64_t n_recent;   /* tokens told so far */
+};
+
+/* What a draw works in: one for each thread, shared by all samplers that draw there. */
+struct sampler_scratch {
+    const struct kern *kern;
     size_t n_vocab;
-    uint16_t recent[64];                  /* ring of the last tokens */
-    uint64_t n_recent;                    /* tokens told so far */
-    struct sampler_candidate *candidates; /* [V] scratch */
+    struct sampler_candidate *candidates; /* [V] */
 };
 
 /* Filters apply in the order penalty, temperature, top-k, top-p, min-p. PAD, UNK and BOS are never
- * drawn. */
-void sampler_init(struct sampler *s, const struct sampler_options *o, size_t n_vocab, uint64_t seed,
-                  struct arena *a);
+ * drawn. The sampler begins as sampler_reset(s, seed, 0) leaves it. */
+void sampler_init(struct sampler *s, const struct sampler_options *o, uint64_t seed);
+
+/* Memory from the arena; `k` must outlive the scratch and is only read. */
+void sampler_scratch_init(struct sampler_scratch *w, const struct kern *k, size_t n_vocab,
+                          struct arena *a);
 
 /* Starts a new story: forgets recent tokens and reseeds with stream `stream` of the seed. */
 void sampler_reset(struct sampler *s, uint64_t seed, uint64_t stream);
 
 /* Draws a token; logits [V] are read only. *logprob, if not NULL, gets the natural log of its
- * probability under the plain softmax of the logits. */
-uint16_t sampler_draw(struct sampler *s, const float *logits, float *logprob);
+ * probability under the plain softmax of the logits. The same sampler and logits give the same
+ * token and logprob on every level of kernels, whatever the caller's floating-point mode. */
+uint16_t sampler_draw(struct sampler *s, struct sampler_scratch *w, const float *logits,
+                      float *logprob);
 
 /* Tells the sampler of a token that stands in the text (a prompt's, or one just drawn). */
 void sampler_accept(struct sampler *s, uint16_t token);

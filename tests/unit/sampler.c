@@ -24,26 +24,30 @@ static void make_logits(float logits[V])
         logits[i] = i < DIMS_EOS ? 50 : (float)log(percent[i]);
 }
 
-static void open_sampler(struct sampler *s, struct arena *a, const struct sampler_options *o,
-                         size_t n_vocab, uint64_t seed)
+static void open_sampler(struct sampler *s, struct sampler_scratch *w, struct arena *a,
+                         const struct sampler_options *o, size_t n_vocab, uint64_t seed)
 {
+    static struct kern kern;
+    kern_init(&kern, cpu_best());
     struct err e;
     struct arena measure;
     arena_measure(&measure);
-    sampler_init(s, o, n_vocab, seed, &measure);
+    sampler_scratch_init(w, &kern, n_vocab, &measure);
     assert_int_equal(arena_init(a, measure.used, &e), 0);
-    sampler_init(s, o, n_vocab, seed, a);
+    sampler_scratch_init(w, &kern, n_vocab, a);
+    sampler_init(s, o, seed);
 }
 
 /* How often each id is drawn. */
 static void count_draws(const struct sampler_options *o, const float *logits, double counts[V])
 {
     struct sampler s;
+    struct sampler_scratch w;
     struct arena a;
-    open_sampler(&s, &a, o, V, 42);
+    open_sampler(&s, &w, &a, o, V, 42);
     memset(counts, 0, V * sizeof *counts);
     for (int i = 0; i < N_DRAWS; i++)
-        counts[sampler_draw(&s, logits, NULL)]++;
+        counts[sampler_draw(&s, &w, logits, NULL)]++;
     arena_release(&a);
 }
 
@@ -150,14 +154,15 @@ static void min_p_drops_the_unlikely(void **state)
 static uint16_t draw_greedy(const float *logits, float penalty, const uint16_t *recent, size_t n)
 {
     struct sampler s;
+    struct sampler_scratch w;
     struct arena a;
     struct sampler_options o = sampler_defaults();
     o.temperature = 0;
     o.repeat_penalty = penalty;
-    open_sampler(&s, &a, &o, V, 1);
+    open_sampler(&s, &w, &a, &o, V, 1);
     for (size_t i = 0; i < n; i++)
         sampler_accept(&s, recent[i]);
-    uint16_t id = sampler_draw(&s, logits, NULL);
+    uint16_t id = sampler_draw(&s, &w, logits, NULL);
     arena_release(&a);
     return id;
 }
@@ -231,17 +236,18 @@ static void same_seed_same_draws(void **state)
     for (int i = 0; i < N_VOCAB; i++)
         logits[i] = (float)(3 * rng_normal(&r));
     struct sampler s;
+    struct sampler_scratch w;
     struct arena a;
     struct sampler_options o = sampler_defaults();
     o.top_p = 0.95f;
     o.repeat_penalty = 1.1f;
-    open_sampler(&s, &a, &o, N_VOCAB, 7);
+    open_sampler(&s, &w, &a, &o, N_VOCAB, 7);
     uint16_t draws[4][N];
     static const uint64_t streams[4] = {0, 1, 0, 0};
     for (int k = 0; k < 4; k++) {
         sampler_reset(&s, k == 3 ? 8 : 7, streams[k]);
         for (int i = 0; i < N; i++) {
-            draws[k][i] = sampler_draw(&s, logits, NULL);
+            draws[k][i] = sampler_draw(&s, &w, logits, NULL);
             sampler_accept(&s, draws[k][i]);
         }
     }
@@ -262,15 +268,16 @@ static void top_k_of_many(void **state)
     for (int i = 0; i < N_VOCAB; i++)
         logits[i] = (float)rng_below(&r, 400) / 100; /* many ties */
     struct sampler s;
+    struct sampler_scratch w;
     struct arena a;
     struct sampler_options o = sampler_defaults();
     o.top_k = K;
     o.temperature = 100; /* nearly even, so that all 50 come up */
-    open_sampler(&s, &a, &o, N_VOCAB, 7);
+    open_sampler(&s, &w, &a, &o, N_VOCAB, 7);
     static bool met[N_VOCAB];
     size_t n_met = 0;
     for (int i = 0; i < 4000; i++) {
-        uint16_t id = sampler_draw(&s, logits, NULL);
+        uint16_t id = sampler_draw(&s, &w, logits, NULL);
         n_met += !met[id];
         met[id] = true;
         size_t above = 0;
@@ -290,12 +297,13 @@ static void logprob_is_of_the_plain_softmax(void **state)
     for (int i = 0; i < V; i++)
         sum += exp(logits[i]);
     struct sampler s;
+    struct sampler_scratch w;
     struct arena a;
     struct sampler_options o = sampler_defaults();
     o.temperature = 0;
-    open_sampler(&s, &a, &o, V, 7);
+    open_sampler(&s, &w, &a, &o, V, 7);
     float logprob;
-    assert_int_equal(sampler_draw(&s, logits, &logprob), 4);
+    assert_int_equal(sampler_draw(&s, &w, logits, &logprob), 4);
     assert_true(fabs(logprob - (3 - log(sum))) < 1e-6);
     arena_release(&a);
 }

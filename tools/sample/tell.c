@@ -10,8 +10,8 @@
 static void lay_out(struct tell *t, struct arena *a)
 {
     step_init(&t->step, &t->bolt.model, &t->kern, a);
-    sampler_init(&t->sampler, &t->options.sampler, (size_t)t->bolt.model.dims.V, t->options.seed,
-                 a);
+    sampler_init(&t->sampler, &t->options.sampler, t->options.seed);
+    sampler_scratch_init(&t->scratch, &t->kern, (size_t)t->bolt.model.dims.V, a);
 }
 
 int tell_open(struct tell *t, const struct tell_options *o, const char *model, const char *vocab,
@@ -135,7 +135,7 @@ int tell_story(struct tell *t, const char *prompt, size_t n, uint64_t stream, bo
     const float *logits = feed_prompt(t);
     double start = cli_seconds();
     while (t->story.n < t->options.max_tokens) {
-        uint16_t id = sampler_draw(&t->sampler, logits, NULL);
+        uint16_t id = sampler_draw(&t->sampler, &t->scratch, logits, NULL);
         t->ended = id == VOCAB_EOS;
         if (t->ended)
             break;

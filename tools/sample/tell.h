@@ -22,6 +22,7 @@ struct tell {
     struct arena arena;
     struct step step;
     struct sampler sampler;
+    struct sampler_scratch scratch;
     struct tokenizer_cache *cache;
     struct text_buf prompt; /* of the story at hand: normalised */
     struct token_buf prompt_ids;

@@ -10,6 +10,7 @@ struct teller {
     struct infer infer;
     struct infer_stream stream;
     struct sampler sampler;
+    struct sampler_scratch scratch;
     float *logits; /* [V] */
 };
 
@@ -19,7 +20,8 @@ static void lay_out(struct teller *t, const struct infer_weights *w, struct aren
     size_t V = (size_t)w->model->dims.V;
     infer_init(&t->infer, w, 1, a);
     infer_stream_init(&t->stream, &w->model->dims, a);
-    sampler_init(&t->sampler, &o, V, 0, a);
+    sampler_init(&t->sampler, &o, 0);
+    sampler_scratch_init(&t->scratch, w->kern, V, a);
     t->logits = arena_alloc(a, V, sizeof *t->logits);
 }
 
@@ -33,7 +35,7 @@ static void tell(struct teller *t, const struct tokenizer *tokenizer, uint64_t s
     fputs("  | ", stderr);
     for (int i = 0; i < max_tokens; i++) {
         infer_token(&t->infer, &t->stream, token, t->logits);
-        token = sampler_draw(&t->sampler, t->logits, NULL);
+        token = sampler_draw(&t->sampler, &t->scratch, t->logits, NULL);
         if (token == VOCAB_EOS)
             break;
         sampler_accept(&t->sampler, token);
