@@ -101,7 +101,7 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/l
 
 # Kernels get more optimisation, and each instruction set its own flags, in its own file only.
 $(OBJ)/common/kern/%.o: BASE_CFLAGS += $(if $(filter release,$(CONFIG)),-O3)
-$(OBJ)/common/kern/x86_avx2.o $(OBJ)/common/kern/x86_avx2_infer.o: BASE_CFLAGS += -mavx2 -mfma -mf16c
+$(OBJ)/common/kern/x86_avx2.o $(OBJ)/common/kern/x86_avx2_infer.o $(OBJ)/common/kern/x86_avx2_int8.o: BASE_CFLAGS += -mavx2 -mfma -mf16c
 AVX512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mprefer-vector-width=512
 $(OBJ)/common/kern/x86_avx512.o $(OBJ)/common/kern/x86_avx512_infer.o: BASE_CFLAGS += $(AVX512)

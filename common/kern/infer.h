@@ -122,5 +122,6 @@ void kern_infer_c(struct kern_infer *k);
 void kern_infer_avx2(struct kern_infer *k);
 void kern_infer_avx512(struct kern_infer *k);
 void kern_infer_avx512vnni(struct kern_infer *k);
+void kern_int8_avx2(struct kern_infer *k); /* the int8 part of kern_infer_avx2, which calls it */
 
 #endif

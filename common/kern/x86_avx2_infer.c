@@ -5,6 +5,6 @@
 #if defined(__x86_64__)
 void kern_infer_avx2(struct kern_infer *k)
 {
-    (void)k;
+    kern_int8_avx2(k);
 }
 #endif

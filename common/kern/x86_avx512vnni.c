@@ -12,10 +12,11 @@
 #include <immintrin.h>
 #include <math.h>
 
-enum { LANES = 16 };
+/* Six rows: with four sums each, operands and masks, all 32 registers. */
+enum { LANES = 16, MOST_ROWS = 6 };
+#define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2) DO(x, 3) DO(x, 4) DO(x, 5) DO(x, 6)
+#define HEAD_FLIP 0x80808080
 #include "kern/x86_int8.h"
-
-enum { MOST_ROWS = 6 }; /* of q at a time: with 4 sums each, operands and masks, all 32 registers */
 
 typedef __m512i vec;
 
@@ -82,9 +83,10 @@ INLINE void load_bytes(const uint8_t *w, vec out[QUARTERS])
 
 /* Sums of one panel for M rows of q. Chains of DEPTH steps apart hide the instruction's latency
  * where rows are few. */
-INLINE void sum_panel(bool ternary, size_t M, size_t depth, const uint8_t *w, size_t steps,
-                      const int8_t *q, size_t q_stride, vec sum[MOST_ROWS][QUARTERS])
+INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
+                      size_t q_stride, vec sum[MOST_ROWS][QUARTERS])
 {
+    size_t depth = M == 1 ? 4 : M <= 3 ? 2 : 1;
     size_t step_bytes = ternary ? sizeof(vec) : QUARTERS * sizeof(vec);
     vec acc[4][MOST_ROWS][QUARTERS];
 #pragma GCC unroll 4
@@ -137,18 +139,6 @@ INLINE void write_quarters(const __m512 v[QUARTERS], size_t n, float *y)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-struct product {
-    size_t rows; /* of weights */
-    size_t steps;
-    float alpha;          /* ternary */
-    const float *w_scale; /* head */
-    const int8_t *q;
-    size_t q_stride;
-    const struct kern_int8_row *row;
-    float *y;
-    size_t y_stride;
-};
-
 INLINE void finish_tern(const vec sum[QUARTERS], float factor, int32_t offset, __m512 v[QUARTERS])
 {
 #pragma GCC unroll 4
@@ -171,14 +161,13 @@ INLINE void finish_head(const vec sum[QUARTERS], const __m512 w_scale[QUARTERS],
     }
 }
 
-/* The panel of rows [r0, ...) by the rows [i0, i0 + M) of q. */
-INLINE void one_panel(bool ternary, size_t M, size_t depth, const struct product *p,
-                      const uint8_t *w, size_t r0, size_t i0)
+INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
+                      size_t i0)
 {
     vec sum[MOST_ROWS][QUARTERS];
     __m512 w_scale[QUARTERS];
     size_t n = p->rows - r0;
-    sum_panel(ternary, M, depth, w, p->steps, p->q + i0 * p->q_stride, p->q_stride, sum);
+    sum_panel(ternary, M, w, p->steps, p->q + i0 * p->q_stride, p->q_stride, sum);
 #pragma GCC unroll 4
     for (size_t j = 0; !ternary && j < QUARTERS; j++)
         w_scale[j] = _mm512_maskz_loadu_ps(n > j * LANES ? mask_of(n - j * LANES) : 0,
@@ -193,91 +182,6 @@ INLINE void one_panel(bool ternary, size_t M, size_t depth, const struct product
             finish_head(sum[i], w_scale, row->scale, 128 * row->sum, v);
         write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
     }
-}
-
-INLINE size_t panel_bytes(bool ternary, const struct product *p)
-{
-    return p->steps * (ternary ? LANES : PANEL) * STEP;
-}
-
-/* Functions of their own: each has the registers to itself. */
-#define PANELS(ternary, M, depth)                                                   \
-    __attribute__((noinline)) static void panels_##ternary##_##M(                   \
-        const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0) \
-    {                                                                               \
-        for (; r0 < r1; r0 += PANEL, w += panel_bytes(ternary, p))                  \
-            one_panel(ternary, M, depth, p, w, r0, i0);                             \
-    }
-PANELS(true, 1, 4)
-PANELS(true, 2, 2)
-PANELS(true, 3, 2)
-PANELS(true, 4, 1)
-PANELS(true, 5, 1)
-PANELS(true, 6, 1)
-PANELS(false, 1, 2)
-PANELS(false, 2, 2)
-PANELS(false, 3, 2)
-PANELS(false, 4, 1)
-PANELS(false, 5, 1)
-PANELS(false, 6, 1)
-
-typedef void (*panels)(const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0);
-static const panels by_rows[2][MOST_ROWS + 1] = {
-    {NULL, panels_false_1, panels_false_2, panels_false_3, panels_false_4, panels_false_5,
-     panels_false_6},
-    {NULL, panels_true_1, panels_true_2, panels_true_3, panels_true_4, panels_true_5,
-     panels_true_6},
-};
-
-/* A panel stays in the first-level cache while the rows of q pass, in groups as even as can be. */
-static void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
-{
-    size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
-    if (groups == 1) {
-        by_rows[ternary][m](p, w, 0, p->rows, 0);
-        return;
-    }
-    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += panel_bytes(ternary, p))
-        for (size_t i0 = 0, left = groups; i0 < m; left--) {
-            size_t n = DIV_UP(m - i0, left);
-            by_rows[ternary][n](p, w, r0, r0 + 1, i0);
-            i0 += n;
-        }
-}
-
-static void op_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
-                    const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
-                    size_t y_stride)
-{
-    const struct product p = {.rows = rows,
-                              .steps = n_steps(cols),
-                              .alpha = alpha,
-                              .q = q,
-                              .q_stride = q_stride,
-                              .row = row,
-                              .y = y,
-                              .y_stride = y_stride};
-    multiply(true, &p, packed, m);
-}
-
-static void op_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
-                    const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
-                    size_t y_stride)
-{
-    const struct product p = {.rows = rows,
-                              .steps = n_steps(cols),
-                              .w_scale = w_scale,
-                              .q = q,
-                              .q_stride = q_stride,
-                              .row = row,
-                              .y = y,
-                              .y_stride = y_stride};
-    multiply(false, &p, packed, m);
-}
-
-static void op_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
-{
-    pack_head(w, rows, cols, 0x80808080, packed);
 }
 
 static double op_spin(size_t n)

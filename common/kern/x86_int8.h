@@ -1,5 +1,7 @@
-/* x86_int8.h - weights of int8 products rearranged for vectors of LANES 32-bit lanes; included by
- * the files of the instruction sets, which define LANES before.
+/* x86_int8.h - int8 products with weights rearranged for vectors of LANES 32-bit lanes; included by
+ * the files of the instruction sets, which define LANES, HEAD_FLIP, MOST_ROWS (rows of q that go
+ * through together, so that a weight is loaded once for all of them) and EACH_ROWS, a list of 1 to
+ * MOST_ROWS, before.
  *
  * A panel is 4 LANES rows, which lie beside each other; row r of it is lane r % LANES of its
  * quarter r / LANES. Columns come in steps of four, which share a lane: one 32-bit word of q,
@@ -7,7 +9,7 @@
  *
  * - ternary: a step is one vector, byte c of a lane holds the codes of column c for the lane's four
  * rows, quarter i in bits 2i and 2i + 1;
- * - head: a step is four vectors, one a quarter, of signed bytes xor `flip`.
+ * - head: a step is four vectors, one a quarter, of signed bytes xor those of HEAD_FLIP.
  *
  * Columns are padded to whole groups of steps, where q is zero; rows to whole panels. */
 #ifndef X86_INT8_H
@@ -61,7 +63,7 @@ static void op_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *p
         }
 }
 
-INLINE void pack_head(const int8_t *w, size_t rows, size_t cols, uint32_t flip, void *packed)
+static void op_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
 {
     uint32_t *out = packed;
     memset(packed, 0, op_head_bytes(rows, cols));
@@ -73,7 +75,7 @@ INLINE void pack_head(const int8_t *w, size_t rows, size_t cols, uint32_t flip, 
                     memcpy(&word, w + r * cols + c, STEP);
                 else
                     memcpy(&word, w + r * cols + c, cols - c);
-                out[c / STEP * PANEL + r - r0] = word ^ flip;
+                out[c / STEP * PANEL + r - r0] = word ^ HEAD_FLIP;
             }
 }
 
@@ -84,10 +86,93 @@ INLINE int32_t word_of(const int8_t *q)
     return word;
 }
 
-/* How many of the m rows of q that are left go through together: groups as even as can be. */
-INLINE size_t rows_together(size_t m, size_t most)
+/* ---- products -------------------------------------------------------------------------------- */
+
+struct product {
+    size_t rows; /* of weights */
+    size_t steps;
+    float alpha;          /* ternary */
+    const float *w_scale; /* head */
+    const int8_t *q;
+    size_t q_stride;
+    const struct kern_int8_row *row;
+    float *y;
+    size_t y_stride;
+};
+
+/* The panel w, whose first row is r0, by the rows [i0, i0 + M) of q; the files of the instruction
+ * sets have it. `ternary` and M are constants where it is inlined. */
+INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
+                      size_t i0);
+
+INLINE size_t panel_bytes(bool ternary, const struct product *p)
 {
-    return DIV_UP(m, DIV_UP(m, most));
+    return p->steps * (ternary ? LANES : PANEL) * STEP;
+}
+
+/* The panels of rows [r0, r1) by M rows of q: a function of its own, which has the registers to
+ * itself. */
+#define PANELS(ternary, M)                                                          \
+    __attribute__((noinline)) static void panels_##ternary##_##M(                   \
+        const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0) \
+    {                                                                               \
+        for (; r0 < r1; r0 += PANEL, w += panel_bytes(ternary, p))                  \
+            one_panel(ternary, M, p, w, r0, i0);                                    \
+    }
+#define NAME(ternary, M) panels_##ternary##_##M,
+EACH_ROWS(PANELS, false)
+EACH_ROWS(PANELS, true)
+
+static void (*const panels[2][MOST_ROWS])(const struct product *p, const uint8_t *w, size_t r0,
+                                          size_t r1, size_t i0) = {
+    {EACH_ROWS(NAME, false)},
+    {EACH_ROWS(NAME, true)},
+};
+
+/* A panel stays in the first-level cache while the rows of q pass, in groups as even as can be. */
+static void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
+{
+    size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
+    if (groups == 1) {
+        panels[ternary][m - 1](p, w, 0, p->rows, 0);
+        return;
+    }
+    for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += panel_bytes(ternary, p))
+        for (size_t i0 = 0, left = groups; i0 < m; left--) {
+            size_t n = DIV_UP(m - i0, left);
+            panels[ternary][n - 1](p, w, r0, r0 + 1, i0);
+            i0 += n;
+        }
+}
+
+static void op_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                    const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                    size_t y_stride)
+{
+    const struct product p = {.rows = rows,
+                              .steps = n_steps(cols),
+                              .alpha = alpha,
+                              .q = q,
+                              .q_stride = q_stride,
+                              .row = row,
+                              .y = y,
+                              .y_stride = y_stride};
+    multiply(true, &p, packed, m);
+}
+
+static void op_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
+                    const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                    size_t y_stride)
+{
+    const struct product p = {.rows = rows,
+                              .steps = n_steps(cols),
+                              .w_scale = w_scale,
+                              .q = q,
+                              .q_stride = q_stride,
+                              .row = row,
+                              .y = y,
+                              .y_stride = y_stride};
+    multiply(false, &p, packed, m);
 }
 
 #endif

@@ -1,0 +1,264 @@
+/* x86_avx2_int8.c - int8 products by vpmaddubsw, which multiplies unsigned by signed bytes and adds
+ * pairs as 16-bit numbers, saturating. Compiled with the flags of AVX2; called only where it
+ * exists.
+ *
+ * Ternary codes are unsigned as they are, 0..2; the sum of q is taken away at the end. Sums stay 16
+ * bits wide over BLOCK steps and then are widened. The odd quarters are left four times too large
+ * until the end, which saves shifts: a step adds at most 4 * 2 * 127 * 2 to a sum, a block 32,512.
+ *
+ * In the head, the magnitude of q is the unsigned operand, and the weight, with the sign of q, the
+ * signed one. No number is -128, so a pair is at most 2 * 127 * 127, which fits 16 bits. */
+#include "kern/infer.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <math.h>
+
+enum { LANES = 8, MOST_ROWS = 2 };
+#define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
+#define HEAD_FLIP 0
+#include "kern/x86_int8.h"
+
+enum { BLOCK = 16 /* steps */ };
+
+typedef __m256i vec;
+
+/* Makes the compiler forget what it knows of a variable, which stays in a register. */
+#define PIN(v) __asm__("" : "+x"(v))
+
+/* Lanes below n. */
+INLINE vec mask_of(size_t n)
+{
+    const vec lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)MIN(n, (size_t)LANES)), lane);
+}
+
+/* ---- rounding -------------------------------------------------------------------------------- */
+
+INLINE vec load_some(const float *x, size_t n)
+{
+    if (n >= LANES)
+        return _mm256_loadu_si256((const vec *)x);
+    return _mm256_maskload_epi32((const int *)x, mask_of(n));
+}
+
+INLINE int32_t largest_lane(vec v)
+{
+    __m128i a = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    a = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
+    a = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
+    return _mm_cvtsi128_si32(a);
+}
+
+INLINE int32_t sum_lanes(vec v)
+{
+    __m128i a = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    a = _mm_add_epi32(a, _mm_shuffle_epi32(a, 0x4e));
+    a = _mm_add_epi32(a, _mm_shuffle_epi32(a, 0xb1));
+    return _mm_cvtsi128_si32(a);
+}
+
+static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
+{
+    vec bits = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i += LANES) {
+        vec v = _mm256_and_si256(load_some(x + i, n - i), _mm256_set1_epi32(0x7fffffff));
+        bits = _mm256_max_epi32(bits, v);
+    }
+    int32_t largest = largest_lane(bits);
+    float most;
+    memcpy(&most, &largest, sizeof most);
+    memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
+    *row = (struct kern_int8_row){.scale = 0};
+    if (largest >= 0x7f800000)
+        row->scale = NAN;
+    if (largest >= 0x7f800000 || most < 1e-30f)
+        return;
+    row->scale = most / 127.0f;
+    __m256 factor = _mm256_set1_ps(127.0f / most);
+    vec sum = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256 v = _mm256_castsi256_ps(load_some(x + i, n - i));
+        vec whole = _mm256_cvtps_epi32(_mm256_mul_ps(v, factor)); /* half to even */
+        sum = _mm256_add_epi32(sum, whole);
+        __m128i half =
+            _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+        _mm_storel_epi64((__m128i *)(q + i), _mm_packs_epi16(half, half));
+    }
+    row->sum = sum_lanes(sum);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+/* The four operands of a step; those of the odd quarters are four times their codes. */
+INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
+{
+    const vec even = _mm256_set1_epi8(0x03);
+    const vec odd = _mm256_set1_epi8(0x0c);
+    vec v = _mm256_load_si256((const vec *)w);
+    PIN(v);
+    vec high = _mm256_srli_epi16(v, 4);
+    out[0] = _mm256_and_si256(v, even);
+    out[1] = _mm256_and_si256(v, odd);
+    out[2] = _mm256_and_si256(high, even);
+    out[3] = _mm256_and_si256(high, odd);
+}
+
+INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
+                     vec sum[MOST_ROWS][QUARTERS])
+{
+    vec block[MOST_ROWS][QUARTERS]; /* 16 bits */
+    for (size_t s = 0; s < steps; s += BLOCK) {
+#pragma GCC unroll 2
+        for (size_t i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < QUARTERS; j++)
+                block[i][j] = _mm256_setzero_si256();
+        for (size_t d = MIN(steps - s, (size_t)BLOCK); d > 0; d--, w += sizeof(vec), q += STEP) {
+            vec v[QUARTERS];
+            load_codes(w, v);
+#pragma GCC unroll 2
+            for (size_t i = 0; i < M; i++) {
+                vec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+#pragma GCC unroll 4
+                for (size_t j = 0; j < QUARTERS; j++)
+                    block[i][j] = _mm256_add_epi16(block[i][j], _mm256_maddubs_epi16(v[j], x));
+            }
+        }
+#pragma GCC unroll 2
+        for (size_t i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < QUARTERS; j++)
+                sum[i][j] = _mm256_add_epi32(sum[i][j],
+                                             _mm256_madd_epi16(block[i][j], _mm256_set1_epi16(1)));
+    }
+}
+
+INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
+                     vec sum[MOST_ROWS][QUARTERS])
+{
+    for (size_t s = 0; s < steps; s++, w += QUARTERS * sizeof(vec), q += STEP) {
+        vec x[MOST_ROWS];
+        vec magnitude[MOST_ROWS];
+#pragma GCC unroll 2
+        for (size_t i = 0; i < M; i++) {
+            x[i] = _mm256_set1_epi32(word_of(q + i * q_stride));
+            magnitude[i] = _mm256_abs_epi8(x[i]);
+        }
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++) {
+            vec v = _mm256_load_si256((const vec *)w + j);
+#pragma GCC unroll 2
+            for (size_t i = 0; i < M; i++) {
+                vec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_sign_epi8(v, x[i]));
+                sum[i][j] =
+                    _mm256_add_epi32(sum[i][j], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+            }
+        }
+    }
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+/* Writes up to PANEL results of one row of q; rows beyond n are not touched. */
+INLINE void write_quarters(const __m256 v[QUARTERS], size_t n, float *y)
+{
+    if (n >= PANEL)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++)
+            _mm256_storeu_ps(y + j * LANES, v[j]);
+    else
+        for (size_t j = 0; j * LANES < n; j++)
+            _mm256_maskstore_ps(y + j * LANES, mask_of(n - j * LANES), v[j]);
+}
+
+INLINE void finish_tern(const vec sum[QUARTERS], float factor, int32_t offset, __m256 v[QUARTERS])
+{
+#pragma GCC unroll 4
+    for (size_t j = 0; j < QUARTERS; j++) {
+        vec whole =
+            _mm256_sub_epi32(_mm256_srai_epi32(sum[j], j % 2 ? 2 : 0), _mm256_set1_epi32(offset));
+        v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(factor));
+    }
+}
+
+INLINE void finish_head(const vec sum[QUARTERS], const __m256 w_scale[QUARTERS], float scale,
+                        __m256 v[QUARTERS])
+{
+#pragma GCC unroll 4
+    for (size_t j = 0; j < QUARTERS; j++) {
+        v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[j]), _mm256_set1_ps(scale));
+        v[j] = _mm256_mul_ps(v[j], w_scale[j]);
+    }
+}
+
+INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
+                      size_t i0)
+{
+    vec sum[MOST_ROWS][QUARTERS];
+    __m256 w_scale[QUARTERS];
+    size_t n = p->rows - r0;
+    const int8_t *q = p->q + i0 * p->q_stride;
+#pragma GCC unroll 2
+    for (size_t i = 0; i < M; i++)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++)
+            sum[i][j] = _mm256_setzero_si256();
+    (ternary ? sum_tern : sum_head)(M, w, p->steps, q, p->q_stride, sum);
+#pragma GCC unroll 4
+    for (size_t j = 0; !ternary && j < QUARTERS; j++)
+        w_scale[j] =
+            n > j * LANES
+                ? _mm256_castsi256_ps(load_some(p->w_scale + r0 + j * LANES, n - j * LANES))
+                : _mm256_setzero_ps();
+#pragma GCC unroll 2
+    for (size_t i = 0; i < M; i++) {
+        const struct kern_int8_row *row = &p->row[i0 + i];
+        __m256 v[QUARTERS];
+        if (ternary)
+            finish_tern(sum[i], p->alpha * row->scale, row->sum, v);
+        else
+            finish_head(sum[i], w_scale, row->scale, v);
+        write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
+    }
+}
+
+static double op_spin(size_t n)
+{
+    enum { SUMS = 10 };
+    vec sum[SUMS];
+    vec x = _mm256_setzero_si256();
+    vec one = _mm256_set1_epi16(1);
+    PIN(one);
+#pragma GCC unroll 10
+    for (size_t i = 0; i < SUMS; i++) {
+        sum[i] = _mm256_setzero_si256();
+        PIN(sum[i]); /* sums that a compiler knows to be equal, it makes once */
+    }
+    for (size_t r = 0; r < n; r++)
+#pragma GCC unroll 10
+        for (size_t i = 0; i < SUMS; i++) {
+            PIN(x);
+            vec pairs = _mm256_maddubs_epi16(x, x);
+            sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(pairs, one));
+        }
+#pragma GCC unroll 10
+    for (size_t i = 0; i < SUMS; i++)
+        __asm__ volatile("" : : "x"(sum[i]));
+    return (double)n * SUMS * LANES * STEP;
+}
+
+void kern_int8_avx2(struct kern_infer *k)
+{
+    k->int8_round = op_round;
+    k->int8_tern_panel = PANEL;
+    k->int8_tern_bytes = op_tern_bytes;
+    k->int8_tern_pack = op_tern_pack;
+    k->int8_tern = op_tern;
+    k->int8_head_panel = PANEL;
+    k->int8_head_bytes = op_head_bytes;
+    k->int8_head_pack = op_head_pack;
+    k->int8_head = op_head;
+    k->int8_spin = op_spin;
+}
+#endif
