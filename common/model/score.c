@@ -5,11 +5,8 @@
 
 #include "base/fmath.h"
 
-enum { SCORE_ROWS = 2048 };
-
 struct score {
-    struct net *net;
-    struct pool *pool;
+    const struct score_engine *engine;
     size_t context;    /* rows a piece of a long story repeats */
     size_t n_rows;     /* gathered */
     uint16_t *tokens;  /* [max_rows] */
@@ -20,23 +17,23 @@ struct score {
     struct score_sum sum;
 };
 
-size_t score_rows(const struct dims *d)
+size_t score_min_rows(const struct dims *d)
 {
-    return ALIGN_UP(MAX((size_t)SCORE_ROWS, 2 * (dims_context(d) + 1)), NET_TILE);
+    return 2 * (dims_context(d) + 1);
 }
 
-struct score *score_new(struct net *n, struct pool *p, struct err *e)
+struct score *score_new(const struct score_engine *engine, struct err *e)
 {
-    size_t context = dims_context(&n->dims);
-    size_t rows = n->max_rows;
-    if (rows < 2 * (context + 1)) {
-        err_set(e, "scoring needs at least %zu rows (found %zu)", 2 * (context + 1), rows);
+    size_t rows = engine->max_rows;
+    size_t least = score_min_rows(engine->dims);
+    if (rows < least) {
+        err_set(e, "scoring needs at least %zu rows (found %zu)", least, rows);
         return NULL;
     }
     struct score *s = calloc(1, sizeof *s);
     if (!s)
         goto fail;
-    *s = (struct score){.net = n, .pool = p, .context = context};
+    *s = (struct score){.engine = engine, .context = dims_context(engine->dims)};
     s->tokens = calloc(rows, sizeof *s->tokens);
     s->targets = calloc(rows, sizeof *s->targets);
     s->pos = calloc(rows, sizeof *s->pos);
@@ -68,8 +65,7 @@ static void run(struct score *s)
 {
     if (s->n_rows == 0)
         return;
-    net_forward(s->net, s->pool, s->tokens, s->pos, s->n_rows);
-    net_nll(s->net, s->pool, s->targets, s->n_rows, s->nll);
+    s->engine->nll(s->engine->state, s->tokens, s->pos, s->targets, s->n_rows, s->nll);
     for (size_t r = 0; r < s->n_rows; r++) {
         if (!s->counted[r])
             continue;
@@ -105,7 +101,7 @@ static void append(struct score *s, const struct sequence *q, size_t first, size
         s->targets[r] = token_at(q, i + 1);
         s->pos[r] = (uint32_t)(i - first);
         s->counted[r] = i >= scored;
-        assert(s->tokens[r] < s->net->dims.V && s->targets[r] < s->net->dims.V);
+        assert(s->tokens[r] < s->engine->dims->V && s->targets[r] < s->engine->dims->V);
     }
 }
 
@@ -113,7 +109,7 @@ static void append(struct score *s, const struct sequence *q, size_t first, size
  * than the piece's beginning, in any block, so it gets exactly what it would get unsplit. */
 static void score_sequence(struct score *s, const struct sequence *q)
 {
-    size_t max = s->net->max_rows;
+    size_t max = s->engine->max_rows;
     size_t n = q->n + (q->eos ? 2 : 0);
     size_t rows = n > 0 ? n - 1 : 0;
     if (rows > max - s->n_rows)

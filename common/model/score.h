@@ -1,13 +1,29 @@
 /* score.h - how well a model predicts text: nats over whole stories.
  *
  * A story of n tokens is scored as n + 1 predictions: the first token given EOS, ..., the story's
- * own EOS last; state is reset between stories. Stories are gathered and run together through
- * net.h; a story longer than the net's rows is cut into pieces that repeat the dims_context(d)
- * tokens before them, which gives exactly the same result. Sums are in double in story order. */
+ * own EOS last; state is reset between stories. Stories are gathered and run together through an
+ * engine: the net (score_net.h) or inference (score_infer.h). A story longer than the engine's rows
+ * is cut into pieces that repeat the dims_context(d) tokens before them, which gives exactly the
+ * same result. Sums are in double in story order. */
 #ifndef SCORE_H
 #define SCORE_H
 
-#include "model/net.h"
+#include "dims/dims.h"
+
+/* What runs the model. */
+struct score_engine {
+    const struct dims *dims;
+    size_t max_rows; /* at least score_min_rows */
+    /* nll[r] = -ln p(targets[r]) in nats, the model having read tokens[r] at position pos[r] and
+     * what stands before it in its sequence: 0 begins one; pos[r] > 0 implies pos[r-1] = pos[r] -
+     * 1. 1 <= rows <= max_rows, ids < V. */
+    void (*nll)(void *state, const uint16_t *tokens, const uint32_t *pos, const uint16_t *targets,
+                size_t rows, float *nll);
+    void *state;
+};
+
+/* Rows without which a long story could make no progress. */
+size_t score_min_rows(const struct dims *d);
 
 struct score_sum {
     double nats;       /* sum of -log p over n_tokens predictions */
@@ -20,16 +36,12 @@ struct score_sum {
 
 struct score; /* gathers stories */
 
-/* A good max_rows for a net that scores; at least 2 * (dims_context + 1), so that long stories make
- * progress, and what score_new asks for. */
-size_t score_rows(const struct dims *d);
-
-/* n has weights loaded and, like p, is used (and may be shared with other scores) until score_free.
- * NULL and *e when out of memory or n->max_rows is too small. */
-struct score *score_new(struct net *n, struct pool *p, struct err *e);
+/* The engine is used (and may be shared with other scores, in turn) until score_free. NULL and *e
+ * when out of memory or engine->max_rows is too small. */
+struct score *score_new(const struct score_engine *engine, struct err *e);
 void score_free(struct score *s); /* NULL is fine */
 
-/* Adds a story: n ids (< V) without EOS, and the size of its text. May run the net. */
+/* Adds a story: n ids (< V) without EOS, and the size of its text. May run the engine. */
 void score_story(struct score *s, const uint16_t *ids, size_t n, uint64_t n_chars,
                  uint64_t n_bytes);
 

@@ -84,6 +84,34 @@ stories_of() {
     [ "$(figures --threads 7 "$data/valid.txt")" = "$want" ]
 }
 
+@test "eval: exact and int8 figures are the same digits for every --threads and --cpu, and those of f32 but for rounding" {
+    f32=$(figures "$data/valid.txt" | jq 'del(.math)')
+    for math in exact int8; do
+        want=$(figures --math "$math" --threads 1 --cpu c "$data/valid.txt")
+        [ "$(jq -r .math <<< "$want")" = "$math" ]
+        for cpu in c avx2 avx512 avx512vnni avx512bf16; do
+            "$BUILD/eval" -q --cpu "$cpu" "$model" "$data/valid.txt" > /dev/null 2>&1 || continue
+            [ "$(figures --math "$math" --threads 2 --cpu "$cpu" "$data/valid.txt")" = "$want" ]
+        done
+        [ "$(figures --math "$math" --threads 7 "$data/valid.shard")" = "$want" ]
+        output=$want
+        check '.[0] | .n_tokens == $f32.n_tokens and .n_chars == $f32.n_chars and .loss != $f32.loss and
+            (.bpc | near($f32.bpc; if .math == "exact" then 1e-6 else 0.01 end))' --argjson f32 "$f32"
+    done
+    output=$(figures "$data/valid.txt")
+    check '.[0].math == "f32"'
+}
+
+@test "eval: --v4-scoring predicts the same in every arithmetic" {
+    stories 6 200 > a.txt
+    want=$(figures --v4-scoring a.txt | jq -c '[.v4_scoring | .n_tokens, .n_chars, .n_bytes, .n_stories]')
+    for math in exact int8; do
+        got=$(figures --v4-scoring --math "$math" a.txt)
+        [ "$(jq -c '[.v4_scoring | .n_tokens, .n_chars, .n_bytes, .n_stories]' <<< "$got")" = "$want" ]
+        [ "$(figures --v4-scoring --math "$math" --threads 3 --cpu c a.txt)" = "$got" ]
+    done
+}
+
 @test "eval: a checkpoint with its vocabulary scores like its blob" {
     succeeds eval --json "$model" "$data/valid.txt"
     printf '%s\n' "$output" > blob.json
@@ -138,6 +166,8 @@ stories_of() {
     [ "${#lines[@]}" -eq 2 ]
     contains "${lines[0]}" "bpc"
     contains "$stderr" "tokens/s"
+    succeeds eval --math int8 "$model" a.txt
+    contains "$output" "--math int8"
     succeeds eval -q "$model" a.txt b.txt --v4-scoring
     [ -z "$stderr" ]
     contains "${lines[1]}" "a.txt"
@@ -212,6 +242,7 @@ stories_of() {
     fails 2 "FILE" eval "$model"
     fails 2 "--threads" eval --threads 0 "$model" "$data/valid.txt"
     fails 2 "--format" eval --format xml "$model" "$data/valid.txt"
+    fails 2 "--math" eval --math int4 "$model" "$data/valid.txt"
     fails 2 "nonsense" eval --nonsense "$model" "$data/valid.txt"
 }
 

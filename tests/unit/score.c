@@ -1,5 +1,5 @@
 /* Scoring of stories: a value worked out by hand, and sums that depend neither on how stories are
- * gathered, nor on where long ones are cut, nor on threads. */
+ * gathered, nor on where long ones are cut, nor on threads; in every arithmetic. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "model/score.h"
+#include "model/score_infer.h"
+#include "model/score_net.h"
 #include "support/toy.h"
 
 enum { V = 40, N_STORIES = 30, MAX_STORY = 400 };
@@ -47,8 +48,10 @@ static struct score_sum score_all(const struct stories *s, const struct dims *d,
 {
     struct toy t;
     toy_open(&t, d, NULL, 5, rows, n_threads, cpu_best());
+    struct score_net engine;
+    score_net_init(&engine, &t.net, t.pool);
     struct err e;
-    struct score *score = score_new(&t.net, t.pool, &e);
+    struct score *score = score_new(&engine.engine, &e);
     assert_non_null(score);
     for (size_t i = 0; i < N_STORIES; i++)
         score_story(score, s->ids[i], s->n[i], 3 * i, 4 * i);
@@ -75,7 +78,7 @@ static void grouping_does_not_matter(void **state)
     static struct stories s;
     make_stories(&s);
     size_t smallest = 2 * (dims_context(&d) + 1);
-    struct score_sum whole = score_all(&s, &d, score_rows(&d), 1);
+    struct score_sum whole = score_all(&s, &d, score_net_rows(&d), 1);
     const size_t rows[] = {smallest, smallest + 1, 64, 100, MAX_STORY + 1, 5000};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct score_sum cut = score_all(&s, &d, rows[i], 1);
@@ -101,7 +104,7 @@ static void counts_every_token(void **state)
             n_unk += s.ids[i][k] == DIMS_UNK;
     }
     assert_true(n_unk > 0);
-    struct score_sum sum = score_all(&s, &d, score_rows(&d), 1);
+    struct score_sum sum = score_all(&s, &d, score_net_rows(&d), 1);
     assert_int_equal(sum.n_tokens, n_tokens);
     assert_int_equal(sum.n_unk, n_unk);
     assert_int_equal(sum.n_stories, N_STORIES);
@@ -119,6 +122,8 @@ static void equals_direct_losses(void **state)
     static const uint32_t pos[] = {0, 1, 2, 3, 4};
     struct toy t;
     toy_open(&t, &d, NULL, 5, 100, 1, cpu_best());
+    struct score_net engine;
+    score_net_init(&engine, &t.net, t.pool);
     float nll[5];
     net_forward(&t.net, t.pool, line, pos, 5);
     net_nll(&t.net, t.pool, line + 1, 5, nll);
@@ -127,8 +132,8 @@ static void equals_direct_losses(void **state)
         all += nll[i];
 
     struct err e;
-    struct score *story = score_new(&t.net, t.pool, &e);
-    struct score *tokens = score_new(&t.net, t.pool, &e);
+    struct score *story = score_new(&engine.engine, &e);
+    struct score *tokens = score_new(&engine.engine, &e);
     assert_non_null(story);
     assert_non_null(tokens);
     score_story(story, line + 1, 4, 9, 9);
@@ -158,8 +163,10 @@ static void known_by_hand(void **state)
     params[dims_offset(&d, TENSOR_FINAL_NORM, 0)] = 1;
     struct toy t;
     toy_open(&t, &d, params, 0, 64, 1, cpu_best());
+    struct score_net engine;
+    score_net_init(&engine, &t.net, t.pool);
     struct err e;
-    struct score *s = score_new(&t.net, t.pool, &e);
+    struct score *s = score_new(&engine.engine, &e);
     assert_non_null(s);
     const uint16_t story[] = {4};
     score_story(s, story, 1, 3, 5);
@@ -175,14 +182,161 @@ static void known_by_hand(void **state)
     toy_close(&t);
 }
 
+/* ---- inference ------------------------------------------------------------------------------- */
+
+/* Stories to try its tasks and feeds: many of no token and of one, and one cut into several tasks.
+ */
+static void score_varied(struct score *score)
+{
+    enum { LONG = 3000, SHORT = 300 };
+    static uint16_t ids[LONG];
+    struct rng r;
+    rng_seed(&r, 12, 0);
+    for (size_t i = 0; i < LONG; i++)
+        ids[i] = (uint16_t)(DIMS_N_SPECIAL + rng_below(&r, V - DIMS_N_SPECIAL));
+    static struct stories s;
+    make_stories(&s);
+    for (size_t i = 0; i < SHORT; i++)
+        score_story(score, ids + i, i % 2, 1, 1);
+    score_story(score, ids, LONG, 5, 6);
+    for (size_t i = 0; i < N_STORIES; i++)
+        score_story(score, s.ids[i], s.n[i], 3 * i, 4 * i);
+}
+
+static struct score_sum score_engine_varied(const struct score_engine *engine)
+{
+    struct err e;
+    struct score *score = score_new(engine, &e);
+    assert_non_null(score);
+    score_varied(score);
+    struct score_sum sum = *score_finish(score);
+    score_free(score);
+    return sum;
+}
+
+/* Lays out and releases an engine of inference; max_rows 0: what it asks for. */
+struct infer_engine {
+    struct infer_weights weights;
+    struct arena arena;
+    struct score_infer score;
+};
+
+static void infer_engine_open(struct infer_engine *g, const struct toy *t, enum infer_math math,
+                              size_t max_rows)
+{
+    struct err e;
+    size_t rows = max_rows ? max_rows : score_infer_rows(&t->dims, pool_threads(t->pool));
+    assert_int_equal(infer_weights_init(&g->weights, &t->model, &t->kern, math, &e), 0);
+    arena_measure(&g->arena);
+    score_infer_init(&g->score, &g->weights, t->pool, rows, &g->arena);
+    assert_int_equal(arena_init(&g->arena, g->arena.used, &e), 0);
+    score_infer_init(&g->score, &g->weights, t->pool, rows, &g->arena);
+}
+
+static void infer_engine_close(struct infer_engine *g)
+{
+    arena_release(&g->arena);
+    infer_weights_release(&g->weights);
+}
+
+static struct score_sum infer_all(const struct dims *d, enum infer_math math, size_t max_rows,
+                                  int n_threads, enum cpu_level level)
+{
+    struct toy t;
+    struct infer_engine g;
+    toy_open(&t, d, NULL, 5, 64, n_threads, level);
+    infer_engine_open(&g, &t, math, max_rows);
+    struct score_sum sum = score_engine_varied(&g.score.engine);
+    infer_engine_close(&g);
+    toy_close(&t);
+    return sum;
+}
+
+static void inference_is_the_same_bits_everywhere(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
+    size_t smallest = score_min_rows(&d);
+    for (int m = INFER_EXACT; m <= INFER_INT8; m++) {
+        enum infer_math math = (enum infer_math)m;
+        struct score_sum want = infer_all(&d, math, 0, 1, CPU_C);
+        for (int level = CPU_C; level <= (int)cpu_best(); level++) {
+            struct score_sum got = infer_all(&d, math, 0, 2, (enum cpu_level)level);
+            assert_same(&want, &got);
+        }
+        const size_t rows[] = {smallest, smallest + 1, 256, 257, 1000, 5000};
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            struct score_sum got = infer_all(&d, math, rows[i], i % 2 ? 7 : 1, cpu_best());
+            assert_same(&want, &got);
+        }
+    }
+}
+
+/* Exact arithmetic differs from the net's by rounding alone. */
+static void exact_inference_is_close_to_the_net(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
+    struct toy t;
+    toy_open(&t, &d, NULL, 5, score_net_rows(&d), 1, cpu_best());
+    struct score_net net;
+    score_net_init(&net, &t.net, t.pool);
+    struct score_sum want = score_engine_varied(&net.engine);
+    struct score_sum got = infer_all(&d, INFER_EXACT, 0, 1, cpu_best());
+    assert_near(got.nats, want.nats, 1e-5 * want.nats);
+    assert_int_equal(got.n_tokens, want.n_tokens);
+    toy_close(&t);
+}
+
+/* The losses of an engine are those of the story fed token by token. */
+static void inference_equals_single_tokens(void **state)
+{
+    (void)state;
+    enum { N = 70 };
+    struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
+    struct toy t;
+    toy_open(&t, &d, NULL, 5, 64, 1, cpu_best());
+    for (int math = INFER_EXACT; math <= INFER_INT8; math++) {
+        struct infer_engine g;
+        infer_engine_open(&g, &t, (enum infer_math)math, 0);
+        uint16_t tokens[N + 1];
+        uint32_t pos[N];
+        float nll[N];
+        for (size_t i = 0; i <= N; i++)
+            tokens[i] = (uint16_t)(4 + 7 * i % (V - 4));
+        for (size_t i = 0; i < N; i++)
+            pos[i] = (uint32_t)i;
+        g.score.engine.nll(g.score.engine.state, tokens, pos, tokens + 1, N, nll);
+
+        struct arena a;
+        struct err e;
+        assert_int_equal(arena_init(&a, 1 << 20, &e), 0);
+        struct infer f;
+        struct infer_stream stream;
+        infer_init(&f, &g.weights, 1, &a);
+        infer_stream_init(&stream, &d, &a);
+        for (size_t i = 0; i < N; i++) {
+            float logits[V];
+            infer_token(&f, &stream, tokens[i], logits);
+            float want = t.kern.infer.logsumexp(logits, V) - logits[tokens[i + 1]];
+            assert_memory_equal(&nll[i], &want, sizeof want);
+        }
+        arena_release(&a);
+        infer_engine_close(&g);
+    }
+    toy_close(&t);
+}
+
 static void too_few_rows_are_refused(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
     struct toy t;
     toy_open(&t, &d, NULL, 5, 2 * dims_context(&d) + 1, 1, cpu_best());
+    struct score_net engine;
+    score_net_init(&engine, &t.net, t.pool);
     struct err e;
-    assert_null(score_new(&t.net, t.pool, &e));
+    assert_null(score_new(&engine.engine, &e));
     assert_string_equal(e.text, "scoring needs at least 38 rows (found 37)");
     toy_close(&t);
 }
@@ -194,6 +348,9 @@ int main(void)
         cmocka_unit_test(equals_direct_losses),
         cmocka_unit_test(counts_every_token),
         cmocka_unit_test(grouping_does_not_matter),
+        cmocka_unit_test(inference_is_the_same_bits_everywhere),
+        cmocka_unit_test(exact_inference_is_close_to_the_net),
+        cmocka_unit_test(inference_equals_single_tokens),
         cmocka_unit_test(too_few_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+const char *const eval_math_names[4] = {"f32", "exact", "int8", NULL};
+
 /* One file being scored. */
 struct run {
     struct eval *eval;
@@ -16,6 +18,43 @@ struct run {
     double start;
 };
 
+static void lay_out(struct eval *v, struct arena *a)
+{
+    const struct dims *d = &v->bolt.model.dims;
+    int n_threads = pool_threads(v->pool);
+    if (v->options.math != EVAL_F32) {
+        score_infer_init(&v->score_infer, &v->weights, v->pool, score_infer_rows(d, n_threads), a);
+        v->engine = &v->score_infer.engine;
+        return;
+    }
+    v->params = arena_alloc(a, dims_n_floats(d), sizeof *v->params);
+    net_init(&v->net, d, score_net_rows(d), false, &v->kern, n_threads, a);
+    score_net_init(&v->score_net, &v->net, v->pool);
+    v->engine = &v->score_net.engine;
+}
+
+/* The open model made ready for the arithmetic asked for. */
+static int prepare(struct eval *v, const char *model, struct err *e)
+{
+    enum eval_math math = v->options.math;
+    if (math != EVAL_F32 && infer_weights_init(&v->weights, &v->bolt.model, &v->kern,
+                                               math == EVAL_INT8 ? INFER_INT8 : INFER_EXACT, e))
+        return -1;
+    struct arena measure;
+    arena_measure(&measure);
+    lay_out(v, &measure);
+    if (measure.overflow)
+        return err_set(e, "%s: the model needs more memory than can be addressed", model);
+    if (arena_init(&v->arena, measure.used, e))
+        return -1;
+    lay_out(v, &v->arena);
+    if (math == EVAL_F32) {
+        model_to_params(&v->bolt.model, v->params);
+        net_load(&v->net, v->pool, v->params, true);
+    }
+    return 0;
+}
+
 int eval_open(struct eval *v, const struct eval_options *o, const char *model, const char *vocab,
               enum cpu_level level, int n_threads, struct err *e)
 {
@@ -23,26 +62,13 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     kern_init(&v->kern, level);
     if (any_open(&v->bolt, model, vocab, &v->kern, e))
         return -1;
-    const struct dims *d = &v->bolt.model.dims;
     v->pool = pool_new(n_threads, e);
     if (!v->pool)
         return -1;
     v->cache = tokenizer_cache_new(e);
     if (!v->cache)
         return -1;
-    struct arena measure;
-    arena_measure(&measure);
-    arena_alloc(&measure, dims_n_floats(d), sizeof *v->params);
-    net_init(&v->net, d, score_rows(d), false, &v->kern, n_threads, &measure);
-    if (measure.overflow)
-        return err_set(e, "%s: the model needs more memory than can be addressed", model);
-    if (arena_init(&v->arena, measure.used, e))
-        return -1;
-    v->params = arena_alloc(&v->arena, dims_n_floats(d), sizeof *v->params);
-    net_init(&v->net, d, score_rows(d), false, &v->kern, n_threads, &v->arena);
-    model_to_params(&v->bolt.model, v->params);
-    net_load(&v->net, v->pool, v->params, true);
-    return 0;
+    return prepare(v, model, e);
 }
 
 void eval_close(struct eval *v)
@@ -50,6 +76,7 @@ void eval_close(struct eval *v)
     tokenizer_cache_free(v->cache);
     pool_free(v->pool);
     arena_release(&v->arena);
+    infer_weights_release(&v->weights);
     modelfile_close(&v->bolt);
     free(v->text.data);
     free(v->ids.ids);
@@ -172,10 +199,10 @@ int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t
 {
     struct run r = {.eval = v, .progress = p, .done = done, .total = total, .start = cli_seconds()};
     int status = -1;
-    r.score = score_new(&v->net, v->pool, e);
+    r.score = score_new(v->engine, e);
     if (!r.score)
         goto out;
-    if (v->options.v4_scoring && !(r.v4 = score_new(&v->net, v->pool, e)))
+    if (v->options.v4_scoring && !(r.v4 = score_new(v->engine, e)))
         goto out;
     if (read_any(&r, path, e))
         goto out;

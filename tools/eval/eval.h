@@ -6,7 +6,8 @@
 #include "cli/cli.h"
 #include "corpus/corpus.h"
 #include "format/shard.h"
-#include "model/score.h"
+#include "model/score_infer.h"
+#include "model/score_net.h"
 #include "text/normalize.h"
 
 /* The arithmetic of the original v4 script: of the first 500 stories those longer than 50
@@ -14,8 +15,13 @@
  * - while the characters of the whole story count. */
 enum { EVAL_V4_STORIES = 500, EVAL_V4_MIN_CHARS = 51, EVAL_V4_PREDICTIONS = 256 };
 
+/* The arithmetic: the dense net's floats, or one of inference's (infer.h). */
+enum eval_math { EVAL_F32, EVAL_EXACT, EVAL_INT8 };
+extern const char *const eval_math_names[4]; /* "f32", "exact", "int8", NULL */
+
 /* What is done with the files. */
 struct eval_options {
+    enum eval_math math;
     struct corpus_options corpus;
     bool v4_scoring;
 };
@@ -27,8 +33,12 @@ struct eval {
     struct kern kern;
     struct pool *pool;
     struct arena arena;
-    float *params; /* the model expanded to floats */
+    const struct score_engine *engine; /* one of the two */
+    struct score_net score_net;        /* f32 */
     struct net net;
+    float *params;                  /* of the net: the model expanded to floats */
+    struct score_infer score_infer; /* exact, int8 */
+    struct infer_weights weights;
     struct tokenizer_cache *cache;
     struct text_buf text; /* scratch: one normalised story */
     struct token_buf ids; /* scratch: its tokens */

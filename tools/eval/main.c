@@ -11,6 +11,7 @@ static const char *field = "story";
 static int format = CORPUS_AUTO;
 static long long threads;
 static bool v4_scoring;
+static int math = EVAL_F32;
 
 static const struct cli_option options[] = {
     {.name = "Text", .type = CLI_HEADING},
@@ -21,6 +22,8 @@ static const struct cli_option options[] = {
     {.name = "Scoring", .type = CLI_HEADING},
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
      "vocabulary database of a checkpoint; a blob needs none", NULL},
+    {"math", 0, CLI_CHOICE, &math, 0, 0, "KIND",
+     "arithmetic: f32 (default), or exact or int8 as sample runs the model", eval_math_names},
     {"v4-scoring", 0, CLI_FLAG, &v4_scoring, 0, 0, NULL,
      "add the figures of the original v4 script, which read lower", NULL},
     {.name = "Machine", .type = CLI_HEADING},
@@ -73,11 +76,11 @@ static void say_speed(const struct eval *v, const struct eval_result *r, size_t 
         n_tokens += r[i].sum.n_tokens;
         spent += r[i].seconds;
     }
-    cli_say("eval: %s tokens in %s, %s tokens/s, %d thread%s, %s\n",
+    cli_say("eval: %s tokens in %s, %s tokens/s, %d thread%s, %s, %s\n",
             cli_count_text(tokens, n_tokens), cli_duration_text(seconds, spent),
             cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))),
             pool_threads(v->pool), pool_threads(v->pool) == 1 ? "" : "s",
-            cpu_level_names[v->kern.level]);
+            eval_math_names[v->options.math], cpu_level_names[v->kern.level]);
 }
 
 static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
@@ -112,7 +115,8 @@ int main(int argc, char **argv)
     uint64_t total = check_files(operands + 1, n);
 
     struct eval v;
-    struct eval_options o = {{.format = (enum corpus_format)format, .field = field}, v4_scoring};
+    struct eval_options o = {
+        (enum eval_math)math, {.format = (enum corpus_format)format, .field = field}, v4_scoring};
     int n_threads = threads ? (int)threads : cpu_count();
     if (eval_open(&v, &o, operands[0], vocab, level, n_threads, &e))
         cli_die("%s", e.text);
@@ -121,9 +125,9 @@ int main(int argc, char **argv)
         cli_die("out of memory for %zu results", n);
     score_files(&v, operands + 1, n, total, results);
     if (cli.json) {
-        report_json(results, n, v4_scoring);
+        report_json(results, n, &o);
     } else {
-        report_table(results, n, eval_has_unk(&v));
+        report_table(results, n, o.math, eval_has_unk(&v));
         if (v4_scoring)
             report_v4_table(results, n, eval_has_unk(&v));
     }

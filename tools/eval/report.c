@@ -45,9 +45,11 @@ static void print_rows(const struct eval_result *r, size_t n, bool has_unk, bool
     }
 }
 
-void report_table(const struct eval_result *r, size_t n, bool has_unk)
+void report_table(const struct eval_result *r, size_t n, enum eval_math math, bool has_unk)
 {
     print_rows(r, n, has_unk, false);
+    if (math != EVAL_F32)
+        printf("Computed with --math %s, as sample does it.\n", eval_math_names[math]);
     if (has_unk)
         puts("UNK: share of predictions whose target is the unknown token; it is easy to predict "
              "and\nflatters the figures.");
@@ -76,7 +78,7 @@ static void put_sum(struct cli_json *j, const struct score_sum *s)
     cli_json_real(j, "unk_share", score_unk(s));
 }
 
-static void put_result(const struct eval_result *r, size_t n_files, bool v4)
+static void put_result(const struct eval_result *r, size_t n_files, const struct eval_options *o)
 {
     struct cli_json j;
     cli_json_begin(&j, stdout);
@@ -84,9 +86,10 @@ static void put_result(const struct eval_result *r, size_t n_files, bool v4)
         cli_json_text(&j, "file", r->name);
     else
         cli_json_uint(&j, "files", n_files);
+    cli_json_text(&j, "math", eval_math_names[o->math]);
     put_sum(&j, &r->sum);
     cli_json_real(&j, "seconds", r->seconds);
-    if (v4) {
+    if (o->v4_scoring) {
         cli_json_object(&j, "v4_scoring");
         put_sum(&j, &r->v4);
         cli_json_object_end(&j);
@@ -94,12 +97,12 @@ static void put_result(const struct eval_result *r, size_t n_files, bool v4)
     cli_json_end(&j);
 }
 
-void report_json(const struct eval_result *r, size_t n, bool v4)
+void report_json(const struct eval_result *r, size_t n, const struct eval_options *o)
 {
     for (size_t i = 0; i < n; i++)
-        put_result(&r[i], n, v4);
+        put_result(&r[i], n, o);
     if (n > 1) {
         struct eval_result total = total_of(r, n);
-        put_result(&total, n, v4);
+        put_result(&total, n, o);
     }
 }

@@ -4,14 +4,15 @@
 
 #include "eval/eval.h"
 
-/* A table on stdout: one row a file and, where there are several, their total. */
-void report_table(const struct eval_result *r, size_t n, bool has_unk);
+/* A table on stdout: one row a file and, where there are several, their total; under it, what is to
+ * be known about the figures. */
+void report_table(const struct eval_result *r, size_t n, enum eval_math math, bool has_unk);
 
 /* The same for the figures of the v4 script, under a text that says what they are. */
 void report_v4_table(const struct eval_result *r, size_t n, bool has_unk);
 
-/* One JSON object a file on stdout and, where there are several, one for their total. With `v4`
- * each holds the figures of the v4 script as an object of its own. */
-void report_json(const struct eval_result *r, size_t n, bool v4);
+/* One JSON object a file on stdout and, where there are several, one for their total. With
+ * o->v4_scoring each holds the figures of the v4 script as an object of its own. */
+void report_json(const struct eval_result *r, size_t n, const struct eval_options *o);
 
 #endif

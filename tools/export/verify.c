@@ -5,7 +5,7 @@
 
 #include "base/array.h"
 #include "corpus/corpus.h"
-#include "model/score.h"
+#include "model/score_net.h"
 #include "text/normalize.h"
 
 /* The text as tokens: both models are given the very same. */
@@ -70,7 +70,9 @@ static void release_stories(struct stories *s)
 static int score_stories(const struct stories *s, struct net *n, struct pool *p, double *loss,
                          uint64_t *n_tokens, struct err *e)
 {
-    struct score *score = score_new(n, p, e);
+    struct score_net engine;
+    score_net_init(&engine, n, p);
+    struct score *score = score_new(&engine.engine, e);
     if (!score)
         return -1;
     size_t begin = 0;
@@ -101,7 +103,7 @@ static int loss_of(const struct stories *s, const struct ckpt *c, const struct m
     }
     arena_measure(&arena);
     arena_alloc(&arena, dims_n_floats(d), sizeof(float));
-    net_init(net, d, score_rows(d), false, k, pool_threads(p), &arena);
+    net_init(net, d, score_net_rows(d), false, k, pool_threads(p), &arena);
     if (arena.overflow) {
         err_set(e, "the model needs more memory than can be addressed");
         goto out;
@@ -109,7 +111,7 @@ static int loss_of(const struct stories *s, const struct ckpt *c, const struct m
     if (arena_init(&arena, arena.used, e))
         goto out;
     float *params = arena_alloc(&arena, dims_n_floats(d), sizeof *params);
-    net_init(net, d, score_rows(d), false, k, pool_threads(p), &arena);
+    net_init(net, d, score_net_rows(d), false, k, pool_threads(p), &arena);
     if (m)
         model_to_params(m, params);
     else if (ckpt_read(c, params, NULL, NULL, e))
