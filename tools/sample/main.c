@@ -1,15 +1,16 @@
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "sample/tell.h"
+#include "sample/sample.h"
 
-static struct cli_list prompts;
+static struct cli_list texts;
+static struct cli_list stop_texts;
 static const char *vocab;
 static const char *cpu = "auto";
+static int math = INFER_INT8;
+static long long threads;
+static bool ignore_eos;
 static long long max_tokens = 200;
 static long long count = 1;
 static long long seed = 42;
@@ -19,9 +20,11 @@ static double top_p = 1;
 static double min_p = 0;
 static double repeat_penalty = 1;
 
+static const char *const maths[] = {"exact", "int8", NULL};
+
 static const struct cli_option options[] = {
     {.name = "Story", .type = CLI_HEADING},
-    {"prompt", 'p', CLI_LIST, &prompts, 0, 0, "TEXT",
+    {"prompt", 'p', CLI_LIST, &texts, 0, 0, "TEXT",
      "how the story begins; may be given many times (default: each line of standard input, "
      "unless that is a terminal; without any, a story from its beginning)",
      NULL},
@@ -30,6 +33,10 @@ static const struct cli_option options[] = {
     {"count", 0, CLI_INT, &count, 1, 1e9, "N", "tell N stories a prompt (default 1)", NULL},
     {"seed", 0, CLI_INT, &seed, 0, 4294967295, "N",
      "seed of the random numbers; the same seed tells the same story (default 42)", NULL},
+    {"stop", 0, CLI_LIST, &stop_texts, 0, 0, "TEXT",
+     "end a story before TEXT; may be given many times", NULL},
+    {"ignore-eos", 0, CLI_FLAG, &ignore_eos, 0, 0, NULL,
+     "never draw the token that ends a story: run on to -n", NULL},
     {.name = "Choice of the next token", .type = CLI_HEADING},
     {"temperature", 't', CLI_REAL, &temperature, 0, 100, "X",
      "divide the logits by X; 0 always takes the likeliest (default 0.8)", NULL},
@@ -44,6 +51,10 @@ static const struct cli_option options[] = {
     {.name = "Model and machine", .type = CLI_HEADING},
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
      "vocabulary database of a checkpoint; a blob needs none", NULL},
+    {"math", 0, CLI_CHOICE, &math, 0, 0, "KIND",
+     "arithmetic: int8 (fast) or exact (float activations) (default int8)", maths},
+    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
+     "worker threads (default: the processors this process may use)", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
      "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
 };
@@ -63,46 +74,42 @@ static const struct cli_tool tool = {
     .has_json = true,
 };
 
-static uint64_t n_told; /* stories so far */
-
-/* Tells all stories of one prompt. */
-static void tell_prompt(struct tell *t, const char *prompt, size_t n)
+static void tell(const struct sample *s, bool has_lines)
 {
     struct err e;
-    for (uint64_t i = 0; i < (uint64_t)count; i++) {
-        if (n_told++ > 0 && !cli.json)
-            puts("<|endoftext|>");
-        if (tell_story(t, prompt, n, i, cli.json, &e) || (cli.json && tell_json(t, i, &e)))
-            cli_die("%s", e.text);
-        if (cli.verbose) {
-            size_t drawn = t->story.n + t->ended;
-            cli_say("sample: %zu tokens after a prompt of %zu, %.0f tokens/s, stopped by %s\n",
-                    drawn, t->prompt_ids.n, (double)drawn / (t->seconds + 1e-9),
-                    t->ended ? "EOS" : "length");
-        }
-    }
+    struct prompts p;
+    struct stop stop;
+    struct output out;
+    prompts_init(&p, texts.items, texts.n, has_lines ? STDIN_FILENO : -1, (uint64_t)count);
+    output_init(&out, false, cli.json, (uint64_t)seed);
+    double start = cli_seconds();
+    if (stop_init(&stop, stop_texts.items, stop_texts.n, &e) || sample_tell(s, &p, &stop, &out, &e))
+        cli_die("%s", e.text);
+    if (cli.verbose && out.n_stories > 1)
+        output_sum(&out, cli_seconds() - start);
+    output_release(&out);
+    stop_release(&stop);
+    prompts_release(&p);
 }
 
-static bool is_blank(const char *line, size_t n)
+static struct sample_options chosen(void)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(" \t\r\n", line[i]))
-            return false;
-    return true;
-}
-
-/* Tells each prompt when its line is there, so that sample may stand at the end of a live pipe. */
-static void tell_lines(struct tell *t)
-{
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t n;
-    while ((n = getline(&line, &capacity, stdin)) >= 0)
-        if (!is_blank(line, (size_t)n))
-            tell_prompt(t, line, (size_t)n);
-    if (!feof(stdin))
-        cli_die("standard input: %s", strerror(errno));
-    free(line);
+    struct err e;
+    struct sample_options o = {
+        .sampler = {(float)temperature, (int)top_k, (float)top_p, (float)min_p,
+                    (float)repeat_penalty},
+        .math = (enum infer_math)math,
+        .n_threads = threads ? (int)threads : cpu_count(),
+        .max_tokens = (uint64_t)max_tokens,
+        .seed = (uint64_t)seed,
+        .ignore_eos = ignore_eos,
+    };
+    if (cpu_parse(cpu, &o.level, &e))
+        cli_usage("--cpu: %s", e.text);
+    for (size_t i = 0; i < stop_texts.n; i++)
+        if (!*stop_texts.items[i])
+            cli_usage("--stop: the text is empty");
+    return o;
 }
 
 int main(int argc, char **argv)
@@ -114,24 +121,11 @@ int main(int argc, char **argv)
     if (n != 1)
         cli_usage(n ? "more than one MODEL given" : "no MODEL given");
     struct err e;
-    enum cpu_level level;
-    if (cpu_parse(cpu, &level, &e))
-        cli_usage("--cpu: %s", e.text);
-    struct tell_options o = {
-        .sampler = {(float)temperature, (int)top_k, (float)top_p, (float)min_p,
-                    (float)repeat_penalty},
-        .max_tokens = (uint64_t)max_tokens,
-        .seed = (uint64_t)seed,
-    };
-    struct tell t;
-    if (tell_open(&t, &o, operands[0], vocab, level, &e))
+    struct sample s;
+    struct sample_options o = chosen();
+    if (sample_open(&s, &o, operands[0], vocab, &e))
         cli_die("%s", e.text);
-    for (size_t i = 0; i < prompts.n; i++)
-        tell_prompt(&t, prompts.items[i], strlen(prompts.items[i]));
-    if (prompts.n == 0 && has_lines)
-        tell_lines(&t);
-    if (n_told == 0)
-        tell_prompt(&t, "", 0);
-    tell_close(&t);
+    tell(&s, has_lines);
+    sample_close(&s);
     return cli_finish();
 }

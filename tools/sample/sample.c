@@ -1,0 +1,85 @@
+#include "sample/sample.h"
+
+#include <stdlib.h>
+
+#include "sample/teller.h"
+
+int sample_open(struct sample *s, const struct sample_options *o, const char *model,
+                const char *vocab, struct err *e)
+{
+    *s = (struct sample){.options = *o};
+    kern_init(&s->kern, o->level);
+    if (any_open(&s->file, model, vocab, &s->kern, e))
+        return -1;
+    return infer_weights_init(&s->weights, &s->file.model, &s->kern, o->math, e);
+}
+
+void sample_close(struct sample *s)
+{
+    infer_weights_release(&s->weights);
+    modelfile_close(&s->file);
+    *s = (struct sample){0};
+}
+
+/* All threads at work. */
+struct crew {
+    struct queue queue;
+    struct teller *tellers; /* [n] */
+    size_t n;
+    struct pool *pool;  /* of tellers; NULL for one */
+    struct pool *split; /* of a lone story's head; NULL if there will hardly be one */
+};
+
+static void run_teller(void *context, size_t task, size_t worker)
+{
+    struct crew *c = context;
+    (void)worker;
+    teller_run(&c->tellers[task]);
+}
+
+/* As many tellers as there may be stories; what threads are left help a lone one. */
+static int hire(struct crew *c, const struct sample *s, struct prompts *p, const struct stop *stop,
+                struct output *o, struct err *e)
+{
+    int threads = s->options.n_threads;
+    bool open = prompts_open(p);
+    uint64_t most = open ? (uint64_t)threads : prompts_waiting(p);
+    c->n = (size_t)MIN((uint64_t)threads, MAX(most, 1u));
+    c->tellers = calloc(c->n, sizeof *c->tellers);
+    if (!c->tellers)
+        return err_set(e, "out of memory for %zu threads", c->n);
+    if (queue_init(&c->queue, p, o, stop, c->n, e))
+        return -1;
+    if (c->n > 1 && !(c->pool = pool_new((int)c->n, e)))
+        return -1;
+    if (threads > 1 && (open || c->n == 1) && !(c->split = pool_new(threads, e)))
+        return -1;
+    for (size_t i = 0; i < c->n; i++)
+        c->tellers[i] = (struct teller){
+            .sample = s, .queue = &c->queue, .number = i, .keep_ids = o->json, .split = c->split};
+    return 0;
+}
+
+int sample_tell(const struct sample *s, struct prompts *p, const struct stop *stop,
+                struct output *o, struct err *e)
+{
+    struct crew c = {0};
+    int status = hire(&c, s, p, stop, o, e);
+    if (status == 0) {
+        if (c.pool)
+            pool_run(c.pool, run_teller, &c, c.n);
+        else
+            run_teller(&c, 0, 0);
+        if (c.queue.failed) {
+            *e = c.queue.error;
+            status = -1;
+        }
+    }
+    for (size_t i = 0; c.tellers && i < c.n; i++)
+        teller_release(&c.tellers[i]);
+    pool_free(c.split);
+    pool_free(c.pool);
+    queue_release(&c.queue);
+    free(c.tellers);
+    return status;
+}

@@ -1,0 +1,196 @@
+#include "sample/teller.h"
+
+#include <string.h>
+
+/* Far below any logit, and yet a number that may be multiplied. */
+static const float never_drawn = -1e30f;
+
+static void lay_out(struct teller *t, struct arena *a)
+{
+    const struct sample *s = t->sample;
+    size_t V = (size_t)s->file.model.dims.V;
+    infer_init(&t->infer, &s->weights, INFER_ROWS, a);
+    sampler_scratch_init(&t->scratch, &s->kern, V, a);
+    t->logits = arena_alloc(a, TELLER_HEAD_ROWS * V, sizeof *t->logits);
+}
+
+static int open_teller(struct teller *t, struct err *e)
+{
+    struct arena measure;
+    t->cache = tokenizer_cache_new(e);
+    if (!t->cache)
+        return -1;
+    arena_measure(&measure);
+    lay_out(t, &measure);
+    if (measure.overflow)
+        return err_set(e, "the model needs more memory than can be addressed");
+    if (arena_init(&t->arena, measure.used, e))
+        return -1;
+    lay_out(t, &t->arena);
+    return 0;
+}
+
+static int open_seat(struct teller *t, struct teller_seat *seat, struct err *e)
+{
+    const struct dims *d = &t->sample->file.model.dims;
+    struct arena measure;
+    arena_measure(&measure);
+    infer_stream_init(&seat->stream, d, &measure);
+    if (measure.overflow)
+        return err_set(e, "a story needs more memory than can be addressed");
+    if (arena_init(&seat->arena, measure.used, e))
+        return -1;
+    infer_stream_init(&seat->stream, d, &seat->arena);
+    sampler_init(&seat->sampler, &t->sample->options.sampler, t->sample->options.seed);
+    return 0;
+}
+
+void teller_release(struct teller *t)
+{
+    for (size_t i = 0; i < t->n_seats; i++)
+        arena_release(&t->seats[i].arena);
+    tokenizer_cache_free(t->cache);
+    arena_release(&t->arena);
+    *t = (struct teller){0};
+}
+
+/* ---- prompts --------------------------------------------------------------------------------- */
+
+static void feed_rows(struct teller *t)
+{
+    if (t->n_rows > 0)
+        infer_feed(&t->infer, t->rows, t->n_rows);
+    t->n_rows = 0;
+}
+
+static void add_row(struct teller *t, struct infer_stream *s, uint16_t token)
+{
+    if (t->n_rows == INFER_ROWS)
+        feed_rows(t);
+    t->rows[t->n_rows++] = (struct infer_row){s, token};
+}
+
+/* EOS, which a story follows, then the prompt; the last of them is left for the first step, which
+ * wants its logits. */
+static int seat_story(struct teller *t, struct story *s, struct err *e)
+{
+    const struct modelfile *f = &t->sample->file;
+    struct teller_seat *seat = &t->seats[t->n];
+    if (!t->cache && open_teller(t, e))
+        return -1;
+    if (t->n == t->n_seats) {
+        if (open_seat(t, seat, e))
+            return -1;
+        t->n_seats++;
+    }
+    if (story_read_prompt(s, f->vocab->normalize, f->tokenizer, t->cache, e))
+        return -1;
+    infer_stream_reset(&seat->stream);
+    sampler_reset(&seat->sampler, t->sample->options.seed, s->stream);
+    seat->story = s;
+    seat->token = VOCAB_EOS;
+    seat->start = 0;
+    for (size_t i = 0; i < s->prompt_ids.n; i++) {
+        add_row(t, &seat->stream, seat->token);
+        seat->token = s->prompt_ids.ids[i];
+        sampler_accept(&seat->sampler, seat->token);
+    }
+    t->n++;
+    return 0;
+}
+
+/* Takes stories while there are seats; 0 if there is none to tell. The first prompt is shown before
+ * it is read. */
+static int fill_seats(struct teller *t, bool *alone, struct err *e)
+{
+    struct story *s;
+    size_t before = t->n;
+    while (t->n < INFER_ROWS && (s = queue_take(t->queue, t->number, t->n)))
+        if (seat_story(t, s, e))
+            return -1;
+    if (t->n > before)
+        (void)queue_show(t->queue, t->number, alone); /* a failure is met after the step */
+    feed_rows(t);
+    return 0;
+}
+
+/* ---- drawing --------------------------------------------------------------------------------- */
+
+static int draw(struct teller *t, struct teller_seat *seat, float *logits, struct err *e)
+{
+    const struct sample_options *o = &t->sample->options;
+    struct story *s = seat->story;
+    float logprob = 0;
+    if (o->ignore_eos)
+        logits[VOCAB_EOS] = never_drawn;
+    uint16_t id = sampler_draw(&seat->sampler, &t->scratch, logits, t->keep_ids ? &logprob : NULL);
+    if (id == VOCAB_EOS) {
+        story_finish(s, STORY_EOS);
+        return 0;
+    }
+    sampler_accept(&seat->sampler, id);
+    seat->token = id;
+    struct vocab_bytes text = tokenizer_decode(t->sample->file.tokenizer, id);
+    if (story_add(s, t->queue->stop, id, logprob, t->keep_ids, text, e))
+        return -1;
+    if (s->end == STORY_GOING && s->n_tokens == o->max_tokens)
+        story_finish(s, STORY_LENGTH);
+    return 0;
+}
+
+/* Feeds a row of every story and draws the next token of each. */
+static int step(struct teller *t, bool alone, struct err *e)
+{
+    size_t V = (size_t)t->sample->file.model.dims.V;
+    double now = cli_seconds();
+    for (size_t i = 0; i < t->n; i++) {
+        add_row(t, &t->seats[i].stream, t->seats[i].token);
+        if (t->seats[i].start == 0)
+            t->seats[i].start = now;
+    }
+    feed_rows(t);
+    for (size_t first = 0; first < t->n; first += TELLER_HEAD_ROWS) {
+        size_t n = MIN(t->n - first, (size_t)TELLER_HEAD_ROWS);
+        if (t->n == 1)
+            split_head(&t->choice, &t->infer, alone ? t->split : NULL, t->logits);
+        else
+            infer_head(&t->infer, first, n, t->logits);
+        for (size_t i = 0; i < n; i++)
+            if (draw(t, &t->seats[first + i], t->logits + i * V, e))
+                return -1;
+    }
+    return 0;
+}
+
+/* Gives back stories that have ended; the last seat moves into the gap. */
+static void clear_seats(struct teller *t)
+{
+    double now = cli_seconds();
+    for (size_t i = t->n; i-- > 0;) {
+        struct teller_seat seat = t->seats[i];
+        if (seat.story->end == STORY_GOING)
+            continue;
+        seat.story->seconds = now - seat.start;
+        queue_done(t->queue, seat.story);
+        t->seats[i] = t->seats[--t->n];
+        t->seats[t->n] = seat;
+    }
+}
+
+void teller_run(struct teller *t)
+{
+    struct err e;
+    bool alone = false;
+    for (;;) {
+        if (fill_seats(t, &alone, &e))
+            break;
+        if (t->n == 0)
+            return;
+        if (step(t, alone, &e))
+            break;
+        clear_seats(t);
+        if (!queue_show(t->queue, t->number, &alone))
+            return;
+    }
+    queue_fail(t->queue, &e);
+}
