@@ -6,8 +6,10 @@
  * bits wide over BLOCK steps and then are widened. The odd quarters are left four times too large
  * until the end, which saves shifts: a step adds at most 4 * 2 * 127 * 2 to a sum, a block 32,512.
  *
- * In the head, the magnitude of q is the unsigned operand, and the weight, with the sign of q, the
- * signed one. No number is -128, so a pair is at most 2 * 127 * 127, which fits 16 bits. */
+ * In the head, the magnitude of q is the unsigned operand, and the weight w, negated where q is
+ * negative, the signed one: as ~w, that is -w - 1, by one logical operation, and the magnitudes of
+ * negative q added at the end. No number is -128, so a pair is at least -2 * 127 * 128 and at most
+ * 2 * 127 * 127, which fits 16 bits. */
 #include "kern/infer.h"
 
 #if defined(__x86_64__)
@@ -104,27 +106,37 @@ INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
     out[3] = _mm256_and_si256(high, odd);
 }
 
+INLINE void tern_step(size_t M, const uint8_t *w, const int8_t *q, size_t q_stride,
+                      vec block[MOST_ROWS][QUARTERS])
+{
+    vec v[QUARTERS];
+    load_codes(w, v);
+#pragma GCC unroll 2
+    for (size_t i = 0; i < M; i++) {
+        vec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++) {
+            block[i][j] = _mm256_add_epi16(block[i][j], _mm256_maddubs_epi16(v[j], x));
+            PIN(block[i][j]);
+        }
+    }
+}
+
 INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
                      vec sum[MOST_ROWS][QUARTERS])
 {
     vec block[MOST_ROWS][QUARTERS]; /* 16 bits */
-    for (size_t s = 0; s < steps; s += BLOCK) {
+    for (const int8_t *end = q + steps * STEP; q < end;) {
 #pragma GCC unroll 2
         for (size_t i = 0; i < M; i++)
 #pragma GCC unroll 4
             for (size_t j = 0; j < QUARTERS; j++)
                 block[i][j] = _mm256_setzero_si256();
-        for (size_t d = MIN(steps - s, (size_t)BLOCK); d > 0; d--, w += sizeof(vec), q += STEP) {
-            vec v[QUARTERS];
-            load_codes(w, v);
-#pragma GCC unroll 2
-            for (size_t i = 0; i < M; i++) {
-                vec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+        const int8_t *block_end = MIN(end, q + BLOCK * STEP);
+        for (; q < block_end; q += GROUP_COLS, w += GROUP_COLS / STEP * sizeof(vec))
 #pragma GCC unroll 4
-                for (size_t j = 0; j < QUARTERS; j++)
-                    block[i][j] = _mm256_add_epi16(block[i][j], _mm256_maddubs_epi16(v[j], x));
-            }
-        }
+            for (size_t d = 0; d < GROUP_COLS / STEP; d++)
+                tern_step(M, w + d * sizeof(vec), q + d * STEP, q_stride, block);
 #pragma GCC unroll 2
         for (size_t i = 0; i < M; i++)
 #pragma GCC unroll 4
@@ -134,25 +146,40 @@ INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
     }
 }
 
+/* The sum of the magnitudes of all negative q. */
+INLINE int32_t sum_negative(const int8_t *q, size_t steps)
+{
+    const vec zero = _mm256_setzero_si256();
+    vec sum = zero;
+    for (size_t i = 0; i < steps * STEP; i += sizeof(vec)) { /* beyond cols, q is zero */
+        vec x = _mm256_loadu_si256((const vec *)(q + i));
+        sum = _mm256_add_epi32(
+            sum, _mm256_sad_epu8(_mm256_max_epi8(_mm256_sub_epi8(zero, x), zero), zero));
+    }
+    return sum_lanes(sum);
+}
+
 INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
                      vec sum[MOST_ROWS][QUARTERS])
 {
     for (size_t s = 0; s < steps; s++, w += QUARTERS * sizeof(vec), q += STEP) {
-        vec x[MOST_ROWS];
         vec magnitude[MOST_ROWS];
+        vec negative[MOST_ROWS];
 #pragma GCC unroll 2
         for (size_t i = 0; i < M; i++) {
-            x[i] = _mm256_set1_epi32(word_of(q + i * q_stride));
-            magnitude[i] = _mm256_abs_epi8(x[i]);
+            vec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+            magnitude[i] = _mm256_abs_epi8(x);
+            negative[i] = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
         }
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++) {
             vec v = _mm256_load_si256((const vec *)w + j);
 #pragma GCC unroll 2
             for (size_t i = 0; i < M; i++) {
-                vec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_sign_epi8(v, x[i]));
+                vec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_xor_si256(v, negative[i]));
                 sum[i][j] =
                     _mm256_add_epi32(sum[i][j], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+                PIN(sum[i][j]);
             }
         }
     }
@@ -183,11 +210,12 @@ INLINE void finish_tern(const vec sum[QUARTERS], float factor, int32_t offset, _
 }
 
 INLINE void finish_head(const vec sum[QUARTERS], const __m256 w_scale[QUARTERS], float scale,
-                        __m256 v[QUARTERS])
+                        int32_t offset, __m256 v[QUARTERS])
 {
 #pragma GCC unroll 4
     for (size_t j = 0; j < QUARTERS; j++) {
-        v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[j]), _mm256_set1_ps(scale));
+        vec whole = _mm256_add_epi32(sum[j], _mm256_set1_epi32(offset));
+        v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(scale));
         v[j] = _mm256_mul_ps(v[j], w_scale[j]);
     }
 }
@@ -218,7 +246,8 @@ INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uin
         if (ternary)
             finish_tern(sum[i], p->alpha * row->scale, row->sum, v);
         else
-            finish_head(sum[i], w_scale, row->scale, v);
+            finish_head(sum[i], w_scale, row->scale, sum_negative(q + i * p->q_stride, p->steps),
+                        v);
         write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
     }
 }

@@ -105,42 +105,49 @@ struct product {
 INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
                       size_t i0);
 
+/* The panels of rows [r0, r1). */
+typedef void (*panels)(const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0);
+
 INLINE size_t panel_bytes(bool ternary, const struct product *p)
 {
     return p->steps * (ternary ? LANES : PANEL) * STEP;
 }
 
-/* The panels of rows [r0, r1) by M rows of q: a function of its own, which has the registers to
- * itself. */
-#define PANELS(ternary, M)                                                          \
-    __attribute__((noinline)) static void panels_##ternary##_##M(                   \
-        const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0) \
-    {                                                                               \
-        for (; r0 < r1; r0 += PANEL, w += panel_bytes(ternary, p))                  \
-            one_panel(ternary, M, p, w, r0, i0);                                    \
-    }
-#define NAME(ternary, M) panels_##ternary##_##M,
-EACH_ROWS(PANELS, false)
-EACH_ROWS(PANELS, true)
+INLINE void all_panels(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
+                       size_t r1, size_t i0)
+{
+    for (; r0 < r1; r0 += PANEL, w += panel_bytes(ternary, p))
+        one_panel(ternary, M, p, w, r0, i0);
+}
 
-static void (*const panels[2][MOST_ROWS])(const struct product *p, const uint8_t *w, size_t r0,
-                                          size_t r1, size_t i0) = {
-    {EACH_ROWS(NAME, false)},
-    {EACH_ROWS(NAME, true)},
-};
+/* Each count of rows has a function of its own, and the registers to itself. */
+#define PANELS(kind, M)                                                                         \
+    __attribute__((noinline)) static void kind##_##M(const struct product *p, const uint8_t *w, \
+                                                     size_t r0, size_t r1, size_t i0)           \
+    {                                                                                           \
+        all_panels(panels_are_##kind, M, p, w, r0, r1, i0);                                     \
+    }
+#define NAME(kind, M) kind##_##M,
+
+enum { panels_are_head = 0, panels_are_tern = 1 };
+EACH_ROWS(PANELS, head)
+EACH_ROWS(PANELS, tern)
+static const panels head_by_rows[MOST_ROWS] = {EACH_ROWS(NAME, head)};
+static const panels tern_by_rows[MOST_ROWS] = {EACH_ROWS(NAME, tern)};
 
 /* A panel stays in the first-level cache while the rows of q pass, in groups as even as can be. */
 static void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
 {
+    const panels *by_rows = ternary ? tern_by_rows : head_by_rows;
     size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
     if (groups == 1) {
-        panels[ternary][m - 1](p, w, 0, p->rows, 0);
+        by_rows[m - 1](p, w, 0, p->rows, 0);
         return;
     }
     for (size_t r0 = 0; r0 < p->rows; r0 += PANEL, w += panel_bytes(ternary, p))
         for (size_t i0 = 0, left = groups; i0 < m; left--) {
             size_t n = DIV_UP(m - i0, left);
-            panels[ternary][n - 1](p, w, r0, r0 + 1, i0);
+            by_rows[n - 1](p, w, r0, r0 + 1, i0);
             i0 += n;
         }
 }
