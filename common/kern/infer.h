@@ -61,8 +61,9 @@ struct kern_infer {
 
     /* Ternary weights, additions and subtractions only: columns in groups of three, from left to
      * right; s_g = (±x0 ± x1) ± x2, a code of 0 giving +0 and columns beyond the end being +0;
-     * y[i][r] = ((((0 + s_0) + s_1) + s_2) + ...) * alpha. (The sign of a zero among the s does not
-     * reach the sum.) */
+     * y[i][r] = ((((0 + s_0) + s_1) + s_2) + ...) * alpha. The sign of a zero among the s does not
+     * reach the sum; only where denormals are flushed may it be the sign of a y that is zero, and
+     * differ between levels. */
     size_t float_tern_panel;
     size_t (*float_tern_bytes)(size_t rows, size_t cols);
     void (*float_tern_pack)(const uint8_t *codes, size_t rows, size_t cols, void *packed);

@@ -8,6 +8,21 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Runs BODY(load, store), which works on the numbers i, i + 1, ... of its operands: in whole
+ * vectors, then in a masked rest. */
+#define FOR_VECTORS(n, BODY)                  \
+    do {                                      \
+        size_t i = 0;                         \
+        for (; i + WIDTH <= (n); i += WIDTH)  \
+            BODY(v_load, v_store);            \
+        if (i < (n)) {                        \
+            const vmask rest = v_mask((n)-i); \
+            BODY(LOAD_REST, STORE_REST);      \
+        }                                     \
+    } while (0)
+#define LOAD_REST(p) v_load_mask((p), rest)
+#define STORE_REST(p, v) v_store_mask((p), (v), rest)
+
 /* fmath_expf in vectors, with fused multiply-adds, for x <= 88; from -88 down the result is below
  * the smallest normal number, which is 0 where denormals are flushed. */
 INLINE vec v_exp_below(vec x)

@@ -10,20 +10,6 @@
 
 #include "base/fmath.h"
 
-/* Runs BODY with (i, count): whole vectors, then a masked rest. */
-#define FOR_VECTORS(n, BODY)                  \
-    do {                                      \
-        size_t i = 0;                         \
-        for (; i + WIDTH <= (n); i += WIDTH)  \
-            BODY(v_load, v_store);            \
-        if (i < (n)) {                        \
-            const vmask rest = v_mask((n)-i); \
-            BODY(LOAD_REST, STORE_REST);      \
-        }                                     \
-    } while (0)
-#define LOAD_REST(p) v_load_mask((p), rest)
-#define STORE_REST(p, v) v_store_mask((p), (v), rest)
-
 #include "kern/vector_math.h"
 #include "kern/vector_product.h"
 

@@ -1,10 +1,155 @@
 /* x86_avx2_infer.c - inference with AVX2. Compiled with these flags; called only where they exist.
- */
+ *
+ * Ternary weights: a register of AVX2 holds 8 floats, too few for the 14 magnitudes of a signed sum
+ * of three activations; but 16 bytes are what vpshufb looks up. So each table is four planes of 16
+ * bytes, the bytes of a float; 32 rows at a time are looked up in each plane, the signs put into
+ * the highest bytes, and the planes interleaved to floats. */
 #include "kern/infer.h"
 
 #if defined(__x86_64__)
+#include "kern/x86_v256.h"
+
+#define HEAD_VECS 8
+#define HEAD_TILE_VECS 2 /* 8 sums, 4 activations, a weight and a product: 14 of 16 registers */
+#define HEAD_TILE_ROWS 4
+
+#include "kern/vector_infer.h"
+
+enum {
+    TERN_VECS = 4,
+    TERN_PANEL = TERN_VECS * WIDTH,
+    TABLES = 256,     /* in the first-level cache: 16 KB */
+    SIGN_BIT = 1 << 6 /* of an index; vpshufb looks at bits 0 to 3, and bit 7 */
+};
+
+struct table {
+    uint8_t plane[4][MAGNITUDES];
+};
+
+static size_t tern_bytes(size_t rows, size_t cols)
+{
+    return DIV_UP(rows, (size_t)TERN_PANEL) * TERN_PANEL * DIV_UP(cols, (size_t)GROUP);
+}
+
+/* Where the index of row 8j + 4h + e of a panel stands: interleaving works within halves. */
+static size_t place_of(size_t row)
+{
+    return row % 8 / 4 * 16 + row / 8 * 4 + row % 4;
+}
+
+/* For each panel, groups of columns, rows. */
+static void tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
+{
+    uint8_t *out = packed;
+    uint8_t index[64];
+    for (unsigned i = 0; i < ARRAY_LEN(index); i++) {
+        struct tern_index t = tern_index_of(i);
+        index[i] = (uint8_t)(t.magnitude % MAGNITUDES | (t.negative ? SIGN_BIT : 0));
+    }
+    memset(packed, 0, tern_bytes(rows, cols));
+    for (size_t r0 = 0; r0 < rows; r0 += TERN_PANEL)
+        for (size_t g = 0; g < DIV_UP(cols, (size_t)GROUP); g++, out += TERN_PANEL)
+            for (size_t r = r0; r < MIN(rows, r0 + TERN_PANEL); r++)
+                out[place_of(r - r0)] =
+                    index[tern_group(codes + r * DIV_UP(cols, (size_t)4), cols, g)];
+}
+
+/* A term of 8 magnitudes: x times digits, which are -1, 0 or 1. */
+INLINE vec term(float x, __m256i digits)
+{
+    __m256i has = _mm256_cmpeq_epi32(digits, _mm256_setzero_si256());
+    vec sign = _mm256_and_ps(_mm256_castsi256_ps(digits), v_set(-0.0f));
+    return _mm256_xor_ps(_mm256_andnot_ps(_mm256_castsi256_ps(has), v_set(x)), sign);
+}
+
+static void make_tables(const float *x, size_t cols, size_t first, size_t n, struct table *out)
+{
+    const __m256i by_bytes = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const __m256i by_planes = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i digit[GROUP][2];
+    float room[GROUP];
+    for (size_t i = 0; i < GROUP; i++)
+        for (size_t h = 0; h < 2; h++)
+            digit[i][h] = _mm256_loadu_si256((const __m256i *)(tern_digits[i] + h * WIDTH));
+    for (size_t g = first; g < first + n; g++, out++) {
+        const float *v = tern_activations(x, cols, g, room);
+        __m256i half[2];
+        for (size_t h = 0; h < 2; h++) {
+            vec sum = v_add(v_add(term(v[0], digit[0][h]), term(v[1], digit[1][h])),
+                            term(v[2], digit[2][h]));
+            half[h] = _mm256_shuffle_epi8(_mm256_castps_si256(sum), by_bytes);
+        }
+        __m256i low = _mm256_unpacklo_epi32(half[0], half[1]);
+        __m256i high = _mm256_unpackhi_epi32(half[0], half[1]);
+        _mm256_storeu_si256((__m256i *)out->plane[0], _mm256_permutevar8x32_epi32(low, by_planes));
+        _mm256_storeu_si256((__m256i *)out->plane[2], _mm256_permutevar8x32_epi32(high, by_planes));
+    }
+}
+
+INLINE __m256i look_up(const uint8_t plane[MAGNITUDES], __m256i index)
+{
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)plane)),
+                               index);
+}
+
+INLINE void add_group(const uint8_t *indices, const struct table *table, vec sum[TERN_VECS])
+{
+    __m256i index = _mm256_loadu_si256((const __m256i *)indices);
+    __m256i sign =
+        _mm256_and_si256(_mm256_add_epi8(index, index), _mm256_set1_epi8((char)(2 * SIGN_BIT)));
+    __m256i p0 = look_up(table->plane[0], index);
+    __m256i p1 = look_up(table->plane[1], index);
+    __m256i p2 = look_up(table->plane[2], index);
+    __m256i p3 = _mm256_xor_si256(look_up(table->plane[3], index), sign);
+    __m256i low0 = _mm256_unpacklo_epi8(p0, p1);
+    __m256i high0 = _mm256_unpacklo_epi8(p2, p3);
+    __m256i low1 = _mm256_unpackhi_epi8(p0, p1);
+    __m256i high1 = _mm256_unpackhi_epi8(p2, p3);
+    sum[0] = v_add(sum[0], _mm256_castsi256_ps(_mm256_unpacklo_epi16(low0, high0)));
+    sum[1] = v_add(sum[1], _mm256_castsi256_ps(_mm256_unpackhi_epi16(low0, high0)));
+    sum[2] = v_add(sum[2], _mm256_castsi256_ps(_mm256_unpacklo_epi16(low1, high1)));
+    sum[3] = v_add(sum[3], _mm256_castsi256_ps(_mm256_unpackhi_epi16(low1, high1)));
+}
+
+/* n groups of a panel; its sums so far are in y, if `add`; at most `rows` of them. */
+static void tern_panel(const uint8_t *indices, size_t n, const struct table *table, bool add,
+                       float factor, size_t rows, float *y)
+{
+    vec sum[TERN_VECS];
+    vmask have[TERN_VECS];
+    for (size_t j = 0; j < TERN_VECS; j++) {
+        have[j] = v_mask(rows > j * WIDTH ? MIN(rows - j * WIDTH, (size_t)WIDTH) : 0);
+        sum[j] = add ? v_load_mask(y + j * WIDTH, have[j]) : v_set(0.0f);
+    }
+    for (size_t g = 0; g < n; g++)
+        add_group(indices + g * TERN_PANEL, table + g, sum);
+    for (size_t j = 0; j < TERN_VECS; j++)
+        v_store_mask(y + j * WIDTH, v_mul(sum[j], v_set(factor)), have[j]);
+}
+
+static void tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                 const float *x, size_t x_stride, float *y, size_t y_stride)
+{
+    _Alignas(64) struct table tables[TABLES];
+    const size_t groups = DIV_UP(cols, (size_t)GROUP);
+    for (size_t i = 0; i < m; i++, x += x_stride, y += y_stride)
+        for (size_t g = 0; g < groups; g += TABLES) {
+            size_t n = MIN(groups - g, (size_t)TABLES);
+            const uint8_t *at = (const uint8_t *)packed + g * TERN_PANEL;
+            make_tables(x, cols, g, n, tables);
+            for (size_t r = 0; r < rows; r += TERN_PANEL, at += groups * TERN_PANEL)
+                tern_panel(at, n, tables, g > 0, g + n == groups ? alpha : 1.0f, rows - r, y + r);
+        }
+}
+
 void kern_infer_avx2(struct kern_infer *k)
 {
     kern_int8_avx2(k);
+    exact_install(k);
+    k->float_tern_panel = TERN_PANEL;
+    k->float_tern_bytes = tern_bytes;
+    k->float_tern_pack = tern_pack;
+    k->float_tern = tern;
 }
 #endif

@@ -34,6 +34,15 @@ static inline vec v_set(float x)
 {
     return _mm256_set1_ps(x);
 }
+/* 8 numbers of half precision, or 8 signed bytes: exact. */
+static inline vec v_load_f16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+static inline vec v_load_q8(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
 static inline vec v_add(vec a, vec b)
 {
     return _mm256_add_ps(a, b);

@@ -1,0 +1,264 @@
+/* vector_infer.h - exact operations of inference, written once over a vector type.
+ *
+ * Not a header in the usual sense: x86_avx2_infer.c and x86_avx512_infer.c define `vec` of WIDTH
+ * floats and the v_ functions on it, HEAD_VECS, HEAD_TILE_VECS and HEAD_TILE_ROWS (below), then
+ * include this file. Contracts: infer.h. Every lane computes what plain C computes, by the same
+ * operations in the same order; so nothing here may use v_fma, v_reciprocal or v_exp_below. */
+
+#include <string.h>
+
+#include "kern/vector_math.h"
+
+enum { LANES = 16 /* partial sums of a reduction: part of the written order */ };
+
+/* ---- packing ternary weights ----------------------------------------------------------------- */
+
+enum { GROUP = 3 /* columns whose signed sums are looked up */ };
+
+/* The 27 signed sums of x0, x1, x2 are the digits of a number from -13 to 13 in balanced ternary,
+ * x0's digit counting nine: a negative number is the negated sum of the positive one, exactly, and
+ * a zero's sign does not matter. So 14 sums are looked up, and a sign. */
+struct tern_index {
+    uint8_t magnitude; /* 0 to 13 */
+    bool negative;
+};
+
+enum { MAGNITUDES = 16 /* in a table; the last two are not used */ };
+
+/* Digits of the magnitudes, for x0, x1, x2. */
+static const int32_t tern_digits[GROUP][MAGNITUDES] = {
+    {0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
+    {0, 0, 1, 1, 1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 0, 0},
+    {0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0},
+};
+
+/* Of three codes, the first one in the lowest bits. */
+INLINE struct tern_index tern_index_of(unsigned codes)
+{
+    int number = 9 * (int)(codes & 3) + 3 * (int)(codes >> 2 & 3) + (int)(codes >> 4 & 3) - 13;
+    return (struct tern_index){(uint8_t)(number < 0 ? -number : number), number < 0};
+}
+
+/* The codes of group g of a row; columns beyond the end have the code of 0. */
+INLINE unsigned tern_group(const uint8_t *row, size_t cols, size_t g)
+{
+    size_t byte = 6 * g / 8;
+    unsigned bits = row[byte];
+    if (byte + 1 < DIV_UP(cols, (size_t)4))
+        bits |= (unsigned)row[byte + 1] << 8;
+    bits = bits >> 6 * g % 8 & 63;
+    size_t n = cols - GROUP * g;
+    if (n < GROUP)
+        bits = (bits & ((1u << 2 * n) - 1)) | (0x15u & ~((1u << 2 * n) - 1));
+    return bits;
+}
+
+/* The activations of group g, zero beyond the end; `room` is used for those. */
+INLINE const float *tern_activations(const float *x, size_t cols, size_t g, float room[GROUP])
+{
+    if (GROUP * (g + 1) <= cols)
+        return x + GROUP * g;
+    memset(room, 0, GROUP * sizeof *room);
+    memcpy(room, x + GROUP * g, (cols - GROUP * g) * sizeof *room);
+    return room;
+}
+
+/* ---- the head -------------------------------------------------------------------------------- */
+
+/* A panel is HEAD_VECS vectors of rows, [cols][HEAD_PANEL] in the type stored. One token takes a
+ * whole panel at a time: as many sums as hide the latency of an addition. More tokens take
+ * HEAD_TILE_ROWS of them by HEAD_TILE_VECS vectors. */
+#define HEAD_PANEL ((size_t)HEAD_VECS * WIDTH)
+#define HEAD_AHEAD 2048 /* bytes: panels lie in a row, but no prefetcher crosses a page */
+
+static size_t exact_head_bytes(enum number_type type, size_t rows, size_t cols)
+{
+    return DIV_UP(rows, HEAD_PANEL) * HEAD_PANEL * cols * number_bytes(type);
+}
+
+/* `bytes` is a constant where it is inlined. */
+INLINE void head_pack(const size_t bytes, const unsigned char *w, size_t rows, size_t cols,
+                      unsigned char *out)
+{
+    for (size_t r0 = 0; r0 < rows; r0 += HEAD_PANEL, out += HEAD_PANEL * cols * bytes)
+        for (size_t c = 0; c < cols; c++)
+            for (size_t r = 0; r < HEAD_PANEL; r++) {
+                unsigned char *to = out + (c * HEAD_PANEL + r) * bytes;
+                if (r0 + r < rows)
+                    memcpy(to, w + ((r0 + r) * cols + c) * bytes, bytes);
+                else
+                    memset(to, 0, bytes);
+            }
+}
+
+static void exact_head_pack(enum number_type type, const void *w, size_t rows, size_t cols,
+                            void *packed)
+{
+    switch (type) {
+    case NUMBER_F32:
+        head_pack(4, w, rows, cols, packed);
+        break;
+    case NUMBER_F16:
+        head_pack(2, w, rows, cols, packed);
+        break;
+    default:
+        head_pack(1, w, rows, cols, packed);
+        break;
+    }
+}
+
+INLINE vec head_load(const enum number_type type, const unsigned char *w, size_t at)
+{
+    return type == NUMBER_F32   ? v_load((const float *)w + at)
+           : type == NUMBER_F16 ? v_load_f16((const uint16_t *)w + at)
+                                : v_load_q8((const int8_t *)w + at);
+}
+
+/* `tokens` rows of y, `vecs` vectors of at most `rows` numbers; both constants where inlined. */
+INLINE void head_tile(const enum number_type type, const size_t tokens, const size_t vecs,
+                      const unsigned char *w, const float *w_scale, size_t rows, size_t cols,
+                      const float *x, size_t x_stride, float *y, size_t y_stride)
+{
+    const size_t line = HEAD_PANEL * number_bytes(type);
+    vec sum[HEAD_TILE_ROWS][HEAD_VECS];
+    for (size_t i = 0; i < tokens; i++)
+        for (size_t j = 0; j < vecs; j++)
+            sum[i][j] = v_set(0.0f);
+    for (size_t c = 0; c < cols; c++, w += line) {
+        vec xc[HEAD_TILE_ROWS];
+        for (size_t i = 0; i < tokens; i++)
+            xc[i] = v_set(x[i * x_stride + c]);
+        for (size_t at = 0; at < vecs * WIDTH * number_bytes(type); at += 64)
+            __builtin_prefetch(w + HEAD_AHEAD + at);
+        for (size_t j = 0; j < vecs; j++) {
+            vec wj = head_load(type, w, j * WIDTH);
+            for (size_t i = 0; i < tokens; i++)
+                sum[i][j] = v_add(sum[i][j], v_mul(wj, xc[i]));
+        }
+    }
+    for (size_t j = 0; j < vecs && j * WIDTH < rows; j++) {
+        vmask have = v_mask(MIN(rows - j * WIDTH, (size_t)WIDTH));
+        for (size_t i = 0; i < tokens; i++) {
+            if (type == NUMBER_Q8)
+                sum[i][j] = v_mul(sum[i][j], v_load_mask(w_scale + j * WIDTH, have));
+            v_store_mask(y + i * y_stride + j * WIDTH, sum[i][j], have);
+        }
+    }
+}
+
+INLINE void head_typed(const enum number_type type, const unsigned char *w, const float *w_scale,
+                       size_t rows, size_t cols, size_t m, const float *x, size_t x_stride,
+                       float *y, size_t y_stride)
+{
+    const size_t part = (size_t)HEAD_TILE_VECS * WIDTH;
+    const size_t bytes = number_bytes(type);
+    const size_t scaled = type == NUMBER_Q8; /* else w_scale may be NULL */
+    for (size_t r0 = 0; r0 < rows; r0 += HEAD_PANEL, w += HEAD_PANEL * cols * bytes) {
+        size_t i = 0;
+        for (; i + HEAD_TILE_ROWS <= m; i += HEAD_TILE_ROWS)
+            for (size_t r = r0; r < MIN(rows, r0 + HEAD_PANEL); r += part)
+                head_tile(type, HEAD_TILE_ROWS, HEAD_TILE_VECS, w + (r - r0) * bytes,
+                          w_scale + scaled * r, rows - r, cols, x + i * x_stride, x_stride,
+                          y + i * y_stride + r, y_stride);
+        for (; i < m; i++)
+            head_tile(type, 1, HEAD_VECS, w, w_scale + scaled * r0, rows - r0, cols,
+                      x + i * x_stride, 0, y + i * y_stride + r0, 0);
+    }
+}
+
+static void exact_head(enum number_type type, const void *packed, const float *w_scale, size_t rows,
+                       size_t cols, size_t m, const float *x, size_t x_stride, float *y,
+                       size_t y_stride)
+{
+    switch (type) {
+    case NUMBER_F32:
+        head_typed(NUMBER_F32, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
+        break;
+    case NUMBER_F16:
+        head_typed(NUMBER_F16, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
+        break;
+    default:
+        head_typed(NUMBER_Q8, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
+        break;
+    }
+}
+
+/* ---- between the products -------------------------------------------------------------------- */
+
+static void exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
+{
+    vec lane[LANES / WIDTH];
+    size_t at = 0;
+    for (size_t j = 0; j < LANES / WIDTH; j++)
+        lane[j] = v_set(0.0f);
+    for (; at + LANES <= n; at += LANES)
+        for (size_t j = 0; j < LANES / WIDTH; j++) {
+            vec v = v_load(x + at + j * WIDTH);
+            lane[j] = v_add(lane[j], v_mul(v, v));
+        }
+    for (size_t j = 0; at < n; at += WIDTH, j++) { /* what is masked out adds +0 to a sum >= 0 */
+        vec v = v_load_mask(x + at, v_mask(MIN(n - at, (size_t)WIDTH)));
+        lane[j] = v_add(lane[j], v_mul(v, v));
+    }
+    for (size_t j = 1; j < LANES / WIDTH; j++)
+        lane[0] = v_add(lane[0], lane[j]);
+    vec r = v_set(1.0f / sqrtf(v_sum(lane[0]) / (float)n + eps));
+#define BODY(load, store) store(y + i, v_mul(v_mul(load(x + i), r), load(scale + i)))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+/* Four vectors at a time, which hide the latency of an addition. */
+static void exact_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
+                       float *y)
+{
+    const float *first = v - (n_taps - 1) * back;
+    size_t c = 0;
+    for (; c + 4 * WIDTH <= n; c += 4 * WIDTH) {
+        vec sum[4] = {v_set(0.0f), v_set(0.0f), v_set(0.0f), v_set(0.0f)};
+        for (size_t t = 0; t < n_taps; t++)
+            for (size_t j = 0; j < 4; j++)
+                sum[j] = v_add(sum[j], v_mul(v_load(taps + t * n + c + j * WIDTH),
+                                             v_load(first + t * back + c + j * WIDTH)));
+        for (size_t j = 0; j < 4; j++)
+            v_store(y + c + j * WIDTH, sum[j]);
+    }
+    for (; c < n; c += WIDTH) {
+        vmask have = v_mask(MIN(n - c, (size_t)WIDTH));
+        vec sum = v_set(0.0f);
+        for (size_t t = 0; t < n_taps; t++)
+            sum = v_add(sum, v_mul(v_load_mask(taps + t * n + c, have),
+                                   v_load_mask(first + t * back + c, have)));
+        v_store_mask(y + c, sum, have);
+    }
+}
+
+static void exact_gate(const float *c, const float *g, size_t n, float *u)
+{
+#define BODY(load, store) store(u + i, v_mul(load(c + i), v_sigmoid_exact(load(g + i))))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void exact_swiglu(const float *a, const float *b, size_t n, float *h)
+{
+#define BODY(load, store)                                                 \
+    do {                                                                  \
+        vec ai = load(a + i);                                             \
+        store(h + i, v_mul(v_mul(ai, v_sigmoid_exact(ai)), load(b + i))); \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+INLINE void exact_install(struct kern_infer *k)
+{
+    k->float_head_panel = HEAD_PANEL;
+    k->float_head_bytes = exact_head_bytes;
+    k->float_head_pack = exact_head_pack;
+    k->float_head = exact_head;
+    k->rmsnorm = exact_rmsnorm;
+    k->conv = exact_conv;
+    k->gate = exact_gate;
+    k->swiglu = exact_swiglu;
+}
