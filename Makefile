@@ -18,6 +18,7 @@ OUT := $(OUT_$(CONFIG))
 # A name below this folder is made relative: dependency files know objects by that name only.
 override OUT := $(patsubst $(CURDIR)/%,%,$(OUT))
 OBJ := $(OUT)/obj
+PIC := $(OUT)/pic
 
 OPT_release := -O2
 OPT_debug := -O0
@@ -25,6 +26,7 @@ OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 OPT := $(OPT_$(CONFIG))
+OBJCOPY ?= objcopy
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wpointer-arith -Wwrite-strings
@@ -43,12 +45,13 @@ TOOL_LIBS := $(TOOLS:%=$(OUT)/lib/libtool-%.a)
 PROGRAMS := $(TOOLS:%=$(OUT)/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
+LIBRARIES := $(OUT)/libbolt.a $(OUT)/libbolt.so
 CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
 .PHONY: all tests fuzzers
-all: $(PROGRAMS) ## the five programs, in build/
+all: $(PROGRAMS) $(LIBRARIES) ## the five programs and the library to embed, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories ## the test programs, in build/tests/ (without running them)
 
 fuzzers: $(FUZZERS)
@@ -99,21 +102,46 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/l
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# Kernels get more optimisation, and each instruction set its own flags, in its own file only.
-$(OBJ)/common/kern/%.o: BASE_CFLAGS += $(if $(filter release,$(CONFIG)),-O3)
-$(OBJ)/common/kern/x86_avx2.o $(OBJ)/common/kern/x86_avx2_infer.o $(OBJ)/common/kern/x86_avx2_int8.o: BASE_CFLAGS += -mavx2 -mfma -mf16c
-AVX512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
-	-mprefer-vector-width=512
-$(OBJ)/common/kern/x86_avx512.o $(OBJ)/common/kern/x86_avx512_infer.o: BASE_CFLAGS += $(AVX512)
-$(OBJ)/common/kern/x86_avx512vnni.o: BASE_CFLAGS += $(AVX512) -mavx512vnni
-$(OBJ)/common/kern/x86_avx512bf16.o: BASE_CFLAGS += $(AVX512) -mavx512bf16
+# Kernels get more optimisation, and each instruction set its own flags, in its own files only: those
+# whose names begin with it.
+AVX2 := -mavx2 -mfma -mf16c
+AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+begins = $(filter $(1)%,$(*F))
+FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release,$(CONFIG)),-O3) \
+	$(if $(call begins,x86_avx2),$(AVX2)) $(if $(call begins,x86_avx512),$(AVX512)) \
+	$(if $(call begins,x86_avx512vnni),-mavx512vnni) $(if $(call begins,x86_avx512bf16),-mavx512bf16))
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The library to embed: position independent, in sections of their own that the linker may drop, and
+# but for what bolt.h declares hidden. libbolt.a is one object, with what is hidden made local, so that
+# no name of ours meets one of the program's.
+$(PIC)/%.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) PIC $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections \
+		-fdata-sections -MMD -MP -c -o $@ $<
+
+VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
+SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
+EMBED_SOURCES := common/bolt/bolt.c common/bolt/modelfile.c common/format/blob.c \
+	$(foreach m,model text dims kern base,$(wildcard common/$(m)/*.c))
+EMBED_LIBS = $(shell pkg-config --libs libutf8proc libxxhash) -lm -pthread
+$(PIC)/libparts.a: $(EMBED_SOURCES:%.c=$(PIC)/%.o)
+	@rm -f $@ && $(AR) rcs $@ $^
+$(OUT)/libbolt.so: $(PIC)/common/bolt/bolt.o $(PIC)/libparts.a
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) -shared -Wl,-soname,$(SONAME) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(EMBED_LIBS)
+$(OUT)/libbolt.a: $(PIC)/common/bolt/bolt.o $(PIC)/libparts.a
+	$(SAY) LINK $@
+	$(Q)$(CC) -r -nostdlib -Wl,--gc-sections -Wl,--gc-keep-exported -o $(PIC)/libbolt.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(PIC)/libbolt.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(PIC)/libbolt.o
 
 .SECONDARY:
--include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+-include $(shell find $(OBJ) $(PIC) -name '*.d' 2>/dev/null)
 
 include scripts/targets.mk

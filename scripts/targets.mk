@@ -115,18 +115,31 @@ format: ## let clang-format write all C files
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 BINDIR := $(DESTDIR)$(PREFIX)/bin
-MANDIR := $(DESTDIR)$(PREFIX)/share/man/man1
-install: all ## install programs and man pages (PREFIX=/usr/local DESTDIR=)
-	install -d $(BINDIR) $(MANDIR)
+INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
+MANDIR := $(DESTDIR)$(PREFIX)/share/man
+LIBDEST := $(DESTDIR)$(LIBDIR)
+install: all ## install programs, library and man pages (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
+	install -d $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3
 	for t in $(TOOLS); do \
 		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
-		install -m 644 tools/$$t/$$t.1 $(MANDIR)/bolt-$$t.1 || exit 1; done
+		install -m 644 tools/$$t/$$t.1 $(MANDIR)/man1/bolt-$$t.1 || exit 1; done
+	install -m 644 common/bolt/bolt.h $(INCLUDEDIR)/bolt.h
+	install -m 644 common/bolt/bolt.3 $(MANDIR)/man3/bolt.3
+	install -m 644 $(OUT)/libbolt.a $(LIBDEST)/libbolt.a
+	install -m 755 $(OUT)/libbolt.so $(LIBDEST)/libbolt.so.$(VERSION)
+	ln -sf libbolt.so.$(VERSION) $(LIBDEST)/$(SONAME)
+	ln -sf $(SONAME) $(LIBDEST)/libbolt.so
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+		common/bolt/bolt.pc.in > $(LIBDEST)/pkgconfig/bolt.pc
+	chmod 644 $(LIBDEST)/pkgconfig/bolt.pc
 
 uninstall: ## remove what install put there
-	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(MANDIR)/bolt-%.1)
+	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
+		$(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
+		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
 
-VERSION = $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
 	@mkdir -p build
 	git archive --prefix=flashlm-bolt-$(VERSION)/ -o build/flashlm-bolt-$(VERSION).tar.gz HEAD

@@ -70,7 +70,7 @@ const char *file_map_at(const void *address)
     return NULL;
 }
 
-int file_map(struct file_map *m, const char *path, struct err *e)
+int file_map_plain(struct file_map *m, const char *path, struct err *e)
 {
     *m = (struct file_map){0};
     /* O_NONBLOCK: opening a pipe must not wait for a writer before it is refused */
@@ -91,22 +91,34 @@ int file_map(struct file_map *m, const char *path, struct err *e)
         void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
             rc = err_errno(e, "%s: cannot map", path);
-        else {
+        else
             *m = (struct file_map){.data = data, .size = (size_t)st.st_size};
-            map_remember(m, path);
-        }
     }
     close(fd); /* only read: nothing can be lost */
     return rc;
 }
 
+void file_unmap_plain(struct file_map *m)
+{
+    if (m->data)
+        munmap((void *)(uintptr_t)m->data, m->size);
+    *m = (struct file_map){0};
+}
+
+int file_map(struct file_map *m, const char *path, struct err *e)
+{
+    if (file_map_plain(m, path, e))
+        return -1;
+    if (m->data)
+        map_remember(m, path);
+    return 0;
+}
+
 void file_unmap(struct file_map *m)
 {
-    if (m->data) {
+    if (m->data)
         map_forget(m);
-        munmap((void *)(uintptr_t)m->data, m->size);
-    }
-    *m = (struct file_map){0};
+    file_unmap_plain(m);
 }
 
 int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n, struct err *e)

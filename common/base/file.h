@@ -15,6 +15,10 @@ struct file_map {
 MUST_USE int file_map(struct file_map *m, const char *path, struct err *e);
 void file_unmap(struct file_map *m);
 
+/* The same, unknown to file_map_at and touching no static memory. file_unmap_plain at the end. */
+MUST_USE int file_map_plain(struct file_map *m, const char *path, struct err *e);
+void file_unmap_plain(struct file_map *m);
+
 /* The path of the map that holds this address, or NULL: for the handler of SIGBUS, which comes when
  * a mapped file was cut short behind our back or its disk fails. Async-signal-safe. Knows the first
  * 32 maps open at once. */

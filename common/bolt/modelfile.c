@@ -24,28 +24,54 @@ static void bind_tensors(struct modelfile *b)
     }
 }
 
-int modelfile_open(struct modelfile *b, const char *path, struct err *e)
+/* What follows a blob read. */
+static int use(struct modelfile *b, const char *name, struct err *e)
 {
     struct err fault;
+    b->vocab = &b->blob.vocab;
+    b->vocab_fingerprint = b->blob.vocab_fingerprint;
+    bind_tensors(b);
+    b->tokenizer = tokenizer_new(b->vocab, &fault);
+    return b->tokenizer ? 0 : err_set(e, "%s: %s", name, fault.text);
+}
+
+int modelfile_read(struct modelfile *b, const void *data, size_t size, const char *name,
+                   struct err *e)
+{
+    *b = (struct modelfile){0};
+    if (blob_read(&b->blob, data, size, name, e))
+        return -1;
+    if (use(b, name, e)) {
+        modelfile_release(b);
+        return -1;
+    }
+    return 0;
+}
+
+void modelfile_release(struct modelfile *b)
+{
+    tokenizer_free(b->tokenizer);
+    model_release(&b->model);
+    blob_release(&b->blob);
+    vocab_release(&b->owned_vocab);
+    *b = (struct modelfile){0};
+}
+
+int modelfile_open(struct modelfile *b, const char *path, struct err *e)
+{
     *b = (struct modelfile){0};
     if (blob_open(&b->blob, path, e))
         return -1;
-    b->vocab = &b->blob.vocab;
-    b->vocab_fingerprint = vocab_fingerprint(b->vocab);
-    bind_tensors(b);
-    b->tokenizer = tokenizer_new(b->vocab, &fault);
-    if (!b->tokenizer) {
+    if (use(b, path, e)) {
         modelfile_close(b);
-        return err_set(e, "%s: %s", path, fault.text);
+        return -1;
     }
     return 0;
 }
 
 void modelfile_close(struct modelfile *b)
 {
-    tokenizer_free(b->tokenizer);
-    model_release(&b->model);
-    blob_close(&b->blob);
-    vocab_release(&b->owned_vocab);
-    *b = (struct modelfile){0};
+    struct file_map map = b->blob.map;
+    modelfile_release(b);
+    file_unmap(&map);
 }

@@ -23,4 +23,9 @@ struct modelfile {
 MUST_USE int modelfile_open(struct modelfile *b, const char *path, struct err *e);
 void modelfile_close(struct modelfile *b); /* safe on a zeroed struct */
 
+/* The same for a blob in memory, as blob_read takes it. modelfile_release at the end. */
+MUST_USE int modelfile_read(struct modelfile *b, const void *data, size_t size, const char *name,
+                            struct err *e);
+void modelfile_release(struct modelfile *b); /* safe on a zeroed struct */
+
 #endif

@@ -25,18 +25,19 @@ struct reader {
     struct blob *blob;
     const char *path;
     const unsigned char *data;
+    size_t size;
     size_t n_sections;
     size_t next;  /* number of the next section */
     uint64_t end; /* of the section before it */
 };
 
 /* Rules 1 to 6. */
-static int check_header(struct reader *r, size_t size, struct err *e)
+static int check_header(struct reader *r, struct err *e)
 {
     const unsigned char *h = r->data;
-    if (size < BLOB_HEADER_BYTES)
+    if (r->size < BLOB_HEADER_BYTES)
         return err_set(e, "%s: too short for a model blob (found %zu bytes, expected at least %d)",
-                       r->path, size, BLOB_HEADER_BYTES);
+                       r->path, r->size, BLOB_HEADER_BYTES);
     if (memcmp(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8))
         return err_set(e, "%s: not a model blob", r->path);
     uint32_t version = le_get32(h + BLOB_AT_VERSION);
@@ -62,9 +63,10 @@ static int check_header(struct reader *r, size_t size, struct err *e)
 }
 
 /* Rules 7 to 9. */
-static int check_payload(struct reader *r, size_t size, struct err *e)
+static int check_payload(struct reader *r, struct err *e)
 {
     const unsigned char *h = r->data;
+    size_t size = r->size;
     uint64_t file_bytes = le_get64(h + BLOB_AT_FILE_BYTES);
     if (file_bytes != size)
         return err_set(e,
@@ -104,7 +106,7 @@ static int next_section(struct reader *r, enum blob_section type, size_t index, 
                        "%s: section %zu has type %" PRIu32 ", number %" PRIu32
                        " (expected type %d, number %zu)",
                        r->path, r->next, s->type, s->index, (int)type, index);
-    uint64_t size = r->blob->map.size;
+    uint64_t size = r->size;
     uint64_t expected = ALIGN_UP(r->end, BLOB_ALIGN);
     if (s->at != expected || s->at > size || s->n_bytes > size - s->at)
         return err_set(e,
@@ -222,6 +224,7 @@ static int read_vocab(struct reader *r, struct err *e)
                        "%s: wrong fingerprint of the vocabulary (found %016" PRIx64
                        ", expected %016" PRIx64 ")",
                        r->path, actual, expected);
+    r->blob->vocab_fingerprint = actual;
     return 0;
 }
 
@@ -321,8 +324,7 @@ static int read_tensor(struct reader *r, size_t i, struct err *e)
 static int read_all(struct reader *r, struct err *e)
 {
     struct blob *b = r->blob;
-    if (check_header(r, b->map.size, e) || check_payload(r, b->map.size, e) || read_config(r, e) ||
-        read_vocab(r, e))
+    if (check_header(r, e) || check_payload(r, e) || read_config(r, e) || read_vocab(r, e))
         return -1;
     size_t n = dims_n_tensors(&b->dims);
     b->tensors = calloc(n, sizeof *b->tensors);
@@ -331,31 +333,49 @@ static int read_all(struct reader *r, struct err *e)
     for (size_t i = 0; i < n; i++)
         if (read_tensor(r, i, e))
             return -1;
-    if (r->end != b->map.size)
+    if (r->end != r->size)
         return err_set(e, "%s: data after the last section (found %zu bytes, expected %" PRIu64 ")",
-                       r->path, b->map.size, r->end);
+                       r->path, r->size, r->end);
     return 0;
 }
 
-int blob_open(struct blob *b, const char *path, struct err *e)
+int blob_read(struct blob *b, const void *data, size_t size, const char *name, struct err *e)
 {
+    struct reader r = {.blob = b, .path = name, .data = data, .size = size};
     *b = (struct blob){0};
-    if (file_map(&b->map, path, e))
-        return -1;
-    struct reader r = {.blob = b, .path = path, .data = b->map.data};
     if (read_all(&r, e)) {
-        blob_close(b);
+        blob_release(b);
         return -1;
     }
     return 0;
 }
 
-void blob_close(struct blob *b)
+void blob_release(struct blob *b)
 {
     vocab_release(&b->vocab);
     free(b->tensors);
-    file_unmap(&b->map);
     *b = (struct blob){0};
+}
+
+int blob_open(struct blob *b, const char *path, struct err *e)
+{
+    struct file_map map;
+    *b = (struct blob){0};
+    if (file_map(&map, path, e))
+        return -1;
+    if (blob_read(b, map.data, map.size, path, e)) {
+        file_unmap(&map);
+        return -1;
+    }
+    b->map = map;
+    return 0;
+}
+
+void blob_close(struct blob *b)
+{
+    struct file_map map = b->map;
+    blob_release(b);
+    file_unmap(&map);
 }
 
 bool blob_probe(const char *path)

@@ -22,12 +22,13 @@ struct blob_tensor {
 };
 
 struct blob {
-    struct file_map map;
+    struct file_map map; /* zeroed where the memory is the caller's */
     struct dims dims;
     enum number_type embed;
     struct vocab vocab;          /* byte strings point into the map */
     struct blob_tensor *tensors; /* [dims_n_tensors], in that order */
     uint64_t fingerprint;        /* of the payload */
+    uint64_t vocab_fingerprint;
 };
 
 /* Bytes of one packed row of `cols` ternary weights. */
@@ -41,9 +42,16 @@ MUST_USE int blob_write(const char *path, const struct dims *d, enum number_type
                         const struct vocab *v, const struct blob_tensor *tensors,
                         uint64_t *fingerprint, struct err *e);
 
-/* Maps and checks every byte once: header, hash, sections, codes, finite scales, vocabulary. */
+/* Checks every byte of a blob in memory once: header, hash, sections, codes, finite scales,
+ * vocabulary. `data` is aligned to 8 bytes and must outlive b; messages begin with `name`.
+ * blob_release at the end. */
+MUST_USE int blob_read(struct blob *b, const void *data, size_t size, const char *name,
+                       struct err *e);
+void blob_release(struct blob *b); /* safe on a zeroed struct */
+
+/* The same for a file, which is mapped. blob_close at the end. */
 MUST_USE int blob_open(struct blob *b, const char *path, struct err *e);
-void blob_close(struct blob *b);
+void blob_close(struct blob *b); /* safe on a zeroed struct */
 bool blob_probe(const char *path);
 
 #endif

@@ -53,16 +53,15 @@ static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *
 }
 
 /* Puts b->data[from..n) into composed form. */
-static int compose_tail(struct text_buf *b, size_t from, bool compat, struct err *e)
+static int compose_tail(struct unicode_scratch *w, struct text_buf *b, size_t from, bool compat,
+                        struct err *e)
 {
-    char *composed;
+    const char *composed;
     size_t n;
-    if (unicode_compose(compat, b->data + from, b->n - from, &composed, &n, e))
+    if (unicode_compose(compat, b->data + from, b->n - from, w, &composed, &n, e))
         return -1;
     b->n = from;
-    int status = append(b, composed, n, e);
-    free(composed);
-    return status;
+    return append(b, composed, n, e);
 }
 
 static void trim(struct text_buf *b)
@@ -87,8 +86,9 @@ static void trim(struct text_buf *b)
 
 /* ASCII characters are starters that never combine with what stands before them, so text may be
  * composed in pieces that each begin with one. Only the pieces with other characters need it. */
-int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct text_buf *out,
-                   size_t *n_chars, struct normalize_stats *stats, struct err *e)
+int normalize_text_in(struct unicode_scratch *w, enum vocab_normalize form, const char *in,
+                      size_t n, struct text_buf *out, size_t *n_chars,
+                      struct normalize_stats *stats, struct err *e)
 {
     out->n = 0;
     for (size_t i = 0; i < n;) {
@@ -103,12 +103,32 @@ int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct t
         if (append_repaired(out, in + i, n - i, &used, stats, e))
             return -1;
         i += used;
-        if (form != VOCAB_NORM_NONE && compose_tail(out, from, form == VOCAB_NORM_NFKC, e))
+        if (form != VOCAB_NORM_NONE && compose_tail(w, out, from, form == VOCAB_NORM_NFKC, e))
             return -1;
     }
     trim(out);
     *n_chars = normalize_count_chars(out->data, out->n);
     return 0;
+}
+
+int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct text_buf *out,
+                   size_t *n_chars, struct normalize_stats *stats, struct err *e)
+{
+    struct unicode_scratch w = {0};
+    int status = normalize_text_in(&w, form, in, n, out, n_chars, stats, e);
+    unicode_scratch_release(&w);
+    return status;
+}
+
+/* A byte grows to 3 at most where it is invalid and in NFC, to 11 in NFKC (U+FDFA). */
+int normalize_reserve(struct unicode_scratch *w, struct text_buf *out, enum vocab_normalize form,
+                      size_t n, struct err *e)
+{
+    size_t wanted;
+    if (!size_mul(n, form == VOCAB_NORM_NFKC ? 11 : 3, &wanted) ||
+        array_reserve(&out->data, &out->capacity, wanted, 1))
+        return err_set(e, "out of memory for texts of %zu bytes", n);
+    return form == VOCAB_NORM_NONE ? 0 : unicode_reserve(w, form == VOCAB_NORM_NFKC, n, e);
 }
 
 size_t normalize_count_chars(const char *text, size_t n)

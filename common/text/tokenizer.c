@@ -23,12 +23,12 @@ struct work {
     uint32_t *next;   /* [n]; n at the end */
     uint32_t *prev;   /* [n]; n at the start */
     uint32_t n;
-    uint64_t *memory; /* owned; NULL for a short pre-token, which lives in `small` */
+    uint64_t *memory; /* owned; NULL for a short pre-token and where the cache has room */
     uint64_t small[WORK_SMALL * WORK_BYTES / sizeof(uint64_t)];
 };
 
 /* The pre-tokens met most lately, each in one cache line, in sets of two by hash. */
-enum { CACHE_SETS = 1 << 15, CACHE_MAX_BYTES = 24, CACHE_MAX_IDS = 19 };
+enum { CACHE_SETS = 1 << 15, CACHE_FEW_SETS = 1 << 8, CACHE_MAX_BYTES = 24, CACHE_MAX_IDS = 19 };
 struct cache_entry {
     uint64_t key[CACHE_MAX_BYTES / 8]; /* the bytes, then zeros */
     uint8_t n;                         /* bytes; 0: free */
@@ -36,7 +36,10 @@ struct cache_entry {
     uint16_t ids[CACHE_MAX_IDS];
 };
 struct tokenizer_cache {
-    struct cache_entry entries[CACHE_SETS][2]; /* of each set, the one put in last stands first */
+    struct cache_entry (*sets)[2]; /* of each set, the one put in last stands first */
+    size_t n_sets;                 /* a power of two */
+    uint64_t *work;                /* room for the work on a long pre-token */
+    size_t work_bytes;             /* its length */
 };
 
 struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e)
@@ -142,17 +145,18 @@ static void merge_all(const struct merges *m, struct work *w, const char *bytes)
     }
 }
 
-static int work_init(struct work *w, size_t n, struct err *e)
+static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, struct err *e)
 {
     w->memory = NULL;
     w->heap = w->small;
     if (n > WORK_SMALL) {
+        bool fits = cache && n <= cache->work_bytes;
         size_t size;
-        if (n < UINT32_MAX && size_mul(n, WORK_BYTES, &size))
+        if (!fits && n < UINT32_MAX && size_mul(n, WORK_BYTES, &size))
             w->memory = malloc(size);
-        if (!w->memory)
+        w->heap = fits ? cache->work : w->memory;
+        if (!w->heap)
             return err_set(e, "out of memory for a word of %zu bytes", n);
-        w->heap = w->memory;
     }
     w->n_heap = 0;
     w->n = (uint32_t)n;
@@ -163,11 +167,11 @@ static int work_init(struct work *w, size_t n, struct err *e)
 }
 
 /* Appends the ids of one pre-token; out has room for n of them. */
-static int encode_pretoken(const struct tokenizer *t, const char *bytes, size_t n,
-                           struct token_buf *out, struct err *e)
+static int encode_pretoken(const struct tokenizer *t, struct tokenizer_cache *cache,
+                           const char *bytes, size_t n, struct token_buf *out, struct err *e)
 {
     struct work w;
-    if (work_init(&w, n, e))
+    if (work_init(&w, cache, n, e))
         return -1;
     merge_all(&t->merges, &w, bytes);
     for (uint32_t i = 0; i < w.n; i = w.next[i])
@@ -182,12 +186,12 @@ static bool same_key(const struct cache_entry *a, const struct cache_entry *b)
            a->key[2] == b->key[2];
 }
 
-static size_t cache_set(const struct cache_entry *c)
+static size_t cache_hash(const struct cache_entry *c)
 {
     uint64_t h = (c->key[0] ^ c->n) * UINT64_C(0x9e3779b97f4a7c15);
     h = (h ^ h >> 32 ^ c->key[1]) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ h >> 32 ^ c->key[2]) * UINT64_C(0x94d049bb133111eb);
-    return (size_t)(h >> 32) % CACHE_SETS;
+    return (size_t)(h >> 32);
 }
 
 /* encode_pretoken by way of the cache, for 0 < n <= CACHE_MAX_BYTES. */
@@ -196,7 +200,7 @@ static int encode_cached(const struct tokenizer *t, struct tokenizer_cache *cach
 {
     struct cache_entry wanted = {.n = (uint8_t)n};
     memcpy(wanted.key, bytes, n);
-    struct cache_entry *set = cache->entries[cache_set(&wanted)];
+    struct cache_entry *set = cache->sets[cache_hash(&wanted) & (cache->n_sets - 1)];
     for (int way = 0; way < 2; way++) {
         if (!same_key(&set[way], &wanted))
             continue;
@@ -205,7 +209,7 @@ static int encode_cached(const struct tokenizer *t, struct tokenizer_cache *cach
         return 0;
     }
     size_t before = out->n;
-    if (encode_pretoken(t, bytes, n, out, e))
+    if (encode_pretoken(t, cache, bytes, n, out, e))
         return -1;
     size_t n_ids = out->n - before;
     if (n_ids > CACHE_MAX_IDS)
@@ -217,16 +221,38 @@ static int encode_cached(const struct tokenizer *t, struct tokenizer_cache *cach
     return 0;
 }
 
+static struct tokenizer_cache *cache_new(size_t n_sets, size_t work_bytes, struct err *e)
+{
+    size_t size;
+    struct tokenizer_cache *c = calloc(1, sizeof *c);
+    if (c) {
+        *c = (struct tokenizer_cache){calloc(n_sets, sizeof *c->sets), n_sets, NULL, work_bytes};
+        if (work_bytes > 0 && work_bytes < UINT32_MAX && size_mul(work_bytes, WORK_BYTES, &size))
+            c->work = malloc(size);
+        if (c->sets && (c->work || work_bytes == 0))
+            return c;
+    }
+    tokenizer_cache_free(c);
+    err_set(e, "out of memory for a cache of words");
+    return NULL;
+}
+
 struct tokenizer_cache *tokenizer_cache_new(struct err *e)
 {
-    struct tokenizer_cache *c = calloc(1, sizeof *c);
-    if (!c)
-        err_set(e, "out of memory for a cache of words");
-    return c;
+    return cache_new(CACHE_SETS, 0, e);
+}
+
+struct tokenizer_cache *tokenizer_cache_new_small(size_t max_bytes, struct err *e)
+{
+    return cache_new(CACHE_FEW_SETS, max_bytes, e);
 }
 
 void tokenizer_cache_free(struct tokenizer_cache *c)
 {
+    if (!c)
+        return;
+    free(c->sets);
+    free(c->work);
     free(c);
 }
 
@@ -239,7 +265,7 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, c
             return err_set(e, "out of memory for %zu tokens", out->n + length);
         int status = cache && length <= CACHE_MAX_BYTES
                          ? encode_cached(t, cache, text + at, length, out, e)
-                         : encode_pretoken(t, text + at, length, out, e);
+                         : encode_pretoken(t, cache, text + at, length, out, e);
         if (status)
             return -1;
         at += length;

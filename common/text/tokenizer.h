@@ -10,7 +10,7 @@
 #include "text/vocab.h"
 
 struct tokenizer;
-struct tokenizer_cache; /* one a thread and tokenizer; bounded in size (4 MiB) */
+struct tokenizer_cache; /* one a thread and tokenizer; bounded in size */
 
 struct token_buf { /* growable; zero-initialise; free(ids) at the end */
     uint16_t *ids;
@@ -23,8 +23,13 @@ struct token_buf { /* growable; zero-initialise; free(ids) at the end */
 struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e);
 void tokenizer_free(struct tokenizer *t); /* NULL is fine */
 
+/* 4 MiB, for whole corpora. */
 struct tokenizer_cache *tokenizer_cache_new(struct err *e);
-void tokenizer_cache_free(struct tokenizer_cache *c);
+
+/* 32 KiB, and room for texts of up to max_bytes, which are encoded without an allocation, given
+ * that `out` has room for as many ids. */
+struct tokenizer_cache *tokenizer_cache_new_small(size_t max_bytes, struct err *e);
+void tokenizer_cache_free(struct tokenizer_cache *c); /* NULL is fine */
 
 /* Appends the ids of text[0..n) to out. Never yields PAD, BOS or EOS, whatever the text. cache may
  * be NULL (slower) and must not have served another tokenizer. -1 only when out of memory. */

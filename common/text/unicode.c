@@ -95,21 +95,21 @@ enum unicode_class unicode_class_at(const char *s, size_t n, size_t *length)
     return unicode_class(code);
 }
 
-/* Code points under way to composed form. */
+/* Code points under way to composed form: w->codes[0..n). */
 struct codes {
-    utf8proc_int32_t *data;
+    struct unicode_scratch *w;
     size_t n;
-    size_t capacity;
 };
 
 /* Appends the full decomposition of one code point, leaving room for one more (utf8proc_reencode
  * wants it). */
 static int append_decomposed(struct codes *c, int32_t code, utf8proc_option_t options)
 {
+    struct unicode_scratch *w = c->w;
     for (;;) {
         int boundary = 0;
-        size_t room = c->capacity - c->n;
-        utf8proc_ssize_t n = utf8proc_decompose_char(code, c->data + c->n, (utf8proc_ssize_t)room,
+        size_t room = w->capacity - c->n;
+        utf8proc_ssize_t n = utf8proc_decompose_char(code, w->codes + c->n, (utf8proc_ssize_t)room,
                                                      options, &boundary);
         if (n < 0)
             return -1;
@@ -117,7 +117,7 @@ static int append_decomposed(struct codes *c, int32_t code, utf8proc_option_t op
             c->n += (size_t)n;
             return 0;
         }
-        if (array_reserve(&c->data, &c->capacity, c->n + (size_t)n + 1, sizeof *c->data))
+        if (array_reserve(&w->codes, &w->capacity, c->n + (size_t)n + 1, sizeof *w->codes))
             return -1;
     }
 }
@@ -129,49 +129,67 @@ static unsigned combining_class(utf8proc_int32_t code)
 
 /* Puts n marks in the order of their classes, those of one class staying as they are. utf8proc
  * would do it too, but in quadratic time, which a file of nothing but marks turns into hours. */
-static int order_marks(utf8proc_int32_t *marks, size_t n)
+static int order_marks(struct unicode_scratch *w, utf8proc_int32_t *marks, size_t n)
 {
     size_t starts[257] = {0};
-    utf8proc_int32_t *copy = malloc(n * sizeof *copy);
-    if (!copy)
+    if (array_reserve(&w->marks, &w->marks_capacity, n, sizeof *w->marks))
         return -1;
-    memcpy(copy, marks, n * sizeof *copy);
+    memcpy(w->marks, marks, n * sizeof *marks);
     for (size_t i = 0; i < n; i++)
         starts[combining_class(marks[i]) + 1]++;
     for (size_t k = 1; k < 257; k++)
         starts[k] += starts[k - 1];
     for (size_t i = 0; i < n; i++)
-        marks[starts[combining_class(copy[i])]++] = copy[i];
-    free(copy);
+        marks[starts[combining_class(w->marks[i])]++] = w->marks[i];
     return 0;
 }
 
 /* Canonical ordering (Unicode 15, D109) of every run of marks that needs it. */
 static int order_all(struct codes *c)
 {
+    utf8proc_int32_t *codes = c->w->codes;
     for (size_t i = 0; i < c->n;) {
         size_t start = i;
         unsigned highest = 0;
         bool ordered = true;
-        for (unsigned class; i < c->n && (class = combining_class(c->data[i])); i++) {
+        for (unsigned class; i < c->n && (class = combining_class(codes[i])); i++) {
             ordered = ordered && class >= highest;
             highest = class;
         }
-        if (!ordered && order_marks(c->data + start, i - start))
+        if (!ordered && order_marks(c->w, codes + start, i - start))
             return -1;
         i += i == start;
     }
     return 0;
 }
 
-int unicode_compose(bool compat, const char *s, size_t n, char **out, size_t *n_out, struct err *e)
+void unicode_scratch_release(struct unicode_scratch *w)
+{
+    free(w->codes);
+    free(w->marks);
+    *w = (struct unicode_scratch){0};
+}
+
+/* A code point decomposes into at most 3 from 2 bytes (U+01D5), compatibly into 18 from 3 (U+FDFA);
+ * and an invalid byte has become 3 bytes. */
+int unicode_reserve(struct unicode_scratch *w, bool compat, size_t n, struct err *e)
+{
+    size_t wanted;
+    if (!size_mul(n, compat ? 6 : 3, &wanted) || !size_add(wanted, 1, &wanted) ||
+        array_reserve(&w->codes, &w->capacity, wanted, sizeof *w->codes) ||
+        array_reserve(&w->marks, &w->marks_capacity, wanted, sizeof *w->marks))
+        return err_set(e, "out of memory for normalising texts of %zu bytes", n);
+    return 0;
+}
+
+int unicode_compose(bool compat, const char *s, size_t n, struct unicode_scratch *w,
+                    const char **out, size_t *n_out, struct err *e)
 {
     utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
     if (compat)
         options |= UTF8PROC_COMPAT;
-    struct codes c = {.capacity = n + 8};
-    c.data = n <= SIZE_MAX / 8 ? malloc(c.capacity * sizeof *c.data) : NULL;
-    bool failed = !c.data;
+    struct codes c = {.w = w};
+    bool failed = array_reserve(&w->codes, &w->capacity, n + 1, sizeof *w->codes) != 0;
     for (size_t i = 0; i < n && !failed;) {
         int32_t code;
         i += unicode_decode(s + i, n - i, &code);
@@ -179,12 +197,10 @@ int unicode_compose(bool compat, const char *s, size_t n, char **out, size_t *n_
     }
     utf8proc_ssize_t got = -1;
     if (!failed && !order_all(&c))
-        got = utf8proc_reencode(c.data, (utf8proc_ssize_t)c.n, options);
-    if (got < 0) {
-        free(c.data);
+        got = utf8proc_reencode(w->codes, (utf8proc_ssize_t)c.n, options);
+    if (got < 0)
         return err_set(e, "cannot normalise a text of %zu bytes: out of memory", n);
-    }
-    *out = (char *)c.data;
+    *out = (const char *)w->codes;
     *n_out = (size_t)got;
     return 0;
 }

@@ -26,8 +26,21 @@ enum unicode_class unicode_class(int32_t code);
 /* The same for the character at s[0..n), n > 0, whose length goes to *length. */
 enum unicode_class unicode_class_at(const char *s, size_t n, size_t *length);
 
-/* NFC, or NFKC if compat, of s[0..n), valid UTF-8. *out is malloc'ed, *n_out its bytes. */
-MUST_USE int unicode_compose(bool compat, const char *s, size_t n, char **out, size_t *n_out,
-                             struct err *e);
+/* Memory that composing works in, reused from text to text. Zero-initialise; release at the end. */
+struct unicode_scratch {
+    int32_t *codes;
+    size_t capacity; /* of codes */
+    int32_t *marks;
+    size_t marks_capacity;
+};
+void unicode_scratch_release(struct unicode_scratch *w);
+
+/* Room for every text of up to n bytes: unicode_compose allocates nothing then. */
+MUST_USE int unicode_reserve(struct unicode_scratch *w, bool compat, size_t n, struct err *e);
+
+/* NFC, or NFKC if compat, of s[0..n), valid UTF-8, as *n_out bytes at *out, which lie in w and are
+ * good until its next use. */
+MUST_USE int unicode_compose(bool compat, const char *s, size_t n, struct unicode_scratch *w,
+                             const char **out, size_t *n_out, struct err *e);
 
 #endif
