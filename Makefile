@@ -111,6 +111,9 @@ FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release,$(CONFIG)),-O
 	$(if $(call begins,x86_avx2),$(AVX2)) $(if $(call begins,x86_avx512),$(AVX512)) \
 	$(if $(call begins,x86_avx512vnni),-mavx512vnni) $(if $(call begins,x86_avx512bf16),-mavx512bf16))
 
+# Holds their text, which the compiler does not see as an include.
+$(OBJ)/tools/export/runtime_text.o: tools/export/runtime.c tools/export/runtime.h
+
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) CC $<

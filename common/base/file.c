@@ -381,16 +381,21 @@ static int sync_folder(const struct file_out *o, struct err *e)
     return rc;
 }
 
+int file_out_sync(struct file_out *o, struct err *e)
+{
+    if (o->failed)
+        return err_set(e, "%s: not saved, since an earlier write failed", o->path);
+    if (out_flush(o, e) != 0)
+        return -1;
+    if (o->temp && fsync(o->fd) != 0)
+        return err_errno(e, "%s: cannot write", o->path);
+    return 0;
+}
+
 int file_out_commit(struct file_out *o, struct err *e)
 {
-    int rc = 0;
-    if (o->failed)
-        rc = err_set(e, "%s: not saved, since an earlier write failed", o->path);
-    else if (out_flush(o, e) != 0)
-        rc = -1;
-    else if (o->temp && fsync(o->fd) != 0)
-        rc = err_errno(e, "%s: cannot write", o->path);
-    else {
+    int rc = file_out_sync(o, e);
+    if (rc == 0) {
         int closed = close(o->fd);
         o->fd = -1;
         if (closed != 0 && errno != EINTR)

@@ -48,6 +48,10 @@ MUST_USE int file_out_write(struct file_out *o, const void *data, size_t n, stru
 MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n,
                             struct err *e);
 
+/* Flushes and fsyncs a regular file, so that a later commit has little left to fail: for outputs
+ * that belong together. */
+MUST_USE int file_out_sync(struct file_out *o, struct err *e);
+
 /* Flushes, fsyncs, renames over path and fsyncs the folder. On failure the temporary is removed.
  * The handle is released either way. */
 MUST_USE int file_out_commit(struct file_out *o, struct err *e);

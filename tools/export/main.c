@@ -4,18 +4,21 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "export/csource.h"
 #include "export/info.h"
 #include "export/to.h"
+#include "export/to_c.h"
 #include "export/verify.h"
 
-enum { FORMAT_BOLT, FORMAT_SAFETENSORS };
-static const char *const format_names[] = {"bolt", "safetensors", NULL};
+enum { FORMAT_BOLT, FORMAT_SAFETENSORS, FORMAT_C };
+static const char *const format_names[] = {"bolt", "safetensors", "c", NULL};
 static const char *const embed_names[] = {"f32", "f16", "q8", NULL};
 
 static const char *output;
 static const char *vocab;
 static const char *text;
 static const char *info;
+static const char *name;
 static const char *cpu = "auto";
 static int format = FORMAT_BOLT;
 static int embed = NUMBER_F16;
@@ -24,13 +27,19 @@ static long long threads;
 static const struct cli_option options[] = {
     {"output", 'o', CLI_TEXT, &output, 0, 0, "FILE", "write this file", NULL},
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
-     "vocabulary database the checkpoint was trained with; needed for the format bolt", NULL},
+     "vocabulary database the checkpoint was trained with; needed for the formats bolt and c",
+     NULL},
     {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "a self-contained file for sample and eval, or dequantised "
-     "weights for other programs (default bolt)",
+     "bolt: a self-contained file for sample and eval; safetensors: dequantised weights for other "
+     "programs; c: a C source and header for firmware, of a checkpoint or a bolt file (default "
+     "bolt)",
      format_names},
     {"embed", 0, CLI_CHOICE, &embed, 0, 0, "TYPE",
-     "storage of the embedding in a bolt file (default f16)", embed_names},
+     "storage of the embedding in a bolt file (default f16) or C source (default as in the bolt "
+     "file it is made from, else q8)",
+     embed_names},
+    {"name", 0, CLI_TEXT, &name, 0, 0, "NAME",
+     "what names in C source begin with (default: as the file is called)", NULL},
     {"verify", 0, CLI_TEXT, &text, 0, 0, "TEXT",
      "score this text with checkpoint and output, and compare the losses", NULL},
     {"info", 0, CLI_TEXT, &info, 0, 0, "FILE",
@@ -51,11 +60,33 @@ static const struct cli_tool tool = {
               "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
               "  export checkpoints -o weights.safetensors --format safetensors\n"
+              "  export model.bolt -o model.c --format c\n"
               "  export --info model.bolt\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,
 };
+
+static void check_c_usage(void)
+{
+    struct err e;
+    if (format != FORMAT_C && name)
+        cli_usage("--name is for the format c");
+    if (format != FORMAT_C)
+        return;
+    if (text)
+        cli_usage("--verify reads bolt and safetensors files, not C source");
+    if (name && !csource_is_name(name))
+        cli_usage("--name: '%s' cannot begin names of C", name);
+    char *header = to_c_header(output, &e);
+    if (!header)
+        cli_usage("%s", e.text);
+    free(header);
+    char *derived = name ? NULL : to_c_name(output, &e);
+    if (!name && !derived)
+        cli_usage("%s; choose others with --name NAME", e.text);
+    free(derived);
+}
 
 static void check_usage(size_t n_operands)
 {
@@ -70,8 +101,9 @@ static void check_usage(size_t n_operands)
         cli_usage("no output file given (-o FILE)");
     if (format == FORMAT_BOLT && !vocab)
         cli_usage("the format bolt holds the vocabulary: name its database with --vocab DB");
-    if (format != FORMAT_BOLT && cli_given("embed"))
-        cli_usage("--embed is for the format bolt");
+    if (format == FORMAT_SAFETENSORS && cli_given("embed"))
+        cli_usage("--embed is for the formats bolt and c");
+    check_c_usage();
     if (text && !vocab)
         cli_usage("--verify needs the vocabulary: name its database with --vocab DB");
     if (text && strcmp(output, "-") == 0)
@@ -94,12 +126,12 @@ static void open_checkpoint(struct ckpt *c, const char *operand, char **path)
 }
 
 /* An output that replaces what it is made from would lose it. */
-static void check_output(const char *input)
+static void check_output(const char *written, const char *input)
 {
     struct stat in, out;
-    if (input && stat(input, &in) == 0 && stat(output, &out) == 0 && in.st_dev == out.st_dev &&
+    if (input && stat(input, &in) == 0 && stat(written, &out) == 0 && in.st_dev == out.st_dev &&
         in.st_ino == out.st_ino && S_ISREG(out.st_mode))
-        cli_die("%s: is the input %s itself; choose another output", output, input);
+        cli_die("%s: is the input %s itself; choose another output", written, input);
 }
 
 /* What was done, for the report at the end. */
@@ -168,9 +200,9 @@ static void run_export(const char *operand, const struct kern *k)
     char *path;
     struct outcome outcome = {.equal = true};
     open_checkpoint(&c, operand, &path);
-    check_output(path);
-    check_output(vocab);
-    check_output(text);
+    check_output(output, path);
+    check_output(output, vocab);
+    check_output(output, text);
     struct to_source source = {path, &c, k, vocab};
     write_output(&source, &outcome);
     if (text)
@@ -185,6 +217,71 @@ static void run_export(const char *operand, const struct kern *k)
         cli_die("%s: its loss differs from the checkpoint's by more than the limit", output);
 }
 
+/* ---- C source -------------------------------------------------------------------------------- */
+
+static void report_c(const char *path, const char *header, const struct to_c_options *o,
+                     const struct to_c_sizes *sizes)
+{
+    struct cli_json j = {0};
+    char flash[32], ram[32], ram_no_logits[32];
+    if (!cli.json) {
+        cli_say("wrote %s and %s: %s bytes of constant data, %s bytes of RAM, %s without logits\n",
+                output, header, cli_count_text(flash, sizes->flash_bytes),
+                cli_count_text(ram, sizes->ram_bytes),
+                cli_count_text(ram_no_logits, sizes->ram_bytes_no_logits));
+        return;
+    }
+    cli_json_begin(&j, stdout);
+    cli_json_text(&j, "model", path);
+    cli_json_text(&j, "output", output);
+    cli_json_text(&j, "header", header);
+    cli_json_text(&j, "format", format_names[format]);
+    cli_json_text(&j, "name", o->name);
+    cli_json_text(&j, "embed", embed_names[o->embed]);
+    cli_json_uint(&j, "flash_bytes", sizes->flash_bytes);
+    cli_json_uint(&j, "ram_bytes", sizes->ram_bytes);
+    cli_json_uint(&j, "ram_bytes_no_logits", sizes->ram_bytes_no_logits);
+    cli_json_end(&j);
+}
+
+/* How the embedding is stored if nobody says: as it is in a blob, else as small as it gets. */
+static enum number_type embed_of_c(const struct modelfile *b)
+{
+    if (cli_given("embed"))
+        return (enum number_type)embed;
+    return b->blob.map.data ? b->model.embed.type : NUMBER_Q8;
+}
+
+static void run_export_c(const char *operand, const struct kern *k)
+{
+    struct err e;
+    struct modelfile b;
+    struct to_c_sizes sizes;
+    char *path;
+    if (any_find(operand, &path, &e))
+        cli_die("%s", e.text);
+    if (strcmp(operand, path) != 0)
+        cli_say("checkpoint: %s\n", path);
+    char *header = to_c_header(output, &e);
+    char *derived = name ? NULL : to_c_name(output, &e);
+    if (!header || (!name && !derived))
+        cli_die("%s", e.text);
+    check_output(output, path);
+    check_output(output, vocab);
+    check_output(header, path);
+    check_output(header, vocab);
+    if (any_open(&b, path, vocab, k, &e))
+        cli_die("%s", e.text);
+    struct to_c_options o = {.name = name ? name : derived, .embed = embed_of_c(&b)};
+    if (to_c(&b.model, b.vocab, &o, output, &sizes, &e))
+        cli_die("%s", e.text);
+    report_c(path, header, &o, &sizes);
+    modelfile_close(&b);
+    free(derived);
+    free(header);
+    free(path);
+}
+
 int main(int argc, char **argv)
 {
     size_t n;
@@ -196,7 +293,9 @@ int main(int argc, char **argv)
     if (cpu_parse(cpu, &level, &e))
         cli_usage("--cpu: %s", e.text);
     kern_init(&kern, level);
-    if (!info)
+    if (!info && format == FORMAT_C)
+        run_export_c(operands[0], &kern);
+    else if (!info)
         run_export(operands[0], &kern);
     else if (info_print(info, &kern, &e))
         cli_die("%s", e.text);

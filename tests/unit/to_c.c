@@ -1,0 +1,384 @@
+/* Models as C source: what a compiler makes of it computes the logits of INFER_EXACT to the bit, at
+ * awkward sizes, with every storage of the embedding, compiler and optimisation; it links without
+ * any library. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "export/to_c.h"
+#include "model/infer.h"
+#include "support/scratch.h"
+#include "support/toy.h"
+
+enum { TOKENS = 300 };
+
+#define STRICT "-pedantic -Wall -Wextra -Werror -Wshadow -Wconversion -Wundef"
+
+static const struct {
+    int V, D, H, K, L;
+    const char *dilation;
+} sizes[] = {
+    {5, 1, 1, 1, 1, "1"},      {7, 3, 5, 2, 2, "1,3"},      {64, 16, 32, 1, 3, "2"},
+    {50, 17, 23, 8, 4, "1"},   {33, 31, 6, 3, 3, "1,7,40"}, {300, 48, 100, 4, 2, "1,2"},
+    {20, 65, 129, 8, 1, "19"}, {101, 36, 52, 64, 2, "3,1"},
+};
+
+/* A model whose embedding is stored as `type`, and texts for its tokens. */
+struct sample {
+    struct toy toy;
+    struct model model;
+    unsigned char *stored;
+    float *scales;
+    struct vocab vocab;
+    unsigned char *texts;
+    uint16_t tokens[TOKENS];
+    float *logits; /* [TOKENS][V] as they should be */
+};
+
+static void store_embedding(struct sample *s, enum number_type type)
+{
+    size_t D = (size_t)s->toy.dims.D;
+    size_t V = (size_t)s->toy.dims.V;
+    float row[128];
+    s->stored = calloc(V * D, sizeof(float));
+    s->scales = calloc(V, sizeof *s->scales);
+    assert_non_null(s->stored);
+    assert_non_null(s->scales);
+    for (size_t id = 0; id < V; id++) {
+        unsigned char *out = s->stored + id * D * number_bytes(type);
+        model_embed_row(&s->toy.model, id, row);
+        if (type == NUMBER_Q8)
+            s->scales[id] = number_q8(row, D, (signed char *)out);
+        for (size_t c = 0; c < D && type == NUMBER_F16; c++)
+            ((uint16_t *)(void *)out)[c] = number_f16(row[c]);
+        if (type == NUMBER_F32)
+            memcpy(out, row, D * sizeof *row);
+    }
+    s->model.embed = (struct model_embed){type, s->stored, type == NUMBER_Q8 ? s->scales : NULL};
+}
+
+/* Tokens of no, one and more bytes, and one of the longest. */
+static void make_vocab(struct sample *s)
+{
+    size_t V = (size_t)s->toy.dims.V;
+    struct vocab_token *tokens = calloc(V, sizeof *tokens);
+    s->texts = calloc(VOCAB_MAX_TOKEN_BYTES, 1);
+    assert_non_null(tokens);
+    assert_non_null(s->texts);
+    for (size_t i = 0; i < VOCAB_MAX_TOKEN_BYTES; i++)
+        s->texts[i] = (unsigned char)(i * 7);
+    for (size_t id = 0; id < V; id++)
+        tokens[id].bytes = (struct vocab_bytes){s->texts + id % 50, (uint32_t)(1 + id % 9)};
+    if (V > 100)
+        tokens[70].bytes = (struct vocab_bytes){s->texts, VOCAB_MAX_TOKEN_BYTES};
+    s->vocab = (struct vocab){.n_tokens = (uint32_t)V, .tokens = tokens};
+}
+
+static void make_logits(struct sample *s, enum cpu_level level)
+{
+    struct err e;
+    struct kern kern;
+    struct infer_weights w;
+    struct infer f;
+    struct infer_stream stream;
+    struct arena measure, arena;
+    size_t V = (size_t)s->toy.dims.V;
+    kern_init(&kern, level);
+    assert_int_equal(infer_weights_init(&w, &s->model, &kern, INFER_EXACT, &e), 0);
+    arena_measure(&measure);
+    infer_init(&f, &w, 1, &measure);
+    infer_stream_init(&stream, &s->toy.dims, &measure);
+    assert_int_equal(arena_init(&arena, measure.used, &e), 0);
+    infer_init(&f, &w, 1, &arena);
+    infer_stream_init(&stream, &s->toy.dims, &arena);
+    s->logits = calloc(TOKENS * V, sizeof *s->logits);
+    assert_non_null(s->logits);
+    for (size_t i = 0; i < TOKENS; i++)
+        infer_token(&f, &stream, s->tokens[i], s->logits + i * V);
+    arena_release(&arena);
+    infer_weights_release(&w);
+}
+
+static void open_sample(struct sample *s, size_t size, enum number_type type)
+{
+    struct dims d = toy_dims(sizes[size].V, sizes[size].D, sizes[size].H, sizes[size].K,
+                             sizes[size].L, sizes[size].dilation);
+    struct rng r;
+    *s = (struct sample){0};
+    float *params = toy_params(&d, size);
+    params[dims_offset(&d, TENSOR_EMBED, 0)] = 3e-6f; /* subnormal as a half */
+    toy_open(&s->toy, &d, params, size, 1, 1, CPU_C);
+    s->model = s->toy.model;
+    store_embedding(s, type);
+    make_vocab(s);
+    rng_seed(&r, size, 1);
+    for (size_t i = 0; i < TOKENS; i++)
+        s->tokens[i] = (uint16_t)rng_below(&r, (uint64_t)d.V);
+    make_logits(s, cpu_best());
+}
+
+static void close_sample(struct sample *s)
+{
+    free(s->stored);
+    free(s->scales);
+    free(s->vocab.tokens);
+    free(s->texts);
+    free(s->logits);
+    toy_close(&s->toy);
+}
+
+/* ---- compilers ------------------------------------------------------------------------------- */
+
+static bool run(const char *format, ...) PRINTF_LIKE(1, 2);
+static bool run(const char *format, ...)
+{
+    char command[2048];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    assert_in_range(n, 1, sizeof command - 1);
+    return system(command) == 0;
+}
+
+static const char *compiler(void)
+{
+    const char *cc = getenv("CC");
+    return cc && *cc ? cc : "cc";
+}
+
+static void export_sample(const struct sample *s, enum number_type type, struct to_c_sizes *sizes_)
+{
+    struct err e;
+    struct to_c_options o = {.name = "toy", .embed = type};
+    if (to_c(&s->model, &s->vocab, &o, scratch_path("toy.c"), sizes_, &e))
+        fail_msg("%s", e.text);
+}
+
+/* toy.c by the compiler with its options, and the logits of what it makes of it. */
+static void compare(const struct sample *s, const char *cc, const char *options)
+{
+    const char *dir = scratch_dir();
+    size_t V = (size_t)s->toy.dims.V;
+    size_t n;
+    FILE *ids = fopen(scratch_path("ids"), "w");
+    assert_non_null(ids);
+    for (size_t i = 0; i < TOKENS; i++)
+        fprintf(ids, "%u\n", (unsigned)s->tokens[i]);
+    assert_int_equal(fclose(ids), 0);
+    if (!run("%s %s " STRICT " -I%s -c -o %s/toy.o %s/toy.c", cc, options, dir, dir, dir) ||
+        !run("%s %s -DHEADER='\"toy.h\"' -DNAME=toy -DCAPITALS=TOY -I%s -o %s/drive %s/toy.o "
+             "tests/firmware/drive.c",
+             cc, options, dir, dir, dir))
+        fail_msg("%s %s: does not compile", cc, options);
+    if (!run("%s/drive logits < %s/ids > %s/logits", dir, dir, dir))
+        fail_msg("%s %s: does not run", cc, options);
+    unsigned char *got = scratch_read(scratch_path("logits"), &n);
+    assert_int_equal(n, TOKENS * V * sizeof *s->logits);
+    for (size_t i = 0; i < TOKENS * V; i++)
+        if (memcmp(got + i * sizeof(float), s->logits + i, sizeof(float)) != 0)
+            fail_msg("%s %s: V %zu: logit %zu of token %zu differs", cc, options, V, i % V, i / V);
+    free(got);
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
+            struct sample s;
+            struct to_c_sizes counted;
+            open_sample(&s, i, (enum number_type)type);
+            export_sample(&s, (enum number_type)type, &counted);
+            compare(&s, compiler(), "-std=c99 -O1");
+            close_sample(&s);
+        }
+}
+
+static void try_options(const char *cc, const char *const *options, size_t n)
+{
+    struct to_c_sizes counted;
+    for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
+        struct sample s;
+        open_sample(&s, 3, (enum number_type)type);
+        export_sample(&s, (enum number_type)type, &counted);
+        for (size_t i = 0; i < n; i++)
+            compare(&s, cc, options[i]);
+        close_sample(&s);
+    }
+}
+
+/* The last of them has fused multiply-add and leave to use it, which the source takes back. */
+static void test_gcc(void **state)
+{
+    static const char *const options[] = {
+        "-std=c99 -O0", "-std=c99 -O2", "-std=c99 -Os",
+        "-std=c99 -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
+        "-std=gnu11 -O3 -march=native -ffp-contract=fast"};
+    (void)state;
+    if (!run("gcc --version > /dev/null 2>&1"))
+        skip();
+    try_options("gcc", options, ARRAY_LEN(options));
+}
+
+static void test_clang(void **state)
+{
+    static const char *const options[] = {
+        "-std=c99 -O0", "-std=c99 -O2", "-std=c99 -Os",
+        "-std=c99 -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
+        "-std=gnu11 -O3 -march=native -ffp-contract=on"};
+    (void)state;
+    if (!run("clang --version > /dev/null 2>&1"))
+        skip();
+    try_options("clang", options, ARRAY_LEN(options));
+}
+
+/* No name is left open, with logits or without; a program of it links without any library. */
+static void test_freestanding(void **state)
+{
+    static const char *const options[] = {"-O0", "-O2", "-Os", "-O2 -DTOY_NO_LOGITS"};
+    struct to_c_sizes counted;
+    struct sample s;
+    (void)state;
+    const char *dir = scratch_dir();
+    open_sample(&s, 5, NUMBER_Q8);
+    export_sample(&s, NUMBER_Q8, &counted);
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (!run("%s -std=c99 -ffreestanding -fno-stack-protector %s " STRICT
+                 " -I%s -c -o %s/toy.o %s/toy.c",
+                 compiler(), options[i], dir, dir, dir))
+            fail_msg("%s: does not compile", options[i]);
+        if (!run("[ -z \"$(nm -u %s/toy.o)\" ]", dir))
+            fail_msg("%s: names are left open", options[i]);
+        if (!run("%s -std=c99 -ffreestanding -fno-stack-protector -nostdlib -static -no-pie %s "
+                 "-I%s -Wl,-e,begin -o %s/bare %s/toy.o tests/firmware/bare.c",
+                 compiler(), options[i], dir, dir, dir))
+            fail_msg("%s: does not link", options[i]);
+    }
+    close_sample(&s);
+}
+
+/* ---- the text -------------------------------------------------------------------------------- */
+
+/* From floats or from what a blob would store of them; twice. */
+static void test_same_bytes(void **state)
+{
+    struct to_c_sizes counted;
+    (void)state;
+    for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
+        struct sample s;
+        size_t n, n_header, again;
+        open_sample(&s, 1, (enum number_type)type);
+        export_sample(&s, (enum number_type)type, &counted);
+        unsigned char *text = scratch_read(scratch_path("toy.c"), &n);
+        unsigned char *header = scratch_read(scratch_path("toy.h"), &n_header);
+        s.model.embed = s.toy.model.embed;
+        export_sample(&s, (enum number_type)type, &counted);
+        unsigned char *other = scratch_read(scratch_path("toy.c"), &again);
+        assert_int_equal(n, again);
+        assert_memory_equal(text, other, n);
+        free(other);
+        other = scratch_read(scratch_path("toy.h"), &again);
+        assert_int_equal(n_header, again);
+        assert_memory_equal(header, other, n_header);
+        free(other);
+        free(text);
+        free(header);
+        close_sample(&s);
+    }
+}
+
+static void test_texts(void **state)
+{
+    struct to_c_sizes counted;
+    struct sample s;
+    size_t n;
+    (void)state;
+    const char *dir = scratch_dir();
+    open_sample(&s, 5, NUMBER_F16);
+    export_sample(&s, NUMBER_F16, &counted);
+    compare(&s, compiler(), "-std=c99");
+    if (!run("%s/drive text 0 0 1 2 3 4 70 69 299 300 65535 > %s/text", dir, dir))
+        fail_msg("does not run");
+    unsigned char *got = scratch_read(scratch_path("text"), &n);
+    static const uint16_t ids[] = {4, 70, 69, 299};
+    size_t at = 3;
+    assert_memory_equal(got, "\xef\xbf\xbd", 3);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct vocab_bytes b = s.vocab.tokens[ids[i]].bytes;
+        assert_true(at + b.n <= n);
+        assert_memory_equal(got + at, b.data, b.n);
+        at += b.n;
+    }
+    assert_int_equal(n, at + 6);
+    assert_memory_equal(got + at, "\xef\xbf\xbd\xef\xbf\xbd", 6); /* ids beyond the last */
+    free(got);
+    close_sample(&s);
+}
+
+static void test_refusals(void **state)
+{
+    struct err e;
+    struct to_c_sizes counted;
+    struct sample s;
+    struct to_c_options o = {.name = "toy", .embed = NUMBER_F16};
+    (void)state;
+    open_sample(&s, 1, NUMBER_F32);
+    size_t before = scratch_count();
+    const char *path = scratch_path("other.c");
+    float *first = (float *)(void *)s.stored;
+    *first = 70000;
+    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &e), -1);
+    assert_non_null(strstr(e.text, "too large for f16"));
+    s.model.block[1].ffn_down.alpha = (float)strtod("inf", NULL);
+    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &e), -1);
+    assert_non_null(strstr(e.text, "not finite"));
+    s.model.dims.K = 64;
+    s.model.dims.D = 8192;
+    s.model.dims.dilation[0] = 4096;
+    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &e), -1);
+    assert_non_null(strstr(e.text, "bytes of RAM"));
+    assert_int_equal(scratch_count(), before);
+    close_sample(&s);
+}
+
+static void test_names(void **state)
+{
+    static const char *const good[][2] = {
+        {"a.c", "a"}, {"x/y.z/my-model.c", "my_model"}, {"v2.1.c", "v2_1"}, {"dir/M3.c", "M3"}};
+    static const char *const bad[] = {"a.h", "a", ".c", "dir/.c", "3.c", "-.c", "_a.c", "int.c"};
+    struct err e;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        char *name = to_c_name(good[i][0], &e);
+        assert_non_null(name);
+        assert_string_equal(name, good[i][1]);
+        free(name);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_null(to_c_name(bad[i], &e));
+    assert_null(to_c_header("a\"b.c", &e));
+    assert_null(to_c_header("a\nb.c", &e));
+    assert_null(to_c_header("a.cc", &e));
+    char *header = to_c_header("d.c/x.c", &e);
+    assert_string_equal(header, "d.c/x.h");
+    free(header);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_gcc),
+        cmocka_unit_test(test_clang),      cmocka_unit_test(test_freestanding),
+        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}

@@ -1,0 +1,48 @@
+/* csource.h - C source in the making: text, names of a model's own, arrays of numbers. */
+#ifndef CSOURCE_H
+#define CSOURCE_H
+
+#include "base/file.h"
+
+enum { CSOURCE_MAX_NAME = 64 };
+
+/* True for 1 to CSOURCE_MAX_NAME letters, digits and underscores that may begin every name of a
+ * model: no digit or underscore first, no keyword of C or C++. */
+bool csource_is_name(const char *name);
+
+/* A file of C. After a failed write all calls do nothing; csource_error tells. */
+struct csource {
+    struct file_out out;
+    struct err *e;    /* gets the first failure */
+    const char *name; /* of the model */
+    bool failed;
+    size_t column;    /* of the array's line being written; 0 at its begin */
+    uint64_t n_bytes; /* of all arrays so far */
+    size_t item_bytes;
+};
+
+/* A file that appears with csource_commit. The name and e must live as long. */
+MUST_USE int csource_open(struct csource *s, const char *path, const char *name, struct err *e);
+
+void csource_print(struct csource *s, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Text as it stands, but for its identifiers that are runtime or RUNTIME, or begin so before an
+ * underscore: these words become the model's name, in capitals for the latter. */
+void csource_text(struct csource *s, const char *text, size_t n);
+
+/* static const TYPE LABEL[] = { items };  item_bytes counts for n_bytes. */
+void csource_array(struct csource *s, const char *type, size_t item_bytes, const char *label);
+void csource_whole(struct csource *s, int64_t value);
+void csource_word(struct csource *s, uint32_t value); /* hexadecimal */
+void csource_float(struct csource *s, float value);
+void csource_array_end(struct csource *s);
+
+/* A finite float as a hexadecimal constant of C99, which keeps every bit; returns buf. */
+const char *csource_float_text(char buf[32], float value);
+
+/* Everything written lies on the disk: what is left to fail is csource_commit's renaming. */
+MUST_USE int csource_sync(struct csource *s);
+MUST_USE int csource_commit(struct csource *s);
+void csource_abort(struct csource *s);
+
+#endif

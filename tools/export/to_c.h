@@ -1,0 +1,37 @@
+/* to_c.h - a model as C source for firmware: weights, vocabulary and the scalar runtime (runtime.h)
+ * in one file, its interface and sizes in a header beside it. */
+#ifndef TO_C_H
+#define TO_C_H
+
+#include "model/model.h"
+#include "text/vocab.h"
+
+struct to_c_options {
+    const char *name;       /* what the names of the model begin with; csource_is_name */
+    enum number_type embed; /* storage of the embedding */
+};
+
+struct to_c_sizes {
+    uint64_t ram_bytes; /* of struct NAME */
+    uint64_t ram_bytes_no_logits;
+    uint64_t flash_bytes; /* of all constant arrays */
+};
+
+/* The header's path for a source path: "x.h" for "x.c". Returns a copy the caller frees; NULL with
+ * a message if the path does not end in ".c", has no name before it or a character that cannot
+ * stand in an #include. */
+char *to_c_header(const char *path, struct err *e);
+
+/* A name for a source path: its last part without ".c", what cannot stand in a name of C made an
+ * underscore. Returns a copy the caller frees; NULL with a message if that is no name. */
+char *to_c_name(const char *path, struct err *e);
+
+/* Writes path and its header, both or neither. The same model and vocabulary give the same bytes.
+ * An embedding already stored as asked for is taken as it is, another rounded as a blob's writer
+ * does. The text computes the logits of INFER_EXACT (model/infer.h) to the bit. Errors: writing;
+ * numbers that are not finite or, as f16, too large; a model whose RAM cannot be counted in 31
+ * bits. */
+MUST_USE int to_c(const struct model *m, const struct vocab *v, const struct to_c_options *o,
+                  const char *path, struct to_c_sizes *sizes, struct err *e);
+
+#endif
