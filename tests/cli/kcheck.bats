@@ -4,7 +4,8 @@
 load helpers
 
 operations="product pack operand rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
-logsumexp softmax sum_abs sum_sq quantise adamw tern_vec mat_vec"
+logsumexp softmax sum_abs sum_sq quantise adamw tern_vec mat_vec \
+int8_round int8_tern_pack int8_tern int8_head_pack int8_head"
 
 setup() {
     BUILD=$BUILD/tests

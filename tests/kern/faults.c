@@ -149,6 +149,43 @@ static void mat_vec(const float *w, size_t rows, size_t cols, const float *x, fl
     spoil(&y[rows - 1]);
 }
 
+/* Exact, and the smallest change there is; of packed weights, one bit of the first. */
+static void int8_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
+{
+    sound.infer.int8_round(x, n, q, row);
+    q[ALIGN_UP(n, (size_t)KERN_INT8_ALIGN) - 1] ^= 1;
+}
+
+static void int8_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
+{
+    sound.infer.int8_tern_pack(codes, rows, cols, packed);
+    *(uint8_t *)packed ^= 1;
+}
+
+static void int8_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                      const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                      size_t y_stride)
+{
+    sound.infer.int8_tern(packed, rows, cols, alpha, m, q, q_stride, row, y, y_stride);
+    float *last = &y[(m - 1) * y_stride + rows - 1];
+    *last = nextafterf(*last, INFINITY);
+}
+
+static void int8_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
+{
+    sound.infer.int8_head_pack(w, rows, cols, packed);
+    *(uint8_t *)packed ^= 1;
+}
+
+static void int8_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
+                      const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                      size_t y_stride)
+{
+    sound.infer.int8_head(packed, w_scale, rows, cols, m, q, q_stride, row, y, y_stride);
+    float *last = &y[(m - 1) * y_stride + rows - 1];
+    *last = nextafterf(*last, INFINITY);
+}
+
 /* ---- around an operand ----------------------------------------------------------------------- */
 
 static void add_over(const float *x, size_t n, float *y)
@@ -206,6 +243,17 @@ bool faults_install(struct kern *k, const char *name)
     FAULT(adamw)
     FAULT(tern_vec)
     FAULT(mat_vec)
+#undef FAULT
+#define FAULT(op)                 \
+    if (strcmp(name, #op) == 0) { \
+        k->infer.op = op;         \
+        return true;              \
+    }
+    FAULT(int8_round)
+    FAULT(int8_tern_pack)
+    FAULT(int8_tern)
+    FAULT(int8_head_pack)
+    FAULT(int8_head)
 #undef FAULT
     k->add = strcmp(name, "add-over") == 0    ? add_over
              : strcmp(name, "add-under") == 0 ? add_under

@@ -19,11 +19,37 @@
     {                                                     \
 #name, offsetof(struct kern, name), kcheck_##name \
     }
+#define INFER(name)                                             \
+    {                                                           \
+#name, offsetof(struct kern, infer.name), kcheck_##name \
+    }
 const struct kcheck_op kcheck_ops[] = {
-    OP(product),   OP(pack),      OP(operand), OP(rmsnorm),   OP(rmsnorm_back), OP(conv),
-    OP(conv_back), OP(mul_add),   OP(gate),    OP(gate_back), OP(swiglu),       OP(swiglu_back),
-    OP(add),       OP(logsumexp), OP(softmax), OP(sum_abs),   OP(sum_sq),       OP(quantise),
-    OP(adamw),     OP(tern_vec),  OP(mat_vec),
+    OP(product),
+    OP(pack),
+    OP(operand),
+    OP(rmsnorm),
+    OP(rmsnorm_back),
+    OP(conv),
+    OP(conv_back),
+    OP(mul_add),
+    OP(gate),
+    OP(gate_back),
+    OP(swiglu),
+    OP(swiglu_back),
+    OP(add),
+    OP(logsumexp),
+    OP(softmax),
+    OP(sum_abs),
+    OP(sum_sq),
+    OP(quantise),
+    OP(adamw),
+    OP(tern_vec),
+    OP(mat_vec),
+    INFER(int8_round),
+    INFER(int8_tern_pack),
+    INFER(int8_tern),
+    INFER(int8_head_pack),
+    INFER(int8_head),
 };
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 
@@ -100,7 +126,7 @@ static void report(const struct kcheck *t, const struct kcheck_op *op, long long
     }
     if (cli.quiet && !t->failed)
         return;
-    printf("%-11s%-5s%-14s", level, precision, op->name);
+    printf("%-11s%-5s%-15s", level, precision, op->name);
     if (t->failed)
         printf("FAILED: %s (seed %lld)\n", t->failure, seed);
     else if (t->worst > 0)

@@ -121,5 +121,10 @@ void kcheck_sum_abs(struct kcheck *t);
 void kcheck_sum_sq(struct kcheck *t);
 void kcheck_quantise(struct kcheck *t);
 void kcheck_adamw(struct kcheck *t);
+void kcheck_int8_round(struct kcheck *t);
+void kcheck_int8_tern_pack(struct kcheck *t);
+void kcheck_int8_tern(struct kcheck *t);
+void kcheck_int8_head_pack(struct kcheck *t);
+void kcheck_int8_head(struct kcheck *t);
 
 #endif
