@@ -2,9 +2,9 @@
  *
  * Figures of a shared machine wander by a third within seconds. So each measurement is a few short
  * runs of the operation, each with a run of its limit right before it; the medians of both are
- * printed, and the median of their ratios: for products multiply-adds in registers (kern->spin),
- * for the rest the reading of as many bytes as the operation works on, from whichever cache holds
- * so many. */
+ * printed, and the median of their ratios: for products multiply-adds in registers (kern->spin;
+ * int8_spin), for the rest the reading of as many bytes as the operation works on, from whichever
+ * cache holds so many. */
 #include "kern/bench.h"
 
 #include <math.h>
@@ -34,6 +34,8 @@ struct shape {
     double bytes; /* read and written by one run */
     size_t held;  /* floats it works on: what its limit reads */
     void (*run)(struct bench *b);
+    double macs;                      /* of one run of int8 */
+    void (*prepare)(struct bench *b); /* the operands, where floats will not do */
 };
 
 /* ---- what is run ----------------------------------------------------------------------------- */
@@ -174,13 +176,61 @@ static void run_adamw(struct bench *b)
     b->kern->adamw(b->x[0], b->x[1], b->x[2], b->x[3], MILLION, &o);
 }
 
-#define PRODUCT(m, n, k, note, run)                                         \
-    {                                                                       \
-        "product", #m "x" #n "x" #k note, m, n, k, 2.0 * m *n *k, 0, 0, run \
+/* int8: q in x[0], scales of its rows in x[4], packed weights in x[1], their scales in x[3]. */
+static void prepare_int8(struct bench *b)
+{
+    const struct kern_infer *k = &b->kern->infer;
+    const struct shape *s = b->shape;
+    struct rng r;
+    rng_seed(&r, 2, 0);
+    int8_t *bytes = (int8_t *)b->x[2];
+    for (size_t i = 0; i < s->n * s->k; i++)
+        bytes[i] = (int8_t)(rng_below(&r, 255) - 127);
+    if (s->n == V) {
+        k->int8_head_pack(bytes, s->n, s->k, b->x[1]);
+    } else {
+        memset(bytes, 0x24, s->n * s->k / 4); /* codes 0, 1, 2, 0 */
+        k->int8_tern_pack((const uint8_t *)bytes, s->n, s->k, b->x[1]);
     }
-#define BYTES(op, text, moved, held)                         \
-    {                                                        \
-#op, text, 0, 0, 0, 0, 4.0 * (moved), held, run_##op \
+    for (size_t i = 0; i < s->m; i++)
+        k->int8_round(b->x[3] + i * s->k, s->k, (int8_t *)b->x[0] + i * s->k,
+                      (struct kern_int8_row *)b->x[4] + i);
+}
+
+static void run_int8_tern(struct bench *b)
+{
+    const struct shape *s = b->shape;
+    b->kern->infer.int8_tern(b->x[1], s->n, s->k, 0.1f, s->m, (const int8_t *)b->x[0], s->k,
+                             (const struct kern_int8_row *)b->x[4], b->x[2], s->n);
+}
+
+static void run_int8_head(struct bench *b)
+{
+    const struct shape *s = b->shape;
+    b->kern->infer.int8_head(b->x[1], b->x[3], s->n, s->k, s->m, (const int8_t *)b->x[0], s->k,
+                             (const struct kern_int8_row *)b->x[4], b->x[2], s->n);
+}
+
+static void run_int8_round(struct bench *b)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        b->kern->infer.int8_round(b->x[0] + r * D, D, (int8_t *)b->x[2] + r * D,
+                                  (struct kern_int8_row *)b->x[4]);
+}
+
+#define PRODUCT(m, n, k, note, run) \
+    FLOPS("product", #m "x" #n "x" #k note, m, n, k, 2.0 * m * n * k, run)
+#define FLOPS(op, text, m, n, k, flops, run)         \
+    {                                                \
+        op, text, m, n, k, flops, 0, 0, run, 0, NULL \
+    }
+#define BYTES(op, text, moved, held)                                  \
+    {                                                                 \
+#op, text, 0, 0, 0, 0, 4.0 * (moved), held, run_##op, 0, NULL \
+    }
+#define INT8(op, m, n, k)                                                              \
+    {                                                                                  \
+#op, #m "x" #n "x" #k, m, n, k, 0, 0, 0, run_##op, 1.0 * m *n *k, prepare_int8 \
     }
 
 static const struct shape shapes[] = {
@@ -191,12 +241,12 @@ static const struct shape shapes[] = {
     PRODUCT(32, 10000, 192, "", run_packed),
     PRODUCT(32, 192, 10000, ", B in rows", run_rows),
     PRODUCT(48, 192, 2048, ", A transposed", run_transposed),
-    {"pack", "512x192", 0, WIDE, D, 0, 4.0 * 2 * WIDE *D, 2 * WIDE *D, run_pack},
+    {"pack", "512x192", 0, WIDE, D, 0, 4.0 * 2 * WIDE *D, 2 * WIDE *D, run_pack, 0, NULL},
     BYTES(operand, "64x512", 2 * ROWS * WIDE, 2 * ROWS * WIDE),
     BYTES(rmsnorm, "64x192", 2 * ROWS * D, 2 * ROWS * D),
     BYTES(rmsnorm_back, "64x192", 4 * ROWS * D, 3 * ROWS * D),
-    {"conv", "64x192, 8 taps", 0, 0, 0, 2.0 * K *ROWS *D, 0, 0, run_conv},
-    {"conv_back", "64x192, 8 taps", 0, 0, 0, 2.0 * K *ROWS *D, 0, 0, run_conv_back},
+    FLOPS("conv", "64x192, 8 taps", 0, 0, 0, 2.0 * K * ROWS * D, run_conv),
+    FLOPS("conv_back", "64x192, 8 taps", 0, 0, 0, 2.0 * K * ROWS * D, run_conv_back),
     BYTES(mul_add, "64x512", 4 * ROWS * WIDE, 3 * ROWS * WIDE),
     BYTES(add, "64x512", 3 * ROWS * WIDE, 2 * ROWS * WIDE),
     BYTES(gate, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
@@ -209,23 +259,40 @@ static const struct shape shapes[] = {
     BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),
     BYTES(quantise, "512x192", 2 * D * WIDE, 2 * D * WIDE),
     BYTES(adamw, "1048576", 7 * MILLION, 4 * MILLION),
-    {"tern_vec", "512x192", WIDE, 0, D, 2.0 * WIDE *D, 0, 0, run_tern_vec},
-    {"tern_vec", "192x512", D, 0, WIDE, 2.0 * WIDE *D, 0, 0, run_tern_vec},
+    FLOPS("tern_vec", "512x192", WIDE, 0, D, 2.0 * WIDE * D, run_tern_vec),
+    FLOPS("tern_vec", "192x512", D, 0, WIDE, 2.0 * WIDE * D, run_tern_vec),
     BYTES(mat_vec, "10000x192", V *D, V *D),
+    INT8(int8_tern, 1, 192, 192),
+    INT8(int8_tern, 1, 512, 192),
+    INT8(int8_tern, 1, 192, 512),
+    INT8(int8_tern, 32, 192, 192),
+    INT8(int8_tern, 32, 512, 192),
+    INT8(int8_tern, 32, 192, 512),
+    INT8(int8_head, 1, 10000, 192),
+    INT8(int8_head, 32, 10000, 192),
+    BYTES(int8_round, "64x192", ROWS *D * 5 / 4, ROWS *D),
 };
 
 /* ---- the stopwatch --------------------------------------------------------------------------- */
 
+/* What a shape counts: operations, multiply-accumulates or bytes. */
+static double work_of(const struct shape *s)
+{
+    return s->flops > 0 ? s->flops : s->macs > 0 ? s->macs : s->bytes;
+}
+
 static double run_op(struct bench *b)
 {
     b->shape->run(b);
-    return b->shape->flops > 0 ? b->shape->flops : b->shape->bytes;
+    return work_of(b->shape);
 }
 
 static double run_limit(struct bench *b)
 {
     if (b->shape->flops > 0)
         return b->kern->spin(1000);
+    if (b->shape->macs > 0)
+        return b->kern->infer.int8_spin(1000);
     return probe_read(b->kern->level, b->x[0], ALIGN_UP(b->shape->held, 256));
 }
 
@@ -271,6 +338,7 @@ static void print(const struct bench *b, double speed, double limit, double shar
     const char *level = cpu_level_names[b->kern->level];
     const char *precision = b->kern->unit == 2 ? "bf16" : "f32";
     bool flops = b->shape->flops > 0;
+    bool macs = b->shape->macs > 0;
     if (cli.json) {
         struct cli_json j;
         cli_json_begin(&j, stdout);
@@ -278,13 +346,17 @@ static void print(const struct bench *b, double speed, double limit, double shar
         cli_json_text(&j, "precision", precision);
         cli_json_text(&j, "op", b->shape->op);
         cli_json_text(&j, "shape", b->shape->text);
-        cli_json_real(&j, flops ? "gflops" : "gb_s", speed * 1e-9);
+        cli_json_real(&j, flops ? "gflops" : macs ? "gmacs" : "gb_s", speed * 1e-9);
         cli_json_real(&j, "limit", limit * 1e-9);
         cli_json_real(&j, "share", share);
         cli_json_end(&j);
     } else {
         printf("%-11s%-5s%-13s%-24s%8.1f %-8s%5.0f %% of %7.1f\n", level, precision, b->shape->op,
-               b->shape->text, speed * 1e-9, flops ? "GFLOP/s" : "GB/s", 100 * share, limit * 1e-9);
+               b->shape->text, speed * 1e-9,
+               flops  ? "GFLOP/s"
+               : macs ? "GMAC/s"
+                      : "GB/s",
+               100 * share, limit * 1e-9);
     }
 }
 
@@ -338,8 +410,13 @@ int bench_run(enum cpu_level last, const char *op, struct err *e)
         fill(&b);
         for (size_t s = 0; s < ARRAY_LEN(shapes); s++) {
             b.shape = &shapes[s];
-            if ((!op || strcmp(op, b.shape->op) == 0) && is_new(&kern, b.shape->op))
-                measure(&b);
+            if ((op && strcmp(op, b.shape->op) != 0) || !is_new(&kern, b.shape->op))
+                continue;
+            if (b.shape->prepare)
+                b.shape->prepare(&b);
+            measure(&b);
+            if (b.shape->prepare)
+                fill(&b);
         }
     }
     arena_release(&arena);
