@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "sample/sample.h"
+#include "sample/speed.h"
 
 static struct cli_list texts;
 static struct cli_list stop_texts;
@@ -11,6 +12,7 @@ static const char *cpu = "auto";
 static int math = INFER_INT8;
 static long long threads;
 static bool ignore_eos;
+static bool bench;
 static long long max_tokens = 200;
 static long long count = 1;
 static long long seed = 42;
@@ -57,6 +59,8 @@ static const struct cli_option options[] = {
      "worker threads (default: the processors this process may use)", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
      "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
+    {"bench", 0, CLI_FLAG, &bench, 0, 0, NULL,
+     "tell no story, but measure how fast this model tells on this machine", NULL},
 };
 
 static const struct cli_tool tool = {
@@ -74,22 +78,40 @@ static const struct cli_tool tool = {
     .has_json = true,
 };
 
-static void tell(const struct sample *s, bool has_lines)
+static void tell(const struct sample_options *o, const char *model, bool has_lines)
 {
     struct err e;
+    struct sample s;
     struct prompts p;
     struct stop stop;
     struct output out;
     prompts_init(&p, texts.items, texts.n, has_lines ? STDIN_FILENO : -1, (uint64_t)count);
-    output_init(&out, false, cli.json, (uint64_t)seed);
+    output_init(&out, false, cli.json, o->seed);
+    if (stop_init(&stop, stop_texts.items, stop_texts.n, &e) ||
+        sample_open(&s, o, model, vocab, &e))
+        cli_die("%s", e.text);
     double start = cli_seconds();
-    if (stop_init(&stop, stop_texts.items, stop_texts.n, &e) || sample_tell(s, &p, &stop, &out, &e))
+    if (sample_tell(&s, &p, &stop, &out, &e))
         cli_die("%s", e.text);
     if (cli.verbose && out.n_stories > 1)
         output_sum(&out, cli_seconds() - start);
+    sample_close(&s);
     output_release(&out);
     stop_release(&stop);
     prompts_release(&p);
+}
+
+static void measure(const struct sample_options *o, const char *model)
+{
+    static const char *const of_stories[] = {"prompt", "max-tokens", "count", "stop"};
+    struct speed_result r;
+    struct err e;
+    for (size_t i = 0; i < ARRAY_LEN(of_stories); i++)
+        if (cli_given(of_stories[i]))
+            cli_usage("--bench tells no story: it takes no --%s", of_stories[i]);
+    if (speed_measure(&r, o, model, vocab, &e))
+        cli_die("%s", e.text);
+    speed_print(&r, o, cli.json);
 }
 
 static struct sample_options chosen(void)
@@ -120,12 +142,10 @@ int main(int argc, char **argv)
     char **operands = cli_parse(&tool, argc, argv, &n);
     if (n != 1)
         cli_usage(n ? "more than one MODEL given" : "no MODEL given");
-    struct err e;
-    struct sample s;
     struct sample_options o = chosen();
-    if (sample_open(&s, &o, operands[0], vocab, &e))
-        cli_die("%s", e.text);
-    tell(&s, has_lines);
-    sample_close(&s);
+    if (bench)
+        measure(&o, operands[0]);
+    else
+        tell(&o, operands[0], has_lines);
     return cli_finish();
 }

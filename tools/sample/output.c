@@ -110,6 +110,7 @@ static int write_json(struct output *o, const struct story *s, struct err *e)
 int output_end(struct output *o, struct story *s, struct err *e)
 {
     o->n_tokens += s->n_tokens + (s->end == STORY_EOS);
+    o->seconds += s->seconds;
     if (output_show(o, s, e))
         return -1;
     if (o->silent)

@@ -15,6 +15,7 @@ struct output {
     struct text_buf text; /* scratch: all of a story, for JSON */
     uint64_t n_stories;   /* begun */
     uint64_t n_tokens;    /* drawn in stories that ended, EOS counted */
+    double seconds;       /* spent drawing them, story by story */
 };
 
 void output_init(struct output *o, bool silent, bool json, uint64_t seed);

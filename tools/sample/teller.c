@@ -41,7 +41,6 @@ static int open_seat(struct teller *t, struct teller_seat *seat, struct err *e)
     if (arena_init(&seat->arena, measure.used, e))
         return -1;
     infer_stream_init(&seat->stream, d, &seat->arena);
-    sampler_init(&seat->sampler, &t->sample->options.sampler, t->sample->options.seed);
     return 0;
 }
 
@@ -74,6 +73,7 @@ static void add_row(struct teller *t, struct infer_stream *s, uint16_t token)
  * wants its logits. */
 static int seat_story(struct teller *t, struct story *s, struct err *e)
 {
+    const struct sample_options *o = &t->sample->options;
     const struct modelfile *f = &t->sample->file;
     struct teller_seat *seat = &t->seats[t->n];
     if (!t->cache && open_teller(t, e))
@@ -86,7 +86,8 @@ static int seat_story(struct teller *t, struct story *s, struct err *e)
     if (story_read_prompt(s, f->vocab->normalize, f->tokenizer, t->cache, e))
         return -1;
     infer_stream_reset(&seat->stream);
-    sampler_reset(&seat->sampler, t->sample->options.seed, s->stream);
+    sampler_init(&seat->sampler, &o->sampler, o->seed);
+    sampler_reset(&seat->sampler, o->seed, s->stream);
     seat->story = s;
     seat->token = VOCAB_EOS;
     seat->start = 0;
@@ -138,6 +139,18 @@ static int draw(struct teller *t, struct teller_seat *seat, float *logits, struc
     return 0;
 }
 
+/* Logits of the rows [first, first + n) of the last feed. */
+static void make_logits(struct teller *t, size_t first, size_t n, bool alone)
+{
+    double start = t->times ? cli_seconds() : 0;
+    if (t->n == 1)
+        split_head(&t->choice, &t->infer, alone ? t->split : NULL, t->logits);
+    else
+        infer_head(&t->infer, first, n, t->logits);
+    if (t->times)
+        t->times->head += cli_seconds() - start;
+}
+
 /* Feeds a row of every story and draws the next token of each. */
 static int step(struct teller *t, bool alone, struct err *e)
 {
@@ -149,12 +162,11 @@ static int step(struct teller *t, bool alone, struct err *e)
             t->seats[i].start = now;
     }
     feed_rows(t);
+    if (t->times)
+        t->times->feed += cli_seconds() - now;
     for (size_t first = 0; first < t->n; first += TELLER_HEAD_ROWS) {
         size_t n = MIN(t->n - first, (size_t)TELLER_HEAD_ROWS);
-        if (t->n == 1)
-            split_head(&t->choice, &t->infer, alone ? t->split : NULL, t->logits);
-        else
-            infer_head(&t->infer, first, n, t->logits);
+        make_logits(t, first, n, alone);
         for (size_t i = 0; i < n; i++)
             if (draw(t, &t->seats[first + i], t->logits + i * V, e))
                 return -1;

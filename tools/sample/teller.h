@@ -11,6 +11,12 @@
 #include "sample/sample.h"
 #include "sample/split.h"
 
+/* Seconds spent in the two halves of a step: for measurements. */
+struct teller_times {
+    double feed; /* embedding and blocks */
+    double head;
+};
+
 /* A story being told. */
 struct teller_seat {
     struct arena arena; /* of the stream */
@@ -21,14 +27,15 @@ struct teller_seat {
     double start;   /* of drawing, cli_seconds */
 };
 
-/* Set sample, queue, number, keep_ids and split, the rest being zero. Memory is taken when the
+/* Set sample to split, the rest being zero. Memory is taken when the
  * first story comes, a seat's when all others are taken; from then on a token takes none. */
 struct teller {
     const struct sample *sample;
     struct queue *queue;
-    size_t number;      /* the queue's */
-    bool keep_ids;      /* stories keep ids and log-probabilities */
-    struct pool *split; /* helps with the head of a lone story; may be NULL */
+    size_t number;              /* the queue's */
+    bool keep_ids;              /* stories keep ids and log-probabilities */
+    struct teller_times *times; /* to be added to; may be NULL */
+    struct pool *split;         /* helps with the head of a lone story; may be NULL */
 
     struct arena arena;
     struct infer infer;
@@ -46,7 +53,8 @@ struct teller {
 /* Rows whose logits are made at once: few enough for all of them to stay in the cache. */
 enum { TELLER_HEAD_ROWS = 8 };
 
-/* Tells until the queue has no story left or has failed; failures of its own go to the queue. */
+/* Tells until the queue has no story left or has failed; failures of its own go to the queue. May
+ * be called again with another queue. */
 void teller_run(struct teller *t);
 
 void teller_release(struct teller *t); /* safe if it never ran */
