@@ -211,3 +211,201 @@ story() {
     [ -z "$stderr" ]
     [ -n "$output" ]
 }
+
+# stories_of [OPTION]...: JSON without the speeds, five stories of three prompts.
+stories_of() {
+    "$BUILD/sample" --json "$model" -p "One day" -p "Tom" -p "" --count 2 -n 25 "$@" < /dev/null |
+        jq -c 'del(.tok_s)'
+}
+
+@test "sample: the same stories with any number of threads, in both kinds of arithmetic" {
+    for math in int8 exact; do
+        stories_of --math "$math" --threads 1 > one
+        for threads in 2 3 8; do
+            stories_of --math "$math" --threads "$threads" > many
+            same one many
+        done
+        [ "$(wc -l < one)" -eq 6 ]
+        mv one "$math"
+    done
+    run cmp int8 exact # log-probabilities at least
+    [ "$status" -eq 1 ]
+}
+
+@test "sample: the same stories at every level of instructions, in both kinds of arithmetic" {
+    for math in int8 exact; do
+        stories_of --math "$math" > best
+        for level in c avx2 avx512 avx512vnni avx512bf16; do
+            "$BUILD/sample" -q --cpu "$level" "$model" -n 1 < /dev/null > told 2>&1 ||
+                { contains "$(cat told)" "--cpu" && continue; }
+            stories_of --math "$math" --cpu "$level" > other
+            same best other
+        done
+    done
+}
+
+@test "sample: a story is the same alone and in a large batch" {
+    "$BUILD/sample" --json "$model" -p "One day" --count 70 -n 15 --threads 2 < /dev/null |
+        jq -c 'del(.tok_s)' > many
+    [ "$(wc -l < many)" -eq 70 ]
+    "$BUILD/sample" --json "$model" -p "One day" --count 3 -n 15 --threads 1 < /dev/null |
+        jq -c 'del(.tok_s)' > few
+    head -n 3 many > first
+    same few first
+    for _ in 1 2 3; do
+        "$BUILD/sample" --json "$model" -p "One day" -n 15 < /dev/null | jq -c 'del(.tok_s)' > alone
+        head -n 1 many > first
+        same alone first
+    done
+    jq -es 'map(.story) == [range(70)]' many
+}
+
+@test "sample: a hundred prompts come out in order, whatever their stories' lengths" {
+    for ((i = 0; i < 100; i++)); do
+        printf 'Tom %*s has %d\n' "$((i % 7 * 20))" "" "$i"
+    done | tr -s ' ' > prompts
+    feed prompts sample --json "$model" -n 40 --threads 3
+    [ "$status" -eq 0 ]
+    printf '%s\n' "$output" | jq -r .prompt > told
+    same prompts told
+    printf '%s\n' "$output" | jq -c 'del(.tok_s)' > three
+    feed prompts sample --json "$model" -n 40 --threads 1
+    printf '%s\n' "$output" | jq -c 'del(.tok_s)' > one
+    same one three
+    feed prompts sample "$model" -n 40 --threads 2
+    printf '%s\n' "$output" > text
+    jq -r .text one | awk 'NR > 1 { print "<|endoftext|>" } { print }' > expected
+    [ "$(grep -c '^<|endoftext|>$' text)" -eq 99 ]
+    jq -rs 'map(.text) | join("\n<|endoftext|>\n")' one > expected
+    same expected text
+}
+
+@test "sample: tokens, log-probabilities and text belong together" {
+    succeeds sample --json "$model" -p "One day" -n 30 --ignore-eos
+    printf '%s\n' "$output" > long
+    jq -e '(.tokens | length) == 30 and (.logprobs | length) == 30 and .n_tokens == 30 and
+        all(.logprobs[]; . <= 0) and .stop == "length" and all(.tokens[]; . > 3)' long
+    succeeds sample --json "$model" -p "One day" -n 20 --ignore-eos
+    printf '%s\n' "$output" > short
+    jq -es '.[0] as $l | .[1] as $s | $l.tokens[:20] == $s.tokens and
+        $l.logprobs[:20] == $s.logprobs and ($l.text | startswith($s.text))' long short
+    # the likeliest of 400 tokens has at least the mean probability
+    succeeds sample --json "$model" -p "One day" -n 30 -t 0
+    printf '%s\n' "$output" | jq -e 'all(.logprobs[]; . >= -6)'
+}
+
+@test "sample: --ignore-eos runs on to -n" {
+    succeeds sample --json "$model" --count 4 -n 400
+    printf '%s\n' "$output" | jq -es 'any(.stop == "eos")' || flunk "no story ended by itself"
+    succeeds sample --json "$model" --count 4 -n 400 --ignore-eos
+    printf '%s\n' "$output" | jq -es 'all(.n_tokens == 400 and .stop == "length")'
+}
+
+@test "sample: --stop ends a story before the text, wherever tokens begin" {
+    prompt="One day"
+    succeeds sample "$model" -p "$prompt" -n 60 --seed 5
+    drawn=${output#"$prompt"}
+    [ "${#drawn}" -gt 100 ]
+    for at in 0 1 7 16 33 50 71; do
+        for length in 1 3 9 20; do
+            text=${drawn:at:length}
+            succeeds sample "$model" -p "$prompt" -n 60 --seed 5 --stop "$text"
+            [ "$output" = "$prompt${drawn%%"$text"*}" ] || flunk "stop text '$text'"
+        done
+    done
+    succeeds sample --json "$model" -p "$prompt" -n 60 --seed 5 --stop "${drawn:30:9}" \
+        --stop "no such text" --stop "${drawn:90:9}"
+    [ "$(json stop)" = stop ]
+    [ "$(json text)" = "$prompt${drawn%%"${drawn:30:9}"*}" ]
+    succeeds sample --json "$model" -p "$prompt" -n 60 --seed 5 --stop "no such text"
+    [ "$(json stop)" != stop ]
+    [ "$(json text)" = "$prompt$drawn" ]
+    fails 2 "--stop" sample "$model" --stop ''
+}
+
+@test "sample: --stop does not look into the prompt" {
+    succeeds sample --json "$model" -p "One day" -n 1 --stop "One day"
+    contains "$(json text)" "One day"
+    [ "$(json n_tokens)" -eq 1 ]
+}
+
+@test "sample: what may become a stop text at the end of a story is shown after all" {
+    succeeds sample "$model" -p "One day" -n 20 --ignore-eos
+    whole=$output
+    succeeds sample "$model" -p "One day" -n 20 --ignore-eos --stop "${whole: -3}and no further"
+    [ "$output" = "$whole" ]
+}
+
+@test "sample: a line is answered before the next comes" {
+    for threads in 1 2; do
+        rm -f in out
+        mkfifo in out
+        "$BUILD/sample" --json -n 5 --threads "$threads" "$model" < in > out &
+        exec 5> in 6< out
+        for prompt in "One day" "Tom" "The dog"; do
+            printf '%s\n' "$prompt" >&5
+            read -r -t 30 line <&6 || flunk "no answer to '$prompt'"
+            contains "$line" "\"prompt\":\"$prompt\""
+        done
+        exec 5>&-
+        wait "$!"
+        [ -z "$(cat <&6)" ]
+        exec 6<&-
+    done
+}
+
+@test "sample: a story appears while it is told, and while lines may come" {
+    mkfifo in out
+    "$BUILD/sample" -n 1000000000 --ignore-eos --threads 2 "$model" < in > out 2> /dev/null &
+    exec 5> in 6< out
+    printf 'One day\nTom\n' >&5
+    [ "$(head -c 7 <&6)" = "One day" ]
+    [ "$(head -c 100 <&6 | wc -c)" -eq 100 ]
+    exec 6<&-
+    status=0
+    wait "$!" || status=$?
+    [ "$status" -eq 1 ] # its pipe was closed
+    exec 5>&-
+}
+
+@test "sample: a signal ends it while it waits for a line" {
+    mkfifo in
+    "$BUILD/sample" --threads 2 "$model" < in > out &
+    exec 5> in
+    printf 'One day\n' >&5
+    for _ in {1..300}; do
+        grep -q . out && break
+        sleep 0.1
+    done
+    kill -TERM "$!"
+    status=0
+    wait "$!" || status=$?
+    [ "$status" -eq 143 ]
+    exec 5>&-
+}
+
+@test "sample: --bench has all its figures, and tells no story" {
+    succeeds sample --bench --json "$model" --threads 2
+    [ "${#lines[@]}" -eq 1 ]
+    printf '%s\n' "$output" | jq -e '
+        ([.tok_s, .tok_s_topk, .us_per_token, .us_head, .us_blocks, .us_rest, .us_per_token_split,
+          .prefill_tok_s, .streams_tok_s, .load_ms, .rss_mb, .rss_anon_mb, .int8_peak_gmac_s,
+          .int8_share, .position_ratio] | all(type == "number" and . > 0)) and
+        .math == "int8" and .threads == 2 and .embed == "f32" and .n_streams == 64 and
+        (.cpu | type) == "string" and .n_rounds >= 5' || flunk "not as expected"
+    fails 2 "--bench" sample --bench "$model" -p "One day"
+    fails 1 "missing.bolt" sample --bench missing.bolt
+}
+
+@test "sample: --bench as a table, in exact arithmetic with one thread" {
+    succeeds sample --bench "$model" --threads 1 --math exact
+    contains "${lines[0]}" "math exact"
+    contains "${lines[0]}" "1 thread,"
+    contains "$output" "tokens/s"
+}
+
+@test "sample: --math and --threads refuse what they do not know" {
+    fails 2 "--math" sample "$model" --math float
+    fails 2 "--threads" sample "$model" --threads 0
+    fails 2 "--threads" sample "$model" --threads 1025
+}
