@@ -295,9 +295,9 @@ stories_of() {
 }
 
 @test "sample: --ignore-eos runs on to -n" {
-    succeeds sample --json "$model" --count 4 -n 400
+    succeeds sample --json "$model" --count 8 -n 400 -t 5 -k 0
     printf '%s\n' "$output" | jq -es 'any(.stop == "eos")' || flunk "no story ended by itself"
-    succeeds sample --json "$model" --count 4 -n 400 --ignore-eos
+    succeeds sample --json "$model" --count 8 -n 400 -t 5 -k 0 --ignore-eos
     printf '%s\n' "$output" | jq -es 'all(.n_tokens == 400 and .stop == "length")'
 }
 
