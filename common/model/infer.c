@@ -1,6 +1,7 @@
 #include "model/infer.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 const char *const infer_math_names[2] = {"exact", "int8"};
@@ -44,22 +45,54 @@ static void pack_block(struct infer_weights *w, const struct model_block *m, str
             taps[i * D + c] = m->conv[c * K + i];
 }
 
-/* The head's bytes: those stored, or the floats rounded as a blob's writer would. `bytes` has room
- * for a matrix that is not stored so. */
-static const int8_t *head_bytes(const struct model *m, float *row, float *scales,
-                                signed char *bytes)
+/* Rounding to 8 bits wants the numbers of a row alike, and trained embeddings have a few columns
+ * far larger than all others. Where column c of E is large beside what meets it - which the final
+ * norm makes about sf[c] - a factor goes from E to sf: E[v][c] f and sf[c] / f, with f = (|sf[c]| /
+ * rms(E[.][c]))^(1/4), within bounds. That evens out both and leaves their product as it was. */
+static void even_columns(const struct model *m, float *row, double *squares, float *factor,
+                         float *norm)
 {
     size_t D = (size_t)m->dims.D;
     size_t V = (size_t)m->dims.V;
-    if (m->embed.type == NUMBER_Q8) {
-        memcpy(scales, m->embed.row_scales, V * sizeof *scales);
-        return m->embed.data;
-    }
+    const double least = 1.0 / 256;
     for (size_t id = 0; id < V; id++) {
         model_embed_row(m, id, row);
+        for (size_t c = 0; c < D; c++)
+            squares[c] += (double)row[c] * (double)row[c];
+    }
+    for (size_t c = 0; c < D; c++) {
+        double rms = sqrt(squares[c] / (double)V);
+        double f = sqrt(sqrt(fabs((double)m->final_norm[c]) / rms));
+        f = f > least ? MIN(f, 1 / least) : least; /* not a number: 0 / 0 */
+        factor[c] = (float)f;
+        norm[c] = (float)((double)m->final_norm[c] / (double)factor[c]);
+    }
+}
+
+/* The floats of E rounded a row at a time, its columns having been evened out. */
+static int pack_floats_int8(struct infer_weights *w, float *scales, float *norm, void *packed,
+                            struct err *e)
+{
+    const struct model *m = w->model;
+    size_t V = (size_t)m->dims.V;
+    size_t D = (size_t)m->dims.D;
+    struct arena scratch;
+    if (arena_init(&scratch, V * D + D * (2 * sizeof(float) + sizeof(double)) + 4 * PACKED_ALIGN,
+                   e))
+        return -1;
+    float *row = arena_alloc(&scratch, D, sizeof *row);
+    float *factor = arena_alloc(&scratch, D, sizeof *factor);
+    signed char *bytes = arena_alloc(&scratch, V * D, 1);
+    even_columns(m, row, arena_alloc(&scratch, D, sizeof(double)), factor, norm);
+    for (size_t id = 0; id < V; id++) {
+        model_embed_row(m, id, row);
+        for (size_t c = 0; c < D; c++)
+            row[c] *= factor[c];
         scales[id] = number_q8(row, D, bytes + id * D);
     }
-    return bytes;
+    w->kern->infer.int8_head_pack(bytes, V, D, packed);
+    arena_release(&scratch);
+    return 0;
 }
 
 static int pack_head_int8(struct infer_weights *w, struct err *e)
@@ -68,20 +101,19 @@ static int pack_head_int8(struct infer_weights *w, struct err *e)
     const struct kern_infer *k = &w->kern->infer;
     size_t V = (size_t)m->dims.V;
     size_t D = (size_t)m->dims.D;
+    bool stored = m->embed.type == NUMBER_Q8;
     void *packed = arena_alloc(&w->arena, ALIGN_UP(k->int8_head_bytes(V, D), PACKED_ALIGN), 1);
     float *scales = arena_alloc(&w->arena, V, sizeof *scales);
+    float *norm = stored ? NULL : arena_alloc(&w->arena, D, sizeof *norm);
     w->head = packed;
     w->head_scales = scales;
+    w->final_norm = stored ? m->final_norm : norm;
     if (!packed)
         return 0; /* measuring */
-    struct arena scratch;
-    size_t stored = m->embed.type == NUMBER_Q8 ? 0 : V * D;
-    if (arena_init(&scratch, D * sizeof(float) + stored + 2 * PACKED_ALIGN, e))
-        return -1;
-    float *row = arena_alloc(&scratch, D, sizeof *row);
-    k->int8_head_pack(head_bytes(m, row, scales, arena_alloc(&scratch, MAX(stored, 1u), 1)), V, D,
-                      packed);
-    arena_release(&scratch);
+    if (!stored)
+        return pack_floats_int8(w, scales, norm, packed, e);
+    memcpy(scales, m->embed.row_scales, V * sizeof *scales);
+    k->int8_head_pack(m->embed.data, V, D, packed);
     return 0;
 }
 
@@ -95,6 +127,7 @@ static void pack_head_exact(struct infer_weights *w)
     void *packed = arena_alloc(&w->arena, ALIGN_UP(bytes, PACKED_ALIGN), 1);
     w->head = packed;
     w->head_scales = embed->row_scales;
+    w->final_norm = w->model->final_norm;
     if (packed)
         k->float_head_pack(embed->type, embed->data, V, D, packed);
 }
@@ -278,7 +311,7 @@ void infer_feed(struct infer *f, const struct infer_row *rows, size_t n)
         mixer(f, l, rows, n);
         feed_forward(f, l, n);
     }
-    norm_rows(f, m->final_norm, n, f->hidden);
+    norm_rows(f, f->weights->final_norm, n, f->hidden);
     cpu_float_restore(mode);
 }
 

@@ -11,7 +11,8 @@
  *   exact  float activations: the ternary layers only add and subtract them and multiply by alpha
  *          once an output; the head multiplies by the embedding as it is stored.
  *   int8   what enters a linear layer or the head is rounded to 8 bits a row (absmax), as is the
- *          embedding's row in the head, if it is not stored so.
+ *          embedding's row in the head, if it is not stored so; its columns are evened out before,
+ *          a factor a column going from the embedding to the final norm's scale.
  *
  * Every call saves the thread's floating-point mode, computes in IEEE 754's default (round to
  * nearest, denormals kept) and restores it. */
@@ -50,6 +51,7 @@ struct infer_weights {
     struct infer_block block[DIMS_MAX_BLOCKS];
     const void *head;         /* E [V][D], packed */
     const float *head_scales; /* [V]; NULL if the head has none */
+    const float *final_norm;  /* [D] the model's, in int8 divided by the factors of E's columns */
     struct arena arena;       /* what the pointers point into */
 };
 
@@ -84,7 +86,7 @@ struct infer {
     const struct infer_weights *weights;
     size_t max_rows;
     float *x;      /* the residual stream */
-    float *hidden; /* [max_rows][D] rmsnorm(x, sf), what the head reads; after infer_feed */
+    float *hidden; /* [max_rows][D] rmsnorm(x, final_norm), what the head reads; after infer_feed */
     float *norm;
     float *gate;
     float *value;
