@@ -14,6 +14,7 @@
 #define HEAD_TILE_ROWS 4
 
 #include "kern/vector_infer.h"
+#include "kern/vector_logits.h"
 
 enum {
     TERN_VECS = 4,
@@ -147,6 +148,7 @@ void kern_infer_avx2(struct kern_infer *k)
 {
     kern_int8_avx2(k);
     exact_install(k);
+    logits_install(k);
     k->float_tern_panel = TERN_PANEL;
     k->float_tern_bytes = tern_bytes;
     k->float_tern_pack = tern_pack;

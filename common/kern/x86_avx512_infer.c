@@ -14,6 +14,7 @@
 #define HEAD_TILE_ROWS 4
 
 #include "kern/vector_infer.h"
+#include "kern/vector_logits.h"
 
 enum {
     FIELDS = 6, /* indices in a word */
@@ -179,6 +180,7 @@ static void tern(const void *packed, size_t rows, size_t cols, float alpha, size
 void kern_infer_avx512(struct kern_infer *k)
 {
     exact_install(k);
+    logits_install(k);
     k->float_tern_panel = TERN_PANEL;
     k->float_tern_bytes = tern_bytes;
     k->float_tern_pack = tern_pack;

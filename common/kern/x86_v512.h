@@ -95,6 +95,11 @@ static inline vec v_select_less(vec a, vec b, vec yes, vec no)
 {
     return _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), yes);
 }
+/* Bit i: a >= b in lane i; false where one is NaN. */
+static inline uint32_t v_bits_at_least(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
 static inline float v_sum(vec v)
 {
     return _mm512_reduce_add_ps(v);
