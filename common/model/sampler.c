@@ -1,3 +1,10 @@
+/* sampler.c - a draw looks at few tokens. The kernels find a set of ids that holds the highest
+ * logits and little else; only these are sorted and weighted. Where the filters do not say how many
+ * are enough (top-k is off), more are fetched as long as the draw may need them.
+ *
+ * Logits are ordered as numbers, the lower id first on a tie, NaN below all: a total order, so the
+ * same token is drawn however large the set is that a level finds. Weights are floats, by the exact
+ * e^x; their sums are doubles in that order. */
 #include "model/sampler.h"
 
 #include <assert.h>
@@ -5,13 +12,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/fmath.h"
 #include "dims/dims.h"
 
-struct sampler_candidate {
-    double weight; /* e^((logit - highest) / temperature) */
-    float logit;   /* finite */
-    uint16_t id;
+enum {
+    FETCH = 64, /* candidates at first, where top-k is off; then FETCH_MORE times as many */
+    FETCH_MORE = 8,
+    RANK_MOST = 192, /* more are sorted by radix */
+    RANK_LANES = 4
 };
 
 struct sampler_options sampler_defaults(void)
@@ -29,9 +36,13 @@ void sampler_init(struct sampler *s, const struct sampler_options *o, uint64_t s
 void sampler_scratch_init(struct sampler_scratch *w, const struct kern *k, size_t n_vocab,
                           struct arena *a)
 {
-    assert(n_vocab > DIMS_EOS);
+    assert(n_vocab > DIMS_EOS && n_vocab <= 65536);
     *w = (struct sampler_scratch){.kern = k, .n_vocab = n_vocab};
-    w->candidates = arena_alloc(a, n_vocab, sizeof *w->candidates);
+    w->logits = arena_alloc(a, n_vocab, sizeof *w->logits);
+    w->weights = arena_alloc(a, n_vocab, sizeof *w->weights);
+    w->ids = arena_alloc(a, n_vocab, sizeof *w->ids);
+    w->keys[0] = arena_alloc(a, n_vocab, sizeof *w->keys[0]);
+    w->keys[1] = arena_alloc(a, n_vocab, sizeof *w->keys[1]);
 }
 
 void sampler_reset(struct sampler *s, uint64_t seed, uint64_t stream)
@@ -45,150 +56,238 @@ void sampler_accept(struct sampler *s, uint16_t token)
     s->recent[s->n_recent++ % ARRAY_LEN(s->recent)] = token;
 }
 
-/* A total order: higher logit first, lower id on a tie. */
-static bool before(const struct sampler_candidate *a, const struct sampler_candidate *b)
+/* ---- the highest logits, in order ------------------------------------------------------------ */
+
+/* The logit as a whole number, ascending; NaN is the least, -0 is 0. */
+static int32_t key_of(float x)
 {
-    return a->logit > b->logit || (a->logit == b->logit && a->id < b->id);
+    int32_t bits;
+    x += 0.0f;
+    memcpy(&bits, &x, sizeof bits);
+    return isnan(x) ? INT32_MIN : bits < 0 ? INT32_MIN - bits : bits;
 }
 
-/* Candidate 0 is EOS, the first id that may be drawn. Weights of a broken model that overflows stay
- * comparable: NaN counts as the lowest logit. */
-static size_t fill(struct sampler_scratch *w, const float *logits)
+typedef int32_t rank_vec __attribute__((vector_size(RANK_LANES * sizeof(int32_t))));
+
+/* A few: the place of each is the number of those above it. Counting is a vector's work, and has no
+ * branch to be taken wrongly. */
+static void sort_by_rank(const float *x, uint16_t *ids, size_t n)
 {
-    size_t n = w->n_vocab - DIMS_EOS;
+    rank_vec keys[RANK_MOST / RANK_LANES];
+    uint16_t sorted[RANK_MOST];
+    uint8_t equal[RANK_MOST] = {0}; /* met before, by rank */
+    size_t n_vecs = DIV_UP(n, (size_t)RANK_LANES);
+    for (size_t i = 0; i < n_vecs * RANK_LANES; i++)
+        keys[i / RANK_LANES][i % RANK_LANES] = i < n ? key_of(x[ids[i]]) : INT32_MIN;
     for (size_t i = 0; i < n; i++) {
-        float x = logits[DIMS_EOS + i];
-        x = x > -FLT_MAX ? MIN(x, FLT_MAX) : -FLT_MAX;
-        w->candidates[i] = (struct sampler_candidate){.logit = x, .id = (uint16_t)(DIMS_EOS + i)};
+        int32_t key = keys[i / RANK_LANES][i % RANK_LANES];
+        rank_vec less_above = {0};
+        int32_t rank = 0;
+        for (size_t v = 0; v < n_vecs; v++)
+            less_above += keys[v] > key; /* -1 where true */
+        for (size_t l = 0; l < RANK_LANES; l++)
+            rank -= less_above[l];
+        sorted[rank + equal[rank]++] = ids[i];
     }
-    return n;
+    memcpy(ids, sorted, n * sizeof *ids);
 }
 
-/* Each token among the recent ones counts once, however often it stands there. */
-static void penalise(const struct sampler *s, struct sampler_scratch *w)
+/* By the bytes of the keys, upside down, from the lowest; each pass leaves equal ones in order. */
+static void sort_by_radix(struct sampler_scratch *w, const float *x, size_t n)
 {
-    float penalty = s->options.repeat_penalty;
-    size_t n = (size_t)MIN(s->n_recent, (uint64_t)ARRAY_LEN(s->recent));
-    for (size_t i = 0; i < n; i++) {
-        uint16_t id = s->recent[i];
-        bool met = id < DIMS_EOS || id >= w->n_vocab;
-        for (size_t j = 0; j < i && !met; j++)
-            met = s->recent[j] == id;
-        if (met)
-            continue;
-        float *x = &w->candidates[id - DIMS_EOS].logit;
-        float y = *x > 0 ? *x / penalty : *x * penalty;
-        *x = MAX(-FLT_MAX, MIN(y, FLT_MAX));
+    uint64_t *from = w->keys[0];
+    uint64_t *to = w->keys[1];
+    for (size_t i = 0; i < n; i++)
+        from[i] = (uint64_t)(0x7fffffffu - (uint32_t)key_of(x[w->ids[i]])) << 16 | w->ids[i];
+    for (int shift = 16; shift < 48; shift += 8) {
+        size_t start[257] = {0};
+        for (size_t i = 0; i < n; i++)
+            start[(from[i] >> shift & 0xff) + 1]++;
+        for (size_t b = 0; b < 256; b++)
+            start[b + 1] += start[b];
+        for (size_t i = 0; i < n; i++)
+            to[start[from[i] >> shift & 0xff]++] = from[i];
+        uint64_t *other = from;
+        from = to;
+        to = other;
     }
+    for (size_t i = 0; i < n; i++)
+        w->ids[i] = (uint16_t)from[i];
 }
 
-static size_t find_best(const struct sampler_candidate *c, size_t n)
+/* Makes ids begin with those of the k highest of x, in order. */
+static void take_highest(struct sampler_scratch *w, const float *x, size_t n, size_t k)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (before(&c[i], &c[best]))
-            best = i;
-    return best;
+    size_t n_found = w->kern->infer.largest(x, n, k, w->ids);
+    if (n_found <= RANK_MOST)
+        sort_by_rank(x, w->ids, n_found);
+    else
+        sort_by_radix(w, x, n_found);
 }
 
-static void sift_down(struct sampler_candidate *heap, size_t i, size_t n)
+/* ---- weights --------------------------------------------------------------------------------- */
+
+/* Logarithm of the weight beside the highest's, which is 1. A model that overflows is no reason to
+ * draw nonsense: infinities are alike, NaN has no weight unless there is nothing else. */
+static float log_weight(float x, float highest, float scale)
 {
-    struct sampler_candidate item = heap[i];
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && before(&heap[child + 1], &heap[child]))
-            child++;
-        if (!before(&heap[child], &item))
-            break;
-        heap[i] = heap[child];
-    }
-    heap[i] = item;
+    if (x == highest || isnan(highest))
+        return 0;
+    return isnan(x) ? -INFINITY : (x - highest) * scale;
 }
 
-/* Keeps the best candidates: at most `max` of them, and no more than reach `mass` in weight, but
- * one at least. Moves them to the front, returns how many. A heap takes only what is wanted:
- * selecting 50 of 10,000 is far cheaper than sorting. */
-static size_t keep_best(struct sampler_candidate *c, size_t n, size_t max, double mass)
+/* Sum of the weights of all. In lanes, always the same ones. */
+static double weigh_all(struct sampler_scratch *w, const float *x, size_t n, float highest,
+                        float scale)
 {
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(c, i, n);
-    size_t left = n;
-    double sum = 0;
-    while (left > 0 && n - left < max && (left == n || sum < mass)) {
-        struct sampler_candidate best = c[0];
-        left--;
-        c[0] = c[left];
-        sift_down(c, 0, left);
-        c[left] = best;
-        sum += best.weight;
-    }
-    memmove(c, c + left, (n - left) * sizeof *c);
-    return n - left;
+    enum { LANES = 8 };
+    double sum[LANES] = {0};
+    float *y = w->weights;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            y[i + l] = (x[i + l] - highest) * scale;
+    for (; i < n; i++)
+        y[i] = (x[i] - highest) * scale;
+    w->kern->infer.exp(y, n, y);
+    for (i = 0; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            sum[l] += (double)y[i + l];
+    for (; i < n; i++)
+        sum[i % LANES] += (double)y[i];
+    for (size_t l = 1; l < LANES; l++)
+        sum[0] += sum[l];
+    return sum[0];
 }
 
-static double sum_weights(const struct sampler_candidate *c, size_t n)
+/* The same where a logit is not finite. */
+static double weigh_all_broken(struct sampler_scratch *w, const float *x, size_t n, float highest,
+                               float scale)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += c[i].weight;
+        w->weights[i] = log_weight(x[i], highest, scale);
+    w->kern->infer.exp(w->weights, n, w->weights);
+    for (size_t i = 0; i < n; i++)
+        sum += (double)w->weights[i];
     return sum;
 }
 
-/* Top-k, then weights at the temperature, then top-p, then min-p. Returns how many are left. */
-static size_t filter(const struct sampler_options *o, struct sampler_candidate *c, size_t n)
+/* Weights of the first k of ids; returns their sum. */
+static double weigh_first(struct sampler_scratch *w, const float *x, size_t k, float highest,
+                          float scale)
 {
-    if (o->top_k > 0 && (size_t)o->top_k < n)
-        n = keep_best(c, n, (size_t)o->top_k, INFINITY);
-    double highest = c[find_best(c, n)].logit;
-    for (size_t i = 0; i < n; i++)
-        c[i].weight = fmath_exp((c[i].logit - highest) / o->temperature);
-    if (o->top_p < 1)
-        n = keep_best(c, n, n, o->top_p * sum_weights(c, n));
-    if (o->min_p > 0) {
-        size_t kept = 0;
-        for (size_t i = 0; i < n; i++)
-            if (c[i].weight >= o->min_p) /* the highest weight is 1 */
-                c[kept++] = c[i];
-        n = kept;
-    }
+    double sum = 0;
+    for (size_t i = 0; i < k; i++)
+        w->weights[i] = log_weight(x[w->ids[i]], highest, scale);
+    w->kern->infer.exp(w->weights, k, w->weights);
+    for (size_t i = 0; i < k; i++)
+        sum += (double)w->weights[i];
+    return sum;
+}
+
+/* ---- filters --------------------------------------------------------------------------------- */
+
+/* How many of the first k top-p and min-p keep, `total` being the weight of all that top-k keeps;
+ * *mass is the weight of those kept. */
+static size_t keep(const struct sampler_options *o, const float *weights, size_t k, double total,
+                   double *mass)
+{
+    double enough = o->top_p < 1 ? (double)o->top_p * total : INFINITY;
+    double sum = 0;
+    size_t n = 0;
+    while (n < k && (n == 0 || (sum < enough && weights[n] >= o->min_p)))
+        sum += (double)weights[n++];
+    *mass = sum;
     return n;
 }
 
-static uint16_t draw(struct sampler *s, const struct sampler_candidate *c, size_t n)
+/* The first candidate at which the sum of weights exceeds left; k if none is. */
+static size_t walk(const float *weights, size_t k, double left)
 {
-    double left = rng_unit(&s->rng) * sum_weights(c, n);
-    for (size_t i = 0; i + 1 < n; i++) {
-        left -= c[i].weight;
-        if (left < 0)
-            return c[i].id;
-    }
-    return c[n - 1].id;
+    size_t i = 0;
+    while (i < k && (left -= (double)weights[i]) >= 0)
+        i++;
+    return i;
 }
 
-static float log_softmax(const float *logits, size_t n, uint16_t id)
+static size_t draw_of_top_k(struct sampler_scratch *w, const struct sampler_options *o,
+                            const float *x, size_t n, double unit, float scale)
 {
-    double highest = -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        highest = MAX(highest, (double)logits[i]);
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += fmath_exp(logits[i] - highest);
-    return (float)(logits[id] - highest - fmath_log(sum));
+    size_t k = (size_t)o->top_k;
+    double mass;
+    take_highest(w, x, n, k);
+    double total = weigh_first(w, x, k, x[w->ids[0]], scale);
+    k = keep(o, w->weights, k, total, &mass);
+    return w->ids[MIN(walk(w->weights, k, unit * mass), k - 1)];
+}
+
+/* More and more candidates, until one of those that follow could not be drawn. */
+static size_t draw_of_all(struct sampler_scratch *w, const struct sampler_options *o,
+                          const float *x, size_t n, double unit, float scale)
+{
+    float highest = x[w->kern->infer.argmax(x, n)];
+    bool cut = o->top_p < 1 || o->min_p > 0;
+    double total = 0;
+    if (o->top_p < 1 || !cut) {
+        total = weigh_all(w, x, n, highest, scale);
+        if (isnan(total))
+            total = weigh_all_broken(w, x, n, highest, scale);
+    }
+    for (size_t k = MIN(n, (size_t)FETCH);; k = MIN(n, k * FETCH_MORE)) {
+        double mass;
+        take_highest(w, x, n, k);
+        weigh_first(w, x, k, highest, scale);
+        size_t kept = keep(o, w->weights, k, total, &mass);
+        if (cut && kept == k && k < n)
+            continue;
+        size_t i = walk(w->weights, kept, unit * (cut ? mass : total));
+        if (i < kept || k == n || cut)
+            return w->ids[MIN(i, kept - 1)];
+    }
+}
+
+/* ---- a draw ---------------------------------------------------------------------------------- */
+
+/* A copy of the logits with those of recent tokens changed. Each of them counts once, however often
+ * it stands there. */
+static const float *penalise(const struct sampler *s, struct sampler_scratch *w,
+                             const float *logits)
+{
+    float penalty = s->options.repeat_penalty;
+    size_t n = (size_t)MIN(s->n_recent, (uint64_t)ARRAY_LEN(s->recent));
+    memcpy(w->logits, logits, w->n_vocab * sizeof *logits);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t id = s->recent[i];
+        if (id < w->n_vocab)
+            w->logits[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
+    }
+    return w->logits;
+}
+
+static uint16_t draw(struct sampler *s, struct sampler_scratch *w, const float *logits)
+{
+    const struct sampler_options *o = &s->options;
+    if (o->repeat_penalty != 1)
+        logits = penalise(s, w, logits);
+    const float *x = logits + DIMS_EOS; /* the first id that may be drawn */
+    size_t n = w->n_vocab - DIMS_EOS;
+    if (!(o->temperature > 0))
+        return (uint16_t)(DIMS_EOS + w->kern->infer.argmax(x, n));
+    float scale = 1 / MIN(MAX(o->temperature, FLT_MIN), FLT_MAX);
+    double unit = rng_unit(&s->rng);
+    bool some = o->top_k > 0 && (size_t)o->top_k < n;
+    return (uint16_t)(DIMS_EOS + (some ? draw_of_top_k(w, o, x, n, unit, scale)
+                                       : draw_of_all(w, o, x, n, unit, scale)));
 }
 
 uint16_t sampler_draw(struct sampler *s, struct sampler_scratch *w, const float *logits,
                       float *logprob)
 {
-    size_t n = fill(w, logits);
-    if (s->options.repeat_penalty != 1)
-        penalise(s, w);
-    uint16_t id;
-    if (s->options.temperature > 0) {
-        n = filter(&s->options, w->candidates, n);
-        id = draw(s, w->candidates, n);
-    } else {
-        id = w->candidates[find_best(w->candidates, n)].id;
-    }
+    uint32_t mode = cpu_float_default();
+    uint16_t id = draw(s, w, logits);
     if (logprob)
-        *logprob = log_softmax(logits, w->n_vocab, id);
+        *logprob = logits[id] - w->kern->infer.logsumexp(logits, w->n_vocab);
+    cpu_float_restore(mode);
     return id;
 }

@@ -31,7 +31,10 @@ struct sampler {
 struct sampler_scratch {
     const struct kern *kern;
     size_t n_vocab;
-    struct sampler_candidate *candidates; /* [V] */
+    float *logits;     /* [V] */
+    float *weights;    /* [V] */
+    uint16_t *ids;     /* [V] candidates, in order */
+    uint64_t *keys[2]; /* [V] */
 };
 
 /* Filters apply in the order penalty, temperature, top-k, top-p, min-p. PAD, UNK and BOS are never
