@@ -149,6 +149,8 @@ static void mat_vec(const float *w, size_t rows, size_t cols, const float *x, fl
     spoil(&y[rows - 1]);
 }
 
+/* ---- inference ------------------------------------------------------------------------------- */
+
 /* Exact, and the smallest change there is; of packed weights, one bit of the first. */
 static void int8_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
 {
@@ -186,6 +188,68 @@ static void int8_head(const void *packed, const float *w_scale, size_t rows, siz
     *last = nextafterf(*last, INFINITY);
 }
 
+/* Exact too: the last bit of the last result. */
+static void spoil_bit(float *x)
+{
+    uint32_t bits;
+    memcpy(&bits, x, sizeof bits);
+    bits ^= 1;
+    memcpy(x, &bits, sizeof bits);
+}
+
+static void float_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
+{
+    sound.infer.float_tern_pack(codes, rows, cols, packed);
+    *(unsigned char *)packed ^= 1;
+}
+
+static void float_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                       const float *x, size_t x_stride, float *y, size_t y_stride)
+{
+    sound.infer.float_tern(packed, rows, cols, alpha, m, x, x_stride, y, y_stride);
+    spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
+}
+
+static void float_head_pack(enum number_type type, const void *w, size_t rows, size_t cols,
+                            void *packed)
+{
+    sound.infer.float_head_pack(type, w, rows, cols, packed);
+    *(unsigned char *)packed ^= 1;
+}
+
+static void float_head(enum number_type type, const void *packed, const float *w_scale, size_t rows,
+                       size_t cols, size_t m, const float *x, size_t x_stride, float *y,
+                       size_t y_stride)
+{
+    sound.infer.float_head(type, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
+    spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
+}
+
+static void infer_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
+{
+    sound.infer.rmsnorm(x, scale, n, eps, y);
+    spoil_bit(&y[n - 1]);
+}
+
+static void infer_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
+                       float *y)
+{
+    sound.infer.conv(v, back, taps, n_taps, n, y);
+    spoil_bit(&y[n - 1]);
+}
+
+static void infer_gate(const float *c, const float *g, size_t n, float *u)
+{
+    sound.infer.gate(c, g, n, u);
+    spoil_bit(&u[n - 1]);
+}
+
+static void infer_swiglu(const float *a, const float *b, size_t n, float *h)
+{
+    sound.infer.swiglu(a, b, n, h);
+    spoil_bit(&h[n - 1]);
+}
+
 /* ---- around an operand ----------------------------------------------------------------------- */
 
 static void add_over(const float *x, size_t n, float *y)
@@ -217,11 +281,12 @@ static void add_trap(const float *x, size_t n, float *y)
 bool faults_install(struct kern *k, const char *name)
 {
     sound = *k;
-#define FAULT(op)                 \
+#define FAULT_IN(member, op)      \
     if (strcmp(name, #op) == 0) { \
-        k->op = op;               \
+        k->member = op;           \
         return true;              \
     }
+#define FAULT(op) FAULT_IN(op, op)
     FAULT(product)
     FAULT(pack)
     FAULT(operand)
@@ -243,18 +308,21 @@ bool faults_install(struct kern *k, const char *name)
     FAULT(adamw)
     FAULT(tern_vec)
     FAULT(mat_vec)
+    FAULT_IN(infer.float_tern_pack, float_tern_pack)
+    FAULT_IN(infer.float_tern, float_tern)
+    FAULT_IN(infer.float_head_pack, float_head_pack)
+    FAULT_IN(infer.float_head, float_head)
+    FAULT_IN(infer.rmsnorm, infer_rmsnorm)
+    FAULT_IN(infer.conv, infer_conv)
+    FAULT_IN(infer.gate, infer_gate)
+    FAULT_IN(infer.swiglu, infer_swiglu)
+    FAULT_IN(infer.int8_round, int8_round)
+    FAULT_IN(infer.int8_tern_pack, int8_tern_pack)
+    FAULT_IN(infer.int8_tern, int8_tern)
+    FAULT_IN(infer.int8_head_pack, int8_head_pack)
+    FAULT_IN(infer.int8_head, int8_head)
 #undef FAULT
-#define FAULT(op)                 \
-    if (strcmp(name, #op) == 0) { \
-        k->infer.op = op;         \
-        return true;              \
-    }
-    FAULT(int8_round)
-    FAULT(int8_tern_pack)
-    FAULT(int8_tern)
-    FAULT(int8_head_pack)
-    FAULT(int8_head)
-#undef FAULT
+#undef FAULT_IN
     k->add = strcmp(name, "add-over") == 0    ? add_over
              : strcmp(name, "add-under") == 0 ? add_under
              : strcmp(name, "add-input") == 0 ? add_input

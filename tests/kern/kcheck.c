@@ -19,9 +19,14 @@
     {                                                     \
 #name, offsetof(struct kern, name), kcheck_##name \
     }
+/* Members of kern->infer, under their own names, or with a prefix where kern has a namesake. */
 #define INFER(name)                                             \
     {                                                           \
 #name, offsetof(struct kern, infer.name), kcheck_##name \
+    }
+#define INFER_NAMESAKE(name)                                                   \
+    {                                                                          \
+        "infer_" #name, offsetof(struct kern, infer.name), kcheck_infer_##name \
     }
 const struct kcheck_op kcheck_ops[] = {
     OP(product),
@@ -50,6 +55,12 @@ const struct kcheck_op kcheck_ops[] = {
     INFER(int8_tern),
     INFER(int8_head_pack),
     INFER(int8_head),
+    INFER(float_tern),
+    INFER(float_head),
+    INFER_NAMESAKE(rmsnorm),
+    INFER_NAMESAKE(conv),
+    INFER_NAMESAKE(gate),
+    INFER_NAMESAKE(swiglu),
 };
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 

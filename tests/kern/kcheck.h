@@ -126,5 +126,11 @@ void kcheck_int8_tern_pack(struct kcheck *t);
 void kcheck_int8_tern(struct kcheck *t);
 void kcheck_int8_head_pack(struct kcheck *t);
 void kcheck_int8_head(struct kcheck *t);
+void kcheck_float_tern(struct kcheck *t);
+void kcheck_float_head(struct kcheck *t);
+void kcheck_infer_rmsnorm(struct kcheck *t);
+void kcheck_infer_conv(struct kcheck *t);
+void kcheck_infer_gate(struct kcheck *t);
+void kcheck_infer_swiglu(struct kcheck *t);
 
 #endif
