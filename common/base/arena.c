@@ -10,11 +10,12 @@ void arena_measure(struct arena *a)
     *a = (struct arena){0};
 }
 
-/* Whole huge pages from 2 MiB up. `size` itself stays the limit, so that no slack hides a mistake.
- */
+/* Whole huge pages, unless the last one would be mostly waste: an eighth of all or more. `size`
+ * itself stays the limit, so that no slack hides a mistake. */
 static size_t mapped_size(size_t size)
 {
-    return size < HUGE_PAGE ? MAX(size, 1) : ALIGN_UP(size, HUGE_PAGE);
+    size_t whole = ALIGN_UP(size, HUGE_PAGE);
+    return whole - size < size / 8 ? whole : MAX(size, 1);
 }
 
 int arena_init(struct arena *a, size_t size, struct err *e)

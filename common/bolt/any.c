@@ -153,5 +153,7 @@ int any_open(struct modelfile *b, const char *path, const char *vocab_path, cons
             rc = err_set(e, "%s: neither a model blob nor a checkpoint", found);
     }
     free(found);
+    if (rc == 0)
+        vocab_drop_merges(b->vocab);
     return rc;
 }

@@ -13,8 +13,8 @@ MUST_USE int any_find(const char *path, char **found, struct err *e);
 /* path (as any_find takes it): a blob, or a checkpoint together with the vocabulary database
  * vocab_path. Told apart by content. Errors: a checkpoint without vocab_path, a vocabulary of
  * another size or fingerprint than the checkpoint was trained with, and all of modelfile_open,
- * ckpt_open and vocabdb_load. A blob given with a vocab_path must match it too. modelfile_close at
- * the end. */
+ * ckpt_open and vocabdb_load. A blob given with a vocab_path must match it too. The vocabulary's
+ * merges are dropped, the tokenizer being made. modelfile_close at the end. */
 MUST_USE int any_open(struct modelfile *b, const char *path, const char *vocab_path,
                       const struct kern *k, struct err *e);
 

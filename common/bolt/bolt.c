@@ -120,6 +120,7 @@ static int load(struct bolt_model *m, const void *data, size_t n_bytes, const ch
     struct err fault;
     if (modelfile_read(&m->file, data, n_bytes, name, e))
         return -1;
+    vocab_drop_merges(m->file.vocab);
     kern_init(&m->kern, m->level);
     if (infer_weights_init(&m->weights, &m->file.model, &m->kern,
                            math == BOLT_EXACT ? INFER_EXACT : INFER_INT8, &fault))

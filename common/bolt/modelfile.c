@@ -25,14 +25,13 @@ static void bind_tensors(struct modelfile *b)
 }
 
 /* What follows a blob read. */
-static int use(struct modelfile *b, const char *name, struct err *e)
+static void use(struct modelfile *b)
 {
-    struct err fault;
     b->vocab = &b->blob.vocab;
     b->vocab_fingerprint = b->blob.vocab_fingerprint;
+    b->tokenizer = b->blob.tokenizer;
+    b->blob.tokenizer = NULL;
     bind_tensors(b);
-    b->tokenizer = tokenizer_new(b->vocab, &fault);
-    return b->tokenizer ? 0 : err_set(e, "%s: %s", name, fault.text);
 }
 
 int modelfile_read(struct modelfile *b, const void *data, size_t size, const char *name,
@@ -41,10 +40,7 @@ int modelfile_read(struct modelfile *b, const void *data, size_t size, const cha
     *b = (struct modelfile){0};
     if (blob_read(&b->blob, data, size, name, e))
         return -1;
-    if (use(b, name, e)) {
-        modelfile_release(b);
-        return -1;
-    }
+    use(b);
     return 0;
 }
 
@@ -62,10 +58,7 @@ int modelfile_open(struct modelfile *b, const char *path, struct err *e)
     *b = (struct modelfile){0};
     if (blob_open(&b->blob, path, e))
         return -1;
-    if (use(b, path, e)) {
-        modelfile_close(b);
-        return -1;
-    }
+    use(b);
     return 0;
 }
 

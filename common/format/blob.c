@@ -215,7 +215,8 @@ static int read_vocab(struct reader *r, struct err *e)
         return err_set(e, "%s: out of memory", r->path);
     if (!read_strings(v, p + BLOB_VOCAB_HEAD, p + s.n_bytes))
         return err_set(e, "%s: strings of the vocabulary do not fit its section", r->path);
-    if (vocab_check(v, r->path, e))
+    r->blob->tokenizer = tokenizer_new_checked(v, r->path, e);
+    if (!r->blob->tokenizer)
         return -1;
     uint64_t expected = le_get64(p + BLOB_VOCAB_FINGERPRINT);
     uint64_t actual = vocab_fingerprint(v);
@@ -232,14 +233,20 @@ static int read_vocab(struct reader *r, struct err *e)
 static bool codes_valid(const unsigned char *p, size_t rows, size_t cols)
 {
     size_t row_bytes = blob_row_bytes(cols);
+    size_t n_bytes = rows * row_bytes;
+    uint64_t bad = 0;
+    size_t i = 0;
+    for (; i + 8 <= n_bytes; i += 8) {
+        uint64_t word;
+        memcpy(&word, p + i, 8);
+        bad |= word & word >> 1 & UINT64_C(0x5555555555555555);
+    }
+    for (; i < n_bytes; i++)
+        bad |= p[i] & p[i] >> 1 & 0x55u;
     unsigned n_last = (unsigned)((cols - 1) % 4 + 1); /* columns in the last byte of a row */
     unsigned pad_mask = n_last == 4 ? 0 : 0xffu << 2 * n_last & 0xff;
-    unsigned bad = 0;
-    for (size_t r = 0; r < rows; r++, p += row_bytes) {
-        for (size_t i = 0; i < row_bytes; i++)
-            bad |= p[i] & p[i] >> 1 & 0x55u;
-        bad |= (p[row_bytes - 1] & pad_mask) ^ (0x55 & pad_mask);
-    }
+    for (size_t r = 1; pad_mask && r <= rows; r++)
+        bad |= (p[r * row_bytes - 1] & pad_mask) ^ (0x55 & pad_mask);
     return bad == 0;
 }
 
@@ -251,6 +258,22 @@ static bool floats_valid(const float *p, size_t n)
     return ok;
 }
 
+/* True if one of n bytes is -128. */
+static bool has_lowest(const unsigned char *p, size_t n)
+{
+    const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t found = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t word;
+        memcpy(&word, p + i, 8);
+        found |= word & ~((word & low7) + low7); /* the top bit of a byte that is 0x80 */
+    }
+    for (; i < n; i++)
+        found |= p[i] == 0x80 ? 0x80 : 0;
+    return (found & ~low7) != 0;
+}
+
 static bool q8_valid(const struct tensor *t, const unsigned char *p)
 {
     const float *scales = (const void *)p;
@@ -259,10 +282,7 @@ static bool q8_valid(const struct tensor *t, const unsigned char *p)
         ok &= isfinite(scales[i]) && scales[i] >= 0;
     for (size_t i = 4 * t->shape[0]; i < blob_scales_bytes(t); i++)
         ok &= p[i] == 0;
-    const signed char *q = (const void *)(p + blob_scales_bytes(t));
-    for (size_t i = 0; i < t->n; i++)
-        ok &= q[i] != -128;
-    return ok;
+    return ok && !has_lowest(p + blob_scales_bytes(t), t->n);
 }
 
 static bool values_valid(const struct tensor *t, enum blob_encoding encoding,
@@ -352,6 +372,7 @@ int blob_read(struct blob *b, const void *data, size_t size, const char *name, s
 
 void blob_release(struct blob *b)
 {
+    tokenizer_free(b->tokenizer);
     vocab_release(&b->vocab);
     free(b->tensors);
     *b = (struct blob){0};

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "dims/dims.h"
-#include "text/vocab.h"
+#include "text/tokenizer.h"
 
 enum { BLOB_VERSION = 1 };
 
@@ -29,6 +29,7 @@ struct blob {
     struct blob_tensor *tensors; /* [dims_n_tensors], in that order */
     uint64_t fingerprint;        /* of the payload */
     uint64_t vocab_fingerprint;
+    struct tokenizer *tokenizer; /* of vocab; made while that is checked */
 };
 
 /* Bytes of one packed row of `cols` ternary weights. */

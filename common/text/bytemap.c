@@ -6,29 +6,29 @@
 #include "base/hash.h"
 
 struct bytemap_slot {
-    struct vocab_bytes key;
     uint32_t hash;
-    uint32_t value; /* BYTEMAP_NONE: free */
+    uint32_t next_number; /* the number + 1; 0: free */
 };
 
-int bytemap_init(struct bytemap *m, size_t capacity)
+int bytemap_init(struct bytemap *m, size_t capacity, const void *items, size_t stride)
 {
     size_t n = 16;
-    while (n < capacity * 2)
+    while (n < capacity + capacity / 2)
         n *= 2;
-    m->mask = n - 1;
-    m->slots = calloc(n, sizeof *m->slots);
-    if (!m->slots)
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        m->slots[i].value = BYTEMAP_NONE;
-    return 0;
+    *m = (struct bytemap){calloc(n, sizeof *m->slots), n - 1, items, stride};
+    return m->slots ? 0 : -1;
 }
 
 void bytemap_release(struct bytemap *m)
 {
     free(m->slots);
     *m = (struct bytemap){0};
+}
+
+static bool is_string(const struct bytemap *m, uint32_t number, struct vocab_bytes key)
+{
+    const struct vocab_bytes *s = (const void *)(m->items + number * m->stride);
+    return s->n == key.n && memcmp(s->data, key.data, key.n) == 0;
 }
 
 /* The slot that holds key, or the free one where it would go. */
@@ -38,25 +38,25 @@ static struct bytemap_slot *find(const struct bytemap *m, struct vocab_bytes key
     *hash = (uint32_t)(h >> 32);
     for (size_t i = (size_t)h & m->mask;; i = (i + 1) & m->mask) {
         struct bytemap_slot *s = &m->slots[i];
-        if (s->value == BYTEMAP_NONE ||
-            (s->hash == *hash && s->key.n == key.n && !memcmp(s->key.data, key.data, key.n)))
+        if (!s->next_number || (s->hash == *hash && is_string(m, s->next_number - 1, key)))
             return s;
     }
 }
 
+/* 0 - 1 is BYTEMAP_NONE. */
 uint32_t bytemap_get(const struct bytemap *m, struct vocab_bytes key)
 {
     uint32_t hash;
-    return find(m, key, &hash)->value;
+    return find(m, key, &hash)->next_number - 1;
 }
 
-uint32_t bytemap_add(struct bytemap *m, struct vocab_bytes key, uint32_t value)
+uint32_t bytemap_add(struct bytemap *m, struct vocab_bytes key, uint32_t number)
 {
     uint32_t hash;
     struct bytemap_slot *s = find(m, key, &hash);
-    if (s->value != BYTEMAP_NONE)
-        return s->value;
-    *s = (struct bytemap_slot){key, hash, value};
+    if (s->next_number)
+        return s->next_number - 1;
+    *s = (struct bytemap_slot){hash, number + 1};
     return BYTEMAP_NONE;
 }
 

@@ -3,26 +3,76 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of all symbols there can be: 256 single ones, and one result a merge. */
+/* A slot of the table of ranks: used, some bits of the hash, the rank. Few pairs that differ share
+ * those bits, so the pair itself is looked at about once. */
+#define SLOT_USED UINT32_C(0x80000000)
+#define SLOT_RANK UINT32_C(0x000fffff)
+#define SLOT_TAG (~(SLOT_USED | SLOT_RANK))
+_Static_assert(VOCAB_MAX_MERGES - 1 <= SLOT_RANK, "ranks fit a slot");
+
+/* True if the two sides stand one behind the other in memory, as in a blob: then what they make
+ * stands there already. */
+static bool is_joined(const struct vocab_merge *merge)
+{
+    return merge->left.data + merge->left.n == merge->right.data;
+}
+
+/* Bytes that need a place of their own: 256 single ones, and results not standing in v. */
+static size_t storage_bytes(const struct vocab *v)
+{
+    size_t n = 256;
+    for (uint32_t i = 0; i < v->n_merges; i++)
+        if (!is_joined(&v->merges[i]))
+            n += (size_t)v->merges[i].left.n + v->merges[i].right.n;
+    return n;
+}
+
 static int allocate(struct merges *m, const struct vocab *v)
 {
-    size_t n_bytes = 256;
-    for (uint32_t i = 0; i < v->n_merges; i++)
-        n_bytes += (size_t)v->merges[i].left.n + v->merges[i].right.n;
     size_t n_symbols = 256 + (size_t)v->n_merges;
-    m->storage = malloc(n_bytes);
+    size_t n_slots = 16;
+    while (n_slots < (size_t)v->n_merges + v->n_merges / 2)
+        n_slots *= 2;
+    m->rank_mask = n_slots - 1;
+    m->storage = malloc(storage_bytes(v));
     m->symbols = calloc(n_symbols, sizeof *m->symbols);
-    m->pairs = calloc(n_symbols, sizeof *m->pairs);
-    return m->storage && m->symbols && m->pairs && !pairmap_init(&m->ranks, v->n_merges) &&
-                   !bytemap_init(&m->by_bytes, n_symbols)
+    m->pairs = malloc(n_symbols * sizeof *m->pairs);
+    m->ranks = calloc(n_slots, sizeof *m->ranks);
+    return m->storage && m->symbols && m->pairs && m->ranks &&
+                   !bytemap_init(&m->by_bytes, n_symbols, m->symbols, sizeof *m->symbols)
                ? 0
                : -1;
 }
 
 static void add_symbol(struct merges *m, struct vocab_bytes bytes)
 {
+    m->symbols[m->n_symbols] = bytes;
     (void)bytemap_add(&m->by_bytes, bytes, m->n_symbols);
-    m->symbols[m->n_symbols++] = bytes;
+    m->n_symbols++;
+}
+
+/* The slot of a pair, or the free one where it would go; *tag gets the bits to put there. */
+static uint32_t *find_slot(const struct merges *m, uint32_t left, uint32_t right, uint32_t *tag)
+{
+    uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9e3779b97f4a7c15);
+    *tag = SLOT_USED | ((uint32_t)(h >> 32) & SLOT_TAG);
+    for (size_t i = (size_t)(h ^ h >> 32) & m->rank_mask;; i = (i + 1) & m->rank_mask) {
+        uint32_t slot = m->ranks[i];
+        if (!slot)
+            return &m->ranks[i];
+        if ((slot & ~SLOT_RANK) != *tag)
+            continue;
+        const struct merges_pair *p = &m->pairs[slot & SLOT_RANK];
+        if (p->left == left && p->right == right)
+            return &m->ranks[i];
+    }
+}
+
+uint32_t merges_rank(const struct merges *m, uint32_t left, uint32_t right)
+{
+    uint32_t tag;
+    uint32_t slot = *find_slot(m, left, right, &tag);
+    return slot ? slot & SLOT_RANK : MERGES_NONE;
 }
 
 static int find_part(const struct merges *m, struct vocab_bytes part, uint32_t rank,
@@ -30,7 +80,7 @@ static int find_part(const struct merges *m, struct vocab_bytes part, uint32_t r
 {
     if (!part.n)
         return err_set(e, "%s: the %s part of merge %u is empty", name, side, rank);
-    *symbol = bytemap_get(&m->by_bytes, part);
+    *symbol = part.n == 1 ? part.data[0] : bytemap_get(&m->by_bytes, part);
     if (*symbol == BYTEMAP_NONE)
         return err_set(
             e, "%s: the %s part of merge %u is neither a byte nor an earlier merge's result", name,
@@ -38,8 +88,8 @@ static int find_part(const struct merges *m, struct vocab_bytes part, uint32_t r
     return 0;
 }
 
-/* Joins the two parts at `at`, where the symbol stays if it is new; *used gets its bytes then, else
- * 0. */
+/* Joins the two parts, at `at` if they do not stand together, where the symbol stays if it is new;
+ * *used gets its bytes then, else 0. */
 static int add_merge(struct merges *m, const struct vocab_merge *merge, uint32_t rank,
                      unsigned char *at, size_t *used, const char *name, struct err *e)
 {
@@ -47,23 +97,26 @@ static int add_merge(struct merges *m, const struct vocab_merge *merge, uint32_t
     if (find_part(m, merge->left, rank, "left", &p->left, name, e) ||
         find_part(m, merge->right, rank, "right", &p->right, name, e))
         return -1;
-    struct vocab_bytes joined = {at, merge->left.n + merge->right.n};
+    struct vocab_bytes joined = {merge->left.data, merge->left.n + merge->right.n};
     if (joined.n > VOCAB_MAX_TOKEN_BYTES)
         return err_set(e, "%s: merge %u makes a token of %u bytes (at most %d)", name, rank,
                        joined.n, VOCAB_MAX_TOKEN_BYTES);
-    memcpy(at, merge->left.data, merge->left.n);
-    memcpy(at + merge->left.n, merge->right.data, merge->right.n);
-    uint32_t found;
-    if (pairmap_add(&m->ranks, p->left, p->right, rank, &found))
-        return err_set(e, "%s: out of memory for %u merges", name, rank);
-    if (found != rank)
-        return err_set(e, "%s: merge %u repeats merge %u", name, rank, found);
-    p->result = bytemap_get(&m->by_bytes, joined);
+    if (!is_joined(merge)) {
+        memcpy(at, merge->left.data, merge->left.n);
+        memcpy(at + merge->left.n, merge->right.data, merge->right.n);
+        joined.data = at;
+    }
+    uint32_t tag;
+    uint32_t *slot = find_slot(m, p->left, p->right, &tag);
+    if (*slot)
+        return err_set(e, "%s: merge %u repeats merge %u", name, rank, *slot & SLOT_RANK);
+    *slot = tag | rank;
+    m->symbols[m->n_symbols] = joined;
+    p->result = bytemap_add(&m->by_bytes, joined, m->n_symbols);
     *used = 0;
     if (p->result == BYTEMAP_NONE) {
-        p->result = m->n_symbols;
-        add_symbol(m, joined);
-        *used = joined.n;
+        p->result = m->n_symbols++;
+        *used = joined.data == at ? joined.n : 0;
     }
     return 0;
 }
@@ -94,12 +147,19 @@ int merges_init(struct merges *m, const struct vocab *v, const char *name, struc
     return 0;
 }
 
-void merges_release(struct merges *m)
+void merges_drop_bytes(struct merges *m)
 {
     free(m->symbols);
-    free(m->pairs);
     free(m->storage);
-    pairmap_release(&m->ranks);
     bytemap_release(&m->by_bytes);
+    m->symbols = NULL;
+    m->storage = NULL;
+}
+
+void merges_release(struct merges *m)
+{
+    merges_drop_bytes(m);
+    free(m->pairs);
+    free(m->ranks);
     *m = (struct merges){0};
 }

@@ -42,34 +42,53 @@ struct tokenizer_cache {
     size_t work_bytes;             /* its length */
 };
 
-struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e)
+/* Takes over the merges of x. */
+static struct tokenizer *new_from(struct vocab_index *x, const struct vocab *v, struct err *e)
 {
     struct tokenizer *t = calloc(1, sizeof *t);
-    if (!t) {
-        err_set(e, "out of memory for a tokenizer");
+    uint16_t *ids = malloc(x->merges.n_symbols * sizeof *ids);
+    if (!t || !ids) {
+        free(t);
+        free(ids);
+        err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
         return NULL;
     }
-    t->v = v;
-    struct bytemap tokens = {0};
-    if (merges_init(&t->merges, v, "vocabulary", e))
-        goto fail;
-    t->ids = calloc(t->merges.n_symbols, sizeof *t->ids);
-    if (!t->ids || bytemap_init(&tokens, v->n_tokens)) {
-        err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
-        goto fail;
+    for (uint32_t s = 0; s < x->merges.n_symbols; s++) {
+        uint32_t id = bytemap_get(&x->tokens, x->merges.symbols[s]);
+        ids[s] = id == BYTEMAP_NONE ? VOCAB_UNK : (uint16_t)id;
     }
-    for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
-        (void)bytemap_add(&tokens, v->tokens[id].bytes, id);
-    for (uint32_t s = 0; s < t->merges.n_symbols; s++) {
-        uint32_t id = bytemap_get(&tokens, t->merges.symbols[s]);
-        t->ids[s] = id == BYTEMAP_NONE ? VOCAB_UNK : (uint16_t)id;
-    }
-    bytemap_release(&tokens);
+    *t = (struct tokenizer){v, x->merges, ids};
+    x->merges = (struct merges){0};
+    merges_drop_bytes(&t->merges);
     return t;
-fail:
-    bytemap_release(&tokens);
-    tokenizer_free(t);
-    return NULL;
+}
+
+struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e)
+{
+    struct vocab_index x = {0};
+    struct tokenizer *t = NULL;
+    if (bytemap_init(&x.tokens, v->n_tokens, v->tokens, sizeof *v->tokens)) {
+        err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
+    } else if (merges_init(&x.merges, v, "vocabulary", e) == 0) {
+        for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
+            (void)bytemap_add(&x.tokens, v->tokens[id].bytes, id);
+        t = new_from(&x, v, e);
+    }
+    vocab_index_release(&x);
+    return t;
+}
+
+struct tokenizer *tokenizer_new_checked(const struct vocab *v, const char *name, struct err *e)
+{
+    struct vocab_index x;
+    struct err fault;
+    if (vocab_check_index(&x, v, name, e))
+        return NULL;
+    struct tokenizer *t = new_from(&x, v, &fault);
+    if (!t)
+        err_set(e, "%s: %s", name, fault.text);
+    vocab_index_release(&x);
+    return t;
 }
 
 void tokenizer_free(struct tokenizer *t)
@@ -111,8 +130,8 @@ static void propose(const struct merges *m, struct work *w, uint32_t i)
 {
     if (i == w->n || w->next[i] == w->n)
         return;
-    uint32_t rank = pairmap_get(&m->ranks, w->symbol[i], w->symbol[w->next[i]]);
-    if (rank != PAIRMAP_NONE)
+    uint32_t rank = merges_rank(m, w->symbol[i], w->symbol[w->next[i]]);
+    if (rank != MERGES_NONE)
         heap_push(w, (uint64_t)rank << 32 | i);
 }
 

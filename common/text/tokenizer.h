@@ -21,6 +21,9 @@ struct token_buf { /* growable; zero-initialise; free(ids) at the end */
 /* Keeps a pointer to v, which must outlive it. Errors: a merge of something that is neither a byte
  * nor an earlier merge's result; out of memory. */
 struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e);
+
+/* vocab_check and tokenizer_new in one, which costs half. */
+struct tokenizer *tokenizer_new_checked(const struct vocab *v, const char *name, struct err *e);
 void tokenizer_free(struct tokenizer *t); /* NULL is fine */
 
 /* 4 MiB, for whole corpora. */

@@ -50,26 +50,31 @@ static int check_tokens(const struct vocab *v, struct bytemap *seen, const char 
 }
 
 /* What makes a BPE vocabulary one that never says UNK: every symbol is a token; and every token one
- * that can come up: a symbol. */
-static int check_bpe(const struct vocab *v, const struct bytemap *seen, const struct merges *m,
-                     const char *name, struct err *e)
+ * that can come up: a symbol. No two symbols, nor two tokens, are the same bytes, so that the
+ * second follows from the first if there are as many of both. */
+static int check_bpe(const struct vocab *v, const struct vocab_index *x, const char *name,
+                     struct err *e)
 {
+    const struct merges *m = &x->merges;
     for (uint32_t s = 0; s < m->n_symbols; s++) {
-        if (bytemap_get(seen, m->symbols[s]) != BYTEMAP_NONE)
+        if (bytemap_get(&x->tokens, m->symbols[s]) != BYTEMAP_NONE)
             continue;
         if (s < 256)
             return err_set(e, "%s: byte %u is no token of this bpe vocabulary", name, s);
         return err_set(e, "%s: a merge makes %u bytes that are no token of this bpe vocabulary",
                        name, m->symbols[s].n);
     }
+    if (m->n_symbols == v->n_tokens - VOCAB_N_SPECIAL)
+        return 0;
     for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
         if (bytemap_get(&m->by_bytes, v->tokens[id].bytes) == BYTEMAP_NONE)
             return err_set(e, "%s: no merge makes token %u of this bpe vocabulary", name, id);
     return 0;
 }
 
-int vocab_check(const struct vocab *v, const char *name, struct err *e)
+int vocab_check_index(struct vocab_index *x, const struct vocab *v, const char *name, struct err *e)
 {
+    *x = (struct vocab_index){0};
     if ((unsigned)v->kind >= ARRAY_LEN(vocab_kind_names))
         return err_set(e, "%s: unknown kind of vocabulary %d", name, (int)v->kind);
     if ((unsigned)v->normalize >= ARRAY_LEN(vocab_normalize_names))
@@ -77,18 +82,31 @@ int vocab_check(const struct vocab *v, const char *name, struct err *e)
     if (v->n_tokens <= VOCAB_N_SPECIAL || v->n_tokens > VOCAB_MAX_TOKENS)
         return err_set(e, "%s: bad number of tokens (found %u, expected %d to %d)", name,
                        v->n_tokens, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS);
-    struct bytemap seen;
-    if (bytemap_init(&seen, v->n_tokens))
+    if (bytemap_init(&x->tokens, v->n_tokens, v->tokens, sizeof *v->tokens))
         return err_set(e, "%s: out of memory for %u tokens", name, v->n_tokens);
-    struct merges m = {0};
-    int status = check_tokens(v, &seen, name, e);
+    int status = check_tokens(v, &x->tokens, name, e);
     if (!status)
-        status = merges_init(&m, v, name, e);
+        status = merges_init(&x->merges, v, name, e);
     if (!status && v->kind == VOCAB_BPE)
-        status = check_bpe(v, &seen, &m, name, e);
-    merges_release(&m);
-    bytemap_release(&seen);
+        status = check_bpe(v, x, name, e);
+    if (status)
+        vocab_index_release(x);
     return status;
+}
+
+void vocab_index_release(struct vocab_index *x)
+{
+    bytemap_release(&x->tokens);
+    merges_release(&x->merges);
+}
+
+int vocab_check(const struct vocab *v, const char *name, struct err *e)
+{
+    struct vocab_index x;
+    if (vocab_check_index(&x, v, name, e))
+        return -1;
+    vocab_index_release(&x);
+    return 0;
 }
 
 /* The next link of the chain: XXH3 of the one before, two numbers and the hash of some bytes. */
@@ -114,6 +132,13 @@ uint64_t vocab_fingerprint(const struct vocab *v)
         h = chain(h, 1, v->merges[i].right.n, v->merges[i].right);
     }
     return h;
+}
+
+void vocab_drop_merges(struct vocab *v)
+{
+    free(v->merges);
+    v->merges = NULL;
+    v->n_merges = 0;
 }
 
 void vocab_release(struct vocab *v)

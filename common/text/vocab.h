@@ -61,6 +61,10 @@ MUST_USE int vocab_check(const struct vocab *v, const char *name, struct err *e)
  * change what an id means. Allocates nothing. */
 uint64_t vocab_fingerprint(const struct vocab *v);
 
+/* Frees the merges, which make up half of it, and leaves n_merges 0: for a vocabulary whose
+ * tokenizer and fingerprint are known. */
+void vocab_drop_merges(struct vocab *v);
+
 /* Frees tokens, merges and storage; safe on a zeroed struct. */
 void vocab_release(struct vocab *v);
 

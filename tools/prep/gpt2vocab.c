@@ -158,7 +158,8 @@ static int load(struct loader *l, struct vocab *v, const char *vocab_path, const
     l->at = l->storage = malloc(l->vocab_file.size + l->merges_file.size + 1);
     l->tokens = calloc(l->n_tokens, sizeof *l->tokens);
     l->merges = calloc(VOCAB_MAX_TOKENS, sizeof *l->merges);
-    if (!l->storage || !l->tokens || !l->merges || bytemap_init(&l->by_bytes, l->n_tokens))
+    if (!l->storage || !l->tokens || !l->merges ||
+        bytemap_init(&l->by_bytes, l->n_tokens, l->tokens, sizeof *l->tokens))
         return err_set(e, "%s: out of memory for %u tokens", vocab_path, l->n_tokens);
     if (read_tokens(l, vocab_path, e) || read_merges(l, merges_path, e) ||
         vocabbuild_make(v, none, l->tokens, l->n_tokens, l->merges, l->n_merges, e))
@@ -204,7 +205,7 @@ static int choose(struct vocab_token *tokens, const struct vocab *base, const ui
             GPT2VOCAB_HEAD_STORIES, n_met, n + VOCAB_N_SPECIAL, n, VOCAB_N_SPECIAL);
     vocabbuild_sort(tokens, n_met);
     struct bytemap kept;
-    if (bytemap_init(&kept, n))
+    if (bytemap_init(&kept, n, tokens, sizeof *tokens))
         return err_set(e, "out of memory for %u tokens", n);
     for (uint32_t i = 0; i < n; i++)
         (void)bytemap_add(&kept, tokens[i].bytes, i);
