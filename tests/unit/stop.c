@@ -62,7 +62,8 @@ static void check_pieces(struct rng *r, const char *const *texts, size_t n, cons
     bool got = false;
     assert_int_equal(stop_init(&stop, texts, n, &e), 0);
     for (size_t done = 0; done < TEXT && !got;) {
-        size_t piece = MIN((size_t)rng_below(r, 9), TEXT - done);
+        size_t piece = (size_t)rng_below(r, 9);
+        piece = MIN(piece, TEXT - done);
         got = stop_find(&stop, state, (const unsigned char *)text + done, piece, &end, &length);
         end += done;
         done += piece;

@@ -174,8 +174,10 @@ static void measure_positions(struct speed *b, int round)
     for (int i = 0; i < 3; i++) {
         infer_stream_reset(&b->early);
         go_to(b, &b->early, SPEED_EARLY - WINDOW / 2);
-        best[0] = MIN(best[0], window(b, &b->early));
-        best[1] = MIN(best[1], window(b, &b->late));
+        double early = window(b, &b->early);
+        double late = window(b, &b->late);
+        best[0] = MIN(best[0], early);
+        best[1] = MIN(best[1], late);
     }
     b->x[SPEED_LATE_RATIO][round] = best[1] / best[0];
 }
