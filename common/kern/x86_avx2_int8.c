@@ -16,7 +16,7 @@
 #include <immintrin.h>
 #include <math.h>
 
-enum { LANES = 8, MOST_ROWS = 2 };
+enum { LANES = 8, MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
 #include "kern/x86_int8.h"
@@ -173,7 +173,10 @@ INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
         }
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++) {
-            vec v = _mm256_load_si256((const vec *)w + j);
+            const vec *v_at = (const vec *)w + j;
+            if (j % 2 == 0) /* a line of the head, which comes from beyond the second-level cache */
+                _mm_prefetch((const char *)v_at + AHEAD, _MM_HINT_T0);
+            vec v = _mm256_load_si256(v_at);
 #pragma GCC unroll 2
             for (size_t i = 0; i < M; i++) {
                 vec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_xor_si256(v, negative[i]));
