@@ -153,6 +153,80 @@ EOF
     done
 }
 
+# build_driver NAME [OPTION]...: ./drive out of NAME.c, with the compiler's options.
+build_driver() {
+    local name=$1
+    shift
+    ${CC:-cc} -std=c99 -pedantic -Wall -Wextra -Werror -O1 "$@" -I. -DHEADER="\"$name.h\"" -DNAME="$name" \
+        -DCAPITALS="$(echo "$name" | tr a-z A-Z)" -o drive "$name.c" "$ROOT/tests/firmware/drive.c"
+}
+
+# tokens JSON: the ids of one story of sample, one a line.
+tokens() {
+    printf '%s\n' "$1" | sed 's/.*"tokens":\[\([^]]*\)\].*/\1/' | tr , '\n'
+}
+
+@test "C source of a blob tells the greedy story of sample --math exact" {
+    for embed in f32 f16 q8; do
+        succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB" --embed $embed
+        succeeds export model.bolt -o story.c --format c
+        [ -z "$output" ]
+        contains "$stderr" "wrote story.c and story.h: "
+        build_driver story
+        ./drive greedy 200 > got
+        [ -s got ]
+        succeeds sample model.bolt --math exact -t 0 -n 200 --json
+        tokens "$output" | cmp - got || flunk "$embed: other tokens"
+    done
+}
+
+@test "C source of a checkpoint is that of its blob, and of the name asked for" {
+    mkdir a b
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB" --embed q8
+    succeeds export -q model.bolt -o a/story.c --format c
+    succeeds export -q "$RUN" -o b/story.c --format c --vocab "$VOCAB"
+    same a/story.c b/story.c
+    same a/story.h b/story.h
+    succeeds export -q "$RUN" -o b/my-story.c --format c --vocab "$VOCAB"
+    contains "$(cat b/my-story.h)" "struct my_story {"
+    succeeds export "$RUN" -o b/x.c --format c --name Bolt2 --embed f16 --vocab "$VOCAB" --json
+    [ "$(json_text "$output" embed)" = f16 ] || flunk "expected f16"
+    [ "$(json_text "$output" header)" = b/x.h ] || flunk "expected b/x.h"
+    contains "$(cat b/x.h)" "#define BOLT2_RAM_BYTES $(json_value "$output" ram_bytes) "
+    contains "$(cat b/x.h)" "#define BOLT2_RAM_BYTES $(json_value "$output" ram_bytes_no_logits) "
+    contains "$(cat b/x.h)" "#define BOLT2_FLASH_BYTES $(json_value "$output" flash_bytes) "
+    if grep -i runtime b/x.c b/x.h; then flunk "a name was not exchanged"; fi
+}
+
+@test "C source: bad input, and nothing half-written" {
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    head -c 3000 model.bolt > cut.bolt
+    mkdir out
+    fails 1 "cut.bolt: " export -q cut.bolt -o out/x.c --format c
+    fails 1 "name its vocab.db with --vocab" export -q "$RUN" -o out/x.c --format c
+    fails 1 "absent" export -q absent -o out/x.c --format c
+    fails 1 "absent/x.c" export -q model.bolt -o absent/x.c --format c
+    empty_dir out
+    mkdir out/x.h
+    fails 1 "out/x.h: is a directory" export -q model.bolt -o out/x.c --format c
+    [ "$(ls -A out)" = x.h ]
+    cp model.bolt m.h
+    fails 1 "m.h: is the input" export -q m.h -o m.c --format c
+    same m.h model.bolt
+}
+
+@test "C source works without the logits, and under the sanitizers" {
+    succeeds export -q "$RUN" -o story.c --format c --vocab "$VOCAB"
+    build_driver story
+    ./drive text 50 > want
+    build_driver story -DSTORY_NO_LOGITS -DWITHOUT_LOGITS
+    ./drive text 50 > got
+    same got want
+    build_driver story -fsanitize=address,undefined -fno-sanitize-recover=all
+    ./drive text 50 > got
+    same got want
+}
+
 @test "wrong usage is exit 2" {
     fails 2 "no CHECKPOINT" export -o x.bolt
     fails 2 "more than one CHECKPOINT" export a b -o x.bolt
@@ -160,6 +234,13 @@ EOF
     fails 2 "--vocab" export "$RUN" -o x.bolt
     fails 2 "--embed" export "$RUN" -o x.bolt --vocab "$VOCAB" --embed f64
     fails 2 "--embed" export "$RUN" -o x --format safetensors --embed f32
+    fails 2 "--name is for" export "$RUN" -o x.bolt --vocab "$VOCAB" --name x
+    fails 2 "must end in .c" export "$RUN" -o x.h --format c --vocab "$VOCAB"
+    fails 2 "must end in .c" export "$RUN" -o - --format c --vocab "$VOCAB"
+    fails 2 "--name NAME" export "$RUN" -o 3d.c --format c --vocab "$VOCAB"
+    fails 2 "--name: '3d'" export "$RUN" -o x.c --name 3d --format c --vocab "$VOCAB"
+    fails 2 "--name: 'while'" export "$RUN" -o x.c --name while --format c --vocab "$VOCAB"
+    fails 2 "--verify" export "$RUN" -o x.c --format c --vocab "$VOCAB" --verify t
     fails 2 "--verify" export "$RUN" -o x --format safetensors --verify t
     fails 2 "--verify" export "$RUN" -o - --vocab "$VOCAB" --verify t
     fails 2 "--json" export "$RUN" -o - --vocab "$VOCAB" --json

@@ -265,6 +265,45 @@ static void test_freestanding(void **state)
     close_sample(&s);
 }
 
+/* A microcontroller of 32 bits has the same sizes and needs no library either. */
+static void test_microcontroller(void **state)
+{
+    static const char cc[] = "clang --target=thumbv7em-none-eabihf -mcpu=cortex-m4 -ffreestanding";
+    struct to_c_sizes counted;
+    (void)state;
+    const char *dir = scratch_dir();
+    if (!run("echo 'int x;' > %s/x.c; %s -c -o %s/x.o %s/x.c 2> %s/x", dir, cc, dir, dir, dir))
+        skip();
+    for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
+        struct sample s;
+        open_sample(&s, 5, (enum number_type)type);
+        export_sample(&s, (enum number_type)type, &counted);
+        assert_true(
+            run("%s -std=c99 -Os " STRICT " -I%s -c -o %s/toy.o %s/toy.c", cc, dir, dir, dir));
+        assert_true(run("[ -z \"$(nm -u %s/toy.o)\" ]", dir));
+        close_sample(&s);
+    }
+}
+
+/* What the header says of the stack: the frames of all functions together are less. */
+static void test_stack(void **state)
+{
+    struct to_c_sizes counted;
+    struct sample s;
+    (void)state;
+    const char *dir = scratch_dir();
+    if (!run("gcc --version > /dev/null 2>&1"))
+        skip();
+    open_sample(&s, 5, NUMBER_Q8);
+    export_sample(&s, NUMBER_Q8, &counted);
+    assert_true(run("grep -q 'less than 1024 bytes of stack' %s/toy.h", dir));
+    assert_true(run("gcc -std=c99 -O2 -fstack-usage -I%s -c -o %s/toy.o %s/toy.c", dir, dir, dir));
+    assert_true(run("awk '{ n += $2; dynamic += $3 != \"static\" } "
+                    "END { exit !(n > 0 && n < 1024 && !dynamic) }' %s/toy.su",
+                    dir));
+    close_sample(&s);
+}
+
 /* ---- the text -------------------------------------------------------------------------------- */
 
 /* From floats or from what a blob would store of them; twice. */
@@ -375,10 +414,11 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_gcc),
-        cmocka_unit_test(test_clang),      cmocka_unit_test(test_freestanding),
-        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_names),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_gcc),
+        cmocka_unit_test(test_clang),           cmocka_unit_test(test_freestanding),
+        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_microcontroller), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

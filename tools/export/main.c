@@ -56,7 +56,7 @@ static const struct cli_tool tool = {
     .synopsis = "[options] CHECKPOINT -o FILE | --info FILE",
     .summary = "Packs a trained checkpoint into one small file, two bits a ternary weight.",
     .epilog = "CHECKPOINT is a file made by train, or its directory: best.safetensors there,\n"
-              "else the newest good step.\n\n"
+              "else the newest good step. The format c takes a bolt file too.\n\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
               "  export checkpoints -o weights.safetensors --format safetensors\n"
