@@ -146,7 +146,7 @@ static uint32_t cell(const struct model_tern *w, size_t row, size_t first)
     const uint8_t *codes = w->codes + row * DIV_UP(w->cols, 4);
     uint32_t index = 0;
     for (size_t c = first + GROUP; c-- > first;)
-        index = 3 * index + (c < w->cols ? codes[c / 4] >> 2 * (c % 4) & 3u : 1);
+        index = 3 * index + (c < w->cols ? (uint32_t)codes[c / 4] >> 2 * (c % 4) & 3 : 1);
     return index;
 }
 
