@@ -15,6 +15,7 @@
 #include "model/tern.h"
 #include "support/scratch.h"
 #include "support/toy.h"
+#include "support/toyblob.h"
 #include "support/toyvocab.h"
 
 enum { MAX_ROWS = 5, MAX_COLS = 37 };
@@ -117,25 +118,6 @@ static void test_params(void **state)
     free(twice);
 }
 
-static void write_blob(const char *path, struct model *m, enum number_type embed)
-{
-    struct err e;
-    struct blob_tensor tensors[64];
-    struct vocab v = toyvocab();
-    for (size_t i = 0; i < dims_n_tensors(&m->dims); i++) {
-        struct tensor t;
-        dims_tensor(&m->dims, i, &t);
-        const struct model_tern *w = model_ternary(m, t.kind, t.block);
-        const float **floats = model_floats(m, t.kind, t.block);
-        assert_int_equal((w != NULL) + (floats != NULL), t.kind != TENSOR_EMBED);
-        tensors[i] = w        ? (struct blob_tensor){.data = w->codes, .alpha = w->alpha}
-                     : floats ? (struct blob_tensor){.data = *floats}
-                              : (struct blob_tensor){.data = m->embed.data};
-    }
-    if (blob_write(path, &m->dims, embed, &v, tensors, NULL, &e))
-        fail_msg("%s", e.text);
-}
-
 static void test_bolt(void **state)
 {
     (void)state;
@@ -150,7 +132,8 @@ static void test_bolt(void **state)
     assert_int_equal(model_from_params(&m, &d, params, false, &kern, &e), 0);
     model_to_params(&m, expected);
     for (int embed = 0; embed < 3; embed++) {
-        write_blob(path, &m, (enum number_type)embed);
+        struct vocab v = toyvocab();
+        toyblob_write(path, &m, (enum number_type)embed, &v);
         assert_int_equal(modelfile_open(&b, path, &e), 0);
         assert_int_equal(b.model.dims.dilation[0], 2);
         model_to_params(&b.model, got);
@@ -160,7 +143,6 @@ static void test_bolt(void **state)
             got[i] = expected[i];
         }
         expect_same_params(&d, got, expected);
-        struct vocab v = toyvocab();
         assert_int_equal(b.vocab_fingerprint, vocab_fingerprint(&v));
         modelfile_close(&b);
         modelfile_close(&b);

@@ -163,6 +163,57 @@ static void long_stories(void **state)
     free(expected);
 }
 
+static size_t put_utf8(uint32_t code, char *to)
+{
+    if (code < 0x800) {
+        to[0] = (char)(0xc0 | code >> 6);
+        to[1] = (char)(0x80 | (code & 0x3f));
+        return 2;
+    }
+    size_t n = code < 0x10000 ? 3 : 4;
+    to[0] = (char)(n == 3 ? 0xe0 | code >> 12 : 0xf0 | code >> 18);
+    for (size_t i = 1; i < n; i++)
+        to[i] = (char)(0x80 | (code >> 6 * (n - 1 - i) & 0x3f));
+    return n;
+}
+
+/* The room reserved is enough for texts of any code point. */
+static void reserves_enough(void **state)
+{
+    (void)state;
+    enum { BYTES = 600 }; /* where the first growth of an array no longer hides too little */
+    struct err e;
+    for (int form = VOCAB_NORM_NFC; form <= VOCAB_NORM_NFKC; form++) {
+        struct unicode_scratch w = {0};
+        struct text_buf made = {0};
+        assert_int_equal(normalize_reserve(&w, &made, (enum vocab_normalize)form, BYTES, &e), 0);
+        const struct unicode_scratch reserved = w;
+        const size_t capacity = made.capacity;
+        size_t most = 0;
+        for (uint32_t code = 0x80; code < 0x110000; code++) {
+            char text[BYTES + 4];
+            struct normalize_stats stats = {0};
+            size_t n_chars;
+            if (code >= 0x20000 && code % 64) /* ideographs and the void: some of them */
+                continue;
+            size_t length = put_utf8(code, text);
+            size_t n = BYTES / length * length;
+            for (size_t at = length; at < n; at++)
+                text[at] = text[at - length];
+            assert_int_equal(normalize_text_in(&w, (enum vocab_normalize)form, text, n, &made,
+                                               &n_chars, &stats, &e),
+                             0);
+            most = made.n > most ? made.n : most;
+        }
+        assert_int_equal(made.capacity, capacity);
+        assert_int_equal(w.capacity, reserved.capacity);
+        assert_int_equal(w.marks_capacity, reserved.marks_capacity);
+        assert_int_equal(most, form == VOCAB_NORM_NFC ? 3 * BYTES : 11 * BYTES);
+        unicode_scratch_release(&w);
+        free(made.data);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +225,7 @@ int main(void)
         cmocka_unit_test(long_stories),
         cmocka_unit_test(many_marks),
         cmocka_unit_test(keeps_nul),
+        cmocka_unit_test(reserves_enough),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(out.data);

@@ -1,0 +1,28 @@
+#include "support/toyblob.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "format/blob.h"
+
+void toyblob_write(const char *path, struct model *m, enum number_type embed, const struct vocab *v)
+{
+    struct err e;
+    struct blob_tensor tensors[64];
+    assert_true(dims_n_tensors(&m->dims) <= ARRAY_LEN(tensors));
+    for (size_t i = 0; i < dims_n_tensors(&m->dims); i++) {
+        struct tensor t;
+        dims_tensor(&m->dims, i, &t);
+        const struct model_tern *w = model_ternary(m, t.kind, t.block);
+        const float **floats = model_floats(m, t.kind, t.block);
+        assert_int_equal((w != NULL) + (floats != NULL), t.kind != TENSOR_EMBED);
+        tensors[i] = w        ? (struct blob_tensor){.data = w->codes, .alpha = w->alpha}
+                     : floats ? (struct blob_tensor){.data = *floats}
+                              : (struct blob_tensor){.data = m->embed.data};
+    }
+    if (blob_write(path, &m->dims, embed, v, tensors, NULL, &e))
+        fail_msg("%s", e.text);
+}
