@@ -106,7 +106,7 @@ static int measure_one(struct speed *b, int round, struct err *e)
     if (!b->pool)
         return 0;
     b->teller.split = b->pool;
-    b->teller.choice = (struct split){.n = 2 * SPLIT_TRIALS, .pays = true};
+    b->teller.choice = (struct split){.n = 2 * SPLIT_TRIALS, .pays = true, .whole = INFINITY};
     status = tell_greedy(b, b->n_tokens, &seconds, e);
     b->teller.split = NULL;
     b->x[SPEED_US_SPLIT][round] = seconds / n * 1e6;

@@ -4,7 +4,10 @@
 
 #include "cli/cli.h"
 
-enum { AGAIN = 4096 }; /* heads from trials to trials */
+enum { AGAIN = 1 << 15 }; /* heads from trials to trials, which then cost next to nothing */
+
+/* Cut if it takes at most this share of the time. */
+static const float clearly = 0.85f;
 
 static int compare(const void *a, const void *b)
 {
@@ -19,20 +22,38 @@ static float median(float *x)
     return x[SPLIT_TRIALS / 2];
 }
 
+/* Seconds of a head made one way or the other. */
+static float timed(struct infer *f, struct pool *p, float *logits)
+{
+    double start = cli_seconds();
+    infer_head_split(f, p, 0, 1, logits);
+    return (float)(cli_seconds() - start);
+}
+
+static void decide(struct split *s)
+{
+    s->whole = median(s->seconds[0]);
+    s->recent = median(s->seconds[1]);
+    s->pays = s->recent < clearly * s->whole;
+}
+
 void split_head(struct split *s, struct infer *f, struct pool *p, float *logits)
 {
     unsigned n = s->n++;
-    if (!p || n >= 2 * SPLIT_TRIALS) {
-        infer_head_split(f, p && s->pays ? p : NULL, 0, 1, logits);
-        if (n == AGAIN)
-            s->n = 0;
-        return;
+    if (!p) {
+        infer_head(f, 0, 1, logits);
+    } else if (n < 2 * SPLIT_TRIALS) {
+        /* The trials of a way stand together: the pool's threads sleep when they are left alone. */
+        unsigned way = n / SPLIT_TRIALS;
+        s->seconds[way][n % SPLIT_TRIALS] = timed(f, way ? p : NULL, logits);
+        if (n + 1 == 2 * SPLIT_TRIALS)
+            decide(s);
+    } else if (s->pays) {
+        s->recent += (timed(f, p, logits) - s->recent) / 16;
+        s->pays = s->recent < s->whole;
+    } else {
+        infer_head(f, 0, 1, logits);
     }
-    /* The trials of a way stand together: the pool's threads sleep when they are left alone. */
-    unsigned way = n / SPLIT_TRIALS;
-    double start = cli_seconds();
-    infer_head_split(f, way ? p : NULL, 0, 1, logits);
-    s->seconds[way][n % SPLIT_TRIALS] = (float)(cli_seconds() - start);
-    if (s->n == 2 * SPLIT_TRIALS)
-        s->pays = median(s->seconds[1]) < median(s->seconds[0]);
+    if (n == AGAIN)
+        s->n = 0;
 }
