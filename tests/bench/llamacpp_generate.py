@@ -4,10 +4,11 @@
     pip install gguf llama-cpp-python        # builds llama.cpp: a compiler and cmake are needed
     tests/bench/llamacpp_generate.py [--threads 2] [--modes g192-Q4_0 ...]
 
-llama.cpp cannot run Bolt itself: its convolution and gate are attention here. Weights are random, on which
-the speed does not depend. Shapes: g192 has width 192, 6 blocks, hidden 512 (4.58 million parameters; Bolt
---small has 4.36); g256 has width 256, 4 blocks, hidden 512 (5.18 million), for the ternary types, whose
-blocks of 256 weights do not fit 192. TQ2_0+Q8_0 has a head (and embedding) of 8 bits.
+llama.cpp cannot run Bolt itself: its convolution and gate are attention here. Weights are random,
+on which the speed does not depend. Shapes: g192 has width 192, 6 blocks, hidden 512 (4.58 million
+parameters; Bolt --small has 4.36); g256 has width 256, 4 blocks, hidden 512 (5.18 million), for the
+ternary types, whose blocks of 256 weights do not fit 192. TQ2_0+Q8_0 has a head (and embedding) of
+8 bits.
 """
 
 import ctypes
@@ -22,8 +23,16 @@ import peers
 
 VOCAB, HIDDEN, HEAD = 10000, 512, 32
 SHAPES = {"g192": (192, 6), "g256": (256, 4)}  # width, blocks
-MODES = ["g192-F32", "g192-BF16", "g192-Q8_0", "g192-Q4_0",
-         "g256-Q8_0", "g256-Q4_0", "g256-TQ2_0", "g256-TQ2_0+Q8_0"]  # fmt: skip
+MODES = [
+    "g192-F32",
+    "g192-BF16",
+    "g192-Q8_0",
+    "g192-Q4_0",
+    "g256-Q8_0",
+    "g256-Q4_0",
+    "g256-TQ2_0",
+    "g256-TQ2_0+Q8_0",
+]
 
 
 def write_gguf(path, mode, n_context):
@@ -58,7 +67,11 @@ def write_gguf(path, mode, n_context):
         norm(f"blk.{n}.ffn_norm.weight")
         for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
             matrix(f"blk.{n}.{name}.weight", width, width, inner)
-        for name, rows, cols in (("gate", HIDDEN, width), ("up", HIDDEN, width), ("down", width, HIDDEN)):
+        for name, rows, cols in (
+            ("gate", HIDDEN, width),
+            ("up", HIDDEN, width),
+            ("down", width, HIDDEN),
+        ):
             matrix(f"blk.{n}.ffn_{name}.weight", rows, cols, inner)
     w.write_header_to_file()
     w.write_kv_data_to_file()
@@ -75,7 +88,11 @@ class Mode:
         if not self.model:
             raise RuntimeError("llama.cpp does not load the file")
         options = llama_cpp.llama_context_default_params()
-        options.n_ctx, options.n_batch, options.n_ubatch = tokens * streams, max(streams, 32), max(streams, 32)
+        options.n_ctx, options.n_batch, options.n_ubatch = (
+            tokens * streams,
+            max(streams, 32),
+            max(streams, 32),
+        )
         options.n_seq_max = streams
         options.n_threads = options.n_threads_batch = threads
         options.no_perf = True
@@ -109,13 +126,14 @@ def silent(_level, _text, _data):
 
 
 def prepare(mode, streams, args, folder):
-    config = {"runtime": f"llama.cpp (llama-cpp-python {llama_cpp.__version__})", "mode": mode,
-              "threads": args.threads, "streams": streams}  # fmt: skip
+    config = peers.configuration(
+        f"llama.cpp (llama-cpp-python {llama_cpp.__version__})", mode, streams, args
+    )
     path = os.path.join(folder, f"{mode}.gguf")
     try:
         if not os.path.exists(path):
             write_gguf(path, mode, args.tokens)
-        m = Mode(path, args.threads, streams, args.tokens)
+        m = Mode(path, args.threads, streams, config["tokens"])
         m.tell()
     except Exception as fault:  # a type that this version lacks: say so and go on
         return {**config, "error": " ".join(str(fault).split())[:200]}, None

@@ -4,9 +4,9 @@
     pip install onnxruntime onnx safetensors
     tests/bench/onnx_generate.py [--checkpoint best.safetensors] [--threads 2] [--streams 1 64]
 
-One graph is one token of every stream: token and the convolutions' past in, likeliest next token and
-the new past out, bound to memory once. Modes: f32, and int8 (onnxruntime's dynamic quantisation of all
-matrix products, a scale per output).
+One graph is one token of every stream: token and the convolutions' past in, likeliest next token
+and the new past out, bound to memory once. Modes: f32, and int8 (onnxruntime's dynamic quantisation
+of all matrix products, a scale per output).
 """
 
 import logging
@@ -46,7 +46,9 @@ class Graph:
 
     def norm(self, x, scale):
         # onnxruntime's own fused operator computes x / sqrt(mean(x^2) + epsilon) * scale
-        return self.op("SimplifiedLayerNormalization", x, self.const(scale), epsilon=peers.EPS, axis=-1)
+        return self.op(
+            "SimplifiedLayerNormalization", x, self.const(scale), epsilon=peers.EPS, axis=-1
+        )
 
     def block(self, n, x):
         b, bolt = (lambda name: self.bolt.block(n, name)), self.bolt
@@ -61,10 +63,14 @@ class Graph:
         if bolt.dilation[n] > 1:
             step = self.const(np.array([bolt.dilation[n]]))
             seen = self.op("Slice", window, self.const(starts - 1), self.const(ends), axis, step)
-        mixed = self.op("ReduceSum", self.op("Mul", seen, self.const(bolt.taps(n))), axis, keepdims=0)
+        mixed = self.op(
+            "ReduceSum", self.op("Mul", seen, self.const(bolt.taps(n))), axis, keepdims=0
+        )
         mixed = self.op("Mul", mixed, self.op("Sigmoid", gate))
         x = self.op("Add", x, self.linear(mixed, b("mixer.down.weight")))
-        h = self.linear(self.norm(x, b("norm2.scale")), b("ffn.W_gate.weight"), b("ffn.W_up.weight"))
+        h = self.linear(
+            self.norm(x, b("norm2.scale")), b("ffn.W_gate.weight"), b("ffn.W_up.weight")
+        )
         a, u = self.op("Split", h, n_out=2, axis=-1, num_outputs=2)
         h = self.op("Mul", self.op("Mul", a, self.op("Sigmoid", a)), u)
         return self.op("Add", x, self.linear(h, b("ffn.W_down.weight")))
@@ -79,11 +85,16 @@ class Graph:
 
         def ports(name):
             return [
-                helper.make_tensor_value_info(f"{name}{n}", TensorProto.FLOAT, [streams, bolt.reach(n), bolt.dim])
+                helper.make_tensor_value_info(
+                    f"{name}{n}", TensorProto.FLOAT, [streams, bolt.reach(n), bolt.dim]
+                )
                 for n in range(bolt.blocks)
             ]
 
-        token, after = (helper.make_tensor_value_info(t, TensorProto.INT64, [streams]) for t in ("token", "next"))
+        token, after = (
+            helper.make_tensor_value_info(t, TensorProto.INT64, [streams])
+            for t in ("token", "next")
+        )
         graph = helper.make_graph(
             self.nodes, "bolt", [token, *ports("past")], [after, *ports("after")], self.constants
         )
@@ -99,9 +110,14 @@ def session(bolt, mode, streams, threads, folder):
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         quantised = os.path.join(folder, f"{mode}-{streams}-q.onnx")
-        quantize_dynamic(path, quantised, op_types_to_quantize=["MatMul"], per_channel=True,
-                         weight_type=QuantType.QInt8,
-                         extra_options={"DefaultTensorType": TensorProto.FLOAT})  # fmt: skip
+        quantize_dynamic(
+            path,
+            quantised,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
         path = quantised
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -121,10 +137,16 @@ class Mode:
 
     def bind(self, a):
         binding = self.session.io_binding()
-        for suffix, array in [("token", self.token[a]), *((f"past{n}", p) for n, p in enumerate(self.past[a]))]:
+        for suffix, array in [
+            ("token", self.token[a]),
+            *((f"past{n}", p) for n, p in enumerate(self.past[a])),
+        ]:
             binding.bind_input(suffix, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         after = self.past[1 - a]
-        for name, array in [("next", self.token[1 - a]), *((f"after{n}", p) for n, p in enumerate(after))]:
+        for name, array in [
+            ("next", self.token[1 - a]),
+            *((f"after{n}", p) for n, p in enumerate(after)),
+        ]:
             binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         return binding
 
@@ -152,9 +174,8 @@ class Mode:
 
 
 def prepare(bolt, mode, streams, args, folder):
-    config = {"runtime": f"onnxruntime {ort.__version__}", "mode": mode, "threads": args.threads,
-              "streams": streams}  # fmt: skip
-    m = Mode(bolt, mode, streams, args.threads, args.tokens, folder)
+    config = peers.configuration(f"onnxruntime {ort.__version__}", mode, streams, args)
+    m = Mode(bolt, mode, streams, args.threads, config["tokens"], folder)
     m.tell()
     if args.expect and args.checkpoint and streams == 1:
         config.update(peers.agreement(args.expect, m.next_tokens))

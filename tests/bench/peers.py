@@ -1,7 +1,7 @@
-"""What the comparisons in this folder share: the model's weights, and rounds that a driver can pace.
+"""What the comparisons in this folder share: the model's weights, rounds that a driver can pace.
 
-Not a program. The peers are torch_generate.py, onnx_generate.py and llamacpp_generate.py; generate.py
-runs them beside `sample`.
+Not a program. The peers are torch_generate.py, onnx_generate.py and llamacpp_generate.py;
+generate.py runs them beside `sample`.
 """
 
 import argparse
@@ -53,8 +53,13 @@ def random_bolt(args):
         "final_norm.scale": np.ones(D, np.float32),
     }
     for n in range(args.blocks):
-        sizes = {"mixer.up": (2 * D, D), "mixer.down": (D, D), "ffn.W_gate": (H, D),
-                 "ffn.W_up": (H, D), "ffn.W_down": (D, H)}  # fmt: skip
+        sizes = {
+            "mixer.up": (2 * D, D),
+            "mixer.down": (D, D),
+            "ffn.W_gate": (H, D),
+            "ffn.W_up": (H, D),
+            "ffn.W_down": (D, H),
+        }
         for name, (rows, cols) in sizes.items():
             tensors[f"blocks.{n}.{name}.weight"] = ternary(normal(rows, cols, std=cols**-0.5))
         tensors[f"blocks.{n}.mixer.conv.weight"] = normal(D, 1, K, std=K**-0.5)
@@ -87,22 +92,29 @@ def load_bolt(args):
     return read_bolt(args.checkpoint) if args.checkpoint else random_bolt(args)
 
 
-def parser(doc, modes, default_modes=None, checkpoint=True):
+def parser(doc, modes, checkpoint=True):
     p = argparse.ArgumentParser(description=doc.splitlines()[0])
     if checkpoint:
-        p.add_argument("--checkpoint", help="safetensors of train or export (default: random weights)")
-        p.add_argument("--expect", help="JSON of `sample -t 0 --json -p ''`: count the tokens that agree")
+        p.add_argument(
+            "--checkpoint", help="safetensors of train or export (default: random weights)"
+        )
+        p.add_argument(
+            "--expect", help="JSON of `sample -t 0 --json -p ''`: count the tokens that agree"
+        )
         p.add_argument("--large", action="store_true", help="sizes of the preset, random weights")
-        for name, size in (("vocab", 10000), ("dim", 192), ("blocks", 6), ("hidden", 512), ("kernel", 8)):
+        sizes = {"vocab": 10000, "dim": 192, "blocks": 6, "hidden": 512, "kernel": 8}
+        for name, size in sizes.items():
             p.add_argument(f"--{name}", type=int, default=size)
-    p.add_argument("--modes", nargs="+", choices=modes, default=default_modes or modes)
+    p.add_argument("--modes", nargs="+", choices=modes, default=modes)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--streams", type=int, nargs="+", default=[1], help="stories told at once")
-    p.add_argument("--tokens", type=int, default=256, help="of a story, each from its beginning")
+    p.add_argument("--tokens", type=int, default=256, help="of a story; a quarter if several")
     p.add_argument("--seconds", type=float, default=0.5, help="of a round, at least one story")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--json", action="store_true", help="one object for each measurement")
-    p.add_argument("--paced", action="store_true", help="wait for a line of input before each measurement")
+    p.add_argument(
+        "--paced", action="store_true", help="wait for a line of input before each measurement"
+    )
     return p
 
 
@@ -111,6 +123,18 @@ def parse(p):
     if getattr(args, "large", False):
         args.dim, args.blocks, args.hidden = 384, 8, 896
     return args
+
+
+def configuration(runtime, mode, streams, args):
+    """What a measurement is called, and the tokens of each of its stories."""
+    tokens = args.tokens if streams == 1 else max(1, args.tokens // 4)
+    return {
+        "runtime": runtime,
+        "mode": mode,
+        "threads": args.threads,
+        "streams": streams,
+        "tokens": tokens,
+    }
 
 
 def agreement(path, next_tokens):
@@ -128,8 +152,9 @@ def talk(args, record):
 
 
 def measure(args, configs):
-    """Rounds over all of configs: [(record, tell)], where tell() tells stories of args.tokens in
-    record["streams"] streams. Prints what args ask for. A record with "error" has not been set up."""
+    """Rounds over all of configs: [(record, tell)], record of configuration(), and
+    tell() tells record["streams"] stories of record["tokens"] tokens, or is None if the record has
+    an "error" instead. Prints what args ask for."""
     talk(args, {"configs": [c for c, _ in configs]})
     speeds = [[] for _ in configs]
     for round_ in range(args.rounds):
@@ -142,7 +167,7 @@ def measure(args, configs):
             tokens, start = 0, time.perf_counter()
             while not tokens or time.perf_counter() - start < args.seconds:
                 tell()
-                tokens += args.tokens * config["streams"]
+                tokens += config["tokens"] * config["streams"]
             speeds[i].append(tokens / (time.perf_counter() - start))
             talk(args, {**config, "round": round_, "tok_s": round(speeds[i][-1], 1)})
     if args.json or args.paced:

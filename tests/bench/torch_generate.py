@@ -4,11 +4,12 @@
     pip install torch safetensors
     tests/bench/torch_generate.py [--checkpoint best.safetensors] [--threads 2] [--streams 1 64]
 
-One token a step and stream, greedy, at a constant cost a token: the convolutions' past is kept, the
-ternary weights are made floats once, the products that share an input are one. Modes: eager in float32
-or bfloat16, int8 (torch.ao's dynamic quantisation of the linear layers and the head, eager), script
-(TorchScript, frozen and optimised for inference), compiled (torch.export and torch._inductor ahead of time
-with frozen weights: the code of torch.compile without its checks at every call, and faster).
+One token a step and stream, greedy, at a constant cost a token: the convolutions' past is kept,
+the ternary weights are made floats once, the products that share an input are one. Modes: eager in
+float32 or bfloat16; int8 (torch.ao's dynamic quantisation of the linear layers and the head, eager);
+script (TorchScript, frozen and optimised for inference); compiled (torch.export and the inductor
+ahead of time with frozen weights: the code of torch.compile without its checks at every call, which
+is faster here).
 """
 
 import os
@@ -56,7 +57,9 @@ class Block(torch.nn.Module):
 class Step(torch.nn.Module):
     def __init__(self, bolt):
         super().__init__()
-        self.embed = torch.nn.Embedding.from_pretrained(torch.from_numpy(bolt.tensors["embedding.weight"]))
+        self.embed = torch.nn.Embedding.from_pretrained(
+            torch.from_numpy(bolt.tensors["embedding.weight"])
+        )
         self.blocks = torch.nn.ModuleList(Block(bolt, n) for n in range(bolt.blocks))
         self.register_buffer("norm", torch.from_numpy(bolt.tensors["final_norm.scale"]))
         self.head = linear(bolt.tensors["embedding.weight"])
@@ -90,10 +93,14 @@ class Mode:
         step = Step(bolt).eval().to(self.dtype)
         if mode == "int8":
             # the head shares its weight with the embedding, which stays in floats
-            step = torch.ao.quantization.quantize_dynamic(step, {torch.nn.Linear}, dtype=torch.qint8)
+            step = torch.ao.quantization.quantize_dynamic(
+                step, {torch.nn.Linear}, dtype=torch.qint8
+            )
         example = (torch.full((streams,), peers.EOS), self.past())
         if mode.startswith("script"):
-            step = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(step, example)))
+            step = torch.jit.optimize_for_inference(
+                torch.jit.freeze(torch.jit.trace(step, example))
+            )
         if mode.startswith("compiled"):
             step = compiled(step, example, folder)
         self.step = step
@@ -118,11 +125,10 @@ class Mode:
 
 
 def prepare(bolt, mode, streams, args, folder):
-    config = {"runtime": f"torch {torch.__version__}", "mode": mode, "threads": args.threads,
-              "streams": streams}  # fmt: skip
+    config = peers.configuration(f"torch {torch.__version__}", mode, streams, args)
     try:
         with torch.inference_mode():
-            m = Mode(bolt, mode, streams, args.tokens, folder)
+            m = Mode(bolt, mode, streams, config["tokens"], folder)
             m.tell()
             if args.expect and args.checkpoint and streams == 1:
                 config.update(peers.agreement(args.expect, m.next_tokens))
