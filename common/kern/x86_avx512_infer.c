@@ -21,7 +21,7 @@ enum {
     INDEX_BITS = 5,
     TERN_VECS = 4,
     TERN_PANEL = TERN_VECS * WIDTH,
-    TERN_TOKENS = 4, /* at a time: 16 sums, 4 words, 4 indices, 2 registers of sums to look up */
+    TERN_TOKENS = 2, /* at a time: they share the shifts; of more, gcc 12 loses track */
     TABLES = 192     /* in the first-level cache: 24 KB; a multiple of FIELDS * TERN_TOKENS */
 };
 

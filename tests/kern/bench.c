@@ -14,29 +14,12 @@
 
 #include "base/arena.h"
 #include "cli/cli.h"
+#include "kern/bench_shapes.h"
 #include "kern/kcheck.h"
 #include "kern/probe.h"
 
-enum { N_RUNS = 11, ROWS = 64, WIDE = 512, V = 10000, D = 192, K = 8, MILLION = 1 << 20 };
+enum { N_RUNS = 11 };
 static const double RUN_SECONDS = 1.5e-3;
-
-struct bench {
-    const struct kern *kern;
-    float *x[5]; /* [V * D] each; [4] read by the probe too */
-    const struct shape *shape;
-};
-
-struct shape {
-    const char *op;
-    const char *text;
-    size_t m, n, k;
-    double flops; /* of one run; 0: the bytes count */
-    double bytes; /* read and written by one run */
-    size_t held;  /* floats it works on: what its limit reads */
-    void (*run)(struct bench *b);
-    double macs;                      /* of one run of int8 */
-    void (*prepare)(struct bench *b); /* the operands, where floats will not do */
-};
 
 /* ---- what is run ----------------------------------------------------------------------------- */
 
@@ -220,14 +203,6 @@ static void run_int8_round(struct bench *b)
 
 #define PRODUCT(m, n, k, note, run) \
     FLOPS("product", #m "x" #n "x" #k note, m, n, k, 2.0 * m * n * k, run)
-#define FLOPS(op, text, m, n, k, flops, run)         \
-    {                                                \
-        op, text, m, n, k, flops, 0, 0, run, 0, NULL \
-    }
-#define BYTES(op, text, moved, held)                                  \
-    {                                                                 \
-#op, text, 0, 0, 0, 0, 4.0 * (moved), held, run_##op, 0, NULL \
-    }
 #define INT8(op, m, n, k)                                                              \
     {                                                                                  \
 #op, #m "x" #n "x" #k, m, n, k, 0, 0, 0, run_##op, 1.0 * m *n *k, prepare_int8 \
@@ -394,6 +369,20 @@ static void fill(struct bench *b)
             b->x[a][i] = (float)rng_unit(&r) + 0.1f;
 }
 
+static void measure_all(struct bench *b, const char *op, const struct shape *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        b->shape = &list[i];
+        if ((op && strcmp(op, b->shape->op) != 0) || !is_new(b->kern, b->shape->op))
+            continue;
+        if (b->shape->prepare)
+            b->shape->prepare(b);
+        measure(b);
+        if (b->shape->prepare)
+            fill(b);
+    }
+}
+
 int bench_run(enum cpu_level last, const char *op, struct err *e)
 {
     struct arena arena;
@@ -408,16 +397,8 @@ int bench_run(enum cpu_level last, const char *op, struct err *e)
         kcheck_table(&kern, (enum cpu_level)(i / 2), i % 2);
         b.kern = &kern;
         fill(&b);
-        for (size_t s = 0; s < ARRAY_LEN(shapes); s++) {
-            b.shape = &shapes[s];
-            if ((op && strcmp(op, b.shape->op) != 0) || !is_new(&kern, b.shape->op))
-                continue;
-            if (b.shape->prepare)
-                b.shape->prepare(&b);
-            measure(&b);
-            if (b.shape->prepare)
-                fill(&b);
-        }
+        measure_all(&b, op, shapes, ARRAY_LEN(shapes));
+        measure_all(&b, op, bench_infer, bench_n_infer);
     }
     arena_release(&arena);
     return 0;
