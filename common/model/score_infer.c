@@ -6,7 +6,7 @@ enum {
     TASK_ROWS = 256,    /* a task ends at the first sequence to end after this many */
     THREAD_ROWS = 8192, /* of a run */
     STREAMS = 8,        /* sequences in one feed at most */
-    HEAD_ROWS = 8       /* rows whose logits are held at a time */
+    HEAD_ROWS = 12      /* rows whose logits are held at a time */
 };
 
 struct score_infer_worker {

@@ -14,7 +14,9 @@ struct run {
     uint64_t n_stories;
     uint64_t n_chars, n_bytes; /* of all stories */
     struct cli_progress *progress;
-    uint64_t done, total; /* bytes of all files */
+    uint64_t done, total; /* bytes of all files, before this one and all */
+    uint64_t read;        /* of this one */
+    bool known;           /* read tells how far it is */
     double start;
 };
 
@@ -65,21 +67,19 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     v->pool = pool_new(n_threads, e);
     if (!v->pool)
         return -1;
-    v->cache = tokenizer_cache_new(e);
-    if (!v->cache)
+    v->gather = gather_new(&v->bolt, v->pool, e);
+    if (!v->gather)
         return -1;
     return prepare(v, model, e);
 }
 
 void eval_close(struct eval *v)
 {
-    tokenizer_cache_free(v->cache);
+    gather_free(v->gather);
     pool_free(v->pool);
     arena_release(&v->arena);
     infer_weights_release(&v->weights);
     modelfile_close(&v->bolt);
-    free(v->text.data);
-    free(v->ids.ids);
     *v = (struct eval){0};
 }
 
@@ -100,25 +100,7 @@ static void add_story(struct run *r, const uint16_t *ids, size_t n, uint64_t n_c
     r->n_bytes += n_bytes;
 }
 
-static int on_story(void *context, const char *text, size_t n, struct err *e)
-{
-    struct run *r = context;
-    struct eval *v = r->eval;
-    struct normalize_stats stats = {0};
-    size_t n_chars;
-    if (normalize_text(v->bolt.vocab->normalize, text, n, &v->text, &n_chars, &stats, e))
-        return -1;
-    if (v->text.n == 0)
-        return 0; /* prep drops empty stories too */
-    v->ids.n = 0;
-    if (tokenizer_encode(v->bolt.tokenizer, v->cache, v->text.data, v->text.n, &v->ids, e))
-        return -1;
-    add_story(r, v->ids.ids, v->ids.n, n_chars, v->text.n);
-    return 0;
-}
-
-/* share: of the file at hand, 0 if unknown. */
-static void show_progress(struct run *r, uint64_t bytes, bool known)
+static void show_progress(struct run *r)
 {
     char stories[32];
     char tokens[32];
@@ -127,13 +109,41 @@ static void show_progress(struct run *r, uint64_t bytes, bool known)
     double rate = (double)sum->n_tokens / MAX(cli_seconds() - r->start, 1e-9);
     snprintf(detail, sizeof detail, "%s stories, %s tokens/s",
              cli_count_text(stories, r->n_stories), cli_count_text(tokens, (uint64_t)rate));
-    double share = known && r->total ? (double)(r->done + bytes) / (double)r->total : -1;
+    double share = r->known && r->total ? (double)(r->done + r->read) / (double)r->total : -1;
     cli_progress_update(r->progress, MIN(share, 1.0), detail);
 }
 
 static void on_progress(void *context, uint64_t read, uint64_t total)
 {
-    show_progress(context, read, total > 0);
+    struct run *r = context;
+    r->read = read;
+    r->known = total > 0;
+    show_progress(r);
+}
+
+/* Scores the stories gathered. */
+static int score_gathered(struct run *r, struct err *e)
+{
+    struct gather *g = r->eval->gather;
+    if (gather_encode(g, e))
+        return -1;
+    for (size_t i = 0; i < g->n_stories; i++) {
+        const struct gather_story *s = &g->stories[i];
+        if (s->n_bytes == 0)
+            continue; /* prep drops empty stories too */
+        add_story(r, s->ids, s->n, s->n_chars, s->n_bytes);
+        show_progress(r);
+    }
+    gather_clear(g);
+    return 0;
+}
+
+static int on_story(void *context, const char *text, size_t n, struct err *e)
+{
+    struct run *r = context;
+    if (gather_add(r->eval->gather, text, n, e))
+        return -1;
+    return gather_full(r->eval->gather) ? score_gathered(r, e) : 0;
 }
 
 /* Size of a story's text. Exact where nothing is UNK: its tokens then decode to the text. */
@@ -179,7 +189,9 @@ static int read_shard(struct run *r, const char *path, struct err *e)
         if (r->v4)
             measure_story(r->eval, ids, n, &n_chars, &n_bytes);
         add_story(r, ids, n, n_chars, n_bytes);
-        show_progress(r, s.stories[i + 1] * s.map.size / s.n_tokens, true);
+        r->read = s.stories[i + 1] * s.map.size / s.n_tokens;
+        r->known = true;
+        show_progress(r);
     }
     r->n_chars = s.n_chars;
     r->n_bytes = s.n_bytes;
@@ -191,7 +203,10 @@ static int read_any(struct run *r, const char *path, struct err *e)
 {
     if (shard_probe(path))
         return read_shard(r, path, e);
-    return corpus_read(path, &r->eval->options.corpus, on_story, on_progress, r, e);
+    gather_clear(r->eval->gather);
+    if (corpus_read(path, &r->eval->options.corpus, on_story, on_progress, r, e))
+        return -1;
+    return score_gathered(r, e);
 }
 
 int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,

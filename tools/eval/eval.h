@@ -5,10 +5,10 @@
 #include "bolt/any.h"
 #include "cli/cli.h"
 #include "corpus/corpus.h"
+#include "eval/gather.h"
 #include "format/shard.h"
 #include "model/score_infer.h"
 #include "model/score_net.h"
-#include "text/normalize.h"
 
 /* The arithmetic of the original v4 script: of the first 500 stories those longer than 50
  * characters, the first token of each given but not scored, at most 256 predictions a story, no EOS
@@ -39,9 +39,7 @@ struct eval {
     float *params;                  /* of the net: the model expanded to floats */
     struct score_infer score_infer; /* exact, int8 */
     struct infer_weights weights;
-    struct tokenizer_cache *cache;
-    struct text_buf text; /* scratch: one normalised story */
-    struct token_buf ids; /* scratch: its tokens */
+    struct gather *gather;
 };
 
 struct eval_result {
