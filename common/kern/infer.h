@@ -111,8 +111,8 @@ struct kern_infer {
 
     /* Writes the indices, ascending, of all x that are at least some bound, which the k-th largest
      * reaches: so the k largest and few others (all of them in the worst case, ids having room for
-     * n). A NaN is below all numbers and may be among them only when fewer than k are numbers.
-     * Returns how many. n <= 65,536, 1 <= k <= n. Which others, a level may choose. */
+     * n). A NaN is below all numbers. Returns how many. n <= 65,536, 1 <= k <= n. Which others, a
+     * level may choose. */
     size_t (*largest)(const float *x, size_t n, size_t k, uint16_t *ids);
 };
 

@@ -6,7 +6,8 @@ load helpers
 operations="product pack operand rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
 logsumexp softmax sum_abs sum_sq quantise adamw tern_vec mat_vec \
 int8_round int8_tern_pack int8_tern int8_head_pack int8_head \
-float_tern float_head infer_rmsnorm infer_conv infer_gate infer_swiglu"
+float_tern float_head infer_rmsnorm infer_conv infer_gate infer_swiglu \
+exp infer_logsumexp argmax largest"
 
 setup() {
     BUILD=$BUILD/tests
@@ -56,6 +57,12 @@ setup() {
         trap) contains "$output" "Illegal instruction" ;;
         esac
     done
+}
+
+@test "finding all is not finding the largest" {
+    tool kcheck --op largest --break largest-all --seed 1
+    [ "$status" -eq 1 ] || flunk "exit status $status"
+    contains "$output" "were found"
 }
 
 @test "what one seed finds, it finds again" {

@@ -201,6 +201,27 @@ static void run_int8_round(struct bench *b)
                                   (struct kern_int8_row *)b->x[4]);
 }
 
+/* One row of logits, as a sampler reads them: in the cache. */
+static void run_exp(struct bench *b)
+{
+    b->kern->infer.exp(b->x[0], V, b->x[1]);
+}
+
+static void run_infer_logsumexp(struct bench *b)
+{
+    result = (double)b->kern->infer.logsumexp(b->x[0], V);
+}
+
+static void run_argmax(struct bench *b)
+{
+    result = (double)b->kern->infer.argmax(b->x[0], V);
+}
+
+static void run_largest(struct bench *b)
+{
+    result = (double)b->kern->infer.largest(b->x[0], V, 50, (uint16_t *)b->x[1]);
+}
+
 #define PRODUCT(m, n, k, note, run) \
     FLOPS("product", #m "x" #n "x" #k note, m, n, k, 2.0 * m * n * k, run)
 #define INT8(op, m, n, k)                                                              \
@@ -246,6 +267,10 @@ static const struct shape shapes[] = {
     INT8(int8_head, 1, 10000, 192),
     INT8(int8_head, 32, 10000, 192),
     BYTES(int8_round, "64x192", ROWS *D * 5 / 4, ROWS *D),
+    BYTES(exp, "10000", 2 * V, V),
+    BYTES(infer_logsumexp, "10000", V, V),
+    BYTES(argmax, "10000", V, V),
+    BYTES(largest, "10000, 50", V, V),
 };
 
 /* ---- the stopwatch --------------------------------------------------------------------------- */
@@ -326,7 +351,7 @@ static void print(const struct bench *b, double speed, double limit, double shar
         cli_json_real(&j, "share", share);
         cli_json_end(&j);
     } else {
-        printf("%-11s%-5s%-13s%-24s%8.1f %-8s%5.0f %% of %7.1f\n", level, precision, b->shape->op,
+        printf("%-11s%-5s%-16s%-24s%8.1f %-8s%5.0f %% of %7.1f\n", level, precision, b->shape->op,
                b->shape->text, speed * 1e-9,
                flops  ? "GFLOP/s"
                : macs ? "GMAC/s"

@@ -250,7 +250,43 @@ static void infer_swiglu(const float *a, const float *b, size_t n, float *h)
     spoil_bit(&h[n - 1]);
 }
 
-/* ---- around an operand ----------------------------------------------------------------------- */
+static void exp_of(const float *x, size_t n, float *y)
+{
+    sound.infer.exp(x, n, y);
+    y[n - 1] = nextafterf(y[n - 1], INFINITY);
+}
+
+static float infer_logsumexp(const float *x, size_t n)
+{
+    return nextafterf(sound.infer.logsumexp(x, n), INFINITY);
+}
+
+/* The last of those that are equal, not the first. */
+static size_t argmax(const float *x, size_t n)
+{
+    size_t best = sound.infer.argmax(x, n);
+    for (size_t i = best + 1; i < n; i++)
+        best = x[i] == x[best] ? i : best;
+    return best;
+}
+
+static size_t largest(const float *x, size_t n, size_t k, uint16_t *ids)
+{
+    return MAX(sound.infer.largest(x, n, k, ids), 2) - 1;
+}
+
+/* All of them are a set with all that is asked for, too. */
+static size_t largest_all(const float *x, size_t n, size_t k, uint16_t *ids)
+{
+    (void)x;
+    (void)k;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (uint16_t)i;
+    return n;
+}
+
+/* ---- around an operand
+ * ----------------------------------------------------------------------- */
 
 static void add_over(const float *x, size_t n, float *y)
 {
@@ -278,14 +314,44 @@ static void add_trap(const float *x, size_t n, float *y)
     raise(SIGILL);
 }
 
-bool faults_install(struct kern *k, const char *name)
-{
-    sound = *k;
 #define FAULT_IN(member, op)      \
     if (strcmp(name, #op) == 0) { \
         k->member = op;           \
         return true;              \
     }
+
+static bool install_infer(struct kern *k, const char *name)
+{
+    FAULT_IN(infer.float_tern_pack, float_tern_pack)
+    FAULT_IN(infer.float_tern, float_tern)
+    FAULT_IN(infer.float_head_pack, float_head_pack)
+    FAULT_IN(infer.float_head, float_head)
+    FAULT_IN(infer.rmsnorm, infer_rmsnorm)
+    FAULT_IN(infer.conv, infer_conv)
+    FAULT_IN(infer.gate, infer_gate)
+    FAULT_IN(infer.swiglu, infer_swiglu)
+    FAULT_IN(infer.int8_round, int8_round)
+    FAULT_IN(infer.int8_tern_pack, int8_tern_pack)
+    FAULT_IN(infer.int8_tern, int8_tern)
+    FAULT_IN(infer.int8_head_pack, int8_head_pack)
+    FAULT_IN(infer.int8_head, int8_head)
+    FAULT_IN(infer.logsumexp, infer_logsumexp)
+    FAULT_IN(infer.argmax, argmax)
+    FAULT_IN(infer.largest, largest)
+    if (strcmp(name, "exp") == 0) {
+        k->infer.exp = exp_of;
+        return true;
+    }
+    if (strcmp(name, "largest-all") == 0) {
+        k->infer.largest = largest_all;
+        return true;
+    }
+    return false;
+}
+
+bool faults_install(struct kern *k, const char *name)
+{
+    sound = *k;
 #define FAULT(op) FAULT_IN(op, op)
     FAULT(product)
     FAULT(pack)
@@ -308,21 +374,9 @@ bool faults_install(struct kern *k, const char *name)
     FAULT(adamw)
     FAULT(tern_vec)
     FAULT(mat_vec)
-    FAULT_IN(infer.float_tern_pack, float_tern_pack)
-    FAULT_IN(infer.float_tern, float_tern)
-    FAULT_IN(infer.float_head_pack, float_head_pack)
-    FAULT_IN(infer.float_head, float_head)
-    FAULT_IN(infer.rmsnorm, infer_rmsnorm)
-    FAULT_IN(infer.conv, infer_conv)
-    FAULT_IN(infer.gate, infer_gate)
-    FAULT_IN(infer.swiglu, infer_swiglu)
-    FAULT_IN(infer.int8_round, int8_round)
-    FAULT_IN(infer.int8_tern_pack, int8_tern_pack)
-    FAULT_IN(infer.int8_tern, int8_tern)
-    FAULT_IN(infer.int8_head_pack, int8_head_pack)
-    FAULT_IN(infer.int8_head, int8_head)
 #undef FAULT
-#undef FAULT_IN
+    if (install_infer(k, name))
+        return true;
     k->add = strcmp(name, "add-over") == 0    ? add_over
              : strcmp(name, "add-under") == 0 ? add_under
              : strcmp(name, "add-input") == 0 ? add_input

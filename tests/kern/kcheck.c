@@ -61,6 +61,10 @@ const struct kcheck_op kcheck_ops[] = {
     INFER_NAMESAKE(conv),
     INFER_NAMESAKE(gate),
     INFER_NAMESAKE(swiglu),
+    INFER(exp),
+    INFER_NAMESAKE(logsumexp),
+    INFER(argmax),
+    INFER(largest),
 };
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 
@@ -137,7 +141,7 @@ static void report(const struct kcheck *t, const struct kcheck_op *op, long long
     }
     if (cli.quiet && !t->failed)
         return;
-    printf("%-11s%-5s%-15s", level, precision, op->name);
+    printf("%-11s%-5s%-16s", level, precision, op->name);
     if (t->failed)
         printf("FAILED: %s (seed %lld)\n", t->failure, seed);
     else if (t->worst > 0)
@@ -236,7 +240,8 @@ static void parse(struct options *o, int argc, char **argv)
          "if nothing failed: time every operation beside what the machine can do", NULL},
         {"break", 0, CLI_TEXT, &o->fault, 0, 0, "NAME",
          "spoil the results of this operation, to see the check fail;\n"
-         "add-over, add-under, add-input, add-trap: write around, change an input, crash",
+         "add-over, add-under, add-input, add-trap: write around, change an input, crash;\n"
+         "largest-all: of the k largest, find all",
          NULL},
     };
     const struct cli_tool tool = {

@@ -132,5 +132,9 @@ void kcheck_infer_rmsnorm(struct kcheck *t);
 void kcheck_infer_conv(struct kcheck *t);
 void kcheck_infer_gate(struct kcheck *t);
 void kcheck_infer_swiglu(struct kcheck *t);
+void kcheck_exp(struct kcheck *t);
+void kcheck_infer_logsumexp(struct kcheck *t);
+void kcheck_argmax(struct kcheck *t);
+void kcheck_largest(struct kcheck *t);
 
 #endif
