@@ -64,29 +64,26 @@ static const uint8_t text_bytes[] = {0xef, 0xbf, 0xbd, 0x61, 0x62, 0x63, 0x61, 0
 
 enum {
     WIDTH = RUNTIME_WIDTH,
-    HIDDEN = RUNTIME_HIDDEN,
-    LANES = 16,         /* partial sums of a norm */
-    ROWS = 8,           /* logits at a time */
-    TEXTS_A_START = 32, /* tokens for each of text_starts */
-    UNKNOWN = 1
+    LANES = 16,        /* partial sums of a norm */
+    ROWS = 8,          /* logits at a time */
+    TEXTS_A_START = 32 /* tokens for each of text_starts */
+};
+
+union number {
+    float number;
+    uint32_t bits;
 };
 
 static uint32_t bits_of(float x)
 {
-    union {
-        float number;
-        uint32_t bits;
-    } u;
+    union number u;
     u.number = x;
     return u.bits;
 }
 
 static float float_of(uint32_t bits)
 {
-    union {
-        uint32_t bits;
-        float number;
-    } u;
+    union number u;
     u.bits = bits;
     return u.number;
 }
@@ -270,11 +267,11 @@ static void feed_forward(struct runtime *s, const struct block *b)
 {
     uint32_t i;
     normalise(s->x, b->norm2, s->norm);
-    multiply(&b->ffn_gate, s->norm, WIDTH, s->a, HIDDEN);
-    multiply(&b->ffn_up, s->norm, WIDTH, s->b, HIDDEN);
-    for (i = 0; i < HIDDEN; i++)
+    multiply(&b->ffn_gate, s->norm, WIDTH, s->a, RUNTIME_HIDDEN);
+    multiply(&b->ffn_up, s->norm, WIDTH, s->b, RUNTIME_HIDDEN);
+    for (i = 0; i < RUNTIME_HIDDEN; i++)
         s->a[i] = s->a[i] * sigmoid(s->a[i]) * s->b[i];
-    multiply(&b->ffn_down, s->a, HIDDEN, s->norm, WIDTH);
+    multiply(&b->ffn_down, s->a, RUNTIME_HIDDEN, s->norm, WIDTH);
     add_norm(s);
 }
 
@@ -320,36 +317,33 @@ static float times_scale(float x, uint32_t row)
 static uint32_t head(const float *x, uint32_t first, float *y)
 {
     const weight *w = embedding + first * WIDTH;
-    uint32_t n = RUNTIME_VOCAB - first < ROWS ? 1 : ROWS;
     float s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
-    uint32_t c, i;
-    if (n == 1)
+    uint32_t c;
+    if (RUNTIME_VOCAB - first < ROWS) {
         for (c = 0; c < WIDTH; c++)
             s0 += weight_of(w[c]) * x[c];
-    else
-        for (c = 0; c < WIDTH; c++, w++) {
-            s0 += weight_of(w[0]) * x[c];
-            s1 += weight_of(w[WIDTH]) * x[c];
-            s2 += weight_of(w[2 * WIDTH]) * x[c];
-            s3 += weight_of(w[3 * WIDTH]) * x[c];
-            s4 += weight_of(w[4 * WIDTH]) * x[c];
-            s5 += weight_of(w[5 * WIDTH]) * x[c];
-            s6 += weight_of(w[6 * WIDTH]) * x[c];
-            s7 += weight_of(w[7 * WIDTH]) * x[c];
-        }
-    y[0] = s0;
-    if (n == ROWS) {
-        y[1] = s1;
-        y[2] = s2;
-        y[3] = s3;
-        y[4] = s4;
-        y[5] = s5;
-        y[6] = s6;
-        y[7] = s7;
+        y[0] = times_scale(s0, first);
+        return 1;
     }
-    for (i = 0; i < n; i++)
-        y[i] = times_scale(y[i], first + i);
-    return n;
+    for (c = 0; c < WIDTH; c++, w++) {
+        s0 += weight_of(w[0]) * x[c];
+        s1 += weight_of(w[WIDTH]) * x[c];
+        s2 += weight_of(w[2 * WIDTH]) * x[c];
+        s3 += weight_of(w[3 * WIDTH]) * x[c];
+        s4 += weight_of(w[4 * WIDTH]) * x[c];
+        s5 += weight_of(w[5 * WIDTH]) * x[c];
+        s6 += weight_of(w[6 * WIDTH]) * x[c];
+        s7 += weight_of(w[7 * WIDTH]) * x[c];
+    }
+    y[0] = times_scale(s0, first);
+    y[1] = times_scale(s1, first + 1);
+    y[2] = times_scale(s2, first + 2);
+    y[3] = times_scale(s3, first + 3);
+    y[4] = times_scale(s4, first + 4);
+    y[5] = times_scale(s5, first + 5);
+    y[6] = times_scale(s6, first + 6);
+    y[7] = times_scale(s7, first + 7);
+    return ROWS;
 }
 
 /* Makes the logits of a broken model comparable: what is no number is the lowest. */
@@ -373,7 +367,7 @@ void runtime_reset(struct runtime *s)
 
 void runtime_feed(struct runtime *s, uint16_t token)
 {
-    uint32_t id = token < RUNTIME_VOCAB ? token : UNKNOWN;
+    uint32_t id = token < RUNTIME_VOCAB ? token : RUNTIME_UNKNOWN;
     float *ring = s->ring;
     uint32_t i, l;
     if (s->seen < 0xffffffff)
@@ -408,7 +402,7 @@ uint16_t runtime_step_argmax(struct runtime *s, uint16_t token)
 
 const unsigned char *runtime_text(uint16_t token, size_t *n)
 {
-    uint32_t id = token < RUNTIME_VOCAB ? token : UNKNOWN;
+    uint32_t id = token < RUNTIME_VOCAB ? token : RUNTIME_UNKNOWN;
     uint32_t at = text_starts[id / TEXTS_A_START];
     uint32_t i;
     for (i = id - id % TEXTS_A_START; i < id; i++)
@@ -418,7 +412,6 @@ const unsigned char *runtime_text(uint16_t token, size_t *n)
 }
 
 #ifndef RUNTIME_NO_LOGITS
-
 const float *runtime_step(struct runtime *s, uint16_t token)
 {
     uint32_t first = 0;
@@ -499,13 +492,9 @@ uint16_t runtime_sample(struct runtime *s, float temperature, uint32_t top_k)
         if (rank(s->logits[i]) >= bound)
             sum += exponential((comparable(s->logits[i]) - highest) / temperature);
     left = random_unit(s) * sum;
-    for (i = RUNTIME_END; i < RUNTIME_VOCAB; i++)
-        if (rank(s->logits[i]) >= bound) {
+    for (i = RUNTIME_END; i < RUNTIME_VOCAB && left >= 0; i++)
+        if (rank(s->logits[i]) >= bound)
             left -= exponential((comparable(s->logits[i]) - highest) / temperature);
-            if (left < 0)
-                return (uint16_t)i;
-        }
-    return (uint16_t)best;
+    return left < 0 ? (uint16_t)(i - 1) : (uint16_t)best;
 }
-
 #endif

@@ -32,6 +32,7 @@ extern "C" {
 /* Ids below this one stand for nothing in a text: padding, the unknown, the begin of a text. The
  * one itself, the end of a text, also goes before its first token. */
 #define RUNTIME_END 3
+#define RUNTIME_UNKNOWN 1
 
 #define RUNTIME_BUFFER (RUNTIME_WIDTH > RUNTIME_HIDDEN ? RUNTIME_WIDTH : RUNTIME_HIDDEN)
 
