@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/fmath.h"
 #include "dims/dims.h"
 #include "model/sampler.h"
 
@@ -257,7 +259,7 @@ static void same_seed_same_draws(void **state)
     arena_release(&a);
 }
 
-/* Selecting with a heap finds the same set as counting those above. */
+/* The set is what counting those above finds. */
 static void top_k_of_many(void **state)
 {
     (void)state;
@@ -308,6 +310,168 @@ static void logprob_is_of_the_plain_softmax(void **state)
     arena_release(&a);
 }
 
+/* ---- beside a sampler that sorts everything -------------------------------------------------- */
+
+enum { MOST = 10000, N_ROUNDS = 600 };
+
+static const float *sorted_logits;
+
+/* Higher first, the lower id on a tie, NaN below all. */
+static int by_logit(const void *a, const void *b)
+{
+    int i = *(const uint16_t *)a;
+    int j = *(const uint16_t *)b;
+    float x = sorted_logits[i];
+    float y = sorted_logits[j];
+    if (isnan(x) != isnan(y))
+        return isnan(x) ? 1 : -1;
+    return x > y ? -1 : x < y ? 1 : i - j;
+}
+
+static float plain_weight(float x, float highest, float temperature)
+{
+    if (x == highest || isnan(highest))
+        return 1;
+    return isnan(x) ? 0 : fmath_expf((x - highest) * (1 / temperature));
+}
+
+static void plain_penalty(const struct sampler *s, float *logits)
+{
+    bool met[MOST] = {false};
+    for (uint64_t i = s->n_recent > 64 ? s->n_recent - 64 : 0; i < s->n_recent; i++) {
+        uint16_t id = s->recent[i % 64];
+        float p = s->options.repeat_penalty;
+        if (!met[id])
+            logits[id] = logits[id] > 0 ? logits[id] / p : logits[id] * p;
+        met[id] = true;
+    }
+}
+
+/* What s would draw, without drawing. */
+static uint16_t plain_draw(const struct sampler *s, const float *logits, size_t n_vocab)
+{
+    static float x[MOST];
+    static float weights[MOST];
+    static uint16_t ids[MOST];
+    const struct sampler_options *o = &s->options;
+    struct rng rng = s->rng;
+    size_t n = n_vocab - DIMS_EOS;
+    double total = 0;
+    double sum = 0;
+    memcpy(x, logits, n_vocab * sizeof *x);
+    plain_penalty(s, x);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (uint16_t)(DIMS_EOS + i);
+    sorted_logits = x;
+    qsort(ids, n, sizeof *ids, by_logit);
+    if (o->temperature <= 0)
+        return ids[0];
+    n = o->top_k > 0 ? MIN(n, (size_t)o->top_k) : n;
+    for (size_t i = 0; i < n; i++) {
+        weights[i] = plain_weight(x[ids[i]], x[ids[0]], o->temperature);
+        total += (double)weights[i];
+    }
+    size_t kept = 0;
+    for (; kept < n; kept++) {
+        bool enough = o->top_p < 1 && sum >= (double)o->top_p * total;
+        if (kept > 0 && (enough || weights[kept] < o->min_p))
+            break;
+        sum += (double)weights[kept];
+    }
+    double left = rng_unit(&rng) * sum;
+    size_t i = 0;
+    while (i + 1 < kept && (left -= (double)weights[i]) >= 0)
+        i++;
+    return ids[i];
+}
+
+static struct sampler_options random_options(struct rng *r)
+{
+    static const float temperature[] = {0, 0.01f, 0.5f, 0.8f, 1, 3, 100};
+    static const int top_k[] = {0, 0, 1, 2, 50, 64, 200, 1000, 20000};
+    static const float top_p[] = {1, 1, 1, 0, 0.3f, 0.9f, 0.999f};
+    static const float min_p[] = {0, 0, 0, 0.001f, 0.1f, 0.7f, 1};
+    static const float penalty[] = {1, 1, 1.3f, 0.8f};
+    return (struct sampler_options){
+        .temperature = temperature[rng_below(r, ARRAY_LEN(temperature))],
+        .top_k = top_k[rng_below(r, ARRAY_LEN(top_k))],
+        .top_p = top_p[rng_below(r, ARRAY_LEN(top_p))],
+        .min_p = min_p[rng_below(r, ARRAY_LEN(min_p))],
+        .repeat_penalty = penalty[rng_below(r, ARRAY_LEN(penalty))],
+    };
+}
+
+/* As a model gives them, with many ties, all equal, or broken. */
+static void random_logits(struct rng *r, float *logits, size_t n)
+{
+    static const float broken[] = {NAN, NAN, INFINITY, -INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 0};
+    size_t kind = rng_below(r, 6);
+    size_t n_broken = 1 + rng_below(r, ARRAY_LEN(broken));
+    for (size_t i = 0; i < n; i++)
+        logits[i] = kind == 0   ? (float)rng_below(r, 20) / 4
+                    : kind == 1 ? -2
+                    : kind == 2 ? broken[rng_below(r, n_broken)]
+                                : (float)((kind == 3 ? 0.1 : 3) * rng_normal(r));
+}
+
+/* One round: a few draws of one story, on every level; each must be the plain sampler's. */
+static void compare_draws(struct rng *r, struct kern kerns[CPU_N_LEVELS], struct arena *a)
+{
+    static const size_t sizes[] = {4, 5, 12, 67, 68, 300, 3000, MOST};
+    static float logits[MOST];
+    size_t n_vocab = sizes[rng_below(r, ARRAY_LEN(sizes))];
+    uint64_t seed = rng_u64(r);
+    struct sampler_options o = random_options(r);
+    struct sampler first;
+    sampler_init(&first, &o, seed);
+    for (size_t i = rng_below(r, 100); i > 0; i--)
+        sampler_accept(&first, (uint16_t)rng_below(r, n_vocab));
+    for (int step = 0; step < 4; step++) {
+        float logprob[2];
+        struct sampler next = first;
+        random_logits(r, logits, n_vocab);
+        uint16_t want = plain_draw(&first, logits, n_vocab);
+        for (int level = 0; level <= (int)cpu_best(); level++) {
+            struct sampler_scratch w;
+            struct arena room = *a;
+            next = first;
+            sampler_scratch_init(&w, &kerns[level], n_vocab, &room);
+            if (level % 2) /* a caller's mode is its own affair */
+                cpu_flush_denormals();
+            uint16_t id = sampler_draw(&next, &w, logits, &logprob[level > 0]);
+            cpu_float_default();
+            if (id != want)
+                fail_msg("%s: %d, expected %d (V %zu, temperature %g, top-k %d, top-p %g, "
+                         "min-p %g, penalty %g)",
+                         cpu_level_names[level], id, want, n_vocab, (double)o.temperature, o.top_k,
+                         (double)o.top_p, (double)o.min_p, (double)o.repeat_penalty);
+            if (level > 0 && !isnan(logprob[0]))
+                assert_memory_equal(&logprob[0], &logprob[1], sizeof *logprob);
+        }
+        first = next;
+        sampler_accept(&first, want);
+    }
+}
+
+static void every_level_draws_as_a_plain_sampler(void **state)
+{
+    (void)state;
+    struct kern kerns[CPU_N_LEVELS];
+    struct arena a;
+    struct err e;
+    struct rng r;
+    struct sampler_scratch w;
+    rng_seed(&r, 11, 0);
+    for (int level = 0; level <= (int)cpu_best(); level++)
+        kern_init(&kerns[level], (enum cpu_level)level);
+    arena_measure(&a);
+    sampler_scratch_init(&w, &kerns[0], MOST, &a);
+    assert_int_equal(arena_init(&a, a.used, &e), 0);
+    for (int round = 0; round < N_ROUNDS; round++)
+        compare_draws(&r, kerns, &a);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +486,7 @@ int main(void)
         cmocka_unit_test(same_seed_same_draws),
         cmocka_unit_test(top_k_of_many),
         cmocka_unit_test(logprob_is_of_the_plain_softmax),
+        cmocka_unit_test(every_level_draws_as_a_plain_sampler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
