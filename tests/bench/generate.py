@@ -5,10 +5,10 @@
     tests/bench/generate.py --checkpoint checkpoints/best.safetensors model.bolt
 
 Peers run in processes of their own and take turns with `sample --bench`: in every round everything
-is measured once, one after the other. The table has medians over the rounds, least and most, and the
-median ratio of ours to the peer in the same round. A peer whose packages are missing is left out.
-With a checkpoint (the one MODEL was exported from) the peers that run the same model also say how
-many of 200 greedy tokens of `sample --math exact` they agree with.
+is measured once, one after the other. The table has medians over the rounds, least and most, and
+the median ratio of ours to the peer in the same round. A peer whose packages are missing is left
+out. With a checkpoint (the one MODEL was exported from) the peers that run the same model also say
+how many of 200 greedy tokens of `sample --math exact` they agree with, each after the same tokens.
 """
 
 import argparse
@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # script, packages, does it run the checkpoint, numbers of streams with two threads
 PEERS = [
-    ("torch_generate.py", ("torch", "safetensors"), True, (1, 64)),
+    ("torch_generate.py", ("torch", "numpy", "safetensors"), True, (1, 64)),
     ("onnx_generate.py", ("onnxruntime", "onnx", "safetensors"), True, (1, 64)),
     ("llamacpp_generate.py", ("llama_cpp", "gguf"), False, (1, 64)),
 ]
@@ -43,7 +43,7 @@ class Peer:
     """A script that waits for a line before each measurement."""
 
     def __init__(self, args, script, threads, streams, expect):
-        self.name = f"{script}, {threads} thread{'s'[:threads - 1]}"
+        self.name = f"{script}, {threads} thread{'s' if threads > 1 else ''}"
         command = [args.python, os.path.join(HERE, script), "--paced", "--threads", str(threads)]
         command += ["--rounds", str(args.rounds), "--seconds", str(args.seconds)]
         command += ["--streams", *map(str, streams)]
@@ -60,8 +60,11 @@ class Peer:
             fail(f"{self.name} ended early (status {self.process.wait()})")
         return json.loads(line)
 
-    def wait(self):
-        self.configs = self.read()["configs"]
+    def ready(self):
+        """Waits until it could begin; False if it cannot, having said why itself."""
+        line = self.process.stdout.readline()
+        self.configs = json.loads(line)["configs"] if line else []
+        return bool(line)
 
     def measure(self):
         for _ in self.configs:
@@ -113,9 +116,11 @@ def start_peers(args, expect):
         for threads in (1, 2):
             several = streams if threads == 2 else (1,)
             peers.append(Peer(args, script, threads, several, expect if same_model else None))
+    able = [peer for peer in peers if peer.ready()]
     for peer in peers:
-        peer.wait()
-    return peers
+        if peer not in able:
+            print(f"{peer.name}: left out, it did not start (status {peer.process.wait()})")
+    return able
 
 
 def measure(args, peers):

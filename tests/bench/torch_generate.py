@@ -6,10 +6,10 @@
 
 One token a step and stream, greedy, at a constant cost a token: the convolutions' past is kept,
 the ternary weights are made floats once, the products that share an input are one. Modes: eager in
-float32 or bfloat16; int8 (torch.ao's dynamic quantisation of the linear layers and the head, eager);
-script (TorchScript, frozen and optimised for inference); compiled (torch.export and the inductor
-ahead of time with frozen weights: the code of torch.compile without its checks at every call, which
-is faster here).
+float32 or bfloat16; int8 (torch.ao's dynamic quantisation of the linear layers and the head,
+eager); script (TorchScript, frozen and optimised for inference); compiled (torch.export and the
+inductor ahead of time with frozen weights: the code of torch.compile without its checks at every
+call, which is faster here).
 """
 
 import os
