@@ -37,7 +37,7 @@ faked() {
     [ "$status" -eq 1 ]
     [ -z "$output" ]
     one_error_line deps "no apt-get"
-    for package in gcc make libarchive-dev libutf8proc-dev libsqlite3-dev libjansson-dev libxxhash-dev \
+    for package in gcc make binutils libarchive-dev libutf8proc-dev libsqlite3-dev libjansson-dev libxxhash-dev \
         libcmocka-dev bats; do
         contains "$stderr" "$package"
     done
@@ -49,6 +49,7 @@ faked() {
     fake gcc
     fake cc
     fake make
+    fake objcopy
     faked "$ROOT/scripts/deps" --check
     [ "$status" -eq 1 ]
     one_error_line deps "libjansson-dev"
@@ -65,6 +66,7 @@ faked() {
     fake gcc
     fake cc
     fake make
+    fake objcopy
     faked "$ROOT/scripts/deps"
     [ "$status" -eq 0 ] || flunk "deps failed"
     [ "$(sed -n 1p log)" = "update -q" ]
@@ -81,6 +83,7 @@ faked() {
     fake gcc
     fake cc
     fake make
+    fake objcopy
     faked "$ROOT/scripts/deps"
     [ "$status" -eq 1 ]
     contains "$stderr" "did not bring: libjansson-dev"
