@@ -8,16 +8,16 @@
 #include "sample/teller.h"
 
 enum {
-    N_ROUNDS = 7,
+    N_ROUNDS = 15,
     WARM_UP = 32,       /* tokens told before anything is measured */
-    WINDOW = 64,        /* tokens at the positions compared; half before, half behind */
+    WINDOW = 32,        /* tokens at the positions compared; half before, half behind */
     PROMPT = 512,       /* tokens read at once for prefill_tok_s */
     MOST_TOKENS = 2000, /* of a window */
     MOST_EACH = 200     /* of each of many stories */
 };
 
 /* Seconds that windows aim at. */
-static const double one_window = 0.06;
+static const double one_window = 0.015;
 static const double many_window = 0.25;
 static const double spin_window = 0.004;
 
