@@ -52,7 +52,8 @@ static int hire(struct crew *c, const struct sample *s, struct prompts *p, const
         return -1;
     if (c->n > 1 && !(c->pool = pool_new((int)c->n, e)))
         return -1;
-    if (threads > 1 && (open || c->n == 1) && !(c->split = pool_new(threads, e)))
+    int helpers = MIN(threads, cpu_count()); /* more than processors never pay */
+    if (helpers > 1 && (open || c->n == 1) && !(c->split = pool_new(helpers, e)))
         return -1;
     for (size_t i = 0; i < c->n; i++)
         c->tellers[i] = (struct teller){
