@@ -62,7 +62,6 @@ void sampler_accept(struct sampler *s, uint16_t token)
 static int32_t key_of(float x)
 {
     int32_t bits;
-    x += 0.0f;
     memcpy(&bits, &x, sizeof bits);
     return isnan(x) ? INT32_MIN : bits < 0 ? INT32_MIN - bits : bits;
 }

@@ -404,7 +404,7 @@ static struct sampler_options random_options(struct rng *r)
 /* As a model gives them, with many ties, all equal, or broken. */
 static void random_logits(struct rng *r, float *logits, size_t n)
 {
-    static const float broken[] = {NAN, NAN, INFINITY, -INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 0};
+    static const float broken[] = {-0.0f, 0, NAN, NAN, INFINITY, -INFINITY, 3.4e38f, -3.4e38f};
     size_t kind = rng_below(r, 6);
     size_t n_broken = 1 + rng_below(r, ARRAY_LEN(broken));
     for (size_t i = 0; i < n; i++)
