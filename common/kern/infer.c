@@ -136,7 +136,7 @@ static void float_tern_pack_c(const uint8_t *codes, size_t rows, size_t cols, vo
             unsigned index = 0;
             for (size_t i = GROUP; i-- > 0;) {
                 size_t c = g * GROUP + i;
-                index = 3 * index + (c < cols ? codes[c / 4] >> 2 * (c % 4) & 3u : 1);
+                index = 3 * index + (c < cols ? (unsigned)codes[c / 4] >> 2 * (c % 4) & 3 : 1);
             }
             panel[g * PANEL] = (uint8_t)index;
         }

@@ -284,7 +284,7 @@ static uint8_t *random_codes(const struct product *p)
 
 static float term(const struct product *p, const uint8_t *codes, const float *x, size_t c)
 {
-    unsigned code = c < p->cols ? codes[c / 4] >> 2 * (c % 4) & 3u : 1;
+    unsigned code = c < p->cols ? (unsigned)codes[c / 4] >> 2 * (c % 4) & 3 : 1;
     return code == 0 ? -x[c] : code == 1 ? 0.0f : x[c];
 }
 

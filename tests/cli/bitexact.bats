@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# The computation of a token as BLOB.md defines it, written a second time in NumPy, gives the bits of libbolt.
+
+load helpers
+
+setup_file() {
+    python3 -c 'import numpy' 2> /dev/null || skip "NumPy is not installed"
+    [ -f "$BUILD/libbolt.so" ] || skip "libbolt.so is not built"
+    ! nm "$BUILD/libbolt.so" | grep -q __asan_init || skip "Python cannot load a library built with sanitizers"
+    small_data "$BATS_FILE_TMPDIR/data"
+    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run"
+}
+
+same_bits_for() {
+    "$BUILD/export" -q "$BATS_FILE_TMPDIR/run" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" --embed "$1" \
+        -o "$BATS_TEST_TMPDIR/model.bolt"
+    run python3 "$ROOT/tests/golden/bitexact.py" "$BUILD/libbolt.so" "$BATS_TEST_TMPDIR/model.bolt"
+    [ "$status" -eq 0 ] || flunk "$output"
+    contains "$output" "exact c same bits"
+    contains "$output" "int8  c same bits"
+}
+
+@test "the same bits by a second implementation, embedding in f32" {
+    same_bits_for f32
+}
+
+@test "the same bits by a second implementation, embedding in f16" {
+    same_bits_for f16
+}
+
+@test "the same bits by a second implementation, embedding in q8" {
+    same_bits_for q8
+}
