@@ -43,6 +43,11 @@ static struct bytemap_slot *find(const struct bytemap *m, struct vocab_bytes key
     }
 }
 
+void bytemap_prefetch(const struct bytemap *m, struct vocab_bytes key)
+{
+    __builtin_prefetch(&m->slots[(size_t)hash64(key.data, key.n) & m->mask]);
+}
+
 /* 0 - 1 is BYTEMAP_NONE. */
 uint32_t bytemap_get(const struct bytemap *m, struct vocab_bytes key)
 {

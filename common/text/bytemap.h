@@ -23,6 +23,9 @@ void bytemap_release(struct bytemap *m); /* safe on a zeroed map */
 /* Number of a string, or BYTEMAP_NONE. */
 uint32_t bytemap_get(const struct bytemap *m, struct vocab_bytes key);
 
+/* Begins to fetch what looking up a string will need, for those who know what they will look up. */
+void bytemap_prefetch(const struct bytemap *m, struct vocab_bytes key);
+
 /* Adds string `number` (< BYTEMAP_NONE), which is `key`, and returns BYTEMAP_NONE; if its bytes are
  * in the map already, changes nothing and returns the number they have. At most `capacity` strings.
  */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AHEAD = 8 }; /* merges whose look-ups are under way */
+
 /* A slot of the table of ranks: used, some bits of the hash, the rank. Few pairs that differ share
  * those bits, so the pair itself is looked at about once. */
 #define SLOT_USED UINT32_C(0x80000000)
@@ -121,6 +123,22 @@ static int add_merge(struct merges *m, const struct vocab_merge *merge, uint32_t
     return 0;
 }
 
+/* The table is larger than the caches near the processor, and its slots are asked for in no order.
+ */
+static void prefetch(const struct merges *m, const struct vocab *v, uint32_t rank)
+{
+    if (rank >= v->n_merges)
+        return;
+    const struct vocab_merge *merge = &v->merges[rank];
+    if (merge->left.n > 1)
+        bytemap_prefetch(&m->by_bytes, merge->left);
+    if (merge->right.n > 1)
+        bytemap_prefetch(&m->by_bytes, merge->right);
+    if (is_joined(merge) && merge->left.n + merge->right.n <= VOCAB_MAX_TOKEN_BYTES)
+        bytemap_prefetch(&m->by_bytes,
+                         (struct vocab_bytes){merge->left.data, merge->left.n + merge->right.n});
+}
+
 int merges_init(struct merges *m, const struct vocab *v, const char *name, struct err *e)
 {
     *m = (struct merges){0};
@@ -138,6 +156,7 @@ int merges_init(struct merges *m, const struct vocab *v, const char *name, struc
     size_t used = 256;
     for (uint32_t rank = 0; rank < v->n_merges; rank++) {
         size_t more = 0;
+        prefetch(m, v, rank + AHEAD);
         if (add_merge(m, &v->merges[rank], rank, m->storage + used, &more, name, e)) {
             merges_release(m);
             return -1;

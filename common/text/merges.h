@@ -40,15 +40,9 @@ void merges_drop_bytes(struct merges *m);
 /* Rank of the merge of two symbols, or MERGES_NONE. */
 uint32_t merges_rank(const struct merges *m, uint32_t left, uint32_t right);
 
-/* What checking a vocabulary builds on the way, and a tokenizer needs. */
-struct vocab_index {
-    struct bytemap tokens; /* bytes -> id, specials left out */
-    struct merges merges;
-};
-
-/* vocab_check, which keeps that. vocab_index_release at the end, not on failure. */
-MUST_USE int vocab_check_index(struct vocab_index *x, const struct vocab *v, const char *name,
-                               struct err *e);
-void vocab_index_release(struct vocab_index *x); /* safe on a zeroed index */
+/* vocab_check, which keeps the merges it builds on the way. merges_release at the end, not on
+ * failure. */
+MUST_USE int vocab_check_merges(const struct vocab *v, struct merges *m, const char *name,
+                                struct err *e);
 
 #endif

@@ -42,52 +42,45 @@ struct tokenizer_cache {
     size_t work_bytes;             /* its length */
 };
 
-/* Takes over the merges of x. */
-static struct tokenizer *new_from(struct vocab_index *x, const struct vocab *v, struct err *e)
+/* Takes over the merges. */
+static struct tokenizer *new_from(struct merges *m, const struct vocab *v, struct err *e)
 {
     struct tokenizer *t = calloc(1, sizeof *t);
-    uint16_t *ids = malloc(x->merges.n_symbols * sizeof *ids);
+    uint16_t *ids = malloc(m->n_symbols * sizeof *ids);
     if (!t || !ids) {
         free(t);
         free(ids);
+        merges_release(m);
         err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
         return NULL;
     }
-    for (uint32_t s = 0; s < x->merges.n_symbols; s++) {
-        uint32_t id = bytemap_get(&x->tokens, x->merges.symbols[s]);
-        ids[s] = id == BYTEMAP_NONE ? VOCAB_UNK : (uint16_t)id;
+    for (uint32_t s = 0; s < m->n_symbols; s++)
+        ids[s] = VOCAB_UNK;
+    for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++) {
+        uint32_t s = bytemap_get(&m->by_bytes, v->tokens[id].bytes);
+        if (s != BYTEMAP_NONE)
+            ids[s] = (uint16_t)id;
     }
-    *t = (struct tokenizer){v, x->merges, ids};
-    x->merges = (struct merges){0};
-    merges_drop_bytes(&t->merges);
+    merges_drop_bytes(m);
+    *t = (struct tokenizer){v, *m, ids};
     return t;
 }
 
 struct tokenizer *tokenizer_new(const struct vocab *v, struct err *e)
 {
-    struct vocab_index x = {0};
-    struct tokenizer *t = NULL;
-    if (bytemap_init(&x.tokens, v->n_tokens, v->tokens, sizeof *v->tokens)) {
-        err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
-    } else if (merges_init(&x.merges, v, "vocabulary", e) == 0) {
-        for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
-            (void)bytemap_add(&x.tokens, v->tokens[id].bytes, id);
-        t = new_from(&x, v, e);
-    }
-    vocab_index_release(&x);
-    return t;
+    struct merges m;
+    return merges_init(&m, v, "vocabulary", e) ? NULL : new_from(&m, v, e);
 }
 
 struct tokenizer *tokenizer_new_checked(const struct vocab *v, const char *name, struct err *e)
 {
-    struct vocab_index x;
+    struct merges m;
     struct err fault;
-    if (vocab_check_index(&x, v, name, e))
+    if (vocab_check_merges(v, &m, name, e))
         return NULL;
-    struct tokenizer *t = new_from(&x, v, &fault);
+    struct tokenizer *t = new_from(&m, v, &fault);
     if (!t)
         err_set(e, "%s: %s", name, fault.text);
-    vocab_index_release(&x);
     return t;
 }
 

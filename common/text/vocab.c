@@ -52,12 +52,11 @@ static int check_tokens(const struct vocab *v, struct bytemap *seen, const char 
 /* What makes a BPE vocabulary one that never says UNK: every symbol is a token; and every token one
  * that can come up: a symbol. No two symbols, nor two tokens, are the same bytes, so that the
  * second follows from the first if there are as many of both. */
-static int check_bpe(const struct vocab *v, const struct vocab_index *x, const char *name,
-                     struct err *e)
+static int check_bpe(const struct vocab *v, const struct bytemap *seen, const struct merges *m,
+                     const char *name, struct err *e)
 {
-    const struct merges *m = &x->merges;
     for (uint32_t s = 0; s < m->n_symbols; s++) {
-        if (bytemap_get(&x->tokens, m->symbols[s]) != BYTEMAP_NONE)
+        if (bytemap_get(seen, m->symbols[s]) != BYTEMAP_NONE)
             continue;
         if (s < 256)
             return err_set(e, "%s: byte %u is no token of this bpe vocabulary", name, s);
@@ -72,9 +71,9 @@ static int check_bpe(const struct vocab *v, const struct vocab_index *x, const c
     return 0;
 }
 
-int vocab_check_index(struct vocab_index *x, const struct vocab *v, const char *name, struct err *e)
+int vocab_check_merges(const struct vocab *v, struct merges *m, const char *name, struct err *e)
 {
-    *x = (struct vocab_index){0};
+    *m = (struct merges){0};
     if ((unsigned)v->kind >= ARRAY_LEN(vocab_kind_names))
         return err_set(e, "%s: unknown kind of vocabulary %d", name, (int)v->kind);
     if ((unsigned)v->normalize >= ARRAY_LEN(vocab_normalize_names))
@@ -82,30 +81,26 @@ int vocab_check_index(struct vocab_index *x, const struct vocab *v, const char *
     if (v->n_tokens <= VOCAB_N_SPECIAL || v->n_tokens > VOCAB_MAX_TOKENS)
         return err_set(e, "%s: bad number of tokens (found %u, expected %d to %d)", name,
                        v->n_tokens, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS);
-    if (bytemap_init(&x->tokens, v->n_tokens, v->tokens, sizeof *v->tokens))
+    struct bytemap seen;
+    if (bytemap_init(&seen, v->n_tokens, v->tokens, sizeof *v->tokens))
         return err_set(e, "%s: out of memory for %u tokens", name, v->n_tokens);
-    int status = check_tokens(v, &x->tokens, name, e);
+    int status = check_tokens(v, &seen, name, e);
     if (!status)
-        status = merges_init(&x->merges, v, name, e);
+        status = merges_init(m, v, name, e);
     if (!status && v->kind == VOCAB_BPE)
-        status = check_bpe(v, x, name, e);
+        status = check_bpe(v, &seen, m, name, e);
     if (status)
-        vocab_index_release(x);
+        merges_release(m);
+    bytemap_release(&seen);
     return status;
-}
-
-void vocab_index_release(struct vocab_index *x)
-{
-    bytemap_release(&x->tokens);
-    merges_release(&x->merges);
 }
 
 int vocab_check(const struct vocab *v, const char *name, struct err *e)
 {
-    struct vocab_index x;
-    if (vocab_check_index(&x, v, name, e))
+    struct merges m;
+    if (vocab_check_merges(v, &m, name, e))
         return -1;
-    vocab_index_release(&x);
+    merges_release(&m);
     return 0;
 }
 
