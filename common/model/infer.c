@@ -322,10 +322,12 @@ struct head_job {
     const float *hidden; /* of the first row */
     size_t n;
     size_t part; /* rows of E in a task, a multiple of the panel */
+    size_t n_parts;
+    bool backwards; /* the last part first */
     float *logits;
 };
 
-/* Logits of the tokens [task * part, (task + 1) * part). */
+/* Logits of the tokens of one part. */
 static void head_part(void *context, size_t task, size_t worker)
 {
     const struct head_job *h = context;
@@ -333,7 +335,7 @@ static void head_part(void *context, size_t task, size_t worker)
     const struct kern_infer *k = &w->kern->infer;
     size_t D = (size_t)w->model->dims.D;
     size_t V = (size_t)w->model->dims.V;
-    size_t first = task * h->part;
+    size_t first = (h->backwards ? h->n_parts - 1 - task : task) * h->part;
     size_t count = MIN(V - first, h->part);
     const float *scales = w->head_scales ? w->head_scales + first : NULL;
     const unsigned char *packed = w->head;
@@ -356,15 +358,17 @@ void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, f
     size_t V = (size_t)f->weights->model->dims.V;
     bool int8 = f->weights->math == INFER_INT8;
     size_t panel = int8 ? k->int8_head_panel : k->float_head_panel;
-    struct head_job h = {f, f->hidden + first * D, n, V, logits};
+    size_t part = ALIGN_UP((size_t)HEAD_PART, panel);
+    struct head_job h = {f, f->hidden + first * D, n, part, DIV_UP(V, part), f->backwards, logits};
+    f->backwards = !f->backwards; /* what was read last, the caches still hold */
     if (int8)
         round_rows(f, h.hidden, D, n);
-    if (!p || pool_threads(p) == 1) {
-        head_part(&h, 0, 0);
+    if (p && pool_threads(p) > 1) {
+        pool_run(p, head_part, &h, h.n_parts);
         return;
     }
-    h.part = ALIGN_UP((size_t)HEAD_PART, panel);
-    pool_run(p, head_part, &h, DIV_UP(V, h.part));
+    for (size_t task = 0; task < h.n_parts; task++)
+        head_part(&h, task, 0);
 }
 
 void infer_head(struct infer *f, size_t first, size_t n, float *logits)

@@ -97,6 +97,7 @@ struct infer {
     int8_t *q;          /* [max_rows][q_stride] activations rounded to int8 */
     size_t q_stride;
     struct kern_int8_row *q_row; /* [max_rows] */
+    bool backwards;              /* the order in which the next head reads its weights */
 };
 
 /* Rows that one infer_feed takes with profit: more of them gain nothing. */
