@@ -63,8 +63,11 @@ class Peer:
     def ready(self):
         """Waits until it could begin; False if it cannot, having said why itself."""
         line = self.process.stdout.readline()
-        self.configs = json.loads(line)["configs"] if line else []
-        return bool(line)
+        if not line:
+            print(f"{self.name}: left out, it did not start (status {self.process.wait()})")
+            return False
+        self.configs = json.loads(line)["configs"]
+        return True
 
     def measure(self):
         for _ in self.configs:
@@ -107,19 +110,19 @@ def measure_ours(args, math):
 
 
 def start_peers(args, expect):
-    peers = []
+    scripts = []
     for script, packages, same_model, streams in PEERS:
         lacking = [p for p in packages if missing(args.python, p)]
         if lacking:
             print(f"{script}: left out, {args.python} has no {', '.join(lacking)}")
             continue
-        for threads in (1, 2):
-            several = streams if threads == 2 else (1,)
-            peers.append(Peer(args, script, threads, several, expect if same_model else None))
+        scripts.append((script, streams, expect if same_model else None))
+    peers = [Peer(args, script, 1, (1,), expects) for script, _, expects in scripts]
     able = [peer for peer in peers if peer.ready()]
-    for peer in peers:
-        if peer not in able:
-            print(f"{peer.name}: left out, it did not start (status {peer.process.wait()})")
+    for script, streams, expects in scripts:  # one by one: their threads wait for each other busily
+        peer = Peer(args, script, 2, streams, expects)
+        if peer.ready():
+            able.append(peer)
     return able
 
 
@@ -140,8 +143,7 @@ def measure(args, peers):
         for peer in peers:
             for record in peer.measure():
                 note(record)
-        if not args.json:
-            print(f"round {round_ + 1} of {args.rounds} done", file=sys.stderr)
+        print(f"round {round_ + 1} of {args.rounds} done", file=sys.stderr)
     return table
 
 
