@@ -162,6 +162,51 @@ static void int8_is_near_net(void **state)
         equals_net(i, INFER_INT8, 0.06);
 }
 
+/* A column of the embedding far larger than the others, which the norms make up for, as training
+ * leaves some: the head's 8 bits are not spent on it alone. */
+static void large_columns_are_evened_out(void **state)
+{
+    (void)state;
+    enum { LARGE = 3 };
+    struct dims d = dims_of(5);
+    size_t V = (size_t)d.V;
+    float *params = toy_params(&d, 5);
+    for (size_t id = 0; id < V; id++)
+        params[dims_offset(&d, TENSOR_EMBED, 0) + id * (size_t)d.D + LARGE] *= 60;
+    params[dims_offset(&d, TENSOR_FINAL_NORM, 0) + LARGE] /= 60;
+    for (int l = 0; l < d.L; l++) {
+        params[dims_offset(&d, TENSOR_NORM1, l) + LARGE] /= 60;
+        params[dims_offset(&d, TENSOR_NORM2, l) + LARGE] /= 60;
+    }
+    struct runner r = {0};
+    struct err e;
+    float logits[2][300];
+    assert_int_equal(d.V, 300);
+    toy_open(&r.toy, &d, params, 0, ROWS, 1, CPU_C);
+    for (int math = INFER_EXACT; math <= INFER_INT8; math++) {
+        struct infer_stream stream;
+        assert_int_equal(
+            infer_weights_init(&r.weights, &r.toy.model, &r.toy.kern, (enum infer_math)math, &e),
+            0);
+        assert_int_equal(arena_init(&r.arena, 1 << 20, &e), 0);
+        infer_init(&r.infer, &r.weights, 1, &r.arena);
+        infer_stream_init(&stream, &d, &r.arena);
+        infer_token(&r.infer, &stream, 7, logits[math]);
+        arena_release(&r.arena);
+        infer_weights_release(&r.weights);
+    }
+    double error = 0;
+    double square = 0;
+    for (size_t i = 0; i < V; i++) {
+        double off = (double)logits[1][i] - (double)logits[0][i];
+        error += off * off;
+        square += (double)logits[0][i] * (double)logits[0][i];
+    }
+    if (!(sqrt(error / square) <= 0.06))
+        fail_msg("relative error %g", sqrt(error / square));
+    toy_close(&r.toy);
+}
+
 static void expect_same(const struct runner *r, size_t size, int type, const char *what,
                         const float *got, const float *want)
 {
@@ -340,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_equals_net),
         cmocka_unit_test(int8_is_near_net),
+        cmocka_unit_test(large_columns_are_evened_out),
         cmocka_unit_test(every_level_gives_the_same_bits),
         cmocka_unit_test(every_grouping_gives_the_same_bits),
         cmocka_unit_test(prompts_and_threads),
