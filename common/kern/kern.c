@@ -199,68 +199,6 @@ static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t 
     }
 }
 
-static void mat_vec_c(const float *w, size_t rows, size_t cols, const float *x, float *y)
-{
-    for (size_t r = 0; r < rows; r++)
-        y[r] = dot(w + r * cols, x, cols);
-}
-
-/* sums[code of x0 | code of x1 << 2] = the signed sum of two activations, for the nine valid pairs.
- */
-static void signed_pairs(float x0, float x1, float sums[16])
-{
-    const float first[3] = {-x0, 0, x0};
-    const float second[3] = {-x1, 0, x1};
-    for (size_t i = 0; i < 3; i++)
-        for (size_t j = 0; j < 3; j++)
-            sums[i | j << 2] = first[i] + second[j];
-}
-
-/* sums[byte] for the 81 valid bytes of four codes. */
-static void signed_sums(const float *x, size_t n, float sums[256])
-{
-    float four_x[4] = {0};
-    float low[16];
-    float high[16];
-    memcpy(four_x, x, MIN(n, (size_t)4) * sizeof *x);
-    signed_pairs(four_x[0], four_x[1], low);
-    signed_pairs(four_x[2], four_x[3], high);
-    for (size_t h = 0; h < 9; h++)
-        for (size_t l = 0; l < 9; l++) {
-            size_t high_code = h % 3 | h / 3 << 2;
-            size_t low_code = l % 3 | l / 3 << 2;
-            sums[low_code | high_code << 4] = low[low_code] + high[high_code];
-        }
-}
-
-/* Four activations have 81 signed sums, far fewer than a matrix has rows: each is added up once,
- * and a byte of codes then costs one look-up and one addition. Order of a row: ((x0+x1)+(x2+x3)) of
- * every byte, bytes from left to right. */
-static void tern_vec_c(const uint8_t *codes, size_t rows, size_t cols, float alpha, const float *x,
-                       float *y)
-{
-    enum { GROUPS = 8 }; /* bytes of codes at a time: their sums stay in the first-level cache */
-    float sums[GROUPS][256];
-    size_t row_bytes = DIV_UP(cols, 4);
-    memset(sums, 0, sizeof sums); /* bytes with an invalid code add nothing */
-    for (size_t r = 0; r < rows; r++)
-        y[r] = 0;
-    for (size_t g = 0; g < row_bytes; g += GROUPS) {
-        size_t n = MIN(row_bytes - g, (size_t)GROUPS);
-        for (size_t j = 0; j < n; j++)
-            signed_sums(x + 4 * (g + j), cols - 4 * (g + j), sums[j]);
-        for (size_t r = 0; r < rows; r++) {
-            const uint8_t *row = codes + r * row_bytes + g;
-            float sum = y[r];
-            for (size_t j = 0; j < n; j++)
-                sum += sums[j][row[j]];
-            y[r] = sum;
-        }
-    }
-    for (size_t r = 0; r < rows; r++)
-        y[r] *= alpha;
-}
-
 /* ---- normalisation --------------------------------------------------------------------------- */
 
 static void rmsnorm_c(const float *x, const float *scale, size_t n, float eps, float *y,
@@ -448,8 +386,6 @@ void kern_init(struct kern *k, enum cpu_level level)
         .sum_sq = sum_sq_c,
         .quantise = quantise_c,
         .adamw = adamw_c,
-        .tern_vec = tern_vec_c,
-        .mat_vec = mat_vec_c,
     };
     kern_infer_c(&k->infer);
 #if defined(__x86_64__)

@@ -128,15 +128,6 @@ struct kern {
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n,
                   const struct kern_adamw *o);
 
-    /* y[r] = alpha * sum over columns of (code - 1) x[c]: packed ternary matrix (layout of model.h)
-     * times vector, rows [0, rows); additions and subtractions only. Exact order: the signed sums
-     * of four columns, ((x0+x1)+(x2+x3)), are added from left to right. */
-    void (*tern_vec)(const uint8_t *codes, size_t rows, size_t cols, float alpha, const float *x,
-                     float *y);
-
-    /* Dot products of one vector with rows: y[r] = sum w[r][c] x[c]. */
-    void (*mat_vec)(const float *w, size_t rows, size_t cols, const float *x, float *y);
-
     struct kern_infer infer;
 };
 

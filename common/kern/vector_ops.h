@@ -31,12 +31,6 @@ INLINE vec dot_vec(const float *x, const float *y, size_t n)
     return v_add(s0, s1);
 }
 
-static void op_mat_vec(const float *w, size_t rows, size_t cols, const float *x, float *y)
-{
-    for (size_t r = 0; r < rows; r++)
-        y[r] = v_sum(dot_vec(w + r * cols, x, cols));
-}
-
 /* ---- normalisation --------------------------------------------------------------------------- */
 
 static void op_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y,
@@ -273,5 +267,4 @@ INLINE void ops_install(struct kern *k)
     k->sum_sq = op_sum_sq;
     k->quantise = op_quantise;
     k->adamw = op_adamw;
-    k->mat_vec = op_mat_vec;
 }

@@ -4,7 +4,7 @@
 load helpers
 
 operations="product pack operand rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
-logsumexp softmax sum_abs sum_sq quantise adamw tern_vec mat_vec \
+logsumexp softmax sum_abs sum_sq quantise adamw  \
 int8_round int8_tern_pack int8_tern int8_head_pack int8_head \
 float_tern float_head infer_rmsnorm infer_conv infer_gate infer_swiglu \
 exp infer_logsumexp argmax largest"

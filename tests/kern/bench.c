@@ -57,16 +57,6 @@ static void run_operand(struct bench *b)
     b->kern->operand(b->x[0], ROWS, WIDE, b->x[1], b->x[2]);
 }
 
-static void run_mat_vec(struct bench *b)
-{
-    b->kern->mat_vec(b->x[0], V, D, b->x[1], b->x[2]);
-}
-
-static void run_tern_vec(struct bench *b)
-{
-    b->kern->tern_vec((const uint8_t *)b->x[3], b->shape->m, b->shape->k, 0.1f, b->x[0], b->x[1]);
-}
-
 static void run_rmsnorm(struct bench *b)
 {
     float rstd;
@@ -255,9 +245,6 @@ static const struct shape shapes[] = {
     BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),
     BYTES(quantise, "512x192", 2 * D * WIDE, 2 * D * WIDE),
     BYTES(adamw, "1048576", 7 * MILLION, 4 * MILLION),
-    FLOPS("tern_vec", "512x192", WIDE, 0, D, 2.0 * WIDE * D, run_tern_vec),
-    FLOPS("tern_vec", "192x512", D, 0, WIDE, 2.0 * WIDE * D, run_tern_vec),
-    BYTES(mat_vec, "10000x192", V *D, V *D),
     INT8(int8_tern, 1, 192, 192),
     INT8(int8_tern, 1, 512, 192),
     INT8(int8_tern, 1, 192, 512),

@@ -136,19 +136,6 @@ static void adamw(float *w, const float *g, float *m, float *v, size_t n,
     spoil(&v[n - 1]);
 }
 
-static void tern_vec(const uint8_t *codes, size_t rows, size_t cols, float alpha, const float *x,
-                     float *y)
-{
-    sound.tern_vec(codes, rows, cols, alpha, x, y);
-    spoil(&y[rows - 1]);
-}
-
-static void mat_vec(const float *w, size_t rows, size_t cols, const float *x, float *y)
-{
-    sound.mat_vec(w, rows, cols, x, y);
-    spoil(&y[rows - 1]);
-}
-
 /* ---- inference ------------------------------------------------------------------------------- */
 
 /* Exact, and the smallest change there is; of packed weights, one bit of the first. */
@@ -372,8 +359,6 @@ bool faults_install(struct kern *k, const char *name)
     FAULT(sum_sq)
     FAULT(quantise)
     FAULT(adamw)
-    FAULT(tern_vec)
-    FAULT(mat_vec)
 #undef FAULT
     if (install_infer(k, name))
         return true;

@@ -48,8 +48,6 @@ const struct kcheck_op kcheck_ops[] = {
     OP(sum_sq),
     OP(quantise),
     OP(adamw),
-    OP(tern_vec),
-    OP(mat_vec),
     INFER(int8_round),
     INFER(int8_tern_pack),
     INFER(int8_tern),

@@ -103,8 +103,6 @@ void kcheck_flush(bool flush);
 void kcheck_product(struct kcheck *t);
 void kcheck_pack(struct kcheck *t);
 void kcheck_operand(struct kcheck *t);
-void kcheck_tern_vec(struct kcheck *t);
-void kcheck_mat_vec(struct kcheck *t);
 void kcheck_rmsnorm(struct kcheck *t);
 void kcheck_rmsnorm_back(struct kcheck *t);
 void kcheck_conv(struct kcheck *t);
