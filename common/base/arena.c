@@ -42,7 +42,7 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
         !size_add(a->used, ALIGN_UP(bytes, ARENA_ALIGN), &end)) {
         if (a->base)
             abort();
-        a->overflow = true;
+        a->used = SIZE_MAX;
         return NULL;
     }
     unsigned char *p = a->base ? a->base + a->used : NULL;

@@ -12,14 +12,14 @@
 struct arena {
     unsigned char *base; /* NULL in measuring mode */
     size_t size;         /* bytes asked for in arena_init */
-    size_t used;         /* bytes handed out (or counted) so far */
-    bool overflow;       /* measuring: the sum did not fit in size_t */
+    size_t used; /* bytes handed out (or counted) so far; SIZE_MAX if they cannot be counted */
 };
 
 /* Starts a measuring arena: arena_alloc returns NULL and counts. */
 void arena_measure(struct arena *a);
 
-/* Maps an arena of `size` bytes, zeroed; asks for huge pages from 2 MiB up. */
+/* Maps an arena of `size` bytes, zeroed; asks for huge pages from 2 MiB up. What a measuring arena
+ * could not count is refused like any size that is too large. */
 MUST_USE int arena_init(struct arena *a, size_t size, struct err *e);
 
 /* `count` elements of `size` bytes, zeroed, 64-byte aligned. NULL while measuring. Asking a mapped

@@ -263,8 +263,6 @@ static int reserve(struct bolt_context *c, struct err *e)
     struct arena measure;
     arena_measure(&measure);
     lay_out(c, &measure);
-    if (measure.overflow)
-        return err_set(e, "a context needs more memory than can be addressed");
     if (arena_init(&c->arena, measure.used, e))
         return -1;
     lay_out(c, &c->arena);

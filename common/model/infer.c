@@ -150,8 +150,6 @@ int infer_weights_init(struct infer_weights *w, const struct model *m, const str
     arena_measure(&w->arena);
     if (pack_all(w, e))
         return -1;
-    if (w->arena.overflow)
-        return err_set(e, "the model needs more memory than can be addressed");
     if (arena_init(&w->arena, w->arena.used, e))
         return -1;
     if (pack_all(w, e)) {

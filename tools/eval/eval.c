@@ -36,7 +36,7 @@ static void lay_out(struct eval *v, struct arena *a)
 }
 
 /* The open model made ready for the arithmetic asked for. */
-static int prepare(struct eval *v, const char *model, struct err *e)
+static int prepare(struct eval *v, struct err *e)
 {
     enum eval_math math = v->options.math;
     if (math != EVAL_F32 && infer_weights_init(&v->weights, &v->bolt.model, &v->kern,
@@ -45,8 +45,6 @@ static int prepare(struct eval *v, const char *model, struct err *e)
     struct arena measure;
     arena_measure(&measure);
     lay_out(v, &measure);
-    if (measure.overflow)
-        return err_set(e, "%s: the model needs more memory than can be addressed", model);
     if (arena_init(&v->arena, measure.used, e))
         return -1;
     lay_out(v, &v->arena);
@@ -70,7 +68,7 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     v->gather = gather_new(&v->bolt, v->pool, e);
     if (!v->gather)
         return -1;
-    return prepare(v, model, e);
+    return prepare(v, e);
 }
 
 void eval_close(struct eval *v)

@@ -104,10 +104,6 @@ static int loss_of(const struct stories *s, const struct ckpt *c, const struct m
     arena_measure(&arena);
     arena_alloc(&arena, dims_n_floats(d), sizeof(float));
     net_init(net, d, score_net_rows(d), false, k, pool_threads(p), &arena);
-    if (arena.overflow) {
-        err_set(e, "the model needs more memory than can be addressed");
-        goto out;
-    }
     if (arena_init(&arena, arena.used, e))
         goto out;
     float *params = arena_alloc(&arena, dims_n_floats(d), sizeof *params);

@@ -22,8 +22,6 @@ static int open_teller(struct teller *t, struct err *e)
         return -1;
     arena_measure(&measure);
     lay_out(t, &measure);
-    if (measure.overflow)
-        return err_set(e, "the model needs more memory than can be addressed");
     if (arena_init(&t->arena, measure.used, e))
         return -1;
     lay_out(t, &t->arena);
@@ -36,8 +34,6 @@ static int open_seat(struct teller *t, struct teller_seat *seat, struct err *e)
     struct arena measure;
     arena_measure(&measure);
     infer_stream_init(&seat->stream, d, &measure);
-    if (measure.overflow)
-        return err_set(e, "a story needs more memory than can be addressed");
     if (arena_init(&seat->arena, measure.used, e))
         return -1;
     infer_stream_init(&seat->stream, d, &seat->arena);

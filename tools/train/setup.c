@@ -126,7 +126,7 @@ static int allocate(struct trainer *t, struct err *e)
     arena_measure(&measure);
     lay_out(t, &measure);
     uint64_t have = cpu_memory();
-    if (measure.overflow || measure.used > have)
+    if (measure.used > have)
         return err_set(
             e,
             "this model and batch need %llu MB of memory, this machine has %llu MB; use a "
