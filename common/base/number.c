@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-const char *const number_type_names[3] = {"f32", "f16", "q8"};
+const char *const number_type_names[4] = {"f32", "f16", "q8", NULL};
 
 /* A float is sign, 8 bits of exponent (bias 127), 23 of fraction; a half is 1, 5 (bias 15), 10. */
 

@@ -10,7 +10,7 @@ enum number_type {
     NUMBER_F16,
     NUMBER_Q8 /* -127..127, times the scale of its row */
 };
-extern const char *const number_type_names[3]; /* "f32", "f16", "q8" */
+extern const char *const number_type_names[4]; /* "f32", "f16", "q8", NULL */
 
 /* Bytes of one number, scales left out. */
 static inline size_t number_bytes(enum number_type type)

@@ -6,7 +6,6 @@
  * kern.h. */
 
 #include <math.h>
-#include <string.h>
 
 #include "base/fmath.h"
 

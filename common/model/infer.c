@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-const char *const infer_math_names[2] = {"exact", "int8"};
+const char *const infer_math_names[3] = {"exact", "int8", NULL};
 
 enum {
     PACKED_ALIGN = 64,

@@ -24,7 +24,7 @@
 #include "model/model.h"
 
 enum infer_math { INFER_EXACT, INFER_INT8 };
-extern const char *const infer_math_names[2]; /* "exact", "int8" */
+extern const char *const infer_math_names[3]; /* "exact", "int8", NULL */
 
 struct infer_matrix {
     const void *packed; /* as kern->infer wants it */

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <string.h>
 
 #include "base/base.h"
 #include "base/fmath.h"

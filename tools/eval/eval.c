@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 const char *const eval_math_names[4] = {"f32", "exact", "int8", NULL};
 

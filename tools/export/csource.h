@@ -10,7 +10,8 @@ enum { CSOURCE_MAX_NAME = 64 };
  * model: no digit or underscore first, no keyword of C or C++. */
 bool csource_is_name(const char *name);
 
-/* A file of C. After a failed write all calls do nothing; csource_error tells. */
+/* A file of C. After a failed write all calls do nothing, and csource_sync and csource_commit
+ * fail. */
 struct csource {
     struct file_out out;
     struct err *e;    /* gets the first failure */

@@ -12,7 +12,6 @@
 
 enum { FORMAT_BOLT, FORMAT_SAFETENSORS, FORMAT_C };
 static const char *const format_names[] = {"bolt", "safetensors", "c", NULL};
-static const char *const embed_names[] = {"f32", "f16", "q8", NULL};
 
 static const char *output;
 static const char *vocab;
@@ -37,7 +36,7 @@ static const struct cli_option options[] = {
     {"embed", 0, CLI_CHOICE, &embed, 0, 0, "TYPE",
      "storage of the embedding in a bolt file (default f16) or C source (default as in the bolt "
      "file it is made from, else q8)",
-     embed_names},
+     number_type_names},
     {"name", 0, CLI_TEXT, &name, 0, 0, "NAME",
      "what names in C source begin with (default: as the file is called)", NULL},
     {"verify", 0, CLI_TEXT, &text, 0, 0, "TEXT",
@@ -173,7 +172,7 @@ static void report_json(const char *path, const struct outcome *o)
     cli_json_text(&j, "format", format_names[format]);
     if (format == FORMAT_BOLT) {
         snprintf(hex, sizeof hex, "%016" PRIx64, o->fingerprint);
-        cli_json_text(&j, "embed", embed_names[embed]);
+        cli_json_text(&j, "embed", number_type_names[embed]);
         cli_json_text(&j, "fingerprint", hex);
     }
     if (text) {
@@ -237,7 +236,7 @@ static void report_c(const char *path, const char *header, const struct to_c_opt
     cli_json_text(&j, "header", header);
     cli_json_text(&j, "format", format_names[format]);
     cli_json_text(&j, "name", o->name);
-    cli_json_text(&j, "embed", embed_names[o->embed]);
+    cli_json_text(&j, "embed", number_type_names[o->embed]);
     cli_json_uint(&j, "flash_bytes", sizes->flash_bytes);
     cli_json_uint(&j, "ram_bytes", sizes->ram_bytes);
     cli_json_uint(&j, "ram_bytes_no_logits", sizes->ram_bytes_no_logits);

@@ -22,8 +22,6 @@ static double top_p = 1;
 static double min_p = 0;
 static double repeat_penalty = 1;
 
-static const char *const maths[] = {"exact", "int8", NULL};
-
 static const struct cli_option options[] = {
     {.name = "Story", .type = CLI_HEADING},
     {"prompt", 'p', CLI_LIST, &texts, 0, 0, "TEXT",
@@ -54,7 +52,7 @@ static const struct cli_option options[] = {
     {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
      "vocabulary database of a checkpoint; a blob needs none", NULL},
     {"math", 0, CLI_CHOICE, &math, 0, 0, "KIND",
-     "arithmetic: int8 (fast) or exact (float activations) (default int8)", maths},
+     "arithmetic: int8 (fast) or exact (float activations) (default int8)", infer_math_names},
     {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
      "worker threads (default: the processors this process may use)", NULL},
     {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",

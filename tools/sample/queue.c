@@ -33,10 +33,10 @@ void queue_release(struct queue *q)
 {
     free_stories(q->first);
     free_stories(q->spare);
-    lock_free(q->lock);
     for (int i = 0; i < 2; i++)
-        if (q->lock && q->wake[i] >= 0)
+        if (q->lock && q->wake[i] >= 0) /* a zeroed queue has no lock, and no pipe */
             close(q->wake[i]);
+    lock_free(q->lock);
     *q = (struct queue){.wake = {-1, -1}};
 }
 

@@ -1,7 +1,5 @@
 #include "sample/teller.h"
 
-#include <string.h>
-
 /* Far below any logit, and yet a number that may be multiplied. */
 static const float never_drawn = -1e30f;
 
@@ -96,8 +94,7 @@ static int seat_story(struct teller *t, struct story *s, struct err *e)
     return 0;
 }
 
-/* Takes stories while there are seats; 0 if there is none to tell. The first prompt is shown before
- * it is read. */
+/* Takes stories while there are seats and stories. Prompts are shown before they are read. */
 static int fill_seats(struct teller *t, bool *alone, struct err *e)
 {
     struct story *s;

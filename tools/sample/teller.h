@@ -27,8 +27,8 @@ struct teller_seat {
     double start;   /* of drawing, cli_seconds */
 };
 
-/* Set sample to split, the rest being zero. Memory is taken when the
- * first story comes, a seat's when all others are taken; from then on a token takes none. */
+/* Set sample to split, the rest being zero. Memory is taken when the first story comes, a seat's
+ * when all others are taken; from then on a token takes none. */
 struct teller {
     const struct sample *sample;
     struct queue *queue;

@@ -1,6 +1,5 @@
 #include "train/stories.h"
 
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "model/infer.h"
