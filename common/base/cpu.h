@@ -32,7 +32,8 @@ int cpu_count(void);
 uint64_t cpu_memory(void);
 
 /* Puts the calling thread's floating-point mode to IEEE 754's default (round to nearest, denormals
- * kept, exceptions masked) and returns what it was, for cpu_float_restore. */
+ * kept, exceptions masked) and returns what it was, for cpu_float_restore. Off x86-64 both do
+ * nothing: a thread begins in that mode. */
 uint32_t cpu_float_default(void);
 void cpu_float_restore(uint32_t mode);
 

@@ -10,8 +10,8 @@
  * `panel` rows, one behind the other, so rows [first, ...) with first a multiple of panel begin at
  * bytes(first, cols). Packed weights are 64-byte aligned and whole panels long; other pointers are
  * aligned to their type only. x has m rows (tokens) of `cols` numbers, y m rows of `rows` floats,
- * row i at x + i * x_stride and y + i * y_stride; y beyond `rows` is untouched. Sizes are at least
- * 1. */
+ * row i at x + i * x_stride and y + i * y_stride; y beyond `rows` is untouched and may not overlap
+ * what is read. Sizes are at least 1, but bytes(0, cols) is 0. */
 #ifndef KERN_INFER_H
 #define KERN_INFER_H
 
@@ -34,8 +34,8 @@ struct kern_infer {
     void (*int8_round)(const float *x, size_t n, int8_t *q, struct kern_int8_row *row);
 
     /* Ternary weights: codes as in model.h (row-major, 4 a byte, DIV_UP(cols, 4) bytes a row).
-     * y[i][r] = float(sum over c of (code[r][c] - 1) q[i][c]) * (alpha * row[i].scale). The sum is
-     * a whole number below 2^23. */
+     * y[i][r] = float(sum over c of (code[r][c] - 1) q[i][c]) * (alpha * row[i].scale). cols <=
+     * 32,768, so that the sum is a whole number below 2^23. */
     size_t int8_tern_panel;
     size_t (*int8_tern_bytes)(size_t rows, size_t cols);
     void (*int8_tern_pack)(const uint8_t *codes, size_t rows, size_t cols, void *packed);
@@ -44,8 +44,8 @@ struct kern_infer {
                       size_t y_stride);
 
     /* The head: weights w [rows][cols], -127..127, times w_scale[rows].
-     * y[i][r] = float(sum over c of w[r][c] q[i][c]) * row[i].scale * w_scale[r]; the sum is a
-     * whole number below 2^28, rounded to nearest even as a float. */
+     * y[i][r] = float(sum over c of w[r][c] q[i][c]) * row[i].scale * w_scale[r]. cols <= 8192, so
+     * that the sum is a whole number below 2^28, which is rounded to nearest even as a float. */
     size_t int8_head_panel;
     size_t (*int8_head_bytes)(size_t rows, size_t cols);
     void (*int8_head_pack)(const int8_t *w, size_t rows, size_t cols, void *packed);

@@ -299,7 +299,7 @@ void infer_feed(struct infer *f, const struct infer_row *rows, size_t n)
     const struct model *m = f->weights->model;
     size_t D = (size_t)m->dims.D;
     uint32_t mode = cpu_float_default();
-    assert(n <= f->max_rows);
+    assert(n >= 1 && n <= f->max_rows);
     for (size_t i = 0; i < n; i++) {
         assert(rows[i].token < m->dims.V);
         f->position[i] = rows[i].stream->position++;

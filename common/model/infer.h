@@ -106,8 +106,8 @@ enum { INFER_ROWS = 32 };
 /* Lays out memory for up to max_rows (>= 1) rows at a time in the arena. */
 void infer_init(struct infer *f, const struct infer_weights *w, size_t max_rows, struct arena *a);
 
-/* Feeds n <= max_rows rows, each to its stream. The rows of one stream stand in their order; what
- * stands between them does not matter. Leaves f->hidden. */
+/* Feeds 1 <= n <= max_rows rows, each to its stream. The rows of one stream stand in their order;
+ * what stands between them does not matter. Leaves f->hidden. */
 void infer_feed(struct infer *f, const struct infer_row *rows, size_t n);
 
 /* After infer_feed: logits [n][V] of rows [first, first + n), n >= 1. */

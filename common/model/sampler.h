@@ -6,14 +6,18 @@
 #include "base/rng.h"
 #include "kern/kern.h"
 
+/* All numbers are finite. */
 struct sampler_options {
-    float temperature; /* 0 is greedy (highest logit, lowest id on a tie); else logits / temperature
-                        */
-    int top_k;         /* keep the k highest logits; 0 keeps all */
-    float top_p; /* keep the smallest set of highest probability that reaches p; 1 keeps all */
-    float min_p; /* drop tokens below min_p times the highest probability; 0 keeps all */
-    float repeat_penalty; /* logits of tokens among the last 64 divided (positive) or multiplied
-                             (negative) by it (Keskar et al. 2019, CTRL, section 4.1); 1 is off */
+    float temperature;    /* >= 0; logits are divided by it; 0 is greedy: the highest, of those that
+                             tie the lowest id */
+    int top_k;            /* >= 0; keep the k highest logits; 0 keeps all */
+    float top_p;          /* 0..1; keep the smallest set of highest probability that reaches p; 1
+                             keeps all */
+    float min_p;          /* 0..1; drop tokens below min_p times the highest probability; 0 keeps
+                             all */
+    float repeat_penalty; /* > 0; logits of tokens among the last 64 are divided (positive) or
+                             multiplied (negative) by it (Keskar et al. 2019, CTRL, section 4.1); 1
+                             is off */
 };
 
 /* Temperature 0.8, top-k 50, the rest off. */
