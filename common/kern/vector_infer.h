@@ -146,22 +146,27 @@ INLINE void head_tile(const enum number_type type, const size_t tokens, const si
     }
 }
 
+/* The scales of the rows from r on; only Q8 has any. */
+INLINE const float *head_scales(const enum number_type type, const float *w_scale, size_t r)
+{
+    return type == NUMBER_Q8 ? w_scale + r : NULL;
+}
+
 INLINE void head_typed(const enum number_type type, const unsigned char *w, const float *w_scale,
                        size_t rows, size_t cols, size_t m, const float *x, size_t x_stride,
                        float *y, size_t y_stride)
 {
     const size_t part = (size_t)HEAD_TILE_VECS * WIDTH;
     const size_t bytes = number_bytes(type);
-    const size_t scaled = type == NUMBER_Q8; /* else w_scale may be NULL */
     for (size_t r0 = 0; r0 < rows; r0 += HEAD_PANEL, w += HEAD_PANEL * cols * bytes) {
         size_t i = 0;
         for (; i + HEAD_TILE_ROWS <= m; i += HEAD_TILE_ROWS)
             for (size_t r = r0; r < MIN(rows, r0 + HEAD_PANEL); r += part)
                 head_tile(type, HEAD_TILE_ROWS, HEAD_TILE_VECS, w + (r - r0) * bytes,
-                          w_scale + scaled * r, rows - r, cols, x + i * x_stride, x_stride,
+                          head_scales(type, w_scale, r), rows - r, cols, x + i * x_stride, x_stride,
                           y + i * y_stride + r, y_stride);
         for (; i < m; i++)
-            head_tile(type, 1, HEAD_VECS, w, w_scale + scaled * r0, rows - r0, cols,
+            head_tile(type, 1, HEAD_VECS, w, head_scales(type, w_scale, r0), rows - r0, cols,
                       x + i * x_stride, 0, y + i * y_stride + r0, 0);
     }
 }

@@ -109,7 +109,6 @@ static size_t logits_argmax(const float *x, size_t n)
 {
     size_t first = logits_before_line(x, n);
     size_t end = first;
-    size_t block = 0;
     vec most = logits_maxima(x, first);
     vec where = v_set(0.0f);
     float most_of[WIDTH];
@@ -127,7 +126,7 @@ static size_t logits_argmax(const float *x, size_t n)
     float earliest = INFINITY;
     for (size_t l = 0; l < WIDTH; l++)
         earliest = most_of[l] == highest ? MIN(where_of[l], earliest) : earliest;
-    block = (size_t)earliest;
+    size_t block = (size_t)earliest;
     size_t i = block > 0 ? first + (block - 1) * LOGITS_BLOCK : 0;
     for (; i + WIDTH <= n; i += WIDTH)
         if (v_bits_at_least(v_load(x + i), v_set(highest)))

@@ -14,7 +14,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <math.h>
 
 enum { LANES = 8, MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
@@ -67,21 +66,14 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
         vec v = _mm256_and_si256(load_some(x + i, n - i), _mm256_set1_epi32(0x7fffffff));
         bits = _mm256_max_epi32(bits, v);
     }
-    int32_t largest = largest_lane(bits);
-    float most;
-    memcpy(&most, &largest, sizeof most);
+    float factor;
     memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
-    *row = (struct kern_int8_row){.scale = 0};
-    if (largest >= 0x7f800000)
-        row->scale = NAN;
-    if (largest >= 0x7f800000 || most < 1e-30f)
+    if (!begin_row((uint32_t)largest_lane(bits), row, &factor))
         return;
-    row->scale = most / 127.0f;
-    __m256 factor = _mm256_set1_ps(127.0f / most);
     vec sum = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i += LANES) {
         __m256 v = _mm256_castsi256_ps(load_some(x + i, n - i));
-        vec whole = _mm256_cvtps_epi32(_mm256_mul_ps(v, factor)); /* half to even */
+        vec whole = _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(factor))); /* half to even */
         sum = _mm256_add_epi32(sum, whole);
         __m128i half =
             _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
@@ -282,15 +274,6 @@ static double op_spin(size_t n)
 
 void kern_int8_avx2(struct kern_infer *k)
 {
-    k->int8_round = op_round;
-    k->int8_tern_panel = PANEL;
-    k->int8_tern_bytes = op_tern_bytes;
-    k->int8_tern_pack = op_tern_pack;
-    k->int8_tern = op_tern;
-    k->int8_head_panel = PANEL;
-    k->int8_head_bytes = op_head_bytes;
-    k->int8_head_pack = op_head_pack;
-    k->int8_head = op_head;
-    k->int8_spin = op_spin;
+    int8_install(k);
 }
 #endif

@@ -10,7 +10,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#include <math.h>
 
 /* Six rows: with four sums each, operands and masks, all 32 registers. */
 enum { LANES = 16, MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
@@ -38,22 +37,15 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
         vec v = _mm512_maskz_loadu_epi32(mask_of(n - i), x + i);
         bits = _mm512_max_epu32(bits, _mm512_and_si512(v, magnitude));
     }
-    uint32_t largest = _mm512_reduce_max_epu32(bits);
-    float most;
-    memcpy(&most, &largest, sizeof most);
-    *row = (struct kern_int8_row){.scale = 0};
-    if (largest >= 0x7f800000)
-        row->scale = NAN;
-    if (largest >= 0x7f800000 || most < 1e-30f) {
+    float factor;
+    if (!begin_row(_mm512_reduce_max_epu32(bits), row, &factor)) {
         memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
         return;
     }
-    row->scale = most / 127.0f;
-    __m512 factor = _mm512_set1_ps(127.0f / most);
     vec sum = _mm512_setzero_si512();
     for (size_t i = 0; i < ALIGN_UP(n, (size_t)KERN_INT8_ALIGN); i += LANES) {
         __m512 v = _mm512_maskz_loadu_ps(i < n ? mask_of(n - i) : 0, x + i);
-        vec whole = _mm512_cvtps_epi32(_mm512_mul_ps(v, factor)); /* half to even */
+        vec whole = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor))); /* half to even */
         sum = _mm512_add_epi32(sum, whole);
         _mm_storeu_si128((__m128i *)(q + i), _mm512_cvtepi32_epi8(whole));
     }
@@ -209,15 +201,6 @@ static double op_spin(size_t n)
 
 void kern_infer_avx512vnni(struct kern_infer *k)
 {
-    k->int8_round = op_round;
-    k->int8_tern_panel = PANEL;
-    k->int8_tern_bytes = op_tern_bytes;
-    k->int8_tern_pack = op_tern_pack;
-    k->int8_tern = op_tern;
-    k->int8_head_panel = PANEL;
-    k->int8_head_bytes = op_head_bytes;
-    k->int8_head_pack = op_head_pack;
-    k->int8_head = op_head;
-    k->int8_spin = op_spin;
+    int8_install(k);
 }
 #endif

@@ -15,6 +15,7 @@
 #ifndef X86_INT8_H
 #define X86_INT8_H
 
+#include <math.h>
 #include <string.h>
 
 #include "kern/infer.h"
@@ -32,6 +33,25 @@ INLINE size_t n_steps(size_t cols)
 {
     return ALIGN_UP(cols, (size_t)GROUP_COLS) / STEP;
 }
+
+/* ---- rounding -------------------------------------------------------------------------------- */
+
+/* Begins a row whose largest magnitude has these bits (as whole numbers: NaN is above infinity);
+ * false if all of q is zero, else *factor is what x is multiplied by. */
+INLINE bool begin_row(uint32_t bits, struct kern_int8_row *row, float *factor)
+{
+    float most;
+    bool finite = bits < 0x7f800000;
+    memcpy(&most, &bits, sizeof most);
+    *row = (struct kern_int8_row){.scale = finite ? 0 : NAN};
+    if (!finite || most < 1e-30f)
+        return false;
+    row->scale = most / 127.0f;
+    *factor = 127.0f / most;
+    return true;
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
 
 static size_t op_tern_bytes(size_t rows, size_t cols)
 {
@@ -180,6 +200,26 @@ static void op_head(const void *packed, const float *w_scale, size_t rows, size_
                               .y = y,
                               .y_stride = y_stride};
     multiply(false, &p, packed, m);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+/* The files of the instruction sets have these two. */
+static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row);
+static double op_spin(size_t n);
+
+static void int8_install(struct kern_infer *k)
+{
+    k->int8_round = op_round;
+    k->int8_tern_panel = PANEL;
+    k->int8_tern_bytes = op_tern_bytes;
+    k->int8_tern_pack = op_tern_pack;
+    k->int8_tern = op_tern;
+    k->int8_head_panel = PANEL;
+    k->int8_head_bytes = op_head_bytes;
+    k->int8_head_pack = op_head_pack;
+    k->int8_head = op_head;
+    k->int8_spin = op_spin;
 }
 
 #endif

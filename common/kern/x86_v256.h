@@ -83,8 +83,7 @@ static inline vec v_round(vec a)
 {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-/* p * 2^n, n whole and in [-126, 128]: in two factors, so that n = 128 does not overflow too early
- */
+/* p * 2^n, n whole and in [-126, 128]: in two factors, since 2^128 is infinity */
 static inline vec v_scale(vec p, vec n)
 {
     __m256i whole = _mm256_cvtps_epi32(n);
