@@ -21,7 +21,7 @@ struct run {
 
 static void lay_out(struct eval *v, struct arena *a)
 {
-    const struct dims *d = &v->bolt.model.dims;
+    const struct dims *d = &v->file.model.dims;
     int n_threads = pool_threads(v->pool);
     if (v->options.math != EVAL_F32) {
         score_infer_init(&v->score_infer, &v->weights, v->pool, score_infer_rows(d, n_threads), a);
@@ -38,7 +38,7 @@ static void lay_out(struct eval *v, struct arena *a)
 static int prepare(struct eval *v, struct err *e)
 {
     enum eval_math math = v->options.math;
-    if (math != EVAL_F32 && infer_weights_init(&v->weights, &v->bolt.model, &v->kern,
+    if (math != EVAL_F32 && infer_weights_init(&v->weights, &v->file.model, &v->kern,
                                                math == EVAL_INT8 ? INFER_INT8 : INFER_EXACT, e))
         return -1;
     struct arena measure;
@@ -48,7 +48,7 @@ static int prepare(struct eval *v, struct err *e)
         return -1;
     lay_out(v, &v->arena);
     if (math == EVAL_F32) {
-        model_to_params(&v->bolt.model, v->params);
+        model_to_params(&v->file.model, v->params);
         net_load(&v->net, v->pool, v->params, true);
     }
     return 0;
@@ -59,12 +59,12 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
 {
     *v = (struct eval){.options = *o};
     kern_init(&v->kern, level);
-    if (any_open(&v->bolt, model, vocab, &v->kern, e))
+    if (any_open(&v->file, model, vocab, &v->kern, e))
         return -1;
     v->pool = pool_new(n_threads, e);
     if (!v->pool)
         return -1;
-    v->gather = gather_new(&v->bolt, v->pool, e);
+    v->gather = gather_new(&v->file, v->pool, e);
     if (!v->gather)
         return -1;
     return prepare(v, e);
@@ -76,13 +76,13 @@ void eval_close(struct eval *v)
     pool_free(v->pool);
     arena_release(&v->arena);
     infer_weights_release(&v->weights);
-    modelfile_close(&v->bolt);
+    modelfile_close(&v->file);
     *v = (struct eval){0};
 }
 
 bool eval_has_unk(const struct eval *v)
 {
-    return v->bolt.vocab->kind == VOCAB_GPT2;
+    return v->file.vocab->kind == VOCAB_GPT2;
 }
 
 static void add_story(struct run *r, const uint16_t *ids, size_t n, uint64_t n_chars,
@@ -150,7 +150,7 @@ static void measure_story(const struct eval *v, const uint16_t *ids, size_t n, u
     *n_chars = 0;
     *n_bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        struct vocab_bytes b = tokenizer_decode(v->bolt.tokenizer, ids[i]);
+        struct vocab_bytes b = tokenizer_decode(v->file.tokenizer, ids[i]);
         *n_bytes += b.n;
         for (uint32_t k = 0; k < b.n; k++) /* every byte but a continuation begins a character */
             *n_chars += (b.data[k] & 0xc0) != 0x80;
@@ -159,7 +159,7 @@ static void measure_story(const struct eval *v, const uint16_t *ids, size_t n, u
 
 static int check_shard(const struct run *r, const struct shard *s, const char *path, struct err *e)
 {
-    const struct modelfile *b = &r->eval->bolt;
+    const struct modelfile *b = &r->eval->file;
     if (s->vocab_fingerprint != b->vocab_fingerprint || s->vocab_size != (uint32_t)b->model.dims.V)
         return err_set(e,
                        "%s: made with another vocabulary than the model (found %016" PRIx64

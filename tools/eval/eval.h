@@ -29,7 +29,7 @@ struct eval_options {
 /* A model ready to score, and what reading text takes. */
 struct eval {
     struct eval_options options;
-    struct modelfile bolt;
+    struct modelfile file;
     struct kern kern;
     struct pool *pool;
     struct arena arena;

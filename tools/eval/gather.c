@@ -13,7 +13,7 @@ struct gather *gather_new(const struct modelfile *b, struct pool *p, struct err 
         err_set(e, "out of memory for a batch of stories");
         return NULL;
     }
-    *g = (struct gather){.bolt = b, .pool = p};
+    *g = (struct gather){.file = b, .pool = p};
     g->workers = calloc(n_workers, sizeof *g->workers);
     if (!g->workers) {
         err_set(e, "out of memory for %zu workers", n_workers);
@@ -73,9 +73,9 @@ static int encode_story(struct gather *g, size_t i, struct gather_worker *w, str
     struct normalize_stats stats = {0};
     size_t begin = i > 0 ? g->ends[i - 1] : 0;
     size_t before = ids->n;
-    if (normalize_text(g->bolt->vocab->normalize, g->raw + begin, g->ends[i] - begin, &w->text,
+    if (normalize_text(g->file->vocab->normalize, g->raw + begin, g->ends[i] - begin, &w->text,
                        &s->n_chars, &stats, e) ||
-        tokenizer_encode(g->bolt->tokenizer, w->cache, w->text.data, w->text.n, ids, e))
+        tokenizer_encode(g->file->tokenizer, w->cache, w->text.data, w->text.n, ids, e))
         return -1;
     s->n_bytes = w->text.n;
     s->n = ids->n - before;

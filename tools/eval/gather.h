@@ -31,7 +31,7 @@ struct gather_group {
 };
 
 struct gather {
-    const struct modelfile *bolt;
+    const struct modelfile *file;
     struct pool *pool;
     char *raw; /* stories as read, one behind the other */
     size_t n_raw, capacity;
