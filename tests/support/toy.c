@@ -19,6 +19,29 @@ struct dims toy_dims(int V, int D, int H, int K, int L, const char *dilation)
     return d;
 }
 
+struct dims toy_size(size_t i)
+{
+    static const struct {
+        int V, D, H, K, L;
+        const char *dilation;
+    } sizes[TOY_N_SIZES] = {
+        {5, 1, 1, 1, 1, "1"},      {7, 3, 5, 2, 2, "1,3"},      {64, 16, 32, 1, 3, "2"},
+        {50, 17, 23, 8, 4, "1"},   {33, 31, 6, 3, 3, "1,7,40"}, {300, 48, 100, 4, 2, "1,2"},
+        {20, 65, 129, 8, 1, "19"}, {101, 36, 52, 64, 2, "3,1"}, {2100, 192, 200, 8, 2, "1"},
+    };
+    return toy_dims(sizes[i].V, sizes[i].D, sizes[i].H, sizes[i].K, sizes[i].L, sizes[i].dilation);
+}
+
+void toy_rows(const struct dims *d, uint64_t seed, size_t n, uint16_t *tokens, uint32_t *pos)
+{
+    struct rng r;
+    rng_seed(&r, seed, 1);
+    for (size_t i = 0; i < n; i++) {
+        tokens[i] = (uint16_t)rng_below(&r, (uint64_t)d->V);
+        pos[i] = i == 0 || rng_below(&r, 40) == 0 ? 0 : pos[i - 1] + 1;
+    }
+}
+
 float *toy_params(const struct dims *d, uint64_t seed)
 {
     float *params = calloc(dims_n_floats(d), sizeof *params);

@@ -22,6 +22,13 @@ struct toy {
 /* Dimensions in one line; dilation as dims_parse_dilation takes it. Fails the test when wrong. */
 struct dims toy_dims(int V, int D, int H, int K, int L, const char *dilation);
 
+/* Dimensions of awkward sizes, i < TOY_N_SIZES; from TOY_N_SMALL on they take some time. */
+enum { TOY_N_SMALL = 8, TOY_N_SIZES };
+struct dims toy_size(size_t i);
+
+/* n random tokens in sequences of random lengths, as net_forward takes them. */
+void toy_rows(const struct dims *d, uint64_t seed, size_t n, uint16_t *tokens, uint32_t *pos);
+
 /* Parameters in the array of dims.h: normal variates, scales around 1. The caller frees. */
 float *toy_params(const struct dims *d, uint64_t seed);
 

@@ -16,31 +16,6 @@
 
 enum { ROWS = 150 };
 
-static const struct {
-    int V, D, H, K, L;
-    const char *dilation;
-} sizes[] = {
-    {5, 1, 1, 1, 1, "1"},      {7, 3, 5, 2, 2, "1,3"},      {64, 16, 32, 1, 3, "2"},
-    {50, 17, 23, 8, 4, "1"},   {33, 31, 6, 3, 3, "1,7,40"}, {300, 48, 100, 4, 2, "1,2"},
-    {20, 65, 129, 8, 1, "19"}, {101, 36, 52, 64, 2, "3,1"}, {2100, 192, 200, 8, 2, "1"},
-};
-
-static struct dims dims_of(size_t i)
-{
-    return toy_dims(sizes[i].V, sizes[i].D, sizes[i].H, sizes[i].K, sizes[i].L, sizes[i].dilation);
-}
-
-/* Ragged sequences that fill the rows, and tokens to stand in them. */
-static void random_rows(const struct dims *d, uint64_t seed, uint16_t *tokens, uint32_t *pos)
-{
-    struct rng r;
-    rng_seed(&r, seed, 1);
-    for (size_t i = 0; i < ROWS; i++) {
-        tokens[i] = (uint16_t)rng_below(&r, (uint64_t)d->V);
-        pos[i] = i == 0 || rng_below(&r, 40) == 0 ? 0 : pos[i - 1] + 1;
-    }
-}
-
 /* A model with its embedding in any storage, weights packed, one workspace, many streams. */
 struct runner {
     struct toy toy;
@@ -82,7 +57,7 @@ static void open_runner(struct runner *r, size_t size, enum number_type type, en
 {
     struct err e;
     struct arena measure;
-    struct dims d = dims_of(size);
+    struct dims d = toy_size(size);
     toy_open(&r->toy, &d, NULL, size, ROWS, 1, CPU_C);
     store_embed(r, type);
     kern_init(&r->kern, level);
@@ -124,9 +99,9 @@ static void equals_net(size_t size, enum infer_math math, double tolerance)
     struct runner r;
     uint16_t tokens[ROWS];
     uint32_t pos[ROWS];
-    struct dims d = dims_of(size);
+    struct dims d = toy_size(size);
     size_t n = ROWS * (size_t)d.V;
-    random_rows(&d, size, tokens, pos);
+    toy_rows(&d, size, ROWS, tokens, pos);
     open_runner(&r, size, NUMBER_F32, math, CPU_C, 1, 1);
     float *got = one_by_one(&r, tokens, pos);
     float *want = calloc(n, sizeof *want);
@@ -150,7 +125,7 @@ static void equals_net(size_t size, enum infer_math math, double tolerance)
 static void exact_equals_net(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+    for (size_t i = 0; i < TOY_N_SIZES; i++)
         equals_net(i, INFER_EXACT, 2e-6);
 }
 
@@ -158,7 +133,7 @@ static void exact_equals_net(void **state)
 static void int8_is_near_net(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+    for (size_t i = 0; i < TOY_N_SIZES; i++)
         equals_net(i, INFER_INT8, 0.06);
 }
 
@@ -168,7 +143,7 @@ static void large_columns_are_evened_out(void **state)
 {
     (void)state;
     enum { LARGE = 3 };
-    struct dims d = dims_of(5);
+    struct dims d = toy_size(5);
     size_t V = (size_t)d.V;
     float *params = toy_params(&d, 5);
     for (size_t id = 0; id < V; id++)
@@ -221,7 +196,7 @@ static void expect_same(const struct runner *r, size_t size, int type, const cha
 static void every_level_gives_the_same_bits(void **state)
 {
     (void)state;
-    for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
+    for (size_t size = 0; size < TOY_N_SIZES; size++)
         for (int type = 0; type < 3; type++)
             for (int math = 0; math < 2; math++) {
                 uint16_t tokens[ROWS];
@@ -231,7 +206,7 @@ static void every_level_gives_the_same_bits(void **state)
                     struct runner r;
                     open_runner(&r, size, (enum number_type)type, (enum infer_math)math,
                                 (enum cpu_level)level, 1, 1);
-                    random_rows(&r.toy.dims, size, tokens, pos);
+                    toy_rows(&r.toy.dims, size, ROWS, tokens, pos);
                     float *got = one_by_one(&r, tokens, pos);
                     if (level == CPU_C)
                         want = got;
@@ -293,7 +268,7 @@ static void every_grouping_gives_the_same_bits(void **state)
     (void)state;
     struct rng rng;
     rng_seed(&rng, 5, 0);
-    for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
+    for (size_t size = 0; size < TOY_N_SIZES; size++)
         for (int type = 0; type < 3; type++)
             for (int math = 0; math < 2; math++) {
                 struct runner r;
@@ -301,7 +276,7 @@ static void every_grouping_gives_the_same_bits(void **state)
                 uint32_t pos[ROWS];
                 open_runner(&r, size, (enum number_type)type, (enum infer_math)math, cpu_best(), 37,
                             ROWS);
-                random_rows(&r.toy.dims, size, tokens, pos);
+                toy_rows(&r.toy.dims, size, ROWS, tokens, pos);
                 float *want = one_by_one(&r, tokens, pos);
                 for (size_t i = 0; i < ROWS; i++)
                     infer_stream_reset(&r.streams[i]);
@@ -318,14 +293,14 @@ static void prompts_and_threads(void **state)
 {
     (void)state;
     struct err e;
-    for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
+    for (size_t size = 0; size < TOY_N_SIZES; size++)
         for (int math = 0; math < 2; math++) {
             struct runner r;
             uint16_t tokens[ROWS];
             uint32_t pos[ROWS];
             open_runner(&r, size, NUMBER_F16, (enum infer_math)math, cpu_best(), 8, 1);
             size_t V = (size_t)r.toy.dims.V;
-            random_rows(&r.toy.dims, size, tokens, pos);
+            toy_rows(&r.toy.dims, size, ROWS, tokens, pos);
             memset(pos, 1, sizeof pos); /* no row begins another sequence */
             float *want = one_by_one(&r, tokens, pos);
             float *got = calloc(V, sizeof *got);
@@ -358,7 +333,7 @@ static void float_mode_does_not_matter(void **state)
         uint32_t pos[ROWS];
         open_runner(&r, 3, NUMBER_F32, (enum infer_math)math, cpu_best(), 1, 1);
         uint32_t mode = cpu_float_default(); /* after the pool has chosen to flush */
-        random_rows(&r.toy.dims, 3, tokens, pos);
+        toy_rows(&r.toy.dims, 3, ROWS, tokens, pos);
         float *norm = calloc((size_t)r.toy.dims.D, sizeof *norm);
         assert_non_null(norm);
         for (int i = 0; i < r.toy.dims.D; i++)

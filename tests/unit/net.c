@@ -8,21 +8,19 @@
 
 #include <stdlib.h>
 
-#include "base/rng.h"
 #include "support/toy.h"
 
 enum { ROWS = 150 };
 
-/* Ragged sequences that fill the rows, and tokens to stand in them. */
-static void random_rows(const struct dims *d, uint64_t seed, uint16_t *tokens, uint32_t *pos)
-{
-    struct rng r;
-    rng_seed(&r, seed, 1);
-    for (size_t i = 0; i < ROWS; i++) {
-        tokens[i] = (uint16_t)rng_below(&r, (uint64_t)d->V);
-        pos[i] = i == 0 || rng_below(&r, 40) == 0 ? 0 : pos[i - 1] + 1;
-    }
-}
+enum { CHANGED = 60 }; /* the row at which something changes */
+
+/* Logits [ROWS][V] of a model before and after some tokens were exchanged for others. */
+struct change {
+    struct dims dims;
+    size_t V;
+    float *before;
+    float *after;
+};
 
 static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *pos)
 {
@@ -33,35 +31,49 @@ static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *po
     return logits;
 }
 
-/* One sequence, and the same with other tokens from CHANGED on. */
-enum { CHANGED = 60 };
-
-static void change_rows(const struct dims *d, uint16_t *tokens, size_t first, size_t end)
+/* The tokens of rows [first, end) change; a second sequence begins at row `second`. */
+static struct change change_rows(uint32_t second, size_t first, size_t end)
 {
+    struct change c = {.dims = toy_dims(50, 24, 40, 4, 3, "1,2,5"), .V = 50};
+    struct toy t;
+    uint16_t tokens[ROWS];
+    uint32_t pos[ROWS];
+    toy_open(&t, &c.dims, NULL, 3, ROWS, 2, cpu_best());
+    toy_rows(&c.dims, 4, ROWS, tokens, pos);
+    for (uint32_t i = 0; i < ROWS; i++)
+        pos[i] = i < second ? i : i - second;
+    c.before = net_rows(&t, tokens, pos);
     for (size_t i = first; i < end; i++)
-        tokens[i] = (uint16_t)((tokens[i] + 1) % d->V);
+        tokens[i] = (uint16_t)((tokens[i] + 1) % t.dims.V);
+    c.after = net_rows(&t, tokens, pos);
+    toy_close(&t);
+    return c;
+}
+
+static void release_change(struct change *c)
+{
+    free(c->before);
+    free(c->after);
+}
+
+static void assert_rows_same(const struct change *c, size_t first, size_t end)
+{
+    assert_memory_equal(c->before + first * c->V, c->after + first * c->V,
+                        (end - first) * c->V * sizeof *c->after);
+}
+
+static void assert_row_differs(const struct change *c, size_t row)
+{
+    assert_memory_not_equal(c->before + row * c->V, c->after + row * c->V, c->V * sizeof *c->after);
 }
 
 static void net_is_causal(void **state)
 {
     (void)state;
-    struct dims d = toy_dims(50, 24, 40, 4, 3, "1,2,5");
-    size_t V = (size_t)d.V;
-    struct toy t;
-    toy_open(&t, &d, NULL, 3, ROWS, 2, cpu_best());
-    uint16_t tokens[ROWS];
-    uint32_t pos[ROWS];
-    random_rows(&d, 4, tokens, pos);
-    for (uint32_t i = 0; i < ROWS; i++)
-        pos[i] = i;
-    float *before = net_rows(&t, tokens, pos);
-    change_rows(&d, tokens, CHANGED, ROWS);
-    float *after = net_rows(&t, tokens, pos);
-    assert_memory_equal(before, after, CHANGED * V * sizeof *before);
-    assert_memory_not_equal(before + CHANGED * V, after + CHANGED * V, V * sizeof *before);
-    free(before);
-    free(after);
-    toy_close(&t);
+    struct change c = change_rows(ROWS, CHANGED, ROWS);
+    assert_rows_same(&c, 0, CHANGED);
+    assert_row_differs(&c, CHANGED);
+    release_change(&c);
 }
 
 /* One changed token reaches exactly dims_context positions further: the last of them shows it, the
@@ -69,49 +81,21 @@ static void net_is_causal(void **state)
 static void net_reaches_its_context(void **state)
 {
     (void)state;
-    struct dims d = toy_dims(50, 24, 40, 4, 3, "1,2,5");
-    size_t V = (size_t)d.V;
-    size_t last = CHANGED + dims_context(&d);
-    struct toy t;
-    toy_open(&t, &d, NULL, 3, ROWS, 2, cpu_best());
-    uint16_t tokens[ROWS];
-    uint32_t pos[ROWS];
-    random_rows(&d, 4, tokens, pos);
-    for (uint32_t i = 0; i < ROWS; i++)
-        pos[i] = i;
-    float *before = net_rows(&t, tokens, pos);
-    change_rows(&d, tokens, CHANGED, CHANGED + 1);
-    float *after = net_rows(&t, tokens, pos);
-    assert_memory_not_equal(before + last * V, after + last * V, V * sizeof *before);
-    assert_memory_equal(before + (last + 1) * V, after + (last + 1) * V,
-                        (ROWS - last - 1) * V * sizeof *before);
-    free(before);
-    free(after);
-    toy_close(&t);
+    struct change c = change_rows(ROWS, CHANGED, CHANGED + 1);
+    size_t last = CHANGED + dims_context(&c.dims);
+    assert_row_differs(&c, last);
+    assert_rows_same(&c, last + 1, ROWS);
+    release_change(&c);
 }
 
 /* A sequence does not see the one before it in the same run. */
 static void sequences_are_apart(void **state)
 {
     (void)state;
-    struct dims d = toy_dims(50, 24, 40, 4, 3, "1,2,5");
-    size_t V = (size_t)d.V;
-    struct toy t;
-    toy_open(&t, &d, NULL, 3, ROWS, 2, cpu_best());
-    uint16_t tokens[ROWS];
-    uint32_t pos[ROWS];
-    random_rows(&d, 4, tokens, pos);
-    for (uint32_t i = 0; i < ROWS; i++)
-        pos[i] = i < CHANGED ? i : i - CHANGED;
-    float *before = net_rows(&t, tokens, pos);
-    change_rows(&d, tokens, 0, CHANGED);
-    float *after = net_rows(&t, tokens, pos);
-    assert_memory_not_equal(before, after, CHANGED * V * sizeof *before);
-    assert_memory_equal(before + CHANGED * V, after + CHANGED * V,
-                        (ROWS - CHANGED) * V * sizeof *before);
-    free(before);
-    free(after);
-    toy_close(&t);
+    struct change c = change_rows(CHANGED, 0, CHANGED);
+    assert_row_differs(&c, CHANGED - 1);
+    assert_rows_same(&c, CHANGED, ROWS);
+    release_change(&c);
 }
 
 int main(void)

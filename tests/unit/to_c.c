@@ -21,15 +21,6 @@ enum { TOKENS = 300 };
 
 #define STRICT "-pedantic -Wall -Wextra -Werror -Wshadow -Wconversion -Wundef"
 
-static const struct {
-    int V, D, H, K, L;
-    const char *dilation;
-} sizes[] = {
-    {5, 1, 1, 1, 1, "1"},      {7, 3, 5, 2, 2, "1,3"},      {64, 16, 32, 1, 3, "2"},
-    {50, 17, 23, 8, 4, "1"},   {33, 31, 6, 3, 3, "1,7,40"}, {300, 48, 100, 4, 2, "1,2"},
-    {20, 65, 129, 8, 1, "19"}, {101, 36, 52, 64, 2, "3,1"},
-};
-
 /* A model whose embedding is stored as `type`, and texts for its tokens. */
 struct sample {
     struct toy toy;
@@ -108,8 +99,7 @@ static void make_logits(struct sample *s, enum cpu_level level)
 
 static void open_sample(struct sample *s, size_t size, enum number_type type)
 {
-    struct dims d = toy_dims(sizes[size].V, sizes[size].D, sizes[size].H, sizes[size].K,
-                             sizes[size].L, sizes[size].dilation);
+    struct dims d = toy_size(size);
     struct rng r;
     *s = (struct sample){0};
     float *params = toy_params(&d, size);
@@ -154,11 +144,11 @@ static const char *compiler(void)
     return cc && *cc ? cc : "cc";
 }
 
-static void export_sample(const struct sample *s, enum number_type type, struct to_c_sizes *sizes_)
+static void export_sample(const struct sample *s, enum number_type type, struct to_c_sizes *sizes)
 {
     struct err e;
     struct to_c_options o = {.name = "toy", .embed = type};
-    if (to_c(&s->model, &s->vocab, &o, scratch_path("toy.c"), sizes_, &e))
+    if (to_c(&s->model, &s->vocab, &o, scratch_path("toy.c"), sizes, &e))
         fail_msg("%s", e.text);
 }
 
@@ -191,7 +181,7 @@ static void compare(const struct sample *s, const char *cc, const char *options)
 static void test_sizes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+    for (size_t i = 0; i < TOY_N_SMALL; i++)
         for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
             struct sample s;
             struct to_c_sizes counted;
