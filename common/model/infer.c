@@ -152,11 +152,12 @@ int infer_weights_init(struct infer_weights *w, const struct model *m, const str
         return -1;
     if (arena_init(&w->arena, w->arena.used, e))
         return -1;
-    if (pack_all(w, e)) {
+    uint32_t mode = cpu_float_default();
+    int status = pack_all(w, e);
+    cpu_float_restore(mode);
+    if (status)
         infer_weights_release(w);
-        return -1;
-    }
-    return 0;
+    return status;
 }
 
 void infer_weights_release(struct infer_weights *w)
@@ -359,8 +360,11 @@ void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, f
     size_t part = ALIGN_UP((size_t)HEAD_PART, panel);
     struct head_job h = {f, f->hidden + first * D, n, part, DIV_UP(V, part), f->backwards, logits};
     f->backwards = !f->backwards; /* what was read last, the caches still hold */
-    if (int8)
+    if (int8) {
+        uint32_t mode = cpu_float_default();
         round_rows(f, h.hidden, D, n);
+        cpu_float_restore(mode);
+    }
     if (p && pool_threads(p) > 1) {
         pool_run(p, head_part, &h, h.n_parts);
         return;

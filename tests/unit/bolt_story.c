@@ -265,10 +265,9 @@ static void test_score(void **state)
     parts_close(&p);
 }
 
-static void test_float_mode(void **state)
+static void same_in_any_float_mode(int math)
 {
-    (void)state;
-    struct bolt_model *m = toybolt_open(BOLT_EXACT);
+    struct bolt_model *m = toybolt_open(math);
     struct bolt_context *c = toybolt_context(m);
     int32_t plain[STORY], odd[STORY];
     float plain_p[STORY], odd_p[STORY];
@@ -282,7 +281,7 @@ static void test_float_mode(void **state)
     cpu_flush_denormals();
     uint32_t before = cpu_float_default();
     cpu_float_restore(before);
-    struct bolt_model *m2 = toybolt_open(BOLT_EXACT);
+    struct bolt_model *m2 = toybolt_open(math);
     struct bolt_context *c2 = toybolt_context(m2);
     tell(c2, NULL, 3, 0, odd, odd_p);
     bolt_reset(c2, 0, 0);
@@ -302,6 +301,13 @@ static void test_float_mode(void **state)
     bolt_context_free(c2);
     bolt_close(m);
     bolt_close(m2);
+}
+
+static void test_float_mode(void **state)
+{
+    (void)state;
+    same_in_any_float_mode(BOLT_EXACT);
+    same_in_any_float_mode(BOLT_INT8);
 }
 
 struct teller {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fenv.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +356,37 @@ static void float_mode_does_not_matter(void **state)
     }
 }
 
+/* Opened, read and told while the caller rounds upwards. */
+static void rounding_mode_does_not_matter(void **state)
+{
+    (void)state;
+    for (int math = 0; math < 2; math++)
+        for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
+            struct runner plain, odd;
+            uint16_t tokens[ROWS];
+            uint32_t pos[ROWS];
+            open_runner(&plain, 3, (enum number_type)type, (enum infer_math)math, cpu_best(), 1, 1);
+            toy_rows(&plain.toy.dims, 3, ROWS, tokens, pos);
+            float *want = one_by_one(&plain, tokens, pos);
+            open_runner(&odd, 3, (enum number_type)type, (enum infer_math)math, cpu_best(), 1, 1);
+            infer_weights_release(&odd.weights);
+            struct err e;
+            fesetround(FE_UPWARD);
+            int status = infer_weights_init(&odd.weights, &odd.toy.model, &odd.kern,
+                                            (enum infer_math)math, &e);
+            float *got = one_by_one(&odd, tokens, pos);
+            int after = fegetround();
+            fesetround(FE_TONEAREST);
+            assert_int_equal(status, 0);
+            assert_int_equal(after, FE_UPWARD);
+            expect_same(&odd, 3, (enum number_type)type, "rounding upwards", got, want);
+            free(got);
+            free(want);
+            close_runner(&odd);
+            close_runner(&plain);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +397,7 @@ int main(void)
         cmocka_unit_test(every_grouping_gives_the_same_bits),
         cmocka_unit_test(prompts_and_threads),
         cmocka_unit_test(float_mode_does_not_matter),
+        cmocka_unit_test(rounding_mode_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
