@@ -21,7 +21,7 @@ OBJ := $(OUT)/obj
 PIC := $(OUT)/pic
 
 OPT_release := -O2
-OPT_debug := -O0
+OPT_debug := -Og
 OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all

@@ -4,7 +4,8 @@
  *     struct bolt_context *story;                        one a thread and story
  *     bolt_open_file("model.bolt", NULL, &model, message, sizeof message);
  *     bolt_context_new(model, NULL, &story, message, sizeof message);
- *     bolt_step(story, ids, bolt_encode(story, text, strlen(text), ids, n_ids));
+ *     n = bolt_encode(story, text, strlen(text), ids, n_ids);   0 to n_ids, if all is well
+ *     bolt_step(story, ids, n);
  *     for (int32_t id; (id = bolt_sample(story, NULL, NULL)) != BOLT_EOS;)
  *         print bolt_token_text(model, id, &n), then bolt_step(story, &id, 1)
  *

@@ -227,7 +227,10 @@ INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uin
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++)
             sum[i][j] = _mm256_setzero_si256();
-    (ternary ? sum_tern : sum_head)(M, w, p->steps, q, p->q_stride, sum);
+    if (ternary)
+        sum_tern(M, w, p->steps, q, p->q_stride, sum);
+    else
+        sum_head(M, w, p->steps, q, p->q_stride, sum);
 #pragma GCC unroll 4
     for (size_t j = 0; !ternary && j < QUARTERS; j++)
         w_scale[j] =

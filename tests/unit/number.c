@@ -61,11 +61,29 @@ static void test_rounding(void **state)
     assert_int_equal(number_f16(-0.0f), 0x8000);
 }
 
+/* Ties to even, the largest exactly 127, also where the scale is a denormal much too small. */
+static void test_q8(void **state)
+{
+    (void)state;
+    const float x[] = {127, -127, 0.5f, 1.5f, -2.5f, 0.49f};
+    const signed char want[] = {127, -127, 0, 2, -2, 0};
+    const float tiny[] = {0x1.7cp-142f, -0x1.7cp-142f, 0}; /* 190 * 2^-149: the scale is 2^-149 */
+    signed char q[ARRAY_LEN(x)];
+    assert_true(number_q8(x, ARRAY_LEN(x), q) == 1);
+    assert_memory_equal(q, want, sizeof want);
+    assert_true(number_q8(tiny, ARRAY_LEN(tiny), q) == 0x1p-149f);
+    assert_int_equal(q[0], 127);
+    assert_int_equal(q[1], -127);
+    assert_true(number_q8(tiny + 2, 1, q) == 0);
+    assert_int_equal(q[0], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_half),
         cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_q8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "export/csource.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,7 +75,8 @@ void csource_print(struct csource *s, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    put(s, text, n < 0 ? 0 : MIN((size_t)n, sizeof text - 1));
+    assert(n >= 0 && (size_t)n < sizeof text);
+    put(s, text, (size_t)n);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct csource {
 /* A file that appears with csource_commit. The name and e must live as long. */
 MUST_USE int csource_open(struct csource *s, const char *path, const char *name, struct err *e);
 
+/* At most 1023 bytes. */
 void csource_print(struct csource *s, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Text as it stands, but for its identifiers that are runtime or RUNTIME, or begin so before an

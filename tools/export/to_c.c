@@ -106,7 +106,6 @@ static int not_finite(const struct job *j, const char *what)
                    "hold a number that is not finite");
 }
 
-/* n floats, `step` apart. */
 static int put_floats(const struct job *j, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -241,12 +240,13 @@ static int put_row(const struct job *j, const void *row)
     size_t D = (size_t)j->model->dims.D;
     if (j->options->embed == NUMBER_F32)
         return put_floats(j, row, D);
+    const signed char *bytes = row;
+    const uint16_t *halves = row;
     for (size_t c = 0; c < D; c++) {
-        uint16_t half = ((const uint16_t *)row)[j->options->embed == NUMBER_F16 ? c : 0];
         if (j->options->embed == NUMBER_Q8)
-            csource_whole(j->s, ((const signed char *)row)[c]);
-        else if (number_f16_is_finite(half))
-            csource_word(j->s, half);
+            csource_whole(j->s, bytes[c]);
+        else if (number_f16_is_finite(halves[c]))
+            csource_word(j->s, halves[c]);
         else
             return err_set(j->s->e, "%s: not written: %s", j->path,
                            "a number of the embedding is too large for f16");
