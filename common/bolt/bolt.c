@@ -328,11 +328,13 @@ void bolt_context_free(struct bolt_context *context)
 
 const char *bolt_error(const struct bolt_context *context)
 {
-    return context->message;
+    return context ? context->message : "no context given";
 }
 
 void bolt_reset(struct bolt_context *context, uint64_t seed, uint64_t stream)
 {
+    if (!context)
+        return;
     infer_stream_reset(&context->stream);
     sampler_reset(&context->sampler, seed, stream);
     context->begun = false;
@@ -344,10 +346,12 @@ void bolt_reset(struct bolt_context *context, uint64_t seed, uint64_t stream)
 int64_t bolt_encode(struct bolt_context *c, const char *text, size_t n_bytes, int32_t *ids,
                     size_t capacity)
 {
-    const struct modelfile *f = &c->model->file;
     struct normalize_stats stats = {0};
     struct err e;
     size_t n_chars;
+    if (!c)
+        return BOLT_ERROR_ARGUMENT;
+    const struct modelfile *f = &c->model->file;
     if ((!text && n_bytes > 0) || (!ids && capacity > 0))
         return fail(c, BOLT_ERROR_ARGUMENT, "no text or no ids given");
     if (n_bytes > c->max_text)
@@ -373,6 +377,8 @@ int64_t bolt_encode(struct bolt_context *c, const char *text, size_t n_bytes, in
 
 static int check_tokens(struct bolt_context *c, const int32_t *tokens, size_t n)
 {
+    if (!c)
+        return BOLT_ERROR_ARGUMENT;
     int32_t V = c->model->file.model.dims.V;
     if (!tokens && n > 0)
         return fail(c, BOLT_ERROR_ARGUMENT, "no tokens given");
@@ -416,6 +422,8 @@ int bolt_step(struct bolt_context *context, const int32_t *tokens, size_t n)
 
 const float *bolt_logits(struct bolt_context *context)
 {
+    if (!context)
+        return NULL;
     if (!context->begun)
         feed(context, NULL, 0);
     if (!context->known)
@@ -429,15 +437,26 @@ static bool in_range(float x, float low, float high)
     return x >= low && x <= high; /* false for NaN */
 }
 
+/* The option that is out of its range, and that range; NULL if all are in theirs. */
+static const char *bad_option(const struct bolt_sample_options *o)
+{
+    return !in_range(o->temperature, 0, 100)        ? "temperature (0 to 100)"
+           : o->top_k < 0 || o->top_k > 65536       ? "top_k (0 to 65536)"
+           : !in_range(o->top_p, 0, 1)              ? "top_p (0 to 1)"
+           : !in_range(o->min_p, 0, 1)              ? "min_p (0 to 1)"
+           : !in_range(o->repeat_penalty, 0.1f, 10) ? "repeat_penalty (0.1 to 10)"
+                                                    : NULL;
+}
+
 int32_t bolt_sample(struct bolt_context *c, const struct bolt_sample_options *options, float *log_p)
 {
     struct bolt_sample_options o = BOLT_SAMPLE_DEFAULTS;
+    if (!c)
+        return BOLT_ERROR_ARGUMENT;
     if (options && !take_options(&o, sizeof o, SAMPLE_OPTIONS_FIRST, options, options->size))
         return fail(c, BOLT_ERROR_ARGUMENT, "%s", BAD_OPTIONS);
-    if (!in_range(o.temperature, 0, 100) || o.top_k < 0 || o.top_k > 65536 ||
-        !in_range(o.top_p, 0, 1) || !in_range(o.min_p, 0, 1) ||
-        !in_range(o.repeat_penalty, 0.1f, 10))
-        return fail(c, BOLT_ERROR_ARGUMENT, "an option of sampling is out of its range");
+    if (bad_option(&o))
+        return fail(c, BOLT_ERROR_ARGUMENT, "out of its range: %s", bad_option(&o));
     c->sampler.options =
         (struct sampler_options){o.temperature, o.top_k, o.top_p, o.min_p, o.repeat_penalty};
     return sampler_draw(&c->sampler, &c->scratch, bolt_logits(c), log_p);
@@ -460,10 +479,10 @@ static void add_nats(struct bolt_context *c, size_t row, const int32_t *tokens, 
 
 int bolt_score(struct bolt_context *context, const int32_t *tokens, size_t n, double *nats)
 {
-    if (!nats)
-        return fail(context, BOLT_ERROR_ARGUMENT, "no place for the result given");
     if (check_tokens(context, tokens, n))
         return BOLT_ERROR_ARGUMENT;
+    if (!nats)
+        return fail(context, BOLT_ERROR_ARGUMENT, "no place for the result given");
     *nats = 0;
     if (n == 0)
         return 0;

@@ -16,7 +16,8 @@
  * Errors. What can fail returns a negative enum bolt_code and leaves one sentence fit to show a
  * person: opening leaves it in a buffer of the caller's (cut to fit, always terminated; NULL with
  * size 0 for none), everything else in the context (bolt_error). After an error of the caller's
- * making nothing has changed. Nothing here prints, exits, handles a signal or sets errno.
+ * making, such as a NULL model or context, nothing has changed. Nothing here prints, exits, handles
+ * a signal or sets errno.
  *
  * Threads. There is no hidden state: a model is never written to and may be used by any number of
  * threads; a context by one thread at a time. No thread is started. The floating-point mode of the
@@ -73,7 +74,7 @@ BOLT_API int bolt_api_version(void);
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
-/* Zero is the default of every member: struct bolt_model_options o = {sizeof o}. */
+/* Zero is the default of every member: struct bolt_model_options o = {.size = sizeof o}. */
 struct bolt_model_options {
     size_t size;
     int math;        /* enum bolt_math; default BOLT_INT8 */
@@ -143,12 +144,14 @@ BOLT_API int bolt_context_new(const struct bolt_model *model,
 /* NULL is fine. */
 BOLT_API void bolt_context_free(struct bolt_context *context);
 
-/* The sentence of the context's last error, "" before the first. Good until its next error. */
+/* The sentence of the context's last error, "" before the first. Good until its next error. Of
+ * NULL, that there is no context. */
 BOLT_API const char *bolt_error(const struct bolt_context *context);
 
-/* Puts the context at the beginning of a story - where it has read EOS, which ends every story the
- * model was trained on - and its random numbers at the beginning of stream `stream` of a seed. Two
- * streams of one seed are unrelated. (`sample --seed S --count N` tells streams 0 to N-1.) */
+/* Puts the context (NULL: none) at the beginning of a story - where it has read EOS, which ends
+ * every story the model was trained on - and its random numbers at the beginning of stream `stream`
+ * of a seed. Two streams of one seed are unrelated. (`sample --seed S --count N` tells streams 0 to
+ * N-1.) */
 BOLT_API void bolt_reset(struct bolt_context *context, uint64_t seed, uint64_t stream);
 
 /* Normalises the text as the model's vocabulary asks (which drops white space at both ends and
@@ -164,10 +167,11 @@ BOLT_API int64_t bolt_encode(struct bolt_context *context, const char *text, siz
 BOLT_API int bolt_step(struct bolt_context *context, const int32_t *tokens, size_t n);
 
 /* The n_vocab logits of the next token. They belong to the context and are good until it is next
- * stepped, scored or reset. */
+ * stepped, scored or reset. NULL if context is. */
 BOLT_API const float *bolt_logits(struct bolt_context *context);
 
-/* Filters apply in the order of the members. */
+/* The repeat penalty applies first, the others in the order of the members. Zero is not the default
+ * of these: set all of them, or begin with BOLT_SAMPLE_DEFAULTS. */
 struct bolt_sample_options {
     size_t size;
     float temperature;    /* logits are divided by it, 0 to 100; 0 takes the likeliest token */

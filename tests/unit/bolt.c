@@ -229,6 +229,23 @@ static void test_encode(void **state)
     bolt_close(m);
 }
 
+/* What a program that overlooked an error comes with. */
+static void test_no_context(void **state)
+{
+    (void)state;
+    int32_t id = 5;
+    double nats = 1;
+    assert_int_equal(bolt_encode(NULL, "a", 1, &id, 1), BOLT_ERROR_ARGUMENT);
+    assert_int_equal(bolt_step(NULL, &id, 1), BOLT_ERROR_ARGUMENT);
+    assert_int_equal(bolt_step(NULL, NULL, 0), BOLT_ERROR_ARGUMENT);
+    assert_int_equal(bolt_sample(NULL, NULL, NULL), BOLT_ERROR_ARGUMENT);
+    assert_int_equal(bolt_score(NULL, &id, 1, &nats), BOLT_ERROR_ARGUMENT);
+    assert_int_equal(bolt_score(NULL, &id, 1, NULL), BOLT_ERROR_ARGUMENT);
+    assert_null(bolt_logits(NULL));
+    assert_string_equal(bolt_error(NULL), "no context given");
+    bolt_reset(NULL, 1, 2);
+}
+
 static void test_encode_limits(void **state)
 {
     (void)state;
@@ -322,7 +339,7 @@ int main(void)
         cmocka_unit_test(test_info),          cmocka_unit_test(test_open_errors),
         cmocka_unit_test(test_later_options), cmocka_unit_test(test_memory),
         cmocka_unit_test(test_encode),        cmocka_unit_test(test_encode_limits),
-        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_no_context),
     };
     return cmocka_run_group_tests(tests, toybolt_setup, scratch_teardown);
 }
