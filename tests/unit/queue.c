@@ -77,6 +77,29 @@ static void stories_are_shared_evenly_and_in_order(void **context)
     close_queue(&f);
 }
 
+/* The story whose turn it is may be changing in its teller's hands. */
+static void only_its_teller_shows_a_story(void **context)
+{
+    (void)context;
+    static const char *const items[] = {"a", "b"};
+    struct vocab_bytes text = {(const unsigned char *)"x", 1};
+    struct fixture f;
+    struct err e;
+    bool alone;
+    open_queue(&f, items, 2, -1, 2);
+    struct story *first = take(&f, 0, 0, "a");
+    struct story *second = take(&f, 1, 0, "b");
+    assert_int_equal(story_add(first, &no_stop, 4, 0, false, text, &e), 0);
+    assert_int_equal(story_add(second, &no_stop, 4, 0, false, text, &e), 0);
+    assert_true(queue_show(&f.queue, 1, &alone));
+    assert_int_equal(first->ready, 1);
+    assert_int_equal(second->ready, 1);
+    assert_true(queue_show(&f.queue, 0, &alone));
+    assert_int_equal(first->ready, 0);
+    assert_int_equal(second->ready, 1);
+    close_queue(&f);
+}
+
 static void lines_are_taken_when_they_come(void **context)
 {
     (void)context;
@@ -146,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stories_are_shared_evenly_and_in_order),
+        cmocka_unit_test(only_its_teller_shows_a_story),
         cmocka_unit_test(lines_are_taken_when_they_come),
         cmocka_unit_test(a_failure_ends_all_waiting),
     };
