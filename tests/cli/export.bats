@@ -185,6 +185,8 @@ tokens() {
     succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB" --embed q8
     succeeds export -q model.bolt -o a/story.c --format c
     succeeds export -q "$RUN" -o b/story.c --format c --vocab "$VOCAB"
+    succeeds export --info model.bolt --json
+    contains "$(cat a/story.h)" "Vocabulary $(json_text "$output" vocab_fingerprint)."
     same a/story.c b/story.c
     same a/story.h b/story.h
     succeeds export -q "$RUN" -o b/my-story.c --format c --vocab "$VOCAB"

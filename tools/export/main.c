@@ -271,7 +271,9 @@ static void run_export_c(const char *operand, const struct kern *k)
     check_output(header, vocab);
     if (any_open(&b, path, vocab, k, &e))
         cli_die("%s", e.text);
-    struct to_c_options o = {.name = name ? name : derived, .embed = embed_of_c(&b)};
+    struct to_c_options o = {.name = name ? name : derived,
+                             .embed = embed_of_c(&b),
+                             .vocab_fingerprint = b.vocab_fingerprint};
     if (to_c(&b.model, b.vocab, &o, output, &sizes, &e))
         cli_die("%s", e.text);
     report_c(path, header, &o, &sizes);

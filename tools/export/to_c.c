@@ -380,13 +380,14 @@ static void put_heading(struct csource *s, const struct job *j)
         " *\n"
         " * RUNTIME_NO_LOGITS, defined for both files, leaves out the array of logits, and with "
         "it\n"
-        " * runtime_step, runtime_argmax and runtime_sample. A call needs less than %d bytes of "
-        "stack.\n"
+        " * runtime_step, runtime_argmax, runtime_sample and runtime_seed. A call needs less than "
+        "%d\n"
+        " * bytes of stack.\n"
         " */\n";
     char line[sizeof text + 16];
     snprintf(line, sizeof line, text, (int)STACK_BYTES);
     say(s, line);
-    csource_print(s, "/* Vocabulary %016" PRIx64 ". */\n", vocab_fingerprint(j->vocab));
+    csource_print(s, "/* Vocabulary %016" PRIx64 ". */\n", j->options->vocab_fingerprint);
 }
 
 static void put_header(struct csource *s, const struct job *j, const struct to_c_sizes *sizes)

@@ -7,8 +7,9 @@
 #include "text/vocab.h"
 
 struct to_c_options {
-    const char *name;       /* what the names of the model begin with; csource_is_name */
-    enum number_type embed; /* storage of the embedding */
+    const char *name;           /* what the names of the model begin with; csource_is_name */
+    enum number_type embed;     /* storage of the embedding */
+    uint64_t vocab_fingerprint; /* as the blob, shards and checkpoints state it */
 };
 
 struct to_c_sizes {
