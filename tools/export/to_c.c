@@ -380,9 +380,9 @@ static void put_heading(struct csource *s, const struct job *j)
         " *\n"
         " * RUNTIME_NO_LOGITS, defined for both files, leaves out the array of logits, and with "
         "it\n"
-        " * runtime_step, runtime_argmax, runtime_sample and runtime_seed. A call needs less than "
-        "%d\n"
-        " * bytes of stack.\n"
+        " * runtime_step, runtime_argmax, runtime_sample and runtime_seed.\n"
+        " *\n"
+        " * A call needs less than %d bytes of stack.\n"
         " */\n";
     char line[sizeof text + 16];
     snprintf(line, sizeof line, text, (int)STACK_BYTES);
