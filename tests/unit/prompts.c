@@ -74,6 +74,24 @@ static void without_any_there_is_an_empty_one(void **context)
     prompts_release(&p);
 }
 
+static void a_byte_order_mark_is_no_text(void **context)
+{
+    (void)context;
+    struct prompts p;
+    int fd[2];
+    assert_int_equal(pipe(fd), 0);
+    prompts_init(&p, NULL, 0, fd[0], 1);
+    arrives(&p, fd[1], "\xef\xbb", 2);
+    expect_none(&p);
+    arrives(&p, fd[1], "\xbfone\n\xef\xbb\xbf two\n", 13);
+    expect(&p, "one", 0);
+    expect(&p, "\xef\xbb\xbf two", 0); /* in the middle it is a character like others */
+    ends(&p, fd[1]);
+    expect_none(&p);
+    prompts_release(&p);
+    close(fd[0]);
+}
+
 static void a_count_beyond_all_numbers_is_many(void **context)
 {
     (void)context;
@@ -174,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(given_prompts_come_count_times),
         cmocka_unit_test(without_any_there_is_an_empty_one),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(a_count_beyond_all_numbers_is_many),
         cmocka_unit_test(lines_come_as_they_arrive),
         cmocka_unit_test(only_blank_lines_are_as_none),

@@ -77,6 +77,30 @@ static void stories_are_shared_evenly_and_in_order(void **context)
     close_queue(&f);
 }
 
+/* Behind a story that does not end, only so many ended ones are kept. */
+static void ended_stories_are_bounded(void **context)
+{
+    (void)context;
+    static const char *items[QUEUE_ENDED + 3];
+    struct fixture f;
+    for (size_t i = 0; i < ARRAY_LEN(items); i++)
+        items[i] = "a";
+    open_queue(&f, items, ARRAY_LEN(items), -1, 2);
+    struct story *first = take(&f, 0, 0, "a");
+    for (size_t i = 0; i < QUEUE_ENDED; i++) {
+        struct story *s = take(&f, 1, 0, "a");
+        story_finish(s, STORY_EOS);
+        queue_done(&f.queue, s);
+    }
+    assert_null(queue_take(&f.queue, 0, 1));
+    assert_int_equal(f.output.n_tokens, 0);
+    story_finish(first, STORY_EOS);
+    queue_done(&f.queue, first);
+    assert_int_equal(f.output.n_tokens, QUEUE_ENDED + 1);
+    take(&f, 0, 0, "a");
+    close_queue(&f);
+}
+
 /* The story whose turn it is may be changing in its teller's hands. */
 static void only_its_teller_shows_a_story(void **context)
 {
@@ -169,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stories_are_shared_evenly_and_in_order),
+        cmocka_unit_test(ended_stories_are_bounded),
         cmocka_unit_test(only_its_teller_shows_a_story),
         cmocka_unit_test(lines_are_taken_when_they_come),
         cmocka_unit_test(a_failure_ends_all_waiting),

@@ -44,6 +44,11 @@ static bool next_line(struct prompts *p, const char **line, size_t *n)
     *n = (size_t)((end ? end : p->data + p->n) - *line);
     p->n_lines -= end != NULL;
     p->start = p->seen = end ? (size_t)(end - p->data) + 1 : p->n;
+    if (!p->begun && *n >= 3 && memcmp(*line, "\xef\xbb\xbf", 3) == 0) {
+        *line += 3;
+        *n -= 3;
+    }
+    p->begun = true;
     return true;
 }
 

@@ -27,10 +27,12 @@ struct prompts {
     struct prompt at_hand;
     uint64_t left; /* stories of the prompt at hand */
     bool met;      /* there was a prompt */
+    bool begun;    /* a line has been taken: no byte-order mark is left to drop */
 };
 
-/* Prompts are `items`, or, if there are none and fd is not -1, the lines of fd that are not blank;
- * without any an empty one. `count` >= 1 stories each. prompts_release at the end. */
+/* Prompts are `items`, or, if there are none and fd is not -1, the lines of fd that are not blank
+ * (a byte-order mark before the first is dropped); without any an empty one. `count` >= 1 stories
+ * each. prompts_release at the end. */
 void prompts_init(struct prompts *p, const char *const *items, size_t n_items, int fd,
                   uint64_t count);
 void prompts_release(struct prompts *p);

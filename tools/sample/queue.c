@@ -125,6 +125,8 @@ static void read_later(struct queue *q)
 static void put_aside(struct queue *q)
 {
     struct story *s = q->first;
+    if (q->n_ended-- >= QUEUE_ENDED)
+        lock_wake(q->lock); /* somebody may wait for room */
     q->first = s->next;
     s->next = q->spare;
     q->spare = s;
@@ -154,6 +156,12 @@ struct story *queue_take(struct queue *q, size_t teller, size_t n_mine)
     struct prompt p;
     lock_enter(q->lock);
     while (!q->failed) {
+        if (q->n_ended >= QUEUE_ENDED) {
+            if (n_mine > 0)
+                break;
+            lock_wait(q->lock);
+            continue;
+        }
         if (!may_take(q, n_mine) && !prompts_open(q->prompts))
             break;
         if (may_take(q, n_mine) && prompts_next(q->prompts, &p)) {
@@ -190,6 +198,7 @@ void queue_done(struct queue *q, struct story *s)
     lock_enter(q->lock);
     s->ended = true;
     q->n_active--;
+    q->n_ended++;
     show(q, s->teller);
     lock_leave(q->lock);
 }

@@ -13,6 +13,10 @@
 #include "base/lock.h"
 #include "sample/output.h"
 
+/* Ended stories that wait to be shown, behind one that is long, are at most about so many: then no
+ * more are given out, so that memory stays bounded however many prompts come. */
+enum { QUEUE_ENDED = 4096 };
+
 struct queue {
     struct prompts *prompts;
     struct output *output;
@@ -24,6 +28,7 @@ struct queue {
     bool failed;
     struct err error;    /* the first */
     size_t n_active;     /* stories being told */
+    size_t n_ended;      /* stories that have ended and not been shown */
     struct story *first; /* given out and not yet shown to the end, in order */
     struct story *last;
     struct story *spare; /* to be used again */
