@@ -130,7 +130,8 @@ $(PIC)/%.o: %.c
 
 VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
-EMBED_SOURCES := common/bolt/bolt.c common/bolt/modelfile.c common/format/blob.c \
+EMBED_SOURCES := common/bolt/bolt.c common/bolt/modelfile.c \
+	common/format/blob.c common/format/blob_vocab.c \
 	$(foreach m,model text dims kern base,$(wildcard common/$(m)/*.c))
 EMBED_LIBS = $(shell pkg-config --libs libutf8proc libxxhash) -lm -pthread
 $(PIC)/libparts.a: $(EMBED_SOURCES:%.c=$(PIC)/%.o)

@@ -9,6 +9,13 @@
 #error "the file formats are memory-mapped little-endian; a big-endian port needs conversions here"
 #endif
 
+static inline uint16_t le_get16(const void *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 static inline uint32_t le_get32(const void *p)
 {
     uint32_t v;
@@ -21,6 +28,11 @@ static inline uint64_t le_get64(const void *p)
     uint64_t v;
     memcpy(&v, p, sizeof v);
     return v;
+}
+
+static inline void le_put16(void *p, uint16_t v)
+{
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void le_put32(void *p, uint32_t v)

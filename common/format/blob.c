@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/le.h"
 #include "format/blob_layout.h"
+#include "format/blob_vocab.h"
 #include "base/number.h"
 
 /* One entry of the section table. */
@@ -149,87 +150,16 @@ static int read_config(struct reader *r, struct err *e)
     return 0;
 }
 
-/* Takes n bytes from the pool; false if it has fewer. */
-static bool take(const unsigned char **pool, const unsigned char *end, uint32_t n,
-                 struct vocab_bytes *out)
-{
-    if (n > (size_t)(end - *pool))
-        return false;
-    *out = (struct vocab_bytes){*pool, n};
-    *pool += n;
-    return true;
-}
-
-/* Fills tokens and merges from the tables; false if the lengths do not add up to the pool. */
-static bool read_strings(struct vocab *v, const unsigned char *entry, const unsigned char *end)
-{
-    const unsigned char *pool = entry + BLOB_VOCAB_ENTRY * ((size_t)v->n_tokens + v->n_merges);
-    for (uint32_t i = 0; i < v->n_tokens; i++, entry += BLOB_VOCAB_ENTRY) {
-        uint32_t word = le_get32(entry);
-        if (word >> 16 > VOCAB_MERGED || !take(&pool, end, word & 0xffff, &v->tokens[i].bytes))
-            return false;
-        v->tokens[i].type = (enum vocab_type)(word >> 16);
-    }
-    for (uint32_t i = 0; i < v->n_merges; i++, entry += BLOB_VOCAB_ENTRY) {
-        uint32_t word = le_get32(entry);
-        if (!take(&pool, end, word & 0xffff, &v->merges[i].left) ||
-            !take(&pool, end, word >> 16, &v->merges[i].right))
-            return false;
-    }
-    return pool == end;
-}
-
-/* Rules 15 to 18. */
+/* Rules 15 to 19. */
 static int read_vocab(struct reader *r, struct err *e)
 {
     struct section s;
-    struct vocab *v = &r->blob->vocab;
     if (next_section(r, BLOB_VOCAB, 0, &s, e))
         return -1;
-    const unsigned char *p = r->data + s.at;
-    if (s.n_bytes < BLOB_VOCAB_HEAD)
-        return err_set(e, "%s: vocabulary too short (found %" PRIu64 " bytes)", r->path, s.n_bytes);
-    uint32_t kind = le_get32(p + BLOB_VOCAB_KIND);
-    uint32_t normalize = le_get32(p + BLOB_VOCAB_NORMALIZE);
-    uint32_t n_tokens = le_get32(p + BLOB_VOCAB_N_TOKENS);
-    uint32_t n_merges = le_get32(p + BLOB_VOCAB_N_MERGES);
-    if (kind > VOCAB_GPT2 || normalize > VOCAB_NORM_NFKC)
-        return err_set(
-            e, "%s: unknown kind of vocabulary (kind %" PRIu32 ", normalisation %" PRIu32 ")",
-            r->path, kind, normalize);
-    if (n_tokens != (uint32_t)r->blob->dims.V || n_merges > VOCAB_MAX_MERGES)
-        return err_set(e,
-                       "%s: vocabulary of %" PRIu32 " tokens and %" PRIu32
-                       " merges (expected %d tokens, at most %d merges)",
-                       r->path, n_tokens, n_merges, r->blob->dims.V, (int)VOCAB_MAX_MERGES);
-    uint64_t tables = BLOB_VOCAB_HEAD + BLOB_VOCAB_ENTRY * ((uint64_t)n_tokens + n_merges);
-    if (tables > s.n_bytes || le_get64(p + BLOB_VOCAB_N_BYTES) != s.n_bytes - tables)
-        return err_set(e, "%s: tables of the vocabulary do not fit its section", r->path);
-    *v = (struct vocab){.kind = (enum vocab_kind)kind,
-                        .normalize = (enum vocab_normalize)normalize,
-                        .n_tokens = n_tokens,
-                        .tokens = calloc(n_tokens, sizeof *v->tokens),
-                        .n_merges = n_merges,
-                        .merges = calloc((size_t)n_merges + 1, sizeof *v->merges)};
-    if (!v->tokens || !v->merges)
-        return err_set(e, "%s: out of memory", r->path);
-    if (!read_strings(v, p + BLOB_VOCAB_HEAD, p + s.n_bytes))
-        return err_set(e, "%s: strings of the vocabulary do not fit its section", r->path);
-    r->blob->tokenizer = tokenizer_new_checked(v, r->path, e);
-    if (!r->blob->tokenizer)
-        return -1;
-    uint64_t expected = le_get64(p + BLOB_VOCAB_FINGERPRINT);
-    uint64_t actual = vocab_fingerprint(v);
-    if (actual != expected)
-        return err_set(e,
-                       "%s: wrong fingerprint of the vocabulary (found %016" PRIx64
-                       ", expected %016" PRIx64 ")",
-                       r->path, actual, expected);
-    r->blob->vocab_fingerprint = actual;
-    return 0;
+    return blob_vocab_read(r->blob, r->data + s.at, (size_t)s.n_bytes, r->path, e);
 }
 
-/* Rule 22: no code 3, and pad codes 1. */
+/* Rule 23: no code 3, and pad codes 1. */
 static bool codes_valid(const unsigned char *p, size_t rows, size_t cols)
 {
     size_t row_bytes = blob_row_bytes(cols);
@@ -305,7 +235,7 @@ static bool values_valid(const struct tensor *t, enum blob_encoding encoding,
     return false;
 }
 
-/* Rules 19 to 22. */
+/* Rules 20 to 23. */
 static int read_tensor(struct reader *r, size_t i, struct err *e)
 {
     struct section s;

@@ -12,7 +12,7 @@
 #include "dims/dims.h"
 #include "text/tokenizer.h"
 
-enum { BLOB_VERSION = 1 };
+enum { BLOB_VERSION = 2 };
 
 /* One tensor as it stands in the file; data 64-byte aligned inside the map. */
 struct blob_tensor {
@@ -25,7 +25,7 @@ struct blob {
     struct file_map map; /* zeroed where the memory is the caller's */
     struct dims dims;
     enum number_type embed;
-    struct vocab vocab;          /* byte strings point into the map */
+    struct vocab vocab;          /* tokens point into the map */
     struct blob_tensor *tensors; /* [dims_n_tensors], in that order */
     uint64_t fingerprint;        /* of the payload */
     uint64_t vocab_fingerprint;

@@ -1,5 +1,5 @@
-/* blob_layout.h - where things stand in a blob, for blob.c and blob_write.c; BLOB.md has the
- * tables. */
+/* blob_layout.h - where things stand in a blob, for blob.c, blob_vocab.c and blob_write.c;
+ * BLOB.md has the tables. */
 #ifndef BLOB_LAYOUT_H
 #define BLOB_LAYOUT_H
 
@@ -36,7 +36,7 @@ enum blob_section { BLOB_CONFIG = 1, BLOB_VOCAB = 2, BLOB_TENSOR = 3 };
 /* Encodings of tensors; the first three are those of enum number_type. */
 enum blob_encoding { BLOB_F32, BLOB_F16, BLOB_Q8, BLOB_TERNARY };
 
-enum { /* the vocabulary section: head, token table, merge table, bytes */
+enum { /* the vocabulary section: head, merges, lengths of the tokens, their bytes */
        BLOB_VOCAB_KIND = 0,
        BLOB_VOCAB_NORMALIZE = 4,
        BLOB_VOCAB_N_TOKENS = 8,
@@ -44,7 +44,9 @@ enum { /* the vocabulary section: head, token table, merge table, bytes */
        BLOB_VOCAB_N_BYTES = 16,
        BLOB_VOCAB_FINGERPRINT = 24,
        BLOB_VOCAB_HEAD = 32,
-       BLOB_VOCAB_ENTRY = 4 /* of either table */
+       BLOB_VOCAB_LENGTH = 2,
+       BLOB_MAX_SHORT_MERGES = 65280,   /* so many have sides of 2 bytes, more of 4 */
+       BLOB_MAX_MERGED_BYTES = 16777216 /* of all merges' results together */
 };
 
 enum { BLOB_CONFIG_FIXED = 24 }; /* V D H K L T, then L dilations */

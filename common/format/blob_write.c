@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/le.h"
 #include "base/number.h"
+#include "format/blob_vocab.h"
 
 /* A blob is built whole in memory: the hash in its header covers what follows. */
 struct image {
@@ -15,22 +16,6 @@ struct image {
     size_t n_sections;
     size_t end; /* of the sections placed so far */
 };
-
-static size_t vocab_pool_bytes(const struct vocab *v)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < v->n_tokens; i++)
-        n += v->tokens[i].bytes.n;
-    for (uint32_t i = 0; i < v->n_merges; i++)
-        n += v->merges[i].left.n + v->merges[i].right.n;
-    return n;
-}
-
-static size_t vocab_bytes(const struct vocab *v)
-{
-    return BLOB_VOCAB_HEAD + BLOB_VOCAB_ENTRY * ((size_t)v->n_tokens + v->n_merges) +
-           vocab_pool_bytes(v);
-}
 
 static enum blob_encoding encoding_of(const struct tensor *t, enum number_type embed)
 {
@@ -45,7 +30,7 @@ static size_t image_size(const struct dims *d, enum number_type embed, const str
 {
     size_t at = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * n_sections;
     at = ALIGN_UP(at, BLOB_ALIGN) + blob_config_bytes(d);
-    at = ALIGN_UP(at, BLOB_ALIGN) + vocab_bytes(v);
+    at = ALIGN_UP(at, BLOB_ALIGN) + blob_vocab_bytes(v);
     for (size_t i = 0; i < dims_n_tensors(d); i++) {
         struct tensor t;
         dims_tensor(d, i, &t);
@@ -77,32 +62,6 @@ static void put_config(unsigned char *p, const struct dims *d)
         le_put32(p + 4 * i, (uint32_t)numbers[i]);
     for (int l = 0; l < d->L; l++)
         le_put32(p + BLOB_CONFIG_FIXED + 4 * l, (uint32_t)d->dilation[l]);
-}
-
-static unsigned char *put_bytes(unsigned char *p, struct vocab_bytes bytes)
-{
-    memcpy(p, bytes.data, bytes.n);
-    return p + bytes.n;
-}
-
-static void put_vocab(unsigned char *p, const struct vocab *v)
-{
-    le_put32(p + BLOB_VOCAB_KIND, v->kind);
-    le_put32(p + BLOB_VOCAB_NORMALIZE, v->normalize);
-    le_put32(p + BLOB_VOCAB_N_TOKENS, v->n_tokens);
-    le_put32(p + BLOB_VOCAB_N_MERGES, v->n_merges);
-    le_put64(p + BLOB_VOCAB_N_BYTES, vocab_pool_bytes(v));
-    le_put64(p + BLOB_VOCAB_FINGERPRINT, vocab_fingerprint(v));
-    unsigned char *entry = p + BLOB_VOCAB_HEAD;
-    unsigned char *pool = entry + BLOB_VOCAB_ENTRY * ((size_t)v->n_tokens + v->n_merges);
-    for (uint32_t i = 0; i < v->n_tokens; i++, entry += BLOB_VOCAB_ENTRY) {
-        le_put32(entry, v->tokens[i].bytes.n | (uint32_t)v->tokens[i].type << 16);
-        pool = put_bytes(pool, v->tokens[i].bytes);
-    }
-    for (uint32_t i = 0; i < v->n_merges; i++, entry += BLOB_VOCAB_ENTRY) {
-        le_put32(entry, v->merges[i].left.n | v->merges[i].right.n << 16);
-        pool = put_bytes(put_bytes(pool, v->merges[i].left), v->merges[i].right);
-    }
 }
 
 static int put_f16(unsigned char *p, const struct tensor *t, const float *w, const char *path,
@@ -176,7 +135,9 @@ static int build(struct image *image, const char *path, const struct dims *d,
     size_t n_tensors = dims_n_tensors(d);
     image->end = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * (2 + n_tensors);
     put_config(add_section(image, BLOB_CONFIG, 0, blob_config_bytes(d), BLOB_F32, 0), d);
-    put_vocab(add_section(image, BLOB_VOCAB, 0, vocab_bytes(v), BLOB_F32, 0), v);
+    if (blob_vocab_put(add_section(image, BLOB_VOCAB, 0, blob_vocab_bytes(v), BLOB_F32, 0), v, path,
+                       e))
+        return -1;
     for (size_t i = 0; i < n_tensors; i++) {
         struct tensor t;
         dims_tensor(d, i, &t);
@@ -207,8 +168,6 @@ int blob_write(const char *path, const struct dims *d, enum number_type embed,
                        "%s: the vocabulary has another size than the model (found %u, expected "
                        "%d)",
                        path, (unsigned)v->n_tokens, d->V);
-    if (vocab_check(v, path, e))
-        return -1;
     struct image image = {.size = image_size(d, embed, v, 2 + dims_n_tensors(d))};
     image.data = calloc(1, image.size);
     if (!image.data)

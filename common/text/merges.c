@@ -90,14 +90,49 @@ static int find_part(const struct merges *m, struct vocab_bytes part, uint32_t r
     return 0;
 }
 
+/* The same for a part given as a number. What the first merge to make some bytes has made stands
+ * where the symbol stands. */
+static int number_symbol(const struct merges *m, const struct vocab *v, uint32_t number,
+                         uint32_t rank, const char *side, uint32_t *symbol, const char *name,
+                         struct err *e)
+{
+    *symbol = number;
+    if (number < 256)
+        return 0;
+    *symbol = m->pairs[number - 256].result;
+    if (m->symbols[*symbol].data == v->merges[number - 256].left.data)
+        return 0;
+    uint32_t first = 0;
+    while (m->pairs[first].result != *symbol)
+        first++;
+    return err_set(e, "%s: the %s part of merge %u is number %u (expected %u, the same bytes)",
+                   name, side, rank, number, 256 + first);
+}
+
+static int find_parts(const struct merges *m, const struct vocab *v, uint32_t rank,
+                      struct merges_pair *p, const char *name, struct err *e)
+{
+    const struct vocab_merge *merge = &v->merges[rank];
+    if (!v->sides)
+        return find_part(m, merge->left, rank, "left", &p->left, name, e) ||
+                       find_part(m, merge->right, rank, "right", &p->right, name, e)
+                   ? -1
+                   : 0;
+    const struct vocab_sides *s = &v->sides[rank];
+    return number_symbol(m, v, s->left, rank, "left", &p->left, name, e) ||
+                   number_symbol(m, v, s->right, rank, "right", &p->right, name, e)
+               ? -1
+               : 0;
+}
+
 /* Joins the two parts, at `at` if they do not stand together, where the symbol stays if it is new;
  * *used gets its bytes then, else 0. */
-static int add_merge(struct merges *m, const struct vocab_merge *merge, uint32_t rank,
-                     unsigned char *at, size_t *used, const char *name, struct err *e)
+static int add_merge(struct merges *m, const struct vocab *v, uint32_t rank, unsigned char *at,
+                     size_t *used, const char *name, struct err *e)
 {
+    const struct vocab_merge *merge = &v->merges[rank];
     struct merges_pair *p = &m->pairs[rank];
-    if (find_part(m, merge->left, rank, "left", &p->left, name, e) ||
-        find_part(m, merge->right, rank, "right", &p->right, name, e))
+    if (find_parts(m, v, rank, p, name, e))
         return -1;
     struct vocab_bytes joined = {merge->left.data, merge->left.n + merge->right.n};
     if (joined.n > VOCAB_MAX_TOKEN_BYTES)
@@ -130,9 +165,9 @@ static void prefetch(const struct merges *m, const struct vocab *v, uint32_t ran
     if (rank >= v->n_merges)
         return;
     const struct vocab_merge *merge = &v->merges[rank];
-    if (merge->left.n > 1)
+    if (!v->sides && merge->left.n > 1)
         bytemap_prefetch(&m->by_bytes, merge->left);
-    if (merge->right.n > 1)
+    if (!v->sides && merge->right.n > 1)
         bytemap_prefetch(&m->by_bytes, merge->right);
     if (is_joined(merge) && merge->left.n + merge->right.n <= VOCAB_MAX_TOKEN_BYTES)
         bytemap_prefetch(&m->by_bytes,
@@ -157,7 +192,7 @@ int merges_init(struct merges *m, const struct vocab *v, const char *name, struc
     for (uint32_t rank = 0; rank < v->n_merges; rank++) {
         size_t more = 0;
         prefetch(m, v, rank + AHEAD);
-        if (add_merge(m, &v->merges[rank], rank, m->storage + used, &more, name, e)) {
+        if (add_merge(m, v, rank, m->storage + used, &more, name, e)) {
             merges_release(m);
             return -1;
         }

@@ -1,5 +1,5 @@
-/* merges.h - the merges of a vocabulary as a table of symbols, checked. For vocab.c and
- * tokenizer.c.
+/* merges.h - the merges of a vocabulary as a table of symbols, checked. For vocab.c,
+ * tokenizer.c and the writer of blobs.
  *
  * Symbols 0..255 are the bytes; every merge that makes a byte string not met before adds one.
  * Opening a model builds this table, so it is laid out for that: what only building needs can be
@@ -28,9 +28,9 @@ struct merges {
 };
 
 /* Builds the table. Errors, beginning with `name`: too many merges; an empty part, one that is
- * neither a byte nor an earlier merge's result; a result of more than VOCAB_MAX_TOKEN_BYTES; a
- * merge given twice; out of memory. v's bytes must outlive m's. merges_release at the end, not on
- * failure. */
+ * neither a byte nor an earlier merge's result; in v->sides, a merge that is not the first to make
+ * its bytes; a result of more than VOCAB_MAX_TOKEN_BYTES; a merge given twice; out of memory. v's
+ * bytes must outlive m's. merges_release at the end, not on failure. */
 MUST_USE int merges_init(struct merges *m, const struct vocab *v, const char *name, struct err *e);
 void merges_release(struct merges *m); /* safe on a zeroed table */
 

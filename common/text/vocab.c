@@ -132,14 +132,18 @@ uint64_t vocab_fingerprint(const struct vocab *v)
 void vocab_drop_merges(struct vocab *v)
 {
     free(v->merges);
+    free(v->sides);
+    free(v->merge_storage);
     v->merges = NULL;
+    v->sides = NULL;
+    v->merge_storage = NULL;
     v->n_merges = 0;
 }
 
 void vocab_release(struct vocab *v)
 {
+    vocab_drop_merges(v);
     free(v->tokens);
-    free(v->merges);
     free(v->storage);
     *v = (struct vocab){0};
 }

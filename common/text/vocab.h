@@ -40,6 +40,13 @@ struct vocab_merge {
     struct vocab_bytes right;
 };
 
+/* The same as numbers: 0..255 is that byte, 256 + i what merge i makes; of merges that make the
+ * same bytes the first. */
+struct vocab_sides {
+    uint32_t left;
+    uint32_t right;
+};
+
 struct vocab {
     enum vocab_kind kind;
     enum vocab_normalize normalize; /* how text is to be normalised before encoding */
@@ -48,6 +55,12 @@ struct vocab {
     uint32_t n_merges;
     struct vocab_merge *merges; /* [n_merges], index = rank */
     void *storage;              /* owned by vocab_release: the byte strings */
+
+    /* For a vocabulary whose merges came as numbers, which then need not be looked up; else NULL.
+     * Every number is below 256 + its rank, and left and right of a merge stand one behind the
+     * other in memory. */
+    struct vocab_sides *sides; /* [n_merges] */
+    void *merge_storage;       /* owned: byte strings of merges alone */
 };
 
 /* Checks what a file may have got wrong: sizes, the four specials, no empty or over-long token,
@@ -61,11 +74,11 @@ MUST_USE int vocab_check(const struct vocab *v, const char *name, struct err *e)
  * change what an id means. Allocates nothing. */
 uint64_t vocab_fingerprint(const struct vocab *v);
 
-/* Frees the merges, which make up half of it, and leaves n_merges 0: for a vocabulary whose
- * tokenizer and fingerprint are known. */
+/* Frees the merges, which make up half of it, with sides and merge_storage, and leaves n_merges 0:
+ * for a vocabulary whose tokenizer and fingerprint are known. */
 void vocab_drop_merges(struct vocab *v);
 
-/* Frees tokens, merges and storage; safe on a zeroed struct. */
+/* Frees all that it points to; safe on a zeroed struct. */
 void vocab_release(struct vocab *v);
 
 #endif
