@@ -187,8 +187,8 @@ static void large_columns_are_evened_out(void **state)
     toy_close(&r.toy);
 }
 
-static void expect_same(const struct runner *r, size_t size, int type, const char *what,
-                        const float *got, const float *want)
+static void expect_same(const struct runner *r, size_t size, enum number_type type,
+                        const char *what, const float *got, const float *want)
 {
     size_t V = (size_t)r->toy.dims.V;
     for (size_t i = 0; i < ROWS * V; i++)
@@ -216,7 +216,8 @@ static void every_level_gives_the_same_bits(void **state)
                     if (level == CPU_C)
                         want = got;
                     else
-                        expect_same(&r, size, type, cpu_level_names[level], got, want);
+                        expect_same(&r, size, (enum number_type)type, cpu_level_names[level], got,
+                                    want);
                     close_runner(&r);
                     if (level != CPU_C)
                         free(got);
@@ -286,7 +287,7 @@ static void every_grouping_gives_the_same_bits(void **state)
                 for (size_t i = 0; i < ROWS; i++)
                     infer_stream_reset(&r.streams[i]);
                 float *got = in_batches(&r, tokens, pos, &rng);
-                expect_same(&r, size, type, "in batches", got, want);
+                expect_same(&r, size, (enum number_type)type, "in batches", got, want);
                 free(got);
                 free(want);
                 close_runner(&r);
