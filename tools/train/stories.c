@@ -1,6 +1,5 @@
 #include "train/stories.h"
 
-
 #include "cli/cli.h"
 #include "model/infer.h"
 #include "model/sampler.h"
