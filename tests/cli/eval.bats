@@ -31,7 +31,7 @@ check() {
 # figures FILE...: the objects without what is allowed to differ.
 figures() {
     succeeds eval --json "$model" "$@"
-    printf '%s\n' "$output" | jq -c 'del(.seconds, .file)'
+    printf '%s\n' "$output" | jq -c 'del(.seconds, .tok_s, .file)'
 }
 
 # stories_of FILE: the stories of a text file as a JSON array of strings.
@@ -48,7 +48,7 @@ stories_of() {
         .n_chars == ($s | map(length) | add) and
         .n_bytes == ($s | map(utf8bytelength) | add) and
         .loss > 0 and .loss < 10 and
-        .unk_share == 0 and .seconds > 0 and
+        .unk_share == 0 and .seconds > 0 and .tok_s > 0 and
         (. as $r | .ppl | near($r.loss | exp; 1e-12)) and
         (. as $r | .bpc | near($r.loss * $r.n_tokens / $ln2 / $r.n_chars; 1e-12)) and
         (. as $r | .bpb | near($r.loss * $r.n_tokens / $ln2 / $r.n_bytes; 1e-12))' \
@@ -69,7 +69,7 @@ stories_of() {
     [ "$(figures --field text valid.jsonl)" = "$want" ]
     feed "$data/valid.txt" eval --json "$model" -
     [ "$status" -eq 0 ]
-    [ "$(printf '%s\n' "$output" | jq -c 'del(.seconds, .file)')" = "$want" ]
+    [ "$(printf '%s\n' "$output" | jq -c 'del(.seconds, .tok_s, .file)')" = "$want" ]
 }
 
 @test "eval: a shard reads like the text it was made from" {

@@ -89,6 +89,7 @@ static void put_result(const struct eval_result *r, size_t n_files, const struct
     cli_json_text(&j, "math", eval_math_names[o->math]);
     put_sum(&j, &r->sum);
     cli_json_real(&j, "seconds", r->seconds);
+    cli_json_real(&j, "tok_s", r->seconds > 0 ? (double)r->sum.n_tokens / r->seconds : 0);
     if (o->v4_scoring) {
         cli_json_object(&j, "v4_scoring");
         put_sum(&j, &r->v4);
