@@ -67,10 +67,10 @@ fails_in() {
 @test "groups that the file does not hold are left out" {
     n=$(header_bytes "$golden")
     tail -c +9 "$golden" | head -c "$n" |
-        sed 's/"output.logits"/"absent.logits"/; s/"output.grad_norms"/"absent.grad_norms"/; s/"step3\./"absen./g' > header
+        sed 's/"output.logits"/"absent.logits"/; s/"output.grad_norms"/"absent.grad_norms"/; s/"step3\./"absen./g' > "$BATS_TEST_TMPDIR/header"
     {
         head -c 8 "$golden"
-        cat header
+        cat "$BATS_TEST_TMPDIR/header"
         tail -c +$((9 + n)) "$golden"
     } > "$file"
     succeeds parity "$file"
