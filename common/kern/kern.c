@@ -225,17 +225,6 @@ static void rmsnorm_back_c(const float *x, const float *scale, float rstd, const
 
 /* ---- convolution ----------------------------------------------------------------------------- */
 
-static void conv_c(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
-                   float *y)
-{
-    memset(y, 0, n * sizeof *y);
-    for (size_t i = 0; i < n_taps; i++) {
-        const float *row = v - (n_taps - 1 - i) * back;
-        for (size_t c = 0; c < n; c++)
-            y[c] += taps[i * n + c] * row[c];
-    }
-}
-
 static void conv_back_c(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
                         float *dv)
 {
@@ -372,7 +361,6 @@ void kern_init(struct kern *k, enum cpu_level level)
         .spin = spin_c,
         .rmsnorm = rmsnorm_c,
         .rmsnorm_back = rmsnorm_back_c,
-        .conv = conv_c,
         .conv_back = conv_back_c,
         .mul_add = mul_add_c,
         .gate = gate_c,
@@ -388,6 +376,7 @@ void kern_init(struct kern *k, enum cpu_level level)
         .adamw = adamw_c,
     };
     kern_infer_c(&k->infer);
+    k->conv = k->infer.conv; /* what is exact is bounded too */
 #if defined(__x86_64__)
     if (level >= CPU_AVX2) {
         kern_x86_avx2(k);

@@ -103,16 +103,15 @@ static int pack_head_int8(struct infer_weights *w, struct err *e)
     size_t D = (size_t)m->dims.D;
     bool stored = m->embed.type == NUMBER_Q8;
     void *packed = arena_alloc(&w->arena, ALIGN_UP(k->int8_head_bytes(V, D), PACKED_ALIGN), 1);
-    float *scales = arena_alloc(&w->arena, V, sizeof *scales);
+    float *scales = stored ? NULL : arena_alloc(&w->arena, V, sizeof *scales);
     float *norm = stored ? NULL : arena_alloc(&w->arena, D, sizeof *norm);
     w->head = packed;
-    w->head_scales = scales;
+    w->head_scales = stored ? m->embed.row_scales : scales;
     w->final_norm = stored ? m->final_norm : norm;
     if (!packed)
         return 0; /* measuring */
     if (!stored)
         return pack_floats_int8(w, scales, norm, packed, e);
-    memcpy(scales, m->embed.row_scales, V * sizeof *scales);
     k->int8_head_pack(m->embed.data, V, D, packed);
     return 0;
 }
