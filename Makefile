@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := all
 CONFIG ?= release
 TOOLS := prep train export sample eval
-MODULES := bolt model corpus format dims text kern cli base
+MODULES := bolt model corpus format dims text kern cli os base
 PACKAGES := libarchive libutf8proc sqlite3 jansson libxxhash zlib
 
 OUT_release := build
@@ -98,7 +98,7 @@ $(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(MODULE_LIBS)
 endif
 
 # The story generator of the demo and the tests.
-$(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/lib/libbase.a
+$(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/lib/libos.a $(OUT)/lib/libbase.a
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -132,7 +132,7 @@ VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
 EMBED_SOURCES := common/bolt/bolt.c common/bolt/modelfile.c \
 	common/format/blob.c common/format/blob_vocab.c \
-	$(foreach m,model text dims kern base,$(wildcard common/$(m)/*.c))
+	$(foreach m,model text dims kern os base,$(wildcard common/$(m)/*.c))
 EMBED_LIBS = $(shell pkg-config --libs libutf8proc libxxhash) -lm -pthread
 $(PIC)/libparts.a: $(EMBED_SOURCES:%.c=$(PIC)/%.o)
 	@rm -f $@ && $(AR) rcs $@ $^

@@ -1,5 +1,4 @@
-/* cpu.h - what this machine is: instruction sets, processors and memory as the container sees them.
- */
+/* cpu.h - instruction sets and floating-point modes of this processor. */
 #ifndef CPU_H
 #define CPU_H
 
@@ -24,12 +23,6 @@ enum cpu_level cpu_best(void);
 /* Level by name, "auto" being cpu_best(). An unknown name, or one this machine lacks, is an error.
  */
 MUST_USE int cpu_parse(const char *name, enum cpu_level *level, struct err *e);
-
-/* Processors this process may use: affinity mask and cgroup CPU quota (v1 and v2), at least 1. */
-int cpu_count(void);
-
-/* Bytes of memory this process may use: physical memory and cgroup limits (v1 and v2). */
-uint64_t cpu_memory(void);
 
 /* Puts the calling thread's floating-point mode to IEEE 754's default (round to nearest, denormals
  * kept, exceptions masked) and returns what it was, for cpu_float_restore. Off x86-64 both do

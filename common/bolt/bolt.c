@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "base/file.h"
+#include "os/file.h"
 #include "bolt/modelfile.h"
 #include "model/infer.h"
 #include "model/sampler.h"

@@ -106,8 +106,6 @@ void cli_progress_start(struct cli_progress *p, const char *label);
 void cli_progress_update(struct cli_progress *p, double share, const char *detail);
 void cli_progress_end(struct cli_progress *p); /* clears the line */
 
-double cli_seconds(void); /* monotonic clock */
-
 /* Texts for people; each returns buf. */
 const char *cli_count_text(char buf[32], uint64_t n);        /* 4,364,736 */
 const char *cli_bytes_text(char buf[32], uint64_t n);        /* 19.1 MB (powers of 1000) */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli_private.h"
+#include "os/clock.h"
 
 /* Seconds between two lines: redrawn in place on a terminal, added to a log elsewhere. */
 static const double redraw_seconds = 0.2;
@@ -14,17 +15,10 @@ static const double log_seconds = 30;
 
 static volatile bool line_shown; /* a progress line stands on the terminal */
 
-double cli_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void cli_progress_start(struct cli_progress *p, const char *label)
 {
     const char *term = getenv("TERM");
-    double now = cli_seconds();
+    double now = clock_seconds();
     *p = (struct cli_progress){
         .label = label,
         .start = now,
@@ -55,7 +49,7 @@ static size_t cut(const char *text, size_t columns)
 
 void cli_progress_update(struct cli_progress *p, double share, const char *detail)
 {
-    double now = cli_seconds();
+    double now = clock_seconds();
     if (cli.quiet || now - p->last < (p->terminal ? redraw_seconds : log_seconds))
         return;
     p->last = now;

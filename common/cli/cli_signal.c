@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "os/clock.h"
+#include "os/file.h"
 #include "cli/cli_private.h"
 
 static const int fatal[] = {SIGINT, SIGTERM, SIGHUP};
@@ -18,7 +19,7 @@ static double caught_at; /* the handler's own */
 
 static void on_signal(int number)
 {
-    double now = cli_seconds();
+    double now = clock_seconds();
     if (catching && !caught) {
         caught = number;
         caught_at = now;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "os/file.h"
 #include "cli/cli_private.h"
 
 struct cli_settings cli;

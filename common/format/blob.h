@@ -7,7 +7,7 @@
 #ifndef BLOB_H
 #define BLOB_H
 
-#include "base/file.h"
+#include "os/file.h"
 #include "base/number.h"
 #include "dims/dims.h"
 #include "text/tokenizer.h"

@@ -6,7 +6,7 @@
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
-#include "base/file.h"
+#include "os/file.h"
 
 enum safetensors_type { ST_F32, ST_F16, ST_BF16, ST_I32, ST_I64, ST_U8, ST_OTHER };
 

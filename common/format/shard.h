@@ -6,7 +6,7 @@
 #ifndef SHARD_H
 #define SHARD_H
 
-#include "base/file.h"
+#include "os/file.h"
 
 enum { SHARD_VERSION = 1 };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "os/file.h"
 #include "format/vocabdb_schema.h"
 
 static int sql_fail(sqlite3 *db, const char *path, const char *what, struct err *e)

@@ -20,7 +20,7 @@
 #define INFER_H
 
 #include "base/arena.h"
-#include "base/pool.h"
+#include "os/pool.h"
 #include "model/model.h"
 
 enum infer_math { INFER_EXACT, INFER_INT8 };

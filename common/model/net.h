@@ -18,7 +18,7 @@
 #define NET_H
 
 #include "base/arena.h"
-#include "base/pool.h"
+#include "os/pool.h"
 #include "dims/dims.h"
 #include "kern/kern.h"
 #include "model/operand.h"

@@ -4,11 +4,11 @@
 
 load helpers
 
-# The copy has two folders only: compiling every header for every test would take long.
+# The copy has three folders only: compiling every header for every test would take long.
 setup() {
     tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree/common" "$tree/tools/sample" "$tree/tools/train"
-    cp -R "$ROOT/common/base" "$ROOT/common/dims" "$tree/common/"
+    cp -R "$ROOT/common/base" "$ROOT/common/os" "$ROOT/common/dims" "$tree/common/"
 }
 
 check() {
@@ -51,7 +51,7 @@ reported() {
 }
 
 @test "model never includes format" {
-    plant common/format/blob.h '#include "base/file.h"'
+    plant common/format/blob.h '#include "os/file.h"'
     plant common/model/model.h ' #  include  "format/blob.h"'
     reported 'common/model/model.h: includes "format/blob.h"'
 }
@@ -82,7 +82,7 @@ reported() {
 @test "a third-party header outside its place" {
     plant common/base/extra.c '#include "base/base.h"
 #include <pthread.h>'
-    reported 'common/base/extra.c: includes <pthread.h>, which belongs to: common/base/pool.c'
+    reported 'common/base/extra.c: includes <pthread.h>, which belongs to: common/os/pool.c'
     rm "$tree/common/base/extra.c"
     plant tools/sample/tell.c '#include <jansson.h>'
     check

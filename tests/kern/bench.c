@@ -17,6 +17,7 @@
 #include "kern/bench_shapes.h"
 #include "kern/kcheck.h"
 #include "kern/probe.h"
+#include "os/clock.h"
 
 enum { N_RUNS = 11 };
 static const double RUN_SECONDS = 1.5e-3;
@@ -287,10 +288,10 @@ static double run_limit(struct bench *b)
 static double rate(double (*call)(struct bench *b), struct bench *b, size_t times)
 {
     double done = 0;
-    double start = cli_seconds();
+    double start = clock_seconds();
     for (size_t i = 0; i < times; i++)
         done += call(b);
-    return done / (cli_seconds() - start);
+    return done / (clock_seconds() - start);
 }
 
 /* How many calls take about RUN_SECONDS. */
@@ -298,10 +299,10 @@ static size_t calls_of(double (*call)(struct bench *b), struct bench *b)
 {
     size_t times = 1;
     for (;; times *= 2) {
-        double start = cli_seconds();
+        double start = clock_seconds();
         for (size_t i = 0; i < times; i++)
             call(b);
-        double seconds = cli_seconds() - start;
+        double seconds = clock_seconds() - start;
         if (seconds > RUN_SECONDS / 4)
             return 1 + (size_t)((double)times * RUN_SECONDS / seconds);
     }

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "os/file.h"
 #include "cli/cli.h"
 
 /* ------------------------------------------------------------------------------------ the tool */

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "os/file.h"
 #include "cli/cli.h"
 #include "support/scratch.h"
 

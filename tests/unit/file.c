@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "os/file.h"
 
 static char folder[64];
 static char target[128];

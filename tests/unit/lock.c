@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/lock.h"
-#include "base/pool.h"
+#include "os/lock.h"
+#include "os/pool.h"
 
 enum { N_THREADS = 4, N_ROUNDS = 20000 };
 

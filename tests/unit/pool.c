@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/pool.h"
+#include "os/pool.h"
 
 enum { MOST_TASKS = 300, MOST_THREADS = 16 };
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/pool.h"
+#include "os/pool.h"
 #include "sample/queue.h"
 
 static const struct stop no_stop;

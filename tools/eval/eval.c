@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "os/clock.h"
+
 const char *const eval_math_names[4] = {"f32", "exact", "int8", NULL};
 
 /* One file being scored. */
@@ -103,7 +105,7 @@ static void show_progress(struct run *r)
     char tokens[32];
     char detail[128];
     const struct score_sum *sum = score_so_far(r->score);
-    double rate = (double)sum->n_tokens / MAX(cli_seconds() - r->start, 1e-9);
+    double rate = (double)sum->n_tokens / MAX(clock_seconds() - r->start, 1e-9);
     snprintf(detail, sizeof detail, "%s stories, %s tokens/s",
              cli_count_text(stories, r->n_stories), cli_count_text(tokens, (uint64_t)rate));
     double share = r->known && r->total ? (double)(r->done + r->read) / (double)r->total : -1;
@@ -209,7 +211,8 @@ static int read_any(struct run *r, const char *path, struct err *e)
 int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,
               uint64_t total, struct eval_result *out, struct err *e)
 {
-    struct run r = {.eval = v, .progress = p, .done = done, .total = total, .start = cli_seconds()};
+    struct run r = {
+        .eval = v, .progress = p, .done = done, .total = total, .start = clock_seconds()};
     int status = -1;
     r.score = score_new(v->engine, e);
     if (!r.score)
@@ -231,7 +234,7 @@ int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t
     out->sum.n_bytes = r.n_bytes;
     if (r.v4)
         out->v4 = *score_finish(r.v4);
-    out->seconds = cli_seconds() - r.start;
+    out->seconds = clock_seconds() - r.start;
     status = 0;
 out:
     score_free(r.v4);

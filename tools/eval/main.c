@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "eval/report.h"
+#include "os/machine.h"
 
 static const char *vocab;
 static const char *cpu = "auto";
@@ -117,7 +118,7 @@ int main(int argc, char **argv)
     struct eval v;
     struct eval_options o = {
         (enum eval_math)math, {.format = (enum corpus_format)format, .field = field}, v4_scoring};
-    int n_threads = threads ? (int)threads : cpu_count();
+    int n_threads = threads ? (int)threads : machine_processors();
     if (eval_open(&v, &o, operands[0], vocab, level, n_threads, &e))
         cli_die("%s", e.text);
     struct eval_result *results = calloc(n, sizeof *results);

@@ -2,7 +2,7 @@
 #ifndef CSOURCE_H
 #define CSOURCE_H
 
-#include "base/file.h"
+#include "os/file.h"
 
 enum { CSOURCE_MAX_NAME = 64 };
 

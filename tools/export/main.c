@@ -9,6 +9,7 @@
 #include "export/to.h"
 #include "export/to_c.h"
 #include "export/verify.h"
+#include "os/machine.h"
 
 enum { FORMAT_BOLT, FORMAT_SAFETENSORS, FORMAT_C };
 static const char *const format_names[] = {"bolt", "safetensors", "c", NULL};
@@ -155,7 +156,7 @@ static void write_output(const struct to_source *s, struct outcome *o)
 static void verify_output(const struct to_source *s, struct outcome *o)
 {
     struct err e;
-    int n_threads = threads ? (int)threads : cpu_count();
+    int n_threads = threads ? (int)threads : machine_processors();
     o->limit = verify_limit(format == FORMAT_BOLT ? (enum number_type)embed : NUMBER_F32);
     if (verify_run(s->ckpt, output, vocab, text, s->kern, n_threads, &o->verify, &e))
         cli_die("%s", e.text);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "os/file.h"
 #include "prep/vocabbuild.h"
 #include "text/bytemap.h"
 

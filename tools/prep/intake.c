@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "os/clock.h"
 #include "prep/gpt2vocab.h"
 
 const char *const intake_split_names[INTAKE_N_SPLITS] = {"train", "valid"};
@@ -109,7 +110,7 @@ static void on_progress(void *context, uint64_t read, uint64_t total)
     struct reader *r = context;
     char detail[128], stories[32], bytes[32];
     (void)total; /* of this file alone */
-    double seconds = cli_seconds() - r->progress.start;
+    double seconds = clock_seconds() - r->progress.start;
     double share = -1;
     if (r->bytes_total)
         share = (double)(r->bytes_before + read) / (double)r->bytes_total;
@@ -206,7 +207,7 @@ int intake_run(struct intake *in, const struct prep_options *o, enum vocab_norma
     cli_progress_start(&r->progress, "reading");
     code = read_files(r, e);
     cli_progress_end(&r->progress);
-    in->seconds = cli_seconds() - r->progress.start;
+    in->seconds = clock_seconds() - r->progress.start;
     if (!code)
         code = check_counts(r, e);
 out:

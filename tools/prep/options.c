@@ -3,8 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cpu.h"
 #include "cli/cli.h"
+#include "os/machine.h"
 #include "prep/bpetrain.h"
 
 static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
@@ -143,6 +143,6 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .normalize_given = cli_given("normalize"),
         .keep_duplicates = keep_duplicates,
         .corpus = {.format = (enum corpus_format)format, .field = field},
-        .threads = threads ? (int)threads : cpu_count(),
+        .threads = threads ? (int)threads : machine_processors(),
     };
 }

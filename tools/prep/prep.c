@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/file.h"
+#include "os/clock.h"
+#include "os/file.h"
 #include "cli/cli.h"
 #include "prep/gpt2vocab.h"
 
@@ -123,7 +124,7 @@ static int run(struct prep *p, struct err *e)
     enum vocab_normalize form = o->vocab ? p->vocab.normalize : o->normalize;
     if (!p->pool || intake_run(&p->intake, o, form, p->pool, e))
         return -1;
-    double begin = cli_seconds();
+    double begin = clock_seconds();
     if (!o->vocab) {
         struct cli_progress progress;
         cli_progress_start(&progress, "learning the vocabulary");
@@ -135,22 +136,22 @@ static int run(struct prep *p, struct err *e)
         if (code)
             return -1;
     }
-    p->learn_seconds = cli_seconds() - begin;
-    begin = cli_seconds();
+    p->learn_seconds = clock_seconds() - begin;
+    begin = clock_seconds();
     if (write_files(p, e))
         return -1;
-    p->encode_seconds = cli_seconds() - begin;
+    p->encode_seconds = clock_seconds() - begin;
     return 0;
 }
 
 int prep_run(struct prep *p, const struct prep_options *o, struct err *e)
 {
-    double begin = cli_seconds();
+    double begin = clock_seconds();
     *p = (struct prep){.o = o};
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         p->intake.spools[i].fd = -1;
     int code = run(p, e);
-    p->seconds = cli_seconds() - begin;
+    p->seconds = clock_seconds() - begin;
     return code;
 }
 

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "os/clock.h"
+#include "os/machine.h"
 #include "sample/sample.h"
 #include "sample/speed.h"
 
@@ -88,11 +90,11 @@ static void tell(const struct sample_options *o, const char *model, bool has_lin
     if (stop_init(&stop, stop_texts.items, stop_texts.n, &e) ||
         sample_open(&s, o, model, vocab, &e))
         cli_die("%s", e.text);
-    double start = cli_seconds();
+    double start = clock_seconds();
     if (sample_tell(&s, &p, &stop, &out, &e))
         cli_die("%s", e.text);
     if (cli.verbose && out.n_stories > 1)
-        output_sum(&out, cli_seconds() - start);
+        output_sum(&out, clock_seconds() - start);
     sample_close(&s);
     output_release(&out);
     stop_release(&stop);
@@ -119,7 +121,7 @@ static struct sample_options chosen(void)
         .sampler = {(float)temperature, (int)top_k, (float)top_p, (float)min_p,
                     (float)repeat_penalty},
         .math = (enum infer_math)math,
-        .n_threads = threads ? (int)threads : cpu_count(),
+        .n_threads = threads ? (int)threads : machine_processors(),
         .max_tokens = (uint64_t)max_tokens,
         .seed = (uint64_t)seed,
         .ignore_eos = ignore_eos,

@@ -10,7 +10,7 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
-#include "base/lock.h"
+#include "os/lock.h"
 #include "sample/output.h"
 
 /* Ended stories that wait to be shown, behind one that is long, are at most about so many: then no

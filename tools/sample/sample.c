@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "os/machine.h"
 #include "sample/teller.h"
 
 int sample_open(struct sample *s, const struct sample_options *o, const char *model,
@@ -52,7 +53,7 @@ static int hire(struct crew *c, const struct sample *s, struct prompts *p, const
         return -1;
     if (c->n > 1 && !(c->pool = pool_new((int)c->n, e)))
         return -1;
-    int helpers = MIN(threads, cpu_count()); /* more than processors never pay */
+    int helpers = MIN(threads, machine_processors()); /* more than processors never pay */
     if (helpers > 1 && (open || c->n == 1) && !(c->split = pool_new(helpers, e)))
         return -1;
     for (size_t i = 0; i < c->n; i++)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "os/clock.h"
 #include "sample/teller.h"
 
 enum {
@@ -122,9 +123,9 @@ static int measure_many(struct speed *b, int round, struct err *e)
     output_init(&o, true, false, b->options->seed);
     b->sample.options = greedy_options(b->options, b->n_each);
     b->sample.options.sampler = b->options->sampler;
-    double start = cli_seconds();
+    double start = clock_seconds();
     int status = sample_tell(&b->sample, &p, &no_stop, &o, e);
-    b->x[SPEED_STREAMS_TOK_S][round] = (double)o.n_tokens / (cli_seconds() - start);
+    b->x[SPEED_STREAMS_TOK_S][round] = (double)o.n_tokens / (clock_seconds() - start);
     output_release(&o);
     prompts_release(&p);
     return status;
@@ -136,9 +137,9 @@ static void measure_prefill(struct speed *b, int round)
 {
     struct teller *t = &b->teller;
     infer_stream_reset(&b->early);
-    double start = cli_seconds();
+    double start = clock_seconds();
     infer_prompt(&t->infer, &b->early, b->tokens, PROMPT, t->logits);
-    b->x[SPEED_PREFILL_TOK_S][round] = PROMPT / (cli_seconds() - start);
+    b->x[SPEED_PREFILL_TOK_S][round] = PROMPT / (clock_seconds() - start);
 }
 
 /* Lets a stream read up to a position. */
@@ -159,12 +160,12 @@ static double window(struct speed *b, struct infer_stream *s)
     struct teller *t = &b->teller;
     size_t V = (size_t)b->sample.file.model.dims.V;
     uint16_t token = b->tokens[s->position % PROMPT];
-    double start = cli_seconds();
+    double start = clock_seconds();
     for (int i = 0; i < WINDOW; i++) {
         infer_token(&t->infer, s, token, t->logits);
         token = (uint16_t)b->sample.kern.infer.argmax(t->logits, V);
     }
-    return cli_seconds() - start;
+    return clock_seconds() - start;
 }
 
 /* Each three times in turn, since the question is of percents. */
@@ -191,9 +192,9 @@ static double token_macs(const struct dims *d)
 
 static void measure_peak(struct speed *b, int round)
 {
-    double start = cli_seconds();
+    double start = clock_seconds();
     double macs = b->sample.kern.infer.int8_spin(b->n_spins);
-    b->x[SPEED_PEAK_GMAC_S][round] = macs / (cli_seconds() - start) * 1e-9;
+    b->x[SPEED_PEAK_GMAC_S][round] = macs / (clock_seconds() - start) * 1e-9;
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -202,10 +203,10 @@ static int load(struct speed *b, struct sample *s, struct teller *t, double *ms,
 {
     struct sample_options o = greedy_options(b->options, 1);
     double seconds;
-    double start = cli_seconds();
+    double start = clock_seconds();
     if (sample_open(s, &o, b->model, b->vocab, e) || tell_one(s, t, &seconds, e))
         return -1;
-    *ms = (cli_seconds() - start) * 1e3;
+    *ms = (clock_seconds() - start) * 1e3;
     return 0;
 }
 
@@ -256,9 +257,9 @@ static int calibrate(struct speed *b, struct err *e)
     b->n_spins = 500;
     do {
         b->n_spins *= 2;
-        start = cli_seconds();
+        start = clock_seconds();
         b->sample.kern.infer.int8_spin(b->n_spins);
-    } while (cli_seconds() - start < spin_window);
+    } while (clock_seconds() - start < spin_window);
     return 0;
 }
 

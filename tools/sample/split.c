@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "os/clock.h"
 
 enum { AGAIN = 1 << 15 }; /* heads from trials to trials, which then cost next to nothing */
 
@@ -25,9 +26,9 @@ static float median(float *x)
 /* Seconds of a head made one way or the other. */
 static float timed(struct infer *f, struct pool *p, float *logits)
 {
-    double start = cli_seconds();
+    double start = clock_seconds();
     infer_head_split(f, p, 0, 1, logits);
-    return (float)(cli_seconds() - start);
+    return (float)(clock_seconds() - start);
 }
 
 static void decide(struct split *s)

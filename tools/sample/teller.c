@@ -1,5 +1,7 @@
 #include "sample/teller.h"
 
+#include "os/clock.h"
+
 /* Far below any logit, and yet a number that may be multiplied. */
 static const float never_drawn = -1e30f;
 
@@ -135,20 +137,20 @@ static int draw(struct teller *t, struct teller_seat *seat, float *logits, struc
 /* Logits of the rows [first, first + n) of the last feed. */
 static void make_logits(struct teller *t, size_t first, size_t n, bool alone)
 {
-    double start = t->times ? cli_seconds() : 0;
+    double start = t->times ? clock_seconds() : 0;
     if (t->n == 1)
         split_head(&t->choice, &t->infer, alone ? t->split : NULL, t->logits);
     else
         infer_head(&t->infer, first, n, t->logits);
     if (t->times)
-        t->times->head += cli_seconds() - start;
+        t->times->head += clock_seconds() - start;
 }
 
 /* Feeds a row of every story and draws the next token of each. */
 static int step(struct teller *t, bool alone, struct err *e)
 {
     size_t V = (size_t)t->sample->file.model.dims.V;
-    double now = cli_seconds();
+    double now = clock_seconds();
     for (size_t i = 0; i < t->n; i++) {
         add_row(t, &t->seats[i].stream, t->seats[i].token);
         if (t->seats[i].start == 0)
@@ -156,7 +158,7 @@ static int step(struct teller *t, bool alone, struct err *e)
     }
     feed_rows(t);
     if (t->times)
-        t->times->feed += cli_seconds() - now;
+        t->times->feed += clock_seconds() - now;
     for (size_t first = 0; first < t->n; first += TELLER_HEAD_ROWS) {
         size_t n = MIN(t->n - first, (size_t)TELLER_HEAD_ROWS);
         make_logits(t, first, n, alone);
@@ -170,7 +172,7 @@ static int step(struct teller *t, bool alone, struct err *e)
 /* Gives back stories that have ended; the last seat moves into the gap. */
 static void clear_seats(struct teller *t)
 {
-    double now = cli_seconds();
+    double now = clock_seconds();
     for (size_t i = t->n; i-- > 0;) {
         struct teller_seat seat = t->seats[i];
         if (seat.story->end == STORY_GOING)

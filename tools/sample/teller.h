@@ -7,6 +7,7 @@
 #ifndef TELLER_H
 #define TELLER_H
 
+#include "os/clock.h"
 #include "sample/queue.h"
 #include "sample/sample.h"
 #include "sample/split.h"
@@ -24,7 +25,7 @@ struct teller_seat {
     struct sampler sampler;
     struct story *story;
     uint16_t token; /* to be fed next */
-    double start;   /* of drawing, cli_seconds */
+    double start;   /* of drawing, clock_seconds */
 };
 
 /* Set sample to split, the rest being zero. Memory is taken when the first story comes, a seat's

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "cli/cli.h"
+#include "os/clock.h"
 
 enum { N_WARM_UP = 2, N_ROUNDS = 15, PROBE_ROUNDS = 400000 };
 
@@ -81,12 +82,12 @@ static double probe_peak(struct trainer *t, double *flops)
 {
     struct probe p = {&t->kern, flops};
     size_t n = (size_t)pool_threads(t->pool);
-    double before = cli_seconds();
+    double before = clock_seconds();
     double sum = 0;
     pool_run(t->pool, probe_task, &p, n);
     for (size_t i = 0; i < n; i++)
         sum += flops[i];
-    return sum / (cli_seconds() - before) * 1e-9;
+    return sum / (clock_seconds() - before) * 1e-9;
 }
 
 static int measure(struct bench *b, struct trainer *t, double *flops, struct err *e)
@@ -94,13 +95,13 @@ static int measure(struct bench *b, struct trainer *t, double *flops, struct err
     struct trainer_step step;
     for (int i = -N_WARM_UP; i < N_ROUNDS && !cli_caught(); i++) {
         double peak = probe_peak(t, flops);
-        double before = cli_seconds();
+        double before = clock_seconds();
         phases_start(&t->grad.phases);
         if (trainer_step(t, &step, e))
             return -1;
         if (i < 0)
             continue;
-        b->step_s[i] = cli_seconds() - before;
+        b->step_s[i] = clock_seconds() - before;
         b->peak[i] = peak;
         for (int p = 0; p < PHASE_N; p++)
             b->phase_s[p][i] = t->grad.phases.seconds[p];

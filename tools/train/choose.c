@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "base/cpu.h"
+#include "os/machine.h"
 #include "train/optim.h"
 
 enum { LARGE_CPUS = 8 };
@@ -13,7 +13,7 @@ static const double MIN_LR = 1e-5;
 
 bool choose_machine_is_large(void)
 {
-    return cpu_count() >= LARGE_CPUS && cpu_memory() >= LARGE_MEMORY;
+    return machine_processors() >= LARGE_CPUS && machine_memory() >= LARGE_MEMORY;
 }
 
 int choose_dims(struct dims *d, const struct options *o, const struct dims *base, struct err *e)

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "os/file.h"
 #include "cli/cli.h"
 
 /* Length of the lines to keep, whole lines of steps up to last_step. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "os/clock.h"
 #include "train/stories.h"
 
 enum { N_STORIES = 3, STORY_TOKENS = 150 };
@@ -44,7 +45,7 @@ static double tokens_per_second(const struct loop *l)
 static void update_clock(struct loop *l)
 {
     struct ckpt_state *s = &l->t->state;
-    s->elapsed = cli_seconds() - l->started;
+    s->elapsed = clock_seconds() - l->started;
     s->progress = schedule_progress(&l->t->schedule, s->progress, s->step, s->elapsed);
 }
 
@@ -157,7 +158,7 @@ static int save(struct loop *l, struct err *e)
     if (log_sync(&l->t->log, e) || trainer_save(t, name, e) ||
         ckpt_prune(t->options.save_dir, step, (size_t)t->options.keep, e))
         return -1;
-    l->saved_at = cli_seconds();
+    l->saved_at = clock_seconds();
     return 0;
 }
 
@@ -175,7 +176,7 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
     if (validating && validate(t, &val_loss, e))
         return -1;
     *stop = finished(t) || cli_caught();
-    bool late = o->save_minutes > 0 && cli_seconds() - l->saved_at >= 60 * o->save_minutes;
+    bool late = o->save_minutes > 0 && clock_seconds() - l->saved_at >= 60 * o->save_minutes;
     bool saving = *stop || late || due(o->save_every, step);
     if ((validating || saving || due(o->log_every, step)) && report(l, val_loss, e))
         return -1;
@@ -190,10 +191,10 @@ static int run_steps(struct loop *l, struct err *e)
 {
     bool stop = finished(l->t) || cli_caught();
     while (!stop) {
-        double before = cli_seconds();
+        double before = clock_seconds();
         if (trainer_step(l->t, &l->last, e))
             return -1;
-        l->busy += cli_seconds() - before;
+        l->busy += clock_seconds() - before;
         l->loss_sum += l->last.loss;
         l->n_losses++;
         update_clock(l);
@@ -239,7 +240,7 @@ static void say_decayed(const struct trainer *t)
 int loop_run(struct trainer *t, struct err *e)
 {
     say_decayed(t);
-    double now = cli_seconds();
+    double now = clock_seconds();
     struct loop l = {.t = t, .saved_at = now, .started = now - t->state.elapsed};
     cli_progress_start(&l.progress, "train");
     l.progress.first = t->state.progress;

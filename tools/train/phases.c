@@ -1,6 +1,7 @@
 #include "train/phases.h"
 
 #include "cli/cli.h"
+#include "os/clock.h"
 
 const char *const phases_names[PHASE_N] = {
     [PHASE_PACK] = "pack",       [PHASE_FORWARD] = "forward",   [PHASE_HEAD] = "head",
@@ -10,12 +11,12 @@ const char *const phases_names[PHASE_N] = {
 
 void phases_start(struct phases *p)
 {
-    *p = (struct phases){.mark = cli_seconds()};
+    *p = (struct phases){.mark = clock_seconds()};
 }
 
 void phases_end(struct phases *p, enum phase phase)
 {
-    double now = cli_seconds();
+    double now = clock_seconds();
     p->seconds[phase] += now - p->mark;
     p->mark = now;
 }

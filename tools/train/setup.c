@@ -9,6 +9,7 @@
 #include "base/fmath.h"
 #include "cli/cli.h"
 #include "format/vocabdb.h"
+#include "os/machine.h"
 #include "train/choose.h"
 #include "train/init.h"
 #include "train/resume.h"
@@ -125,7 +126,7 @@ static int allocate(struct trainer *t, struct err *e)
     struct arena measure;
     arena_measure(&measure);
     lay_out(t, &measure);
-    uint64_t have = cpu_memory();
+    uint64_t have = machine_memory();
     if (measure.used > have)
         return err_set(
             e,
@@ -267,7 +268,7 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
-    t->pool = pool_new(o->threads ? (int)o->threads : cpu_count(), e);
+    t->pool = pool_new(o->threads ? (int)o->threads : machine_processors(), e);
     if (!t->pool || prepare(t, e))
         return -1;
     if (o->bench)

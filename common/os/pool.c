@@ -1,4 +1,4 @@
-#include "base/pool.h"
+#include "os/pool.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cpu.h"
+#include "os/machine.h"
 
 #if defined(__x86_64__)
 #define spin_pause() __builtin_ia32_pause()
@@ -118,7 +119,7 @@ struct pool *pool_new(int n_threads, struct err *e)
         return NULL;
     }
     *p = (struct pool){.n_threads = 1, .workers = workers};
-    p->spin = n_threads <= cpu_count() ? SPIN_ROUNDS : 0;
+    p->spin = n_threads <= machine_processors() ? SPIN_ROUNDS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);

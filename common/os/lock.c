@@ -1,4 +1,4 @@
-#include "base/lock.h"
+#include "os/lock.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,0 +1,8 @@
+/* clock.h - time that passes. */
+#ifndef CLOCK_H
+#define CLOCK_H
+
+/* Seconds of the monotonic clock, from a moment that is not defined: for differences. */
+double clock_seconds(void);
+
+#endif
