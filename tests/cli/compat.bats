@@ -1,0 +1,85 @@
+# Files of earlier versions, in tests/compat, open and give what they gave.
+load helpers
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    . "$ROOT/tests/compat/runs"
+    for old in "$ROOT"/tests/compat/*/; do
+        mkdir "$(basename "$old")"
+        train_again "$BUILD" "$old" "$(basename "$old")/run" 2> "$(basename "$old")/train.err"
+    done
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR" || return
+    # shellcheck source=tests/compat/runs
+    . "$ROOT/tests/compat/runs"
+    versions=(*/)
+}
+
+# same_figures OLD NEW: every line of OLD stands in NEW, which may say more about it.
+same_figures() {
+    diff "$1" <(jq -c --slurpfile old "$1" '. as $new | $old[input_line_number - 1] // {} | with_entries(.value = $new[.key])' "$2") ||
+        flunk "$2 differs from $1"
+}
+
+# tensor FILE NAME: its bytes.
+tensor() {
+    local header range
+    header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    range=$(head -c $((header + 8)) "$1" | tail -c +9 | jq -r --arg name "$2" '.[$name].data_offsets | "\(.[0]) \(.[1])"')
+    tail -c +$((header + 9 + ${range% *})) "$1" | head -c $((${range#* } - ${range% *}))
+}
+
+# tensor_names FILE
+tensor_names() {
+    head -c $(($(od -An -tu8 -N8 "$1") + 8)) "$1" | tail -c +9 | jq -r 'keys[] | select(. != "__metadata__")'
+}
+
+@test "the same stories" {
+    for v in "${versions[@]}"; do
+        tell_again "$BUILD" "$ROOT/tests/compat/$v" > "$v/stories.jsonl"
+        same_figures "$ROOT/tests/compat/$v/stories.jsonl" "$v/stories.jsonl"
+    done
+}
+
+@test "the same losses of a text and a shard" {
+    for v in "${versions[@]}"; do
+        score_again "$BUILD" "$ROOT/tests/compat/$v" > "$v/scores.jsonl"
+        same_figures "$ROOT/tests/compat/$v/scores.jsonl" "$v/scores.jsonl"
+    done
+}
+
+@test "export --info says what it said" {
+    for v in "${versions[@]}"; do
+        describe_again "$BUILD" "$ROOT/tests/compat/$v" > "$v/descriptions.jsonl"
+        same_figures "$ROOT/tests/compat/$v/descriptions.jsonl" "$v/descriptions.jsonl"
+    done
+}
+
+@test "a run resumed from an old checkpoint takes the steps it took, to the bit" {
+    for v in "${versions[@]}"; do
+        old=$ROOT/tests/compat/$v
+        same_figures "$old/log.jsonl" "$v/run/log.jsonl"
+        names=$(tensor_names "$old/step-000000040.safetensors")
+        [ "$(wc -l <<< "$names")" -eq 54 ] || flunk "not the tensors of weights and moments: $names"
+        for name in $names; do
+            cmp <(tensor "$old/step-000000040.safetensors" "$name") <(tensor "$v/run/step-000000040.safetensors" "$name") ||
+                flunk "$name differs"
+        done
+        diff "$old/train.stories" <(grep '^  | ' "$v/train.err") || flunk "training tells other stories"
+    done
+}
+
+@test "an old checkpoint is exported to the same files, to the byte" {
+    for v in "${versions[@]}"; do
+        old=$ROOT/tests/compat/$v
+        for embed in f16 q8 f32; do
+            succeeds export "$old/step-000000040.safetensors" -o "$v/$embed" --vocab "$old/vocab.db" --embed "$embed"
+            same "$v/$embed" "$old/model-$embed.bolt"
+        done
+        succeeds export "$old/step-000000040.safetensors" -o "$v/weights" --format safetensors
+        [ "$(sha256sum < "$v/weights" | cut -d ' ' -f 1)" = "$(cat "$old/weights.sha256")" ] ||
+            flunk "the safetensors differ"
+    done
+}
