@@ -257,3 +257,59 @@ faked() {
     [ "$status" -eq 1 ]
     one_error_line plot-loss "missing.jsonl"
 }
+
+@test "race: a table with figures of both halves, a verdict, and a race that goes on" {
+    stories 1 200 > train.txt
+    stories 2 40 > valid.txt
+    model='--dim 16 --blocks 1 --hidden 16 --seq-len 32 --batch 4'
+    cat > list << END
+# the second learns nothing, the third is the first again
+base | --vocab-size 300 | $model
+still | --vocab-size 300 | $model --lr 1e-9
+words | --vocab-size 320 | $model
+END
+    race() {
+        run --separate-stderr env BUILD="$BUILD" "$ROOT/scripts/race" --train train.txt --valid valid.txt -o out \
+            --steps "${steps:-40}" --seeds "1 2" --at-once 2 "$@" list
+    }
+    race
+    [ "$status" -eq 0 ] || flunk "failed"
+    [ "$(wc -l < out/results.jsonl)" -eq 6 ]
+    [ "$(jq -s 'map(.steps) | unique == [40]' out/results.jsonl)" = true ]
+    contains "${lines[1]}" baseline
+    contains "${lines[2]}" "not kept"
+    # both halves are there, whole, and differ
+    cat out/judge.txt out/report.txt | sort > both
+    sort valid.txt | cmp - both
+    [ "$(grep -c endoftext out/judge.txt)" -eq 20 ]
+    # the median of two and the spread, from the figures of the runs
+    jq -s '[.[] | select(.name == "base") | .judged] | [(max + min) / 2, max - min]' out/results.jsonl > want
+    awk -F '\t' '$1 == "base" { printf "[%.15g,%.15g]", $4, $7 }' out/table.tsv > got
+    jq -es '(.[0][0] - .[1][0] | fabs) < 1e-12 and (.[0][1] - .[1][1] | fabs) < 1e-12' want got
+    # again: nothing runs anew, the table is the same
+    table=$output
+    cp out/results.jsonl before
+    race
+    [ "$output" = "$table" ]
+    cmp before out/results.jsonl
+    steps=50 race
+    [ "$status" -eq 1 ]
+    one_error_line race "other conditions"
+}
+
+@test "race: takes turns by the clock, and keeps what is better by twice the spread" {
+    stories 1 200 > train.txt
+    stories 2 40 > valid.txt
+    model='--dim 16 --blocks 1 --hidden 16 --seq-len 32 --batch 4'
+    printf '%s\n' "still | --vocab-size 300 | $model --lr 1e-9" "base | --vocab-size 300 | $model" > list
+    run --separate-stderr env BUILD="$BUILD" "$ROOT/scripts/race" --train train.txt --valid valid.txt -o out \
+        --minutes 0.06 --turn 0.03 --seeds "1 2" --at-once 1 list
+    [ "$status" -eq 0 ] || flunk "failed"
+    [[ ${lines[2]} == *"  kept" ]] || flunk "not kept"
+    contains "$stderr" "turn 2 of all"
+    # a list that is none
+    echo "base | --vocab-size 300" > list
+    run --separate-stderr "$ROOT/scripts/race" --train train.txt --valid valid.txt -o other list
+    [ "$status" -eq 1 ]
+    one_error_line race "expected NAME | options of prep | options of train"
+}
