@@ -270,7 +270,7 @@ words | --vocab-size 320 | $model
 END
     race() {
         run --separate-stderr env BUILD="$BUILD" "$ROOT/scripts/race" --train train.txt --valid valid.txt -o out \
-            --steps "${steps:-40}" --seeds "1 2" --at-once 2 "$@" list
+            --steps "${steps:-40}" --seeds "1 2" --at-once 2 list
     }
     race
     [ "$status" -eq 0 ] || flunk "failed"
