@@ -5,7 +5,7 @@ load helpers
 
 # Why the test cannot be done here; nothing if it can.
 obstacle() {
-    if ! python3 -c 'import numpy' 2> /dev/null; then
+    if ! "${PYTHON:-python3}" -c 'import numpy' 2> /dev/null; then
         echo "NumPy is not installed"
     elif ! [ -f "$BUILD/libbolt.so" ]; then
         echo "libbolt.so is not built"
@@ -29,7 +29,7 @@ setup() {
 same_bits_for() {
     "$BUILD/export" -q "$BATS_FILE_TMPDIR/run" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" --embed "$1" \
         -o "$BATS_TEST_TMPDIR/model.bolt"
-    run python3 "$ROOT/tests/golden/bitexact.py" "$BUILD/libbolt.so" "$BATS_TEST_TMPDIR/model.bolt"
+    run "${PYTHON:-python3}" "$ROOT/tests/golden/bitexact.py" "$BUILD/libbolt.so" "$BATS_TEST_TMPDIR/model.bolt"
     [ "$status" -eq 0 ] || flunk "$output"
     contains "$output" "exact c same bits"
     contains "$output" "int8  c same bits"
