@@ -13,6 +13,7 @@
 #include "prep/gpt2vocab.h"
 #include "support/counted.h"
 #include "support/scratch.h"
+#include "text/bytechar.h"
 #include "text/tokenizer.h"
 
 /* --- miniature files: 256 bytes, "<|endoftext|>", and what `tokens` adds --- */
@@ -77,6 +78,23 @@ static int setup(void **state)
 static bool is(struct vocab_bytes b, const char *text)
 {
     return b.n == strlen(text) && !memcmp(b.data, text, b.n);
+}
+
+/* Against the list of printable characters in GPT-2's own encoder.py. */
+static void alphabet(void **state)
+{
+    (void)state;
+    uint32_t next = 256;
+    for (int b = 0; b < 256; b++) {
+        bool shown = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || (b >= 0xae && b <= 0xff);
+        uint32_t code = shown ? (uint32_t)b : next++;
+        assert_int_equal(bytechar_code((unsigned char)b), code);
+        assert_int_equal(bytechar_byte(code), b);
+        if (!shown)
+            assert_int_equal(bytechar_byte((uint32_t)b), BYTECHAR_NONE);
+    }
+    assert_int_equal(bytechar_byte(next), BYTECHAR_NONE);
+    assert_int_equal(bytechar_byte(UINT32_MAX), BYTECHAR_NONE);
 }
 
 static void reads_both_forms(void **state)
@@ -381,13 +399,10 @@ static void real_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_both_forms),
-        cmocka_unit_test(refuses_bad_vocab),
-        cmocka_unit_test(refuses_bad_merges),
-        cmocka_unit_test(truncated),
-        cmocka_unit_test(keeps_the_most_frequent),
-        cmocka_unit_test(too_few_pieces),
-        cmocka_unit_test(known_ids),
+        cmocka_unit_test(alphabet),          cmocka_unit_test(reads_both_forms),
+        cmocka_unit_test(refuses_bad_vocab), cmocka_unit_test(refuses_bad_merges),
+        cmocka_unit_test(truncated),         cmocka_unit_test(keeps_the_most_frequent),
+        cmocka_unit_test(too_few_pieces),    cmocka_unit_test(known_ids),
         cmocka_unit_test(real_text),
     };
     return cmocka_run_group_tests(tests, setup, scratch_teardown);

@@ -13,6 +13,7 @@
 
 #include "base/rng.h"
 #include "prep/batch.h"
+#include "prep/bpetrain.h"
 #include "prep/encode.h"
 #include "prep/spool.h"
 #include "prep/storyset.h"

@@ -14,24 +14,10 @@
 #ifndef BPETRAIN_H
 #define BPETRAIN_H
 
+#include "prep/pretokens.h"
 #include "text/vocab.h"
 
 enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_PRETOKEN = 256 };
-
-/* One distinct pre-token (pretok.h) of the training text. */
-struct pretoken {
-    const unsigned char *bytes;
-    uint32_t n;          /* > 0 */
-    uint64_t count;      /* occurrences in all training stories */
-    uint64_t count_head; /* in the first GPT2VOCAB_HEAD_STORIES of them; not used here */
-};
-
-/* The training text as the trainers see it: distinct pre-tokens in any order. */
-struct pretokens {
-    const struct pretoken *items;
-    size_t n;
-    uint64_t n_stories; /* each is followed by one EOS when encoded */
-};
 
 /* Trains a vocabulary of exactly vocab_size tokens (BPETRAIN_MIN_SIZE..VOCAB_MAX_TOKENS: 4
  * specials, 256 bytes, then merges) and fills v (its previous contents are not looked at): kind

@@ -8,6 +8,7 @@
 #include "format/shard.h"
 #include "prep/spool.h"
 #include "prep/words.h"
+#include "text/vocab.h"
 
 /* Token ids of all words: word number w is ids[starts[w]..starts[w + 1]). */
 struct encode_words {

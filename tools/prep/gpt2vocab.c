@@ -6,15 +6,11 @@
 
 #include "os/file.h"
 #include "prep/vocabbuild.h"
+#include "text/bytechar.h"
 #include "text/bytemap.h"
-
-/* GPT-2 writes a byte as a character one can see: itself if it is printable Latin-1, else the next
- * free code point from 256 up. code_byte turns that round; NO_BYTE for all others. */
-enum { N_CODES = 324, NO_BYTE = 256 };
 
 /* The two files under way. */
 struct loader {
-    uint16_t code_byte[N_CODES];
     struct file_map vocab_file;
     struct file_map merges_file;
     json_t *json;
@@ -27,17 +23,6 @@ struct loader {
     struct bytemap by_bytes; /* of all tokens */
 };
 
-static void fill_codes(uint16_t code_byte[N_CODES])
-{
-    for (int c = 0; c < N_CODES; c++)
-        code_byte[c] = NO_BYTE;
-    int next = 256;
-    for (int b = 0; b < 256; b++) {
-        bool shown = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
-        code_byte[shown ? b : next++] = (uint16_t)b;
-    }
-}
-
 /* Appends the bytes that the name stands for to the storage. False if a character stands for none.
  */
 static bool read_name(struct loader *l, const char *name, size_t n, struct vocab_bytes *bytes)
@@ -49,9 +34,10 @@ static bool read_name(struct loader *l, const char *name, size_t n, struct vocab
             c = (c & 0x1f) << 6 | ((unsigned char)name[++i] & 0x3f);
         else if (c >= 0x80)
             return false;
-        if (c >= N_CODES || l->code_byte[c] == NO_BYTE)
+        int byte = bytechar_byte(c);
+        if (byte == BYTECHAR_NONE)
             return false;
-        *l->at++ = (unsigned char)l->code_byte[c];
+        *l->at++ = (unsigned char)byte;
     }
     *bytes = (struct vocab_bytes){start, (uint32_t)(l->at - start)};
     return true;
@@ -152,7 +138,6 @@ static int load(struct loader *l, struct vocab *v, const char *vocab_path, const
                 struct err *e)
 {
     const uint64_t none[VOCAB_N_SPECIAL] = {0};
-    fill_codes(l->code_byte);
     if (parse_json(l, vocab_path, e) || file_map(&l->merges_file, merges_path, e))
         return -1;
     l->at = l->storage = malloc(l->vocab_file.size + l->merges_file.size + 1);

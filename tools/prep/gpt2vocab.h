@@ -4,7 +4,8 @@
 #ifndef GPT2VOCAB_H
 #define GPT2VOCAB_H
 
-#include "prep/bpetrain.h"
+#include "prep/pretokens.h"
+#include "text/vocab.h"
 
 enum { GPT2VOCAB_HEAD_STORIES = 50000 }; /* the stories that decide which base tokens are kept */
 

@@ -7,7 +7,7 @@
 #ifndef PAIRQUEUE_H
 #define PAIRQUEUE_H
 
-#include "text/pairmap.h"
+#include "prep/pairmap.h"
 #include "text/vocab.h"
 
 struct pair {

@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "cli/cli.h"
+#include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
 
 /* An existing vocabulary brings its normalisation along. */

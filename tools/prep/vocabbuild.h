@@ -3,7 +3,8 @@
 #ifndef VOCABBUILD_H
 #define VOCABBUILD_H
 
-#include "prep/bpetrain.h"
+#include "prep/pretokens.h"
+#include "text/vocab.h"
 
 /* Counts the tokens of the encoded words: adds to counts[id] for the whole corpus and, unless NULL,
  * to counts_head[id] for its head; both have v->n_tokens entries, zeroed by the caller. */

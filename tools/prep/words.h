@@ -3,7 +3,8 @@
 #ifndef WORDS_H
 #define WORDS_H
 
-#include "prep/bpetrain.h"
+#include "base/err.h"
+#include "prep/pretokens.h"
 
 #define WORDS_NONE UINT32_MAX
 

@@ -1,4 +1,4 @@
-#include "text/pairmap.h"
+#include "prep/pairmap.h"
 
 #include <stdlib.h>
 
