@@ -6,8 +6,21 @@
 .DEFAULT_GOAL := all
 CONFIG ?= release
 TOOLS := prep train export sample eval
-MODULES := bolt model corpus format dims text kern cli os base
-PACKAGES := libarchive libutf8proc sqlite3 jansson libxxhash zlib
+
+# The folders of common/ in the order of linking, those of them that each program needs, and the
+# libraries that a folder brings with it. What is embedded is the folders of CORE and, for files, os.
+MODULES := load bolt model corpus format blob dims text kern cli os base
+CORE := bolt model blob dims text kern base
+MODULES_prep := corpus format dims text kern cli os base
+MODULES_train := model format blob dims text kern cli os base
+MODULES_export := $(MODULES)
+MODULES_sample := $(filter-out corpus,$(MODULES))
+MODULES_eval := $(MODULES)
+PACKAGES_base := libxxhash
+PACKAGES_text := libutf8proc
+PACKAGES_format := sqlite3 jansson
+PACKAGES_corpus := libarchive zlib jansson
+PACKAGES := $(sort $(foreach m,$(MODULES),$(PACKAGES_$(m))))
 
 OUT_release := build
 OUT_debug := build/debug
@@ -39,9 +52,11 @@ PKG_CFLAGS = $(if $(PKG_LIBS),$(eval PKG_CFLAGS := $(shell pkg-config --cflags $
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon \
 	-Itools -Itests -Iscripts $(PKG_CFLAGS)
 LIBS = $(PKG_LIBS) -lm -pthread
+# The same for the folders $(1).
+libs_of = $(shell pkg-config --libs $(sort $(foreach m,$(1),$(PACKAGES_$(m))))) -Wl,--as-needed -lm -pthread
 
-MODULE_LIBS := $(MODULES:%=$(OUT)/lib/lib%.a)
-TOOL_LIBS := $(TOOLS:%=$(OUT)/lib/libtool-%.a)
+MODULE_LIBS := $(MODULES:%=$(OUT)/parts/%.a)
+TOOL_LIBS := $(TOOLS:%=$(OUT)/parts/tool-%.a)
 PROGRAMS := $(TOOLS:%=$(OUT)/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
@@ -63,17 +78,17 @@ SAY := $(if $(V),@:,@printf '  %-5s %s\n')
 # Each module of common/ is one archive, each tool main.o plus an archive of the rest, so that tests
 # link a tool's internals like any library.
 define module_rule
-$(OUT)/lib/lib$(1).a: $(call objects,common/$(1)/*.c)
+$(OUT)/parts/$(1).a: $(call objects,common/$(1)/*.c)
 	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
 define tool_rule
-$(OUT)/lib/libtool-$(1).a: $(filter-out %/main.o,$(call objects,tools/$(1)/*.c))
+$(OUT)/parts/tool-$(1).a: $(filter-out %/main.o,$(call objects,tools/$(1)/*.c))
 	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
-$(OUT)/$(1): $(OBJ)/tools/$(1)/main.o $(OUT)/lib/libtool-$(1).a $(MODULE_LIBS)
+$(OUT)/$(1): $(OBJ)/tools/$(1)/main.o $(OUT)/parts/tool-$(1).a $(MODULES_$(1):%=$(OUT)/parts/%.a)
 	$(SAY) LINK $$@
-	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(call libs_of,$(MODULES_$(1)))
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
@@ -98,9 +113,9 @@ $(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(MODULE_LIBS)
 endif
 
 # The story generator of the demo and the tests.
-$(OUT)/stories: $(call objects,scripts/stories/*.c) $(OUT)/lib/libcli.a $(OUT)/lib/libos.a $(OUT)/lib/libbase.a
+$(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.a,cli os base)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(call libs_of,base)
 
 # Kernels get more optimisation, and each instruction set its own flags, in its own files only: those
 # whose names begin with it.
@@ -119,31 +134,32 @@ $(OBJ)/%.o: %.c
 	$(SAY) CC $<
 	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The library to embed: position independent, in sections of their own that the linker may drop, and
-# but for what bolt.h declares hidden. libbolt.a is one object, with what is hidden made local, so that
-# no name of ours meets one of the program's.
+# The library to embed: position independent, and but for what bolt.h declares hidden. libbolt.a is one
+# object, with what is hidden made local, so that no name of ours meets one of the program's. core.o is
+# the same without an operating system, for scripts/check-core.
 $(PIC)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) PIC $<
-	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections \
-		-fdata-sections -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
 VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
-EMBED_SOURCES := common/bolt/bolt.c common/bolt/modelfile.c \
-	common/format/blob.c common/format/blob_vocab.c \
-	$(foreach m,model text dims kern os base,$(wildcard common/$(m)/*.c))
+pic_objects = $(patsubst %.c,$(PIC)/%.o,$(wildcard $(1:%=common/%/*.c)))
 EMBED_LIBS = $(shell pkg-config --libs libutf8proc libxxhash) -lm -pthread
-$(PIC)/libparts.a: $(EMBED_SOURCES:%.c=$(PIC)/%.o)
+$(PIC)/embed.a: $(call pic_objects,$(filter-out bolt,$(CORE)) os)
 	@rm -f $@ && $(AR) rcs $@ $^
-$(OUT)/libbolt.so: $(PIC)/common/bolt/bolt.o $(PIC)/libparts.a
+$(PIC)/core.a: $(call pic_objects,$(filter-out bolt,$(CORE)))
+	@rm -f $@ && $(AR) rcs $@ $^
+$(OUT)/libbolt.so: $(call pic_objects,bolt) $(PIC)/embed.a
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) -shared -Wl,-soname,$(SONAME) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(EMBED_LIBS)
-$(OUT)/libbolt.a: $(PIC)/common/bolt/bolt.o $(PIC)/libparts.a
+	$(Q)$(CC) $(OPT) -shared -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $^ $(EMBED_LIBS)
+$(OUT)/libbolt.a: $(call pic_objects,bolt) $(PIC)/embed.a
 	$(SAY) LINK $@
-	$(Q)$(CC) -r -nostdlib -Wl,--gc-sections -Wl,--gc-keep-exported -o $(PIC)/libbolt.o $^
+	$(Q)$(CC) -r -nostdlib -o $(PIC)/libbolt.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(PIC)/libbolt.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(PIC)/libbolt.o
+$(PIC)/core.o: $(filter-out %/bolt_file.o,$(call pic_objects,bolt)) $(PIC)/core.a
+	$(Q)$(CC) -r -nostdlib -o $@ $^
 
 .SECONDARY:
 -include $(shell find $(OBJ) $(PIC) -name '*.d' 2>/dev/null)

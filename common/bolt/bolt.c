@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "os/file.h"
+#include "bolt/bolt_source.h"
 #include "bolt/modelfile.h"
 #include "model/infer.h"
 #include "model/sampler.h"
@@ -28,7 +28,7 @@ enum {
 
 struct bolt_model {
     struct modelfile file;
-    struct file_map map; /* zeroed where the memory is the caller's */
+    struct bolt_source source;
     struct kern kern;
     struct infer_weights weights;
     enum cpu_level level;
@@ -65,7 +65,7 @@ int bolt_api_version(void)
 
 /* ---- errors and options ---------------------------------------------------------------------- */
 
-static int refuse(char *message, size_t size, int code, const char *text)
+int bolt_source_refuse(char *message, size_t size, int code, const char *text)
 {
     if (message && size > 0)
         snprintf(message, size, "%s", text);
@@ -113,25 +113,24 @@ static int read_options(const struct bolt_model_options *from, struct bolt_model
     return cpu_parse(o->cpu ? o->cpu : "auto", level, e);
 }
 
-/* Reads the model and lays out its weights; m->map is set if it is a file. */
-static int load(struct bolt_model *m, const void *data, size_t n_bytes, const char *name,
-                enum bolt_math math, struct err *e)
+/* Reads the model and lays out its weights. */
+static int load(struct bolt_model *m, enum bolt_math math, struct err *e)
 {
+    const struct bolt_source *s = &m->source;
     struct err fault;
-    if (modelfile_read(&m->file, data, n_bytes, name, e))
+    if (modelfile_read(&m->file, s->data, s->n_bytes, s->name, e))
         return -1;
     vocab_drop_merges(m->file.vocab);
     kern_init(&m->kern, m->level);
     if (infer_weights_init(&m->weights, &m->file.model, &m->kern,
                            math == BOLT_EXACT ? INFER_EXACT : INFER_INT8, &fault))
-        return err_set(e, "%s: %s", name, fault.text);
+        return err_set(e, "%s: %s", s->name, fault.text);
     return 0;
 }
 
-/* Opens path, or data if that is NULL. Returns a bolt_code; errno tells when memory was short. */
-static int open_model(const char *path, const void *data, size_t n_bytes,
-                      const struct bolt_model_options *options, struct bolt_model **out,
-                      struct err *e)
+/* Returns a bolt_code; errno tells when memory was short. */
+static int open_model(const struct bolt_source *source, const struct bolt_model_options *options,
+                      struct bolt_model **out, struct err *e)
 {
     struct bolt_model_options o;
     enum cpu_level level;
@@ -142,13 +141,15 @@ static int open_model(const char *path, const void *data, size_t n_bytes,
         err_set(e, "out of memory for a model");
         return BOLT_ERROR_MEMORY;
     }
+    m->source = *source;
     m->level = level;
     int code = 0;
-    if (path && file_map_plain(&m->map, path, e))
+    if (source->open && source->open(&m->source, e)) {
+        m->source.close = NULL;
         code = BOLT_ERROR_FILE;
-    else if (load(m, path ? m->map.data : data, path ? m->map.size : n_bytes,
-                  path ? path : "model in memory", (enum bolt_math)o.math, e))
+    } else if (load(m, (enum bolt_math)o.math, e))
         code = BOLT_ERROR_MODEL;
+    m->source.name = NULL;
     if (code) {
         bool short_of_memory = errno == ENOMEM;
         bolt_close(m);
@@ -158,26 +159,15 @@ static int open_model(const char *path, const void *data, size_t n_bytes,
     return 0;
 }
 
-static int open_either(const char *path, const void *data, size_t n_bytes,
-                       const struct bolt_model_options *options, struct bolt_model **model,
-                       char *message, size_t message_size)
+int bolt_source_open(const struct bolt_source *s, const struct bolt_model_options *options,
+                     struct bolt_model **model, char *message, size_t message_size)
 {
     struct err e;
     int saved = errno;
     errno = 0;
-    int code = open_model(path, data, n_bytes, options, model, &e);
+    int code = open_model(s, options, model, &e);
     errno = saved;
-    return code ? refuse(message, message_size, code, e.text) : 0;
-}
-
-int bolt_open_file(const char *path, const struct bolt_model_options *options,
-                   struct bolt_model **model, char *message, size_t message_size)
-{
-    if (model)
-        *model = NULL;
-    if (!path || !model)
-        return refuse(message, message_size, BOLT_ERROR_ARGUMENT, "no path or no model given");
-    return open_either(path, NULL, 0, options, model, message, message_size);
+    return code ? bolt_source_refuse(message, message_size, code, e.text) : 0;
 }
 
 int bolt_open_memory(const void *data, size_t n_bytes, const struct bolt_model_options *options,
@@ -186,11 +176,13 @@ int bolt_open_memory(const void *data, size_t n_bytes, const struct bolt_model_o
     if (model)
         *model = NULL;
     if (!data || !model)
-        return refuse(message, message_size, BOLT_ERROR_ARGUMENT, "no data or no model given");
+        return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT,
+                                  "no data or no model given");
     if ((uintptr_t)data % MEMORY_ALIGN != 0)
-        return refuse(message, message_size, BOLT_ERROR_ARGUMENT,
-                      "the model in memory is not aligned to 8 bytes");
-    return open_either(NULL, data, n_bytes, options, model, message, message_size);
+        return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT,
+                                  "the model in memory is not aligned to 8 bytes");
+    struct bolt_source s = {.name = "model in memory", .data = data, .n_bytes = n_bytes};
+    return bolt_source_open(&s, options, model, message, message_size);
 }
 
 void bolt_close(struct bolt_model *model)
@@ -200,7 +192,8 @@ void bolt_close(struct bolt_model *model)
     int saved = errno;
     infer_weights_release(&model->weights);
     modelfile_release(&model->file);
-    file_unmap_plain(&model->map);
+    if (model->source.close)
+        model->source.close(&model->source);
     free(model);
     errno = saved;
 }
@@ -300,16 +293,17 @@ int bolt_context_new(const struct bolt_model *model, const struct bolt_context_o
     if (context)
         *context = NULL;
     if (!model || !context)
-        return refuse(message, message_size, BOLT_ERROR_ARGUMENT, "no model or no context given");
+        return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT,
+                                  "no model or no context given");
     if (options && !take_options(&o, sizeof o, CONTEXT_OPTIONS_FIRST, options, options->size))
-        return refuse(message, message_size, BOLT_ERROR_ARGUMENT, BAD_OPTIONS);
+        return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT, BAD_OPTIONS);
     if (o.max_text_bytes > MAX_TEXT_BYTES)
-        return refuse(message, message_size, BOLT_ERROR_ARGUMENT,
-                      "max_text_bytes is out of its range (at most 67108864)");
+        return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT,
+                                  "max_text_bytes is out of its range (at most 67108864)");
     int saved = errno;
     int rc = new_context(model, o.max_text_bytes ? o.max_text_bytes : TEXT_BYTES, context, &e);
     errno = saved;
-    return rc ? refuse(message, message_size, BOLT_ERROR_MEMORY, e.text) : 0;
+    return rc ? bolt_source_refuse(message, message_size, BOLT_ERROR_MEMORY, e.text) : 0;
 }
 
 void bolt_context_free(struct bolt_context *context)

@@ -1,6 +1,6 @@
 #include "bolt/modelfile.h"
 
-/* Points the model into the map. */
+/* Points the model into the blob. */
 static void bind_tensors(struct modelfile *b)
 {
     struct model *m = &b->model;
@@ -24,23 +24,17 @@ static void bind_tensors(struct modelfile *b)
     }
 }
 
-/* What follows a blob read. */
-static void use(struct modelfile *b)
-{
-    b->vocab = &b->blob.vocab;
-    b->vocab_fingerprint = b->blob.vocab_fingerprint;
-    b->tokenizer = b->blob.tokenizer;
-    b->blob.tokenizer = NULL;
-    bind_tensors(b);
-}
-
 int modelfile_read(struct modelfile *b, const void *data, size_t size, const char *name,
                    struct err *e)
 {
     *b = (struct modelfile){0};
     if (blob_read(&b->blob, data, size, name, e))
         return -1;
-    use(b);
+    b->vocab = &b->blob.vocab;
+    b->vocab_fingerprint = b->blob.vocab_fingerprint;
+    b->tokenizer = b->blob.tokenizer;
+    b->blob.tokenizer = NULL;
+    bind_tensors(b);
     return 0;
 }
 
@@ -51,20 +45,4 @@ void modelfile_release(struct modelfile *b)
     blob_release(&b->blob);
     vocab_release(&b->owned_vocab);
     *b = (struct modelfile){0};
-}
-
-int modelfile_open(struct modelfile *b, const char *path, struct err *e)
-{
-    *b = (struct modelfile){0};
-    if (blob_open(&b->blob, path, e))
-        return -1;
-    use(b);
-    return 0;
-}
-
-void modelfile_close(struct modelfile *b)
-{
-    struct file_map map = b->blob.map;
-    modelfile_release(b);
-    file_unmap(&map);
 }

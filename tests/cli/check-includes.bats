@@ -50,10 +50,10 @@ reported() {
     reported 'common/kern/kern.h: includes "dims/dims.h"'
 }
 
-@test "model never includes format" {
-    plant common/format/blob.h '#include "os/file.h"'
-    plant common/model/model.h ' #  include  "format/blob.h"'
-    reported 'common/model/model.h: includes "format/blob.h"'
+@test "model never includes blob" {
+    plant common/blob/blob.h '#include "base/base.h"'
+    plant common/model/model.h ' #  include  "blob/blob.h"'
+    reported 'common/model/model.h: includes "blob/blob.h"'
 }
 
 @test "common includes no tool, and no tool another tool" {
@@ -127,10 +127,10 @@ reported() {
 
 # archive FOLDER NAME TEXT: compiles TEXT as NAME.c into the copy's archive of common/FOLDER.
 archive() {
-    mkdir -p "$tree/build/lib"
+    mkdir -p "$tree/build/parts"
     printf '%s\n' "$3" > "$BATS_TEST_TMPDIR/$2.c"
     cc -c -o "$BATS_TEST_TMPDIR/$2.o" "$BATS_TEST_TMPDIR/$2.c"
-    ar rcs "$tree/build/lib/lib$1.a" "$BATS_TEST_TMPDIR/$2.o"
+    ar rcs "$tree/build/parts/$1.a" "$BATS_TEST_TMPDIR/$2.o"
 }
 
 @test "a symbol without its file's name" {
@@ -148,7 +148,7 @@ void dims_end(void) { exit(1); }'
     archive dims dims '#include <stdio.h>
 void dims_say(void) { fprintf(stderr, "hello\n"); }'
     reported 'common/dims/dims.c: uses stderr'
-    rm "$tree/build/lib/libdims.a"
+    rm "$tree/build/parts/dims.a"
     archive cli talk '#include <stdlib.h>
 void cli_end(void) { exit(1); }'
     check

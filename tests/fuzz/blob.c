@@ -1,5 +1,5 @@
 /* Any bytes as a packed model: refused with a sentence, or a model whose embedding can be read. */
-#include "bolt/modelfile.h"
+#include "load/load.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/signed.h"
 
@@ -10,14 +10,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct err e;
 
     struct fuzz_file f = fuzz_open(copy, n);
-    if (modelfile_open(&b, f.path, &e) == 0) {
+    if (load_blob(&b, f.path, &e) == 0) {
         float *row = malloc((size_t)b.blob.dims.D * sizeof *row);
         if (row == NULL)
             abort();
         for (size_t id = 0; id < (size_t)b.blob.dims.V; id++)
             model_embed_row(&b.model, id, row);
         free(row);
-        modelfile_close(&b);
+        load_close(&b);
     }
     fuzz_close(&f);
     free(copy);

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "base/le.h"
-#include "format/blob_layout.h"
+#include "blob/blob_layout.h"
 
 /* A copy on the heap, exactly as long, with the hashes put right if there is room for them. */
 static inline unsigned char *signed_copy(const void *data, size_t n)

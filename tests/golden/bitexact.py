@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The computation of a token as common/format/BLOB.md defines it, in NumPy, and a comparison: the
+"""The computation of a token as common/blob/BLOB.md defines it, in NumPy, and a comparison: the
 logits of libbolt must have the same bits.
 
     bitexact.py LIBBOLT.so MODEL.bolt [TOKENS]

@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "format/blob.h"
+#include "format/blob_file.h"
+#include "os/file.h"
 
 void toyblob_write(const char *path, struct model *m, enum number_type embed, const struct vocab *v)
 {
@@ -25,4 +26,24 @@ void toyblob_write(const char *path, struct model *m, enum number_type embed, co
     }
     if (blob_write(path, &m->dims, embed, v, tensors, NULL, &e))
         fail_msg("%s", e.text);
+}
+
+int toyblob_open(struct blob *b, const char *path, struct err *e)
+{
+    struct file_map map;
+    *b = (struct blob){0};
+    if (file_map(&map, path, e))
+        return -1;
+    if (blob_read(b, map.data, map.size, path, e)) {
+        file_unmap(&map);
+        return -1;
+    }
+    return 0;
+}
+
+void toyblob_close(struct blob *b)
+{
+    struct file_map map = {b->data, b->size};
+    blob_release(b);
+    file_unmap(&map);
 }

@@ -14,12 +14,13 @@
 
 #include "base/hash.h"
 #include "base/le.h"
-#include "format/blob.h"
-#include "format/blob_layout.h"
+#include "blob/blob_layout.h"
+#include "format/blob_file.h"
 #include "base/number.h"
 #include "model/tern.h"
 #include "support/scratch.h"
 #include "support/toy.h"
+#include "support/toyblob.h"
 #include "support/toyvocab.h"
 
 static struct dims dims; /* D 6: a row of packed weights has two pad codes */
@@ -85,8 +86,8 @@ static void test_round_trip(void **state)
     struct err e;
     struct blob b;
     const char *path = write_good(NUMBER_F32);
-    assert_true(blob_probe(path));
-    assert_int_equal(blob_open(&b, path, &e), 0);
+    assert_true(blob_probe_file(path));
+    assert_int_equal(toyblob_open(&b, path, &e), 0);
     assert_true(dims_equal(&b.dims, &dims));
     assert_int_equal(b.dims.T, dims.T);
     expect_same_vocab(&b.vocab);
@@ -96,9 +97,9 @@ static void test_round_trip(void **state)
         size_t n = t.ternary ? t.shape[0] * blob_row_bytes(t.shape[1]) : 4 * t.n;
         assert_memory_equal(b.tensors[i].data, tensors[i].data, n);
         assert_true(b.tensors[i].alpha == tensors[i].alpha);
-        assert_int_equal(((const unsigned char *)b.tensors[i].data - b.map.data) % 64, 0);
+        assert_int_equal(((const unsigned char *)b.tensors[i].data - b.data) % 64, 0);
     }
-    blob_close(&b);
+    toyblob_close(&b);
 }
 
 static void test_embeddings(void **state)
@@ -108,7 +109,7 @@ static void test_embeddings(void **state)
     struct blob b;
     float row[6];
     for (int embed = 0; embed < 3; embed++) {
-        assert_int_equal(blob_open(&b, write_good((enum number_type)embed), &e), 0);
+        assert_int_equal(toyblob_open(&b, write_good((enum number_type)embed), &e), 0);
         assert_int_equal(b.embed, embed);
         for (size_t id = 0; id < TOYVOCAB_SIZE; id++) {
             const float *w = params + id * 6;
@@ -128,7 +129,7 @@ static void test_embeddings(void **state)
                     assert_true(fabsf(row[c] - w[c]) <= most / 127 * 0.50001f);
             }
         }
-        blob_close(&b);
+        toyblob_close(&b);
     }
 }
 
@@ -154,7 +155,7 @@ static void expect_refused(const char *path, const char *message)
 {
     struct err e;
     struct blob b;
-    assert_int_equal(blob_open(&b, path, &e), -1);
+    assert_int_equal(toyblob_open(&b, path, &e), -1);
     if (!strstr(e.text, path) || !strstr(e.text, message))
         fail_msg("'%s', expected '%s'", e.text, message);
 }

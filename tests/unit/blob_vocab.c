@@ -12,9 +12,10 @@
 
 #include "base/hash.h"
 #include "base/le.h"
-#include "format/blob.h"
-#include "format/blob_layout.h"
+#include "blob/blob_layout.h"
+#include "format/blob_file.h"
 #include "support/scratch.h"
+#include "support/toyblob.h"
 #include "support/toyvocab.h"
 
 #define BYTES(text)                                     \
@@ -88,7 +89,7 @@ static void broken(const char *message)
              hash64(bytes + BLOB_HEADER_BYTES, n_bytes - BLOB_HEADER_BYTES));
     le_put64(bytes + BLOB_AT_HEADER_CHECK, hash64(bytes, BLOB_AT_HEADER_CHECK));
     scratch_write(path, bytes, n_bytes);
-    assert_int_equal(blob_open(&b, path, &e), -1);
+    assert_int_equal(toyblob_open(&b, path, &e), -1);
     if (!strstr(e.text, path) || !strstr(e.text, message))
         fail_msg("'%s', expected '%s'", e.text, message);
     free(bytes);
@@ -138,7 +139,7 @@ static void expect_round_trip(struct vocab_merge *merges, uint32_t n_merges)
     struct vocab v = toyvocab();
     v.merges = merges;
     v.n_merges = n_merges;
-    if (write_model("good", merges, n_merges, &e) || blob_open(&b, scratch_path("good"), &e))
+    if (write_model("good", merges, n_merges, &e) || toyblob_open(&b, scratch_path("good"), &e))
         fail_msg("%s", e.text);
     expect_merges(&b.vocab, merges, n_merges);
     struct tokenizer *t = tokenizer_new(&v, &e);
@@ -147,7 +148,7 @@ static void expect_round_trip(struct vocab_merge *merges, uint32_t n_merges)
     tokenizer_free(t);
     vocab_drop_merges(&b.vocab);
     expect_merges(&b.vocab, NULL, 0);
-    blob_close(&b);
+    toyblob_close(&b);
 }
 
 /* "abc" is made by merges 1 and 3, "abca" by 4 and 6. */

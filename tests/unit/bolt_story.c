@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "bolt/modelfile.h"
+#include "load/load.h"
 #include "model/infer.h"
 #include "model/sampler.h"
 #include "support/scratch.h"
@@ -46,7 +46,7 @@ static void parts_open(struct parts *p, enum infer_math math)
     struct err e;
     struct arena measure;
     kern_init(&p->kern, cpu_best());
-    assert_int_equal(modelfile_open(&p->file, scratch_path("m.bolt"), &e), 0);
+    assert_int_equal(load_blob(&p->file, scratch_path("m.bolt"), &e), 0);
     assert_int_equal(infer_weights_init(&p->weights, &p->file.model, &p->kern, math, &e), 0);
     arena_measure(&measure);
     lay_out(p, &measure);
@@ -59,7 +59,7 @@ static void parts_close(struct parts *p)
 {
     arena_release(&p->arena);
     infer_weights_release(&p->weights);
-    modelfile_close(&p->file);
+    load_close(&p->file);
 }
 
 static void parts_restart(struct parts *p)

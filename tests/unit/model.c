@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "bolt/modelfile.h"
+#include "load/load.h"
 #include "model/tern.h"
 #include "support/scratch.h"
 #include "support/toy.h"
@@ -134,7 +134,7 @@ static void test_bolt(void **state)
     for (int embed = 0; embed < 3; embed++) {
         struct vocab v = toyvocab();
         toyblob_write(path, &m, (enum number_type)embed, &v);
-        assert_int_equal(modelfile_open(&b, path, &e), 0);
+        assert_int_equal(load_blob(&b, path, &e), 0);
         assert_int_equal(b.model.dims.dilation[0], 2);
         model_to_params(&b.model, got);
         size_t n = TOYVOCAB_SIZE * 10;
@@ -144,8 +144,8 @@ static void test_bolt(void **state)
         }
         expect_same_params(&d, got, expected);
         assert_int_equal(b.vocab_fingerprint, vocab_fingerprint(&v));
-        modelfile_close(&b);
-        modelfile_close(&b);
+        load_close(&b);
+        load_close(&b);
     }
     model_release(&m);
     free(params);

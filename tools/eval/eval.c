@@ -61,7 +61,7 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
 {
     *v = (struct eval){.options = *o};
     kern_init(&v->kern, level);
-    if (any_open(&v->file, model, vocab, &v->kern, e))
+    if (load_open(&v->file, model, vocab, &v->kern, e))
         return -1;
     v->pool = pool_new(n_threads, e);
     if (!v->pool)
@@ -78,7 +78,7 @@ void eval_close(struct eval *v)
     pool_free(v->pool);
     arena_release(&v->arena);
     infer_weights_release(&v->weights);
-    modelfile_close(&v->file);
+    load_close(&v->file);
     *v = (struct eval){0};
 }
 

@@ -2,7 +2,7 @@
 #ifndef EVAL_H
 #define EVAL_H
 
-#include "bolt/any.h"
+#include "load/load.h"
 #include "cli/cli.h"
 #include "corpus/corpus.h"
 #include "eval/gather.h"
@@ -49,7 +49,7 @@ struct eval_result {
     double seconds;
 };
 
-/* Opens the model (any_open) and prepares it. eval_close in any case. */
+/* Opens the model (load_open) and prepares it. eval_close in any case. */
 MUST_USE int eval_open(struct eval *v, const struct eval_options *o, const char *model,
                        const char *vocab, enum cpu_level level, int n_threads, struct err *e);
 void eval_close(struct eval *v);

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bolt/any.h"
+#include "load/load.h"
 #include "cli/cli.h"
+#include "format/blob_file.h"
 #include "format/shard.h"
 #include "format/vocabdb.h"
 
@@ -124,9 +125,9 @@ static void facts_of_vocab(const struct vocab *v)
 static int info_blob(const char *path, struct err *e)
 {
     struct modelfile b;
-    if (modelfile_open(&b, path, e))
+    if (load_blob(&b, path, e))
         return -1;
-    begin(path, "model blob", b.blob.map.size);
+    begin(path, "model blob", b.blob.size);
     fact_count("version", BLOB_VERSION);
     facts_of_dims(&b.model.dims);
     fact_text("embedding", number_type_names[b.blob.embed]);
@@ -134,7 +135,7 @@ static int info_blob(const char *path, struct err *e)
     facts_of_vocab(b.vocab);
     fact_fingerprint("fingerprint", b.blob.fingerprint);
     end();
-    modelfile_close(&b);
+    load_close(&b);
     return 0;
 }
 
@@ -167,7 +168,7 @@ static int info_ckpt(const char *path, const struct kern *k, struct err *e)
     struct model m;
     if (ckpt_open(&c, path, e))
         return -1;
-    if (any_model(&m, &c, path, k, e)) {
+    if (load_model(&m, &c, path, k, e)) {
         ckpt_close(&c);
         return -1;
     }
@@ -258,7 +259,7 @@ static int info_file(const char *path, const struct kern *k, struct err *e)
         return err_set(e, "%s: is empty", path);
     if (is_sqlite)
         return info_vocab(path, n_bytes, e);
-    if (blob_probe(path))
+    if (blob_probe_file(path))
         return info_blob(path, e);
     if (shard_probe(path))
         return info_shard(path, e);
@@ -270,7 +271,7 @@ static int info_file(const char *path, const struct kern *k, struct err *e)
 int info_print(const char *path, const struct kern *k, struct err *e)
 {
     char *found;
-    if (any_find(path, &found, e))
+    if (load_find(path, &found, e))
         return -1;
     int rc = info_file(found, k, e);
     free(found);

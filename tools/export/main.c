@@ -9,6 +9,7 @@
 #include "export/to.h"
 #include "export/to_c.h"
 #include "export/verify.h"
+#include "format/blob_file.h"
 #include "os/machine.h"
 
 enum { FORMAT_BOLT, FORMAT_SAFETENSORS, FORMAT_C };
@@ -115,11 +116,11 @@ static void check_usage(size_t n_operands)
 static void open_checkpoint(struct ckpt *c, const char *operand, char **path)
 {
     struct err e;
-    if (any_find(operand, path, &e))
+    if (load_find(operand, path, &e))
         cli_die("%s", e.text);
     if (strcmp(operand, *path) != 0)
         cli_say("checkpoint: %s\n", *path);
-    if (blob_probe(*path))
+    if (blob_probe_file(*path))
         cli_die("%s: is a model blob already, expected a checkpoint", *path);
     if (ckpt_open(c, *path, &e))
         cli_die("%s", e.text);
@@ -249,7 +250,7 @@ static enum number_type embed_of_c(const struct modelfile *b)
 {
     if (cli_given("embed"))
         return (enum number_type)embed;
-    return b->blob.map.data ? b->model.embed.type : NUMBER_Q8;
+    return b->blob.data ? b->model.embed.type : NUMBER_Q8;
 }
 
 static void run_export_c(const char *operand, const struct kern *k)
@@ -258,7 +259,7 @@ static void run_export_c(const char *operand, const struct kern *k)
     struct modelfile b;
     struct to_c_sizes sizes;
     char *path;
-    if (any_find(operand, &path, &e))
+    if (load_find(operand, &path, &e))
         cli_die("%s", e.text);
     if (strcmp(operand, path) != 0)
         cli_say("checkpoint: %s\n", path);
@@ -270,7 +271,7 @@ static void run_export_c(const char *operand, const struct kern *k)
     check_output(output, vocab);
     check_output(header, path);
     check_output(header, vocab);
-    if (any_open(&b, path, vocab, k, &e))
+    if (load_open(&b, path, vocab, k, &e))
         cli_die("%s", e.text);
     struct to_c_options o = {.name = name ? name : derived,
                              .embed = embed_of_c(&b),
@@ -278,7 +279,7 @@ static void run_export_c(const char *operand, const struct kern *k)
     if (to_c(&b.model, b.vocab, &o, output, &sizes, &e))
         cli_die("%s", e.text);
     report_c(path, header, &o, &sizes);
-    modelfile_close(&b);
+    load_close(&b);
     free(derived);
     free(header);
     free(path);

@@ -2,7 +2,7 @@
 #ifndef TO_H
 #define TO_H
 
-#include "bolt/any.h"
+#include "load/load.h"
 
 /* What is exported. */
 struct to_source {

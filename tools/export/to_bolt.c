@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "format/blob_file.h"
+
 /* Hands the tensors of a model to the blob writer, in the order of dims.h. */
 static int write_model(struct model *m, const struct vocab *v, enum number_type embed,
                        const char *path, uint64_t *fingerprint, struct err *e)
@@ -32,9 +34,9 @@ int to_bolt(const struct to_source *s, enum number_type embed, const char *path,
 {
     struct vocab v;
     struct model m;
-    if (any_vocab(&v, s->ckpt, s->path, s->vocab_path, e))
+    if (load_vocab(&v, s->ckpt, s->path, s->vocab_path, e))
         return -1;
-    int rc = any_model(&m, s->ckpt, s->path, s->kern, e);
+    int rc = load_model(&m, s->ckpt, s->path, s->kern, e);
     if (rc == 0) {
         rc = write_model(&m, &v, embed, path, fingerprint, e);
         model_release(&m);

@@ -5,7 +5,7 @@
 static int check_vocab(const struct to_source *s, struct err *e)
 {
     struct vocab v;
-    if (any_vocab(&v, s->ckpt, s->path, s->vocab_path, e))
+    if (load_vocab(&v, s->ckpt, s->path, s->vocab_path, e))
         return -1;
     vocab_release(&v);
     return 0;
@@ -17,7 +17,7 @@ int to_safetensors(const struct to_source *s, const char *path, struct err *e)
     const struct dims *d = &s->ckpt->dims;
     if (s->vocab_path && check_vocab(s, e))
         return -1;
-    if (any_model(&m, s->ckpt, s->path, s->kern, e))
+    if (load_model(&m, s->ckpt, s->path, s->kern, e))
         return -1;
     int rc;
     float *params = malloc(dims_n_floats(d) * sizeof *params);

@@ -124,7 +124,7 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
                const struct kern *k, int n_threads, struct verify_result *r, struct err *e)
 {
     struct modelfile bolt;
-    if (any_open(&bolt, path, vocab_path, k, e))
+    if (load_open(&bolt, path, vocab_path, k, e))
         return -1;
     int rc = -1;
     struct stories stories = {.bolt = &bolt};
@@ -144,6 +144,6 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
 out:
     pool_free(pool);
     release_stories(&stories);
-    modelfile_close(&bolt);
+    load_close(&bolt);
     return rc;
 }

@@ -2,7 +2,7 @@
 #ifndef VERIFY_H
 #define VERIFY_H
 
-#include "bolt/any.h"
+#include "load/load.h"
 
 struct verify_result {
     double checkpoint_loss; /* nats per token, every story's EOS included */
@@ -17,7 +17,7 @@ double verify_limit(enum number_type embed);
 
 /* Scores the stories of the file `text` (any form corpus.h reads, "-" for standard input) with the
  * checkpoint's own float weights, quantised as in training, and with the exported file `path`, read
- * back (vocab_path as any_open takes it). A text without a story is an error. */
+ * back (vocab_path as load_open takes it). A text without a story is an error. */
 MUST_USE int verify_run(const struct ckpt *c, const char *path, const char *vocab_path,
                         const char *text, const struct kern *k, int n_threads,
                         struct verify_result *r, struct err *e);

@@ -10,7 +10,7 @@ int sample_open(struct sample *s, const struct sample_options *o, const char *mo
 {
     *s = (struct sample){.options = *o};
     kern_init(&s->kern, o->level);
-    if (any_open(&s->file, model, vocab, &s->kern, e))
+    if (load_open(&s->file, model, vocab, &s->kern, e))
         return -1;
     return infer_weights_init(&s->weights, &s->file.model, &s->kern, o->math, e);
 }
@@ -18,7 +18,7 @@ int sample_open(struct sample *s, const struct sample_options *o, const char *mo
 void sample_close(struct sample *s)
 {
     infer_weights_release(&s->weights);
-    modelfile_close(&s->file);
+    load_close(&s->file);
     *s = (struct sample){0};
 }
 

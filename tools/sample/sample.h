@@ -2,7 +2,7 @@
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
-#include "bolt/any.h"
+#include "load/load.h"
 #include "model/infer.h"
 #include "model/sampler.h"
 #include "sample/output.h"
@@ -25,7 +25,7 @@ struct sample {
     struct infer_weights weights;
 };
 
-/* Opens the model (any_open) and prepares it. sample_close in any case. */
+/* Opens the model (load_open) and prepares it. sample_close in any case. */
 MUST_USE int sample_open(struct sample *s, const struct sample_options *o, const char *model,
                          const char *vocab, struct err *e);
 void sample_close(struct sample *s);

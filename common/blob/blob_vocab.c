@@ -1,11 +1,11 @@
-#include "format/blob_vocab.h"
+#include "blob/blob_vocab.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/le.h"
-#include "format/blob_layout.h"
+#include "blob/blob_layout.h"
 #include "text/merges.h"
 
 /* Bytes of one side of a merge; the numbers of n_merges merges and all bytes fit in. */

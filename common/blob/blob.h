@@ -1,5 +1,5 @@
-/* blob.h - model.bolt: one self-contained, mmap-able file of a packed model. Specification:
- * BLOB.md.
+/* blob.h - the bytes of a model.bolt: one self-contained, mappable image of a packed model.
+ * Specification: BLOB.md. Nothing here knows files; format/blob_file.h does.
  *
  * Config, tokenizer and weights. Ternary tensors hold 4 weights a byte, row-major, rows padded to
  * whole bytes: column c of a row is bits 2*(c%4).. of byte c/4; codes 0, 1, 2 mean -1, 0, +1; 3 is
@@ -7,14 +7,13 @@
 #ifndef BLOB_H
 #define BLOB_H
 
-#include "os/file.h"
 #include "base/number.h"
 #include "dims/dims.h"
 #include "text/tokenizer.h"
 
 enum { BLOB_VERSION = 2 };
 
-/* One tensor as it stands in the file; data 64-byte aligned inside the map. */
+/* One tensor as it stands in the file; data 64-byte aligned inside it. */
 struct blob_tensor {
     const void *data;
     const float *row_scales; /* NUMBER_Q8 embedding only: [V] */
@@ -22,10 +21,11 @@ struct blob_tensor {
 };
 
 struct blob {
-    struct file_map map; /* zeroed where the memory is the caller's */
+    const unsigned char *data; /* all of it, the caller's */
+    size_t size;
     struct dims dims;
     enum number_type embed;
-    struct vocab vocab;          /* tokens point into the map */
+    struct vocab vocab;          /* tokens point into data */
     struct blob_tensor *tensors; /* [dims_n_tensors], in that order */
     uint64_t fingerprint;        /* of the payload */
     uint64_t vocab_fingerprint;
@@ -38,10 +38,14 @@ static inline size_t blob_row_bytes(size_t cols)
     return DIV_UP(cols, 4);
 }
 
-/* What blob_write takes for each tensor: f32 data, or packed codes with alpha for ternary ones. */
-MUST_USE int blob_write(const char *path, const struct dims *d, enum number_type embed,
+/* Builds a blob of d in memory: *image, n_bytes long, which the caller frees. For each tensor: f32
+ * data, or packed codes with alpha for ternary ones. *fingerprint may be NULL. Errors, which begin
+ * with `name`: a vocabulary of another size or one that vocab_check refuses, impossible weights,
+ * memory. */
+MUST_USE int blob_build(const char *name, const struct dims *d, enum number_type embed,
                         const struct vocab *v, const struct blob_tensor *tensors,
-                        uint64_t *fingerprint, struct err *e);
+                        unsigned char **image, size_t *n_bytes, uint64_t *fingerprint,
+                        struct err *e);
 
 /* Checks every byte of a blob in memory once: header, hash, sections, codes, finite scales,
  * vocabulary. `data` is aligned to 8 bytes and must outlive b; messages begin with `name`.
@@ -50,9 +54,7 @@ MUST_USE int blob_read(struct blob *b, const void *data, size_t size, const char
                        struct err *e);
 void blob_release(struct blob *b); /* safe on a zeroed struct */
 
-/* The same for a file, which is mapped. blob_close at the end. */
-MUST_USE int blob_open(struct blob *b, const char *path, struct err *e);
-void blob_close(struct blob *b); /* safe on a zeroed struct */
-bool blob_probe(const char *path);
+/* True if the n bytes begin as a blob does. */
+bool blob_probe(const void *data, size_t n);
 
 #endif

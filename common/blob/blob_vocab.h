@@ -3,7 +3,7 @@
 #ifndef BLOB_VOCAB_H
 #define BLOB_VOCAB_H
 
-#include "format/blob.h"
+#include "blob/blob.h"
 
 /* Checks the n bytes of the section, and fills b's vocab, vocab_fingerprint and tokenizer, for
  * b->dims.V tokens. Their bytes stay in the section. Messages begin with `path`; what a failure

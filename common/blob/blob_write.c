@@ -1,4 +1,4 @@
-#include "format/blob_layout.h"
+#include "blob/blob_layout.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/le.h"
 #include "base/number.h"
-#include "format/blob_vocab.h"
+#include "blob/blob_vocab.h"
 
 /* A blob is built whole in memory: the hash in its header covers what follows. */
 struct image {
@@ -147,39 +147,28 @@ static int build(struct image *image, const char *path, const struct dims *d,
     return 0;
 }
 
-static int write_file(const struct image *image, const char *path, struct err *e)
-{
-    struct file_out out = {0};
-    if (file_out_open(&out, path, e))
-        return -1;
-    if (file_out_write(&out, image->data, image->size, e)) {
-        file_out_abort(&out);
-        return -1;
-    }
-    return file_out_commit(&out, e);
-}
-
-int blob_write(const char *path, const struct dims *d, enum number_type embed,
-               const struct vocab *v, const struct blob_tensor *tensors, uint64_t *fingerprint,
-               struct err *e)
+int blob_build(const char *name, const struct dims *d, enum number_type embed,
+               const struct vocab *v, const struct blob_tensor *tensors, unsigned char **data,
+               size_t *n_bytes, uint64_t *fingerprint, struct err *e)
 {
     if (v->n_tokens != (uint32_t)d->V)
         return err_set(e,
                        "%s: the vocabulary has another size than the model (found %u, expected "
                        "%d)",
-                       path, (unsigned)v->n_tokens, d->V);
+                       name, (unsigned)v->n_tokens, d->V);
     struct image image = {.size = image_size(d, embed, v, 2 + dims_n_tensors(d))};
     image.data = calloc(1, image.size);
     if (!image.data)
-        return err_set(e, "%s: out of memory (%zu bytes)", path, image.size);
-    int rc = build(&image, path, d, embed, v, tensors, e);
-    if (rc == 0) {
-        uint64_t hash = hash64(image.data + BLOB_HEADER_BYTES, image.size - BLOB_HEADER_BYTES);
-        put_header(&image, hash);
-        if (fingerprint)
-            *fingerprint = hash;
-        rc = write_file(&image, path, e);
+        return err_set(e, "%s: out of memory (%zu bytes)", name, image.size);
+    if (build(&image, name, d, embed, v, tensors, e)) {
+        free(image.data);
+        return -1;
     }
-    free(image.data);
-    return rc;
+    uint64_t hash = hash64(image.data + BLOB_HEADER_BYTES, image.size - BLOB_HEADER_BYTES);
+    put_header(&image, hash);
+    if (fingerprint)
+        *fingerprint = hash;
+    *data = image.data;
+    *n_bytes = image.size;
+    return 0;
 }

@@ -3,7 +3,7 @@
 #ifndef BLOB_LAYOUT_H
 #define BLOB_LAYOUT_H
 
-#include "format/blob.h"
+#include "blob/blob.h"
 
 #define BLOB_MAGIC "BOLTMODL"
 

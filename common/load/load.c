@@ -1,4 +1,4 @@
-#include "bolt/any.h"
+#include "load/load.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "format/blob_file.h"
 #include "format/ckpt.h"
 #include "format/vocabdb.h"
+#include "os/file.h"
 
 /* best.safetensors, or the newest good step; *skipped gets the faults of steps passed over. */
 static int newest_in(const char *dir, char **found, char **skipped, struct err *e)
@@ -28,7 +30,7 @@ static int newest_in(const char *dir, char **found, char **skipped, struct err *
     return *found ? 0 : err_set(e, "%s: holds no good checkpoint", dir);
 }
 
-int any_find(const char *path, char **found, struct err *e)
+int load_find(const char *path, char **found, struct err *e)
 {
     struct stat st;
     char *skipped = NULL;
@@ -54,10 +56,30 @@ static int check_vocab(const struct vocab *v, const char *vocab_path, uint64_t e
                    vocab_path, path, found, expected);
 }
 
+int load_blob(struct modelfile *b, const char *path, struct err *e)
+{
+    struct file_map map;
+    *b = (struct modelfile){0};
+    if (file_map(&map, path, e))
+        return -1;
+    if (modelfile_read(b, map.data, map.size, path, e)) {
+        file_unmap(&map);
+        return -1;
+    }
+    return 0;
+}
+
+void load_close(struct modelfile *b)
+{
+    struct file_map map = {b->blob.data, b->blob.size};
+    modelfile_release(b);
+    file_unmap(&map);
+}
+
 static int open_blob(struct modelfile *b, const char *path, const char *vocab_path, struct err *e)
 {
     struct vocab v;
-    if (modelfile_open(b, path, e))
+    if (load_blob(b, path, e))
         return -1;
     if (!vocab_path)
         return 0;
@@ -67,12 +89,12 @@ static int open_blob(struct modelfile *b, const char *path, const char *vocab_pa
         vocab_release(&v);
     }
     if (rc)
-        modelfile_close(b);
+        load_close(b);
     return rc;
 }
 
-int any_model(struct model *m, const struct ckpt *c, const char *path, const struct kern *k,
-              struct err *e)
+int load_model(struct model *m, const struct ckpt *c, const char *path, const struct kern *k,
+               struct err *e)
 {
     struct err fault;
     float *params = malloc(dims_n_floats(&c->dims) * sizeof *params);
@@ -87,8 +109,8 @@ int any_model(struct model *m, const struct ckpt *c, const char *path, const str
     return rc;
 }
 
-int any_vocab(struct vocab *v, const struct ckpt *c, const char *path, const char *vocab_path,
-              struct err *e)
+int load_vocab(struct vocab *v, const struct ckpt *c, const char *path, const char *vocab_path,
+               struct err *e)
 {
     if (!vocab_path)
         return err_set(e, "%s: a checkpoint holds no vocabulary; name its vocab.db with --vocab",
@@ -109,7 +131,7 @@ static int fill_from_ckpt(struct modelfile *b, const struct ckpt *c, const char 
                           const char *vocab_path, const struct kern *k, struct err *e)
 {
     struct err fault;
-    if (any_vocab(&b->owned_vocab, c, path, vocab_path, e) || any_model(&b->model, c, path, k, e))
+    if (load_vocab(&b->owned_vocab, c, path, vocab_path, e) || load_model(&b->model, c, path, k, e))
         return -1;
     b->vocab = &b->owned_vocab;
     b->vocab_fingerprint = vocab_fingerprint(b->vocab);
@@ -126,24 +148,24 @@ static int open_ckpt(struct modelfile *b, const char *path, const char *vocab_pa
         return -1;
     int rc = fill_from_ckpt(b, &c, path, vocab_path, k, e);
     if (rc)
-        modelfile_close(b);
+        load_close(b);
     ckpt_close(&c);
     return rc;
 }
 
-int any_open(struct modelfile *b, const char *path, const char *vocab_path, const struct kern *k,
-             struct err *e)
+int load_open(struct modelfile *b, const char *path, const char *vocab_path, const struct kern *k,
+              struct err *e)
 {
     struct file_map map;
     char *found;
     *b = (struct modelfile){0};
-    if (any_find(path, &found, e))
+    if (load_find(path, &found, e))
         return -1;
     int rc = file_map(&map, found, e); /* says so if it cannot be read at all */
     if (rc == 0) {
         size_t size = map.size;
         file_unmap(&map);
-        if (blob_probe(found))
+        if (blob_probe_file(found))
             rc = open_blob(b, found, vocab_path, e);
         else if (safetensors_probe(found))
             rc = open_ckpt(b, found, vocab_path, k, e);

@@ -1,4 +1,4 @@
-#include "format/blob.h"
+#include "blob/blob.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -7,8 +7,8 @@
 
 #include "base/hash.h"
 #include "base/le.h"
-#include "format/blob_layout.h"
-#include "format/blob_vocab.h"
+#include "blob/blob_layout.h"
+#include "blob/blob_vocab.h"
 #include "base/number.h"
 
 /* One entry of the section table. */
@@ -292,7 +292,7 @@ static int read_all(struct reader *r, struct err *e)
 int blob_read(struct blob *b, const void *data, size_t size, const char *name, struct err *e)
 {
     struct reader r = {.blob = b, .path = name, .data = data, .size = size};
-    *b = (struct blob){0};
+    *b = (struct blob){.data = data, .size = size};
     if (read_all(&r, e)) {
         blob_release(b);
         return -1;
@@ -308,34 +308,7 @@ void blob_release(struct blob *b)
     *b = (struct blob){0};
 }
 
-int blob_open(struct blob *b, const char *path, struct err *e)
+bool blob_probe(const void *data, size_t n)
 {
-    struct file_map map;
-    *b = (struct blob){0};
-    if (file_map(&map, path, e))
-        return -1;
-    if (blob_read(b, map.data, map.size, path, e)) {
-        file_unmap(&map);
-        return -1;
-    }
-    b->map = map;
-    return 0;
-}
-
-void blob_close(struct blob *b)
-{
-    struct file_map map = b->map;
-    blob_release(b);
-    file_unmap(&map);
-}
-
-bool blob_probe(const char *path)
-{
-    struct err ignored;
-    struct file_map map;
-    if (file_map(&map, path, &ignored))
-        return false;
-    bool yes = map.size >= 8 && memcmp(map.data, BLOB_MAGIC, 8) == 0;
-    file_unmap(&map);
-    return yes;
+    return n >= 8 && memcmp(data, BLOB_MAGIC, 8) == 0;
 }

@@ -1,0 +1,36 @@
+#include "format/blob_file.h"
+
+#include <stdlib.h>
+
+#include "os/file.h"
+
+bool blob_probe_file(const char *path)
+{
+    struct err ignored;
+    struct file_map map;
+    if (file_map(&map, path, &ignored))
+        return false;
+    bool yes = blob_probe(map.data, map.size);
+    file_unmap(&map);
+    return yes;
+}
+
+int blob_write(const char *path, const struct dims *d, enum number_type embed,
+               const struct vocab *v, const struct blob_tensor *tensors, uint64_t *fingerprint,
+               struct err *e)
+{
+    unsigned char *image;
+    size_t n_bytes;
+    struct file_out out = {0};
+    if (blob_build(path, d, embed, v, tensors, &image, &n_bytes, fingerprint, e))
+        return -1;
+    int rc = file_out_open(&out, path, e);
+    if (rc == 0)
+        rc = file_out_write(&out, image, n_bytes, e);
+    if (rc == 0)
+        rc = file_out_commit(&out, e);
+    else
+        file_out_abort(&out);
+    free(image);
+    return rc;
+}

@@ -1,0 +1,15 @@
+/* blob_file.h - blobs as files: told from others, and written whole or not at all. */
+#ifndef BLOB_FILE_H
+#define BLOB_FILE_H
+
+#include "blob/blob.h"
+
+/* True if path is a file that begins as a blob does. */
+bool blob_probe_file(const char *path);
+
+/* Writes what blob_build makes of the same arguments. Errors: those, and of the file. */
+MUST_USE int blob_write(const char *path, const struct dims *d, enum number_type embed,
+                        const struct vocab *v, const struct blob_tensor *tensors,
+                        uint64_t *fingerprint, struct err *e);
+
+#endif
