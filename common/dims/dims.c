@@ -10,9 +10,9 @@ static const struct {
 } kinds[TENSOR_N_KINDS] = {
     [TENSOR_EMBED] = {"embedding.weight", false},
     [TENSOR_NORM1] = {"blocks.%d.norm1.scale", false},
-    [TENSOR_UP] = {"blocks.%d.mixer.up.weight", true},
-    [TENSOR_CONV] = {"blocks.%d.mixer.conv.weight", false},
-    [TENSOR_DOWN] = {"blocks.%d.mixer.down.weight", true},
+    [TENSOR_MIXER_UP] = {"blocks.%d.mixer.up.weight", true},
+    [TENSOR_TAPS] = {"blocks.%d.mixer.conv.weight", false},
+    [TENSOR_MIXER_DOWN] = {"blocks.%d.mixer.down.weight", true},
     [TENSOR_NORM2] = {"blocks.%d.norm2.scale", false},
     [TENSOR_FFN_GATE] = {"blocks.%d.ffn.W_gate.weight", true},
     [TENSOR_FFN_UP] = {"blocks.%d.ffn.W_up.weight", true},
@@ -77,15 +77,15 @@ size_t dims_shape(const struct dims *d, enum tensor_kind kind, int *rank, size_t
     case TENSOR_EMBED:
         rows = (size_t)d->V;
         break;
-    case TENSOR_UP:
+    case TENSOR_MIXER_UP:
         rows = 2 * D;
         break;
-    case TENSOR_CONV:
+    case TENSOR_TAPS:
         *rank = 3;
         cols = 1;
         shape[2] = (size_t)d->K;
         break;
-    case TENSOR_DOWN:
+    case TENSOR_MIXER_DOWN:
         break;
     case TENSOR_FFN_GATE:
     case TENSOR_FFN_UP:

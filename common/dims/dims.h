@@ -32,12 +32,13 @@ struct dims {
 };
 
 enum tensor_kind {
-    TENSOR_EMBED, /* [V][D]    embedding.weight, tied to the output head */
-    TENSOR_NORM1, /* [D]       blocks.N.norm1.scale */
-    TENSOR_UP,    /* [2D][D]   blocks.N.mixer.up.weight: rows 0..D-1 gate, D..2D-1 value; ternary */
-    TENSOR_CONV,  /* [D][1][K] blocks.N.mixer.conv.weight */
-    TENSOR_DOWN,  /* [D][D]    blocks.N.mixer.down.weight; ternary */
-    TENSOR_NORM2, /* [D]       blocks.N.norm2.scale */
+    TENSOR_EMBED,    /* [V][D]    embedding.weight, tied to the output head */
+    TENSOR_NORM1,    /* [D]       blocks.N.norm1.scale */
+    TENSOR_MIXER_UP, /* [2D][D]   blocks.N.mixer.up.weight: rows 0..D-1 gate, D..2D-1 value; ternary
+                      */
+    TENSOR_TAPS,     /* [D][1][K] blocks.N.mixer.conv.weight */
+    TENSOR_MIXER_DOWN, /* [D][D]    blocks.N.mixer.down.weight; ternary */
+    TENSOR_NORM2,      /* [D]       blocks.N.norm2.scale */
     TENSOR_FFN_GATE,   /* [H][D]    blocks.N.ffn.W_gate.weight; ternary */
     TENSOR_FFN_UP,     /* [H][D]    blocks.N.ffn.W_up.weight; ternary */
     TENSOR_FFN_DOWN,   /* [D][H]    blocks.N.ffn.W_down.weight; ternary */

@@ -32,17 +32,17 @@ static void pack_block(struct infer_weights *w, const struct model_block *m, str
 {
     size_t D = (size_t)w->model->dims.D;
     size_t K = (size_t)w->model->dims.K;
-    pack_matrix(w, &m->up, 0, D, &b->up_gate);
-    pack_matrix(w, &m->up, D, D, &b->up_value);
-    pack_matrix(w, &m->down, 0, m->down.rows, &b->down);
-    pack_matrix(w, &m->gate, 0, m->gate.rows, &b->gate);
+    pack_matrix(w, &m->mixer_up, 0, D, &b->mixer_gate);
+    pack_matrix(w, &m->mixer_up, D, D, &b->mixer_value);
+    pack_matrix(w, &m->mixer_down, 0, m->mixer_down.rows, &b->mixer_down);
+    pack_matrix(w, &m->ffn_gate, 0, m->ffn_gate.rows, &b->ffn_gate);
     pack_matrix(w, &m->ffn_up, 0, m->ffn_up.rows, &b->ffn_up);
     pack_matrix(w, &m->ffn_down, 0, m->ffn_down.rows, &b->ffn_down);
     float *taps = arena_alloc(&w->arena, K * D, sizeof *taps);
     b->taps = taps;
     for (size_t c = 0; taps && c < D; c++)
         for (size_t i = 0; i < K; i++)
-            taps[i * D + c] = m->conv[c * K + i];
+            taps[i * D + c] = m->taps[c * K + i];
 }
 
 /* Rounding to 8 bits wants the numbers of a row alike, and trained embeddings have a few columns
@@ -197,11 +197,11 @@ void infer_init(struct infer *f, const struct infer_weights *w, size_t max_rows,
     f->x = arena_alloc(a, n_d, sizeof(float));
     f->hidden = arena_alloc(a, n_d, sizeof(float));
     f->norm = arena_alloc(a, n_d, sizeof(float));
-    f->gate = arena_alloc(a, n_d, sizeof(float));
-    f->value = arena_alloc(a, n_d, sizeof(float));
-    f->mix = arena_alloc(a, n_d, sizeof(float));
-    f->a = arena_alloc(a, n_h, sizeof(float));
-    f->b = arena_alloc(a, n_h, sizeof(float));
+    f->mixer_gate = arena_alloc(a, n_d, sizeof(float));
+    f->mixer_value = arena_alloc(a, n_d, sizeof(float));
+    f->mixed = arena_alloc(a, n_d, sizeof(float));
+    f->ffn_gate = arena_alloc(a, n_h, sizeof(float));
+    f->ffn_up = arena_alloc(a, n_h, sizeof(float));
     f->position = arena_alloc(a, max_rows, sizeof *f->position);
     f->q = arena_alloc(a, max_rows * f->q_stride, sizeof *f->q);
     f->q_row = arena_alloc(a, max_rows, sizeof *f->q_row);
@@ -215,14 +215,15 @@ static void round_rows(struct infer *f, const float *x, size_t cols, size_t n)
 }
 
 /* What a linear layer reads: in int8, x rounded; call it once for all layers that read the same. */
-static void enter(struct infer *f, const float *x, size_t cols, size_t n)
+static void quantise_input(struct infer *f, const float *x, size_t cols, size_t n)
 {
     if (f->weights->math == INFER_INT8)
         round_rows(f, x, cols, n);
 }
 
-/* y = W x, x having entered. */
-static void apply(struct infer *f, const struct infer_matrix *w, const float *x, size_t n, float *y)
+/* y = W x; x is what quantise_input was called with. */
+static void linear(struct infer *f, const struct infer_matrix *w, const float *x, size_t n,
+                   float *y)
 {
     const struct kern_infer *k = &f->weights->kern->infer;
     if (f->weights->math == INFER_INT8)
@@ -239,7 +240,7 @@ static void norm_rows(const struct infer *f, const float *scale, size_t n, float
         f->weights->kern->infer.rmsnorm(f->x + i * D, scale, D, DIMS_NORM_EPS, y + i * D);
 }
 
-/* Puts the value vector of every row into its stream's ring; mix = conv(values). */
+/* Puts the value vector of every row into its stream's ring; mixed = conv(values). */
 static void convolve(struct infer *f, int l, const struct infer_row *rows, size_t n)
 {
     const struct dims *d = &f->weights->model->dims;
@@ -252,11 +253,11 @@ static void convolve(struct infer *f, int l, const struct infer_row *rows, size_
         float *ring = rows[i].stream->ring[l];
         size_t row = (size_t)(t % n_ring);
         float *v = ring + (n_ring + row) * D;
-        memcpy(ring + row * D, f->value + i * D, D * sizeof *v);
-        memcpy(v, f->value + i * D, D * sizeof *v);
+        memcpy(ring + row * D, f->mixer_value + i * D, D * sizeof *v);
+        memcpy(v, f->mixer_value + i * D, D * sizeof *v);
         size_t n_taps = (size_t)MIN((uint64_t)K, t / back + 1);
         const float *taps = f->weights->block[l].taps + (K - n_taps) * D;
-        f->weights->kern->infer.conv(v, back * D, taps, n_taps, D, f->mix + i * D);
+        f->weights->kern->infer.conv(v, back * D, taps, n_taps, D, f->mixed + i * D);
     }
 }
 
@@ -267,13 +268,13 @@ static void mixer(struct infer *f, int l, const struct infer_row *rows, size_t n
     const struct kern *k = f->weights->kern;
     size_t D = (size_t)f->weights->model->dims.D;
     norm_rows(f, f->weights->model->block[l].norm1, n, f->norm);
-    enter(f, f->norm, D, n);
-    apply(f, &b->up_gate, f->norm, n, f->gate);
-    apply(f, &b->up_value, f->norm, n, f->value);
+    quantise_input(f, f->norm, D, n);
+    linear(f, &b->mixer_gate, f->norm, n, f->mixer_gate);
+    linear(f, &b->mixer_value, f->norm, n, f->mixer_value);
     convolve(f, l, rows, n);
-    k->infer.gate(f->mix, f->gate, n * D, f->mix);
-    enter(f, f->mix, D, n);
-    apply(f, &b->down, f->mix, n, f->norm);
+    k->infer.gate(f->mixed, f->mixer_gate, n * D, f->mixed);
+    quantise_input(f, f->mixed, D, n);
+    linear(f, &b->mixer_down, f->mixed, n, f->norm);
     k->add(f->norm, n * D, f->x);
 }
 
@@ -285,12 +286,12 @@ static void feed_forward(struct infer *f, int l, size_t n)
     size_t D = (size_t)f->weights->model->dims.D;
     size_t H = (size_t)f->weights->model->dims.H;
     norm_rows(f, f->weights->model->block[l].norm2, n, f->norm);
-    enter(f, f->norm, D, n);
-    apply(f, &b->gate, f->norm, n, f->a);
-    apply(f, &b->ffn_up, f->norm, n, f->b);
-    k->infer.swiglu(f->a, f->b, n * H, f->a);
-    enter(f, f->a, H, n);
-    apply(f, &b->ffn_down, f->a, n, f->norm);
+    quantise_input(f, f->norm, D, n);
+    linear(f, &b->ffn_gate, f->norm, n, f->ffn_gate);
+    linear(f, &b->ffn_up, f->norm, n, f->ffn_up);
+    k->infer.swiglu(f->ffn_gate, f->ffn_up, n * H, f->ffn_gate);
+    quantise_input(f, f->ffn_gate, H, n);
+    linear(f, &b->ffn_down, f->ffn_gate, n, f->norm);
     k->add(f->norm, n * D, f->x);
 }
 

@@ -34,13 +34,13 @@ struct infer_matrix {
 };
 
 struct infer_block {
-    struct infer_matrix up_gate;  /* [D][D] the upper half of mixer.up */
-    struct infer_matrix up_value; /* [D][D] the lower half */
-    struct infer_matrix down;     /* [D][D] */
-    struct infer_matrix gate;     /* [H][D] */
-    struct infer_matrix ffn_up;   /* [H][D] */
-    struct infer_matrix ffn_down; /* [D][H] */
-    const float *taps;            /* [K][D] */
+    struct infer_matrix mixer_gate;  /* [D][D] the upper half of mixer.up */
+    struct infer_matrix mixer_value; /* [D][D] the lower half */
+    struct infer_matrix mixer_down;  /* [D][D] */
+    struct infer_matrix ffn_gate;    /* [H][D] */
+    struct infer_matrix ffn_up;      /* [H][D] */
+    struct infer_matrix ffn_down;    /* [D][H] */
+    const float *taps;               /* [K][D] */
 };
 
 /* Weights ready to run. */
@@ -88,11 +88,11 @@ struct infer {
     float *x;      /* the residual stream */
     float *hidden; /* [max_rows][D] rmsnorm(x, final_norm), what the head reads; after infer_feed */
     float *norm;
-    float *gate;
-    float *value;
-    float *mix;
-    float *a;           /* [max_rows][H] */
-    float *b;           /* [max_rows][H] */
+    float *mixer_gate;
+    float *mixer_value;
+    float *mixed;       /* conv(values), then times sigmoid(gate) */
+    float *ffn_gate;    /* [max_rows][H] */
+    float *ffn_up;      /* [max_rows][H] */
     uint64_t *position; /* [max_rows] of every row in its stream */
     int8_t *q;          /* [max_rows][q_stride] activations rounded to int8 */
     size_t q_stride;

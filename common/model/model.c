@@ -12,8 +12,8 @@ const float **model_floats(struct model *m, enum tensor_kind kind, int block)
     switch (kind) {
     case TENSOR_NORM1:
         return &m->block[block].norm1;
-    case TENSOR_CONV:
-        return &m->block[block].conv;
+    case TENSOR_TAPS:
+        return &m->block[block].taps;
     case TENSOR_NORM2:
         return &m->block[block].norm2;
     case TENSOR_FINAL_NORM:
@@ -26,12 +26,12 @@ const float **model_floats(struct model *m, enum tensor_kind kind, int block)
 struct model_tern *model_ternary(struct model *m, enum tensor_kind kind, int block)
 {
     switch (kind) {
-    case TENSOR_UP:
-        return &m->block[block].up;
-    case TENSOR_DOWN:
-        return &m->block[block].down;
+    case TENSOR_MIXER_UP:
+        return &m->block[block].mixer_up;
+    case TENSOR_MIXER_DOWN:
+        return &m->block[block].mixer_down;
     case TENSOR_FFN_GATE:
-        return &m->block[block].gate;
+        return &m->block[block].ffn_gate;
     case TENSOR_FFN_UP:
         return &m->block[block].ffn_up;
     case TENSOR_FFN_DOWN:

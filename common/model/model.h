@@ -17,14 +17,14 @@ struct model_tern {
 };
 
 struct model_block {
-    const float *norm1;         /* [D] */
-    struct model_tern up;       /* [2D][D], rows 0..D-1 gate, D..2D-1 value */
-    const float *conv;          /* [D][K] */
-    struct model_tern down;     /* [D][D] */
-    const float *norm2;         /* [D] */
-    struct model_tern gate;     /* [H][D] */
-    struct model_tern ffn_up;   /* [H][D] */
-    struct model_tern ffn_down; /* [D][H] */
+    const float *norm1;           /* [D] */
+    struct model_tern mixer_up;   /* [2D][D], rows 0..D-1 gate, D..2D-1 value */
+    const float *taps;            /* [D][K], the last for the token itself */
+    struct model_tern mixer_down; /* [D][D] */
+    const float *norm2;           /* [D] */
+    struct model_tern ffn_gate;   /* [H][D] */
+    struct model_tern ffn_up;     /* [H][D] */
+    struct model_tern ffn_down;   /* [D][H] */
 };
 
 /* The embedding, row-major, as it was stored. */

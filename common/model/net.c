@@ -5,8 +5,9 @@
 #include "model/tern.h"
 
 const enum tensor_kind net_layer_kind[NET_N_LAYERS] = {
-    [NET_UP] = TENSOR_UP,         [NET_DOWN] = TENSOR_DOWN,         [NET_GATE] = TENSOR_FFN_GATE,
-    [NET_FFN_UP] = TENSOR_FFN_UP, [NET_FFN_DOWN] = TENSOR_FFN_DOWN,
+    [NET_MIXER_UP] = TENSOR_MIXER_UP, [NET_MIXER_DOWN] = TENSOR_MIXER_DOWN,
+    [NET_FFN_GATE] = TENSOR_FFN_GATE, [NET_FFN_UP] = TENSOR_FFN_UP,
+    [NET_FFN_DOWN] = TENSOR_FFN_DOWN,
 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -38,16 +39,16 @@ static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, boo
     struct operand_use use = {.keep_columns = keep};
     t->x = floats(a, rows, D);
     t->rstd1 = floats(a, rows, 1);
-    operand_init(&t->n1, k, rows, D, use, a);
-    t->gv = floats(a, rows, 2 * D);
+    operand_init(&t->norm1, k, rows, D, use, a);
+    t->gate_value = floats(a, rows, 2 * D);
     t->conv = floats(a, rows, D);
     operand_init(&t->mixed, k, rows, D, use, a);
     t->mid = floats(a, rows, D);
     t->rstd2 = floats(a, rows, 1);
-    operand_init(&t->n2, k, rows, D, use, a);
-    t->a = floats(a, rows, H);
-    t->b = floats(a, rows, H);
-    operand_init(&t->h, k, rows, H, use, a);
+    operand_init(&t->norm2, k, rows, D, use, a);
+    t->ffn_gate = floats(a, rows, H);
+    t->ffn_up = floats(a, rows, H);
+    operand_init(&t->ffn_hidden, k, rows, H, use, a);
 }
 
 static void head_init(struct net *n, int n_workers, struct arena *a)
@@ -73,7 +74,7 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
     *n = (struct net){.dims = *d, .kern = k, .max_rows = max_rows, .keep = keep};
     for (int l = 0; l < d->L; l++) {
         struct net_block *b = &n->block[l];
-        b->conv_taps = floats(a, (size_t)d->K, D);
+        b->taps = floats(a, (size_t)d->K, D);
         for (int i = 0; i < NET_N_LAYERS; i++) {
             int rank;
             size_t shape[3];
@@ -148,10 +149,10 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
         struct net_block *b = &n->block[l];
         b->norm1 = params + dims_offset(d, TENSOR_NORM1, l);
         b->norm2 = params + dims_offset(d, TENSOR_NORM2, l);
-        b->conv = params + dims_offset(d, TENSOR_CONV, l);
+        const float *taps = params + dims_offset(d, TENSOR_TAPS, l);
         for (int c = 0; c < d->D; c++)
             for (int i = 0; i < d->K; i++)
-                b->conv_taps[(size_t)i * (size_t)d->D + (size_t)c] = b->conv[c * d->K + i];
+                b->taps[(size_t)i * (size_t)d->D + (size_t)c] = taps[c * d->K + i];
     }
     struct load job = {n, ternary};
     pool_run(p, load_task, &job,
@@ -161,17 +162,18 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* y (+)= W x for the rows of a span, x being their cells by rows. */
-static void apply(const struct kern *k, const struct net_linear *l, const void *x, struct span s,
-                  float *y, bool add)
+static void linear_forward(const struct net *n, const struct net_linear *l, const void *x,
+                           struct span s, float *y, bool add)
 {
+    const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_in, k->unit);
     k->product(s.count, l->n_out, cells, x, cells, 1, (struct kern_b){l->packed, 0},
                y + s.first * l->n_out, l->n_out, add);
 }
 
-/* rmsnorm of the rows of a span; returns their cells by rows. */
-static const void *normalise(const struct net *n, const float *x, const float *scale, struct span s,
-                             size_t worker, const struct operand *y, float *rstd)
+/* y = rmsnorm(x, scale) for the rows of a span; returns their cells by rows. */
+static const void *norm_forward(const struct net *n, const float *x, const float *scale,
+                                struct span s, size_t worker, const struct operand *y, float *rstd)
 {
     size_t D = (size_t)n->dims.D;
     float *out = operand_floats(y, &n->scratch, s, worker);
@@ -179,58 +181,71 @@ static const void *normalise(const struct net *n, const float *x, const float *s
         size_t r = s.first + i;
         n->kern->rmsnorm(x + r * D, scale, D, DIMS_NORM_EPS, out + i * D, &rstd[r]);
     }
-    return operand_rows(y, n->kern, &n->scratch, s, worker);
+    return operand_pack(y, n->kern, &n->scratch, s, worker);
 }
 
-/* All that a block does before rows look at each other. */
-static void first_half(const struct net *n, int block, struct span s, size_t worker)
+/* The mixer before rows look at each other: x to gate and value. */
+static void mixer_in_forward(const struct net *n, int block, struct span s, size_t worker)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
-    const void *n1 = normalise(n, t->x, b->norm1, s, worker, &t->n1, t->rstd1);
-    apply(n->kern, &b->linear[NET_UP], n1, s, t->gv, false);
+    const void *norm1 = norm_forward(n, t->x, b->norm1, s, worker, &t->norm1, t->rstd1);
+    linear_forward(n, &b->linear[NET_MIXER_UP], norm1, s, t->gate_value, false);
 }
 
-static const void *mix(const struct net *n, int block, const uint32_t *pos, struct span s,
-                       size_t worker)
+/* conv = conv(value, taps): looks back at rows of other tiles. */
+static void conv_forward(const struct net *n, int block, const uint32_t *pos, struct span s)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
     size_t D = (size_t)n->dims.D;
     size_t K = (size_t)n->dims.K;
     size_t dilation = (size_t)n->dims.dilation[block];
-    float *mixed = operand_floats(&t->mixed, &n->scratch, s, worker);
-    for (size_t r = s.first; r < s.first + s.count; r++, mixed += D) {
-        const float *g = t->gv + r * 2 * D;
+    for (size_t r = s.first; r < s.first + s.count; r++) {
         size_t n_taps = MIN(K, pos[r] / dilation + 1);
-        n->kern->conv(g + D, dilation * 2 * D, b->conv_taps + (K - n_taps) * D, n_taps, D,
-                      t->conv + r * D);
-        n->kern->gate(t->conv + r * D, g, D, mixed);
+        n->kern->conv(t->gate_value + r * 2 * D + D, dilation * 2 * D, b->taps + (K - n_taps) * D,
+                      n_taps, D, t->conv + r * D);
     }
-    return operand_rows(&t->mixed, n->kern, &n->scratch, s, worker);
 }
 
-/* The rest; the block's output goes to `out`. */
-static void second_half(const struct net *n, int block, const uint32_t *pos, struct span s,
-                        size_t worker, float *out)
+/* mid = x + mixer_down (conv * sigmoid(gate)). */
+static void mixer_out_forward(const struct net *n, int block, struct span s, size_t worker)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
-    const struct kern *k = n->kern;
     size_t D = (size_t)n->dims.D;
-    size_t at = s.first * (size_t)n->dims.H;
-    size_t bytes = s.count * D * sizeof(float);
-    const void *mixed = mix(n, block, pos, s, worker);
-    memcpy(t->mid + s.first * D, t->x + s.first * D, bytes);
-    apply(k, &b->linear[NET_DOWN], mixed, s, t->mid, true);
-    const void *n2 = normalise(n, t->mid, b->norm2, s, worker, &t->n2, t->rstd2);
-    apply(k, &b->linear[NET_GATE], n2, s, t->a, false);
-    apply(k, &b->linear[NET_FFN_UP], n2, s, t->b, false);
-    k->swiglu(t->a + at, t->b + at, s.count * (size_t)n->dims.H,
-              operand_floats(&t->h, &n->scratch, s, worker));
-    memcpy(out + s.first * D, t->mid + s.first * D, bytes);
-    apply(k, &b->linear[NET_FFN_DOWN], operand_rows(&t->h, k, &n->scratch, s, worker), s, out,
-          true);
+    float *mixed = operand_floats(&t->mixed, &n->scratch, s, worker);
+    for (size_t r = s.first; r < s.first + s.count; r++, mixed += D)
+        n->kern->gate(t->conv + r * D, t->gate_value + r * 2 * D, D, mixed);
+    memcpy(t->mid + s.first * D, t->x + s.first * D, s.count * D * sizeof(float));
+    linear_forward(n, &b->linear[NET_MIXER_DOWN],
+                   operand_pack(&t->mixed, n->kern, &n->scratch, s, worker), s, t->mid, true);
+}
+
+/* out = mid + ffn_down (silu(ffn_gate n) * (ffn_up n)), n = rmsnorm(mid, norm2). */
+static void ffn_forward(const struct net *n, int block, struct span s, size_t worker, float *out)
+{
+    const struct net_block *b = &n->block[block];
+    const struct net_acts *t = &b->acts;
+    size_t D = (size_t)n->dims.D;
+    size_t H = (size_t)n->dims.H;
+    const void *norm2 = norm_forward(n, t->mid, b->norm2, s, worker, &t->norm2, t->rstd2);
+    linear_forward(n, &b->linear[NET_FFN_GATE], norm2, s, t->ffn_gate, false);
+    linear_forward(n, &b->linear[NET_FFN_UP], norm2, s, t->ffn_up, false);
+    n->kern->swiglu(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, s.count * H,
+                    operand_floats(&t->ffn_hidden, &n->scratch, s, worker));
+    memcpy(out + s.first * D, t->mid + s.first * D, s.count * D * sizeof(float));
+    linear_forward(n, &b->linear[NET_FFN_DOWN],
+                   operand_pack(&t->ffn_hidden, n->kern, &n->scratch, s, worker), s, out, true);
+}
+
+/* What is left of a block after mixer_in_forward of all rows. */
+static void block_forward(const struct net *n, int block, const uint32_t *pos, struct span s,
+                          size_t worker, float *out)
+{
+    conv_forward(n, block, pos, s);
+    mixer_out_forward(n, block, s, worker);
+    ffn_forward(n, block, s, worker, out);
 }
 
 struct forward {
@@ -238,7 +253,7 @@ struct forward {
     const uint16_t *tokens;
     const uint32_t *pos;
     size_t rows;
-    int block; /* whose first half is next; L: the final norm */
+    int block; /* whose input is next; L: the final norm */
 };
 
 static void forward_task(void *context, size_t task, size_t worker)
@@ -253,12 +268,12 @@ static void forward_task(void *context, size_t task, size_t worker)
         for (size_t r = s.first; r < s.first + s.count; r++)
             memcpy(n->block[0].acts.x + r * D, n->head.w + f->tokens[r] * D, D * sizeof(float));
     else
-        second_half(n, f->block - 1, f->pos, s, worker,
-                    last ? n->x_final : n->block[f->block].acts.x);
+        block_forward(n, f->block - 1, f->pos, s, worker,
+                      last ? n->x_final : n->block[f->block].acts.x);
     if (last)
-        normalise(n, n->x_final, n->final_norm, s, worker, &n->hidden, n->rstd_final);
+        norm_forward(n, n->x_final, n->final_norm, s, worker, &n->hidden, n->rstd_final);
     else
-        first_half(n, f->block, s, worker);
+        mixer_in_forward(n, f->block, s, worker);
 }
 
 void net_forward(struct net *n, struct pool *p, const uint16_t *tokens, const uint32_t *pos,

@@ -1,15 +1,18 @@
 /* net.h - the forward pass over whole sequences, for training and for scoring.
  *
  *   x = E[token]
- *   for each block:  g, v = split(U rmsnorm(x, s1));   x += W (conv(v, C) * sigmoid(g))
- *                    n = rmsnorm(x, s2);               x += Wd (silu(Wg n) * (Wu n))
- *   logits = E rmsnorm(x, sf)
+ *   for each block:  gate, value = mixer_up rmsnorm(x, norm1)
+ *                    mid = x + mixer_down (conv(value, taps) * sigmoid(gate))
+ *                    n = rmsnorm(mid, norm2)
+ *                    x = mid + ffn_down (silu(ffn_gate n) * (ffn_up n))
+ *   logits = E rmsnorm(x, final_norm)
  *
  * Work is cut into tiles of NET_TILE token rows. A task carries its tile through everything that
- * looks at one row only: the second half of block l and the first half of block l+1. The
- * convolution looks back at earlier rows' v, so there is one barrier a block. Rows may come from
- * many sequences: pos[row] is the row's position in its own, and the convolution looks back no
- * further than that.
+ * looks at one row only: from the convolution of block l to the gate and value of block l+1. The
+ * convolution looks back at earlier rows' values, so there is one barrier a block. Rows may come
+ * from many sequences: pos[row] is the row's position in its own, and the convolution looks back no
+ * further than that. Each operation of a block is a function of net.c, X_forward;
+ * tools/train/grad.c has X_back for it, with the same name and arguments.
  *
  * With `keep`, every block has its own activation buffers, which the backward pass (tools/train)
  * reads; without, the blocks take turns with two sets: a task writes block l+1 while its neighbours
@@ -30,7 +33,14 @@ enum {
 };
 
 /* The ternary layers of a block, in the order of net.alpha and net_block.linear. */
-enum net_layer { NET_UP, NET_DOWN, NET_GATE, NET_FFN_UP, NET_FFN_DOWN, NET_N_LAYERS };
+enum net_layer {
+    NET_MIXER_UP, /* gate, then value */
+    NET_MIXER_DOWN,
+    NET_FFN_GATE,
+    NET_FFN_UP,
+    NET_FFN_DOWN,
+    NET_N_LAYERS
+};
 extern const enum tensor_kind net_layer_kind[NET_N_LAYERS];
 
 /* Dense weights of one linear layer, W [out][in], quantised where ternary. */
@@ -45,27 +55,26 @@ struct net_linear {
     uint32_t *own_columns; /* where columns points; NULL in f32, where w itself serves */
 };
 
-/* Activations of one block over all rows. x is the block's input; the rest as in the formula. */
+/* Activations of one block over all rows, named as in the formula. */
 struct net_acts {
-    float *x;             /* [rows][D] input of the block */
-    float *rstd1;         /* [rows] 1 / sqrt(mean(x^2) + eps) */
-    struct operand n1;    /* [rows][D] */
-    float *gv;            /* [rows][2D]: g, then v */
-    float *conv;          /* [rows][D] conv(v, C) */
-    struct operand mixed; /* [rows][D] conv * sigmoid(g) */
-    float *mid;           /* [rows][D] x after the mixer */
-    float *rstd2;         /* [rows] */
-    struct operand n2;    /* [rows][D] */
-    float *a;             /* [rows][H] Wg n */
-    float *b;             /* [rows][H] Wu n */
-    struct operand h;     /* [rows][H] silu(a) * b */
+    float *x;                  /* [rows][D] input of the block */
+    float *rstd1;              /* [rows] 1 / sqrt(mean(x^2) + eps) */
+    struct operand norm1;      /* [rows][D] */
+    float *gate_value;         /* [rows][2D]: gate, then value */
+    float *conv;               /* [rows][D] conv(value, taps) */
+    struct operand mixed;      /* [rows][D] conv * sigmoid(gate) */
+    float *mid;                /* [rows][D] x after the mixer */
+    float *rstd2;              /* [rows] */
+    struct operand norm2;      /* [rows][D] */
+    float *ffn_gate;           /* [rows][H] */
+    float *ffn_up;             /* [rows][H] */
+    struct operand ffn_hidden; /* [rows][H] silu(ffn_gate) * ffn_up */
 };
 
 struct net_block {
     const float *norm1;
     const float *norm2;
-    const float *conv; /* [D][K] */
-    float *conv_taps;  /* [K][D], transposed for the kernel */
+    float *taps; /* [K][D], the last for the row itself: transposed for the kernel */
     struct net_linear linear[NET_N_LAYERS];
     struct net_acts acts;
 };

@@ -41,7 +41,7 @@ struct operand_forms operand_forms(const struct operand *o, const struct kern *k
                                   columns ? columns + s.first / k->unit * o->width : NULL};
 }
 
-const void *operand_rows(const struct operand *o, const struct kern *k,
+const void *operand_pack(const struct operand *o, const struct kern *k,
                          const struct operand_scratch *t, struct span s, size_t worker)
 {
     struct operand_forms f = operand_forms(o, k, t, s, worker);

@@ -59,9 +59,9 @@ struct operand_forms {
 struct operand_forms operand_forms(const struct operand *o, const struct kern *k,
                                    const struct operand_scratch *t, struct span s, size_t worker);
 
-/* Call once they are written: the cells by rows of rows s, to be read before the worker's next
- * call; makes the cells by columns too where kept. s.first is even. */
-const void *operand_rows(const struct operand *o, const struct kern *k,
+/* Call once they are written: makes the cells of rows s, by columns only where they are kept.
+ * Returns those by rows, to be read before the worker's next call. s.first is even. */
+const void *operand_pack(const struct operand *o, const struct kern *k,
                          const struct operand_scratch *t, struct span s, size_t worker);
 
 #endif

@@ -108,7 +108,7 @@ static void test_params(void **state)
     model_to_params(&m, twice);
     model_release(&m);
     expect_same_params(&d, twice, once);
-    size_t up = dims_offset(&d, TENSOR_UP, 1);
+    size_t up = dims_offset(&d, TENSOR_MIXER_UP, 1);
     once[up + 2] = once[up] * 0.25f + 0.001f;
     assert_int_equal(model_from_params(&m, &d, once, true, &kern, &e), -1);
     assert_non_null(strstr(e.text, "blocks.1.mixer.up.weight"));

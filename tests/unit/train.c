@@ -169,7 +169,7 @@ static void test_initial_weights(void **state)
             continue;
         }
         double want = t.kind == TENSOR_EMBED  ? 0.02
-                      : t.kind == TENSOR_CONV ? sqrt(2.0 / (192 * 8))
+                      : t.kind == TENSOR_TAPS ? sqrt(2.0 / (192 * 8))
                                               : sqrt(2.0 / (double)t.shape[0]);
         double spread = 5 / sqrt((double)t.n); /* five standard errors */
         assert_true(fabs(mean) < want * spread);

@@ -135,7 +135,7 @@ static int put_taps(const struct job *j, int block)
     csource_array(j->s, "float", sizeof(float), label);
     for (size_t i = 0; i < K && rc == 0; i++)
         for (size_t c = 0; c < D && rc == 0; c++)
-            rc = put_floats(j, &j->model->block[block].conv[c * K + i], 1);
+            rc = put_floats(j, &j->model->block[block].taps[c * K + i], 1);
     csource_array_end(j->s);
     return rc;
 }
@@ -178,10 +178,10 @@ static int put_block(const struct job *j, int l)
     snprintf(norm1, sizeof norm1, "norm1_%d", l);
     snprintf(norm2, sizeof norm2, "norm2_%d", l);
     if (put_vector(j, norm1, b->norm1, D) || put_taps(j, l) || put_vector(j, norm2, b->norm2, D) ||
-        put_ternary(j, "mixer_gate", l, &b->up, 0, D) ||
-        put_ternary(j, "mixer_value", l, &b->up, D, D) ||
-        put_ternary(j, "mixer_down", l, &b->down, 0, D) ||
-        put_ternary(j, "ffn_gate", l, &b->gate, 0, H) ||
+        put_ternary(j, "mixer_gate", l, &b->mixer_up, 0, D) ||
+        put_ternary(j, "mixer_value", l, &b->mixer_up, D, D) ||
+        put_ternary(j, "mixer_down", l, &b->mixer_down, 0, D) ||
+        put_ternary(j, "ffn_gate", l, &b->ffn_gate, 0, H) ||
         put_ternary(j, "ffn_up", l, &b->ffn_up, 0, H))
         return -1;
     return put_ternary(j, "ffn_down", l, &b->ffn_down, 0, D);
@@ -196,9 +196,9 @@ static void put_block_table(const struct job *j)
         const struct {
             const char *label;
             float alpha;
-        } w[6] = {{"mixer_gate", b->up.alpha},   {"mixer_value", b->up.alpha},
-                  {"mixer_down", b->down.alpha}, {"ffn_gate", b->gate.alpha},
-                  {"ffn_up", b->ffn_up.alpha},   {"ffn_down", b->ffn_down.alpha}};
+        } w[6] = {{"mixer_gate", b->mixer_up.alpha},   {"mixer_value", b->mixer_up.alpha},
+                  {"mixer_down", b->mixer_down.alpha}, {"ffn_gate", b->ffn_gate.alpha},
+                  {"ffn_up", b->ffn_up.alpha},         {"ffn_down", b->ffn_down.alpha}};
         csource_print(j->s, "    {norm1_%d, taps_%d, norm2_%d,\n", l, l, l);
         for (size_t i = 0; i < ARRAY_LEN(w); i++) {
             char alpha[32];

@@ -59,7 +59,7 @@ static void input_gradient(const struct net *n, const struct net_linear *l,
 {
     const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_out, k->unit);
-    k->product(s.count, l->n_in, cells, operand_rows(dy, k, &n->scratch, s, worker), cells, 1,
+    k->product(s.count, l->n_in, cells, operand_pack(dy, k, &n->scratch, s, worker), cells, 1,
                (struct kern_b){l->columns, l->n_in}, dx, l->n_in, add);
 }
 
@@ -74,16 +74,16 @@ static struct pair layer_pair(const struct grad *g, int block, size_t layer)
 {
     const struct net_acts *t = &g->net->block[block].acts;
     switch (layer) {
-    case NET_UP:
-        return (struct pair){t->n1.columns, g->d_gv.columns};
-    case NET_DOWN:
+    case NET_MIXER_UP:
+        return (struct pair){t->norm1.columns, g->d_gv.columns};
+    case NET_MIXER_DOWN:
         return (struct pair){t->mixed.columns, g->d_mid.columns};
-    case NET_GATE:
-        return (struct pair){t->n2.columns, g->d_a.columns};
+    case NET_FFN_GATE:
+        return (struct pair){t->norm2.columns, g->d_a.columns};
     case NET_FFN_UP:
-        return (struct pair){t->n2.columns, g->d_b.columns};
+        return (struct pair){t->norm2.columns, g->d_b.columns};
     default:
-        return (struct pair){t->h.columns, g->d_out.columns};
+        return (struct pair){t->ffn_hidden.columns, g->d_out.columns};
     }
 }
 
@@ -109,7 +109,7 @@ static void reduce_block(const struct batch *b)
 {
     size_t K = (size_t)b->grad->net->dims.K;
     for (size_t i = 0; i < K; i++)
-        add_tile_sums(b, TENSOR_CONV, b->block, i, i, K);
+        add_tile_sums(b, TENSOR_TAPS, b->block, i, i, K);
     add_tile_sums(b, TENSOR_NORM1, b->block, K, 0, 1);
     add_tile_sums(b, TENSOR_NORM2, b->block, K + 1, 0, 1);
 }
@@ -158,14 +158,15 @@ static void glu_task(void *context, size_t task, size_t worker)
     float *d_norm = g->d_norm + s.first * D;
     float *d_conv = g->d_conv + s.first * D;
     input_gradient(n, &nb->linear[NET_FFN_DOWN], &g->d_out, s, worker, d_b, false);
-    n->kern->swiglu_back(t->a + s.first * H, t->b + s.first * H, d_b, s.count * H, d_a, d_b);
-    input_gradient(n, &nb->linear[NET_GATE], &g->d_a, s, worker, d_norm, false);
+    n->kern->swiglu_back(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, d_b, s.count * H, d_a,
+                         d_b);
+    input_gradient(n, &nb->linear[NET_FFN_GATE], &g->d_a, s, worker, d_norm, false);
     input_gradient(n, &nb->linear[NET_FFN_UP], &g->d_b, s, worker, d_norm, true);
     norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_norm, g->d_out.floats, g->d_mid.floats,
               tile_sums(g, task) + ((size_t)n->dims.K + 1) * D);
-    input_gradient(n, &nb->linear[NET_DOWN], &g->d_mid, s, worker, d_conv, false);
+    input_gradient(n, &nb->linear[NET_MIXER_DOWN], &g->d_mid, s, worker, d_conv, false);
     for (size_t r = s.first; r < s.first + s.count; r++, d_conv += D)
-        n->kern->gate_back(t->conv + r * D, t->gv + r * 2 * D, d_conv, D, d_conv,
+        n->kern->gate_back(t->conv + r * D, t->gate_value + r * 2 * D, d_conv, D, d_conv,
                            g->d_gv.floats + r * 2 * D);
 }
 
@@ -192,11 +193,11 @@ static void conv_back(const struct batch *b, struct span s, float *sums)
     for (size_t r = s.first; r < s.first + s.count; r++) {
         const float *d_conv = g->d_conv + r * D;
         size_t later = later_rows(b, r, dilation, K);
-        k->conv_back(d_conv, dilation * D, nb->conv_taps + (K - later) * D, later, D,
+        k->conv_back(d_conv, dilation * D, nb->taps + (K - later) * D, later, D,
                      g->d_gv.floats + r * 2 * D + D);
         size_t n_taps = MIN(K, b->pos[r] / dilation + 1);
         for (size_t i = 0; i < n_taps; i++)
-            k->mul_add(d_conv, nb->acts.gv + (r - i * dilation) * 2 * D + D, D,
+            k->mul_add(d_conv, nb->acts.gate_value + (r - i * dilation) * 2 * D + D, D,
                        sums + (K - 1 - i) * D);
     }
 }
@@ -210,7 +211,7 @@ static void conv_task(void *context, size_t task, size_t worker)
     struct span s = tile_span(task, b->rows);
     float *sums = tile_sums(g, task);
     conv_back(b, s, sums);
-    input_gradient(g->net, &nb->linear[NET_UP], &g->d_gv, s, worker, g->d_norm + s.first * D,
+    input_gradient(g->net, &nb->linear[NET_MIXER_UP], &g->d_gv, s, worker, g->d_norm + s.first * D,
                    false);
     norm_back(g, nb->acts.x, nb->norm1, nb->acts.rstd1, s, g->d_norm, g->d_mid.floats,
               g->d_in.floats, sums + (size_t)g->net->dims.K * D);

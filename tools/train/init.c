@@ -6,7 +6,7 @@ static double deviation(const struct tensor *t)
 {
     if (t->kind == TENSOR_EMBED)
         return 0.02;
-    double fan_out = (double)t->shape[0] * (t->kind == TENSOR_CONV ? (double)t->shape[2] : 1.0);
+    double fan_out = (double)t->shape[0] * (t->kind == TENSOR_TAPS ? (double)t->shape[2] : 1.0);
     return sqrt(2 / fan_out);
 }
 

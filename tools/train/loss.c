@@ -117,7 +117,7 @@ static void rows_task(void *context, size_t task, size_t worker)
         scaled_copy(n->hidden.floats + row * D, factor, D, weighed + r * D);
         finish_row(d_hidden + r * D, factor, n->head.w + h->targets[row] * D, h->scale, D);
     }
-    operand_rows(&l->weighed, k, &n->head_scratch, all, worker);
+    operand_pack(&l->weighed, k, &n->head_scratch, all, worker);
 }
 
 static void embed_task(void *context, size_t task, size_t worker)
