@@ -1,12 +1,20 @@
 #include "format/safetensors.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/le.h"
 
-enum { MAX_HEADER = 100 << 20, MAX_RANK = 8, DATA_ALIGN = 64 };
+enum { MAX_HEADER = 100 << 20, MAX_RANK = 8, DATA_ALIGN = 64, N_HEX = 16 };
+
+/* The metadata that hold the checksums, and how the header's stands in the text of the header. */
+static const char data_key[] = "data_xxh3";
+static const char header_key[] = "header_xxh3";
+static const char header_member[] = "\"header_xxh3\":\"";
+static const char no_digits[N_HEX + 1] = "0000000000000000";
 
 static const struct {
     const char *name;
@@ -110,6 +118,8 @@ static int read_meta(struct safetensors *s, const json_t *meta, const char *path
     {
         if (!json_is_string(value))
             return err_set(e, "%s: metadata '%.64s' is no string", path, key);
+        if (strcmp(key, data_key) == 0 || strcmp(key, header_key) == 0)
+            continue;
         s->meta[s->n_meta++] = (struct st_meta){key, json_string_value(value)};
     }
     return 0;
@@ -147,6 +157,76 @@ static int check_layout(struct safetensors *s, const char *path, const unsigned 
     return 0;
 }
 
+/* ---- checksums ------------------------------------------------------------------------------- */
+
+/* XXH3 of the file up to its data, the digits of that very checksum counted as zeroes. `member` is
+ * where header_member stands; *ok is false when out of memory. */
+static uint64_t hash_header(const unsigned char *file, size_t n, const unsigned char *member,
+                            bool *ok)
+{
+    struct hash_state h;
+    const unsigned char *digits = member + strlen(header_member);
+    *ok = hash_init(&h) == 0;
+    if (!*ok)
+        return 0;
+    hash_update(&h, file, (size_t)(digits - file));
+    hash_update(&h, no_digits, N_HEX);
+    hash_update(&h, digits + N_HEX, (size_t)(file + n - digits) - N_HEX);
+    uint64_t sum = hash_digest(&h);
+    hash_release(&h);
+    return sum;
+}
+
+static void put_hex(char digits[N_HEX + 1], uint64_t n)
+{
+    snprintf(digits, N_HEX + 1, "%016llx", (unsigned long long)n);
+}
+
+static int check_sum(const char *what, uint64_t found, const char *expected, const char *path,
+                     struct err *e)
+{
+    char digits[N_HEX + 1];
+    put_hex(digits, found);
+    if (strcmp(digits, expected) == 0)
+        return 0;
+    return err_set(e,
+                   "%s: damaged, or changed by a program that should have dropped 'data_xxh3' and "
+                   "'header_xxh3': the checksum of its %s is wrong (found %s, expected %.32s)",
+                   path, what, digits, expected);
+}
+
+/* Both checksums, or neither in a file of another program or of an earlier version. n_header counts
+ * all bytes before the data. */
+static int check_sums(struct safetensors *s, const json_t *root, const char *path, size_t n_header,
+                      struct err *e)
+{
+    const json_t *meta = json_object_get(root, "__metadata__");
+    const char *of_data = json_string_value(json_object_get(meta, data_key));
+    const char *of_header = json_string_value(json_object_get(meta, header_key));
+    if (!of_data && !of_header)
+        return 0;
+    if (!of_data || !of_header)
+        return err_set(e, "%s: damaged: it has one of the checksums '%s' and '%s' alone", path,
+                       data_key, header_key);
+    /* quotes inside a string are escaped, so this can only be a key */
+    const unsigned char *member =
+        memmem(s->map.data, n_header, header_member, strlen(header_member));
+    bool ok = true;
+    if (!member || strlen(of_header) != N_HEX)
+        return err_set(e, "%s: damaged: its checksum '%s' is not written as it must be", path,
+                       header_key);
+    uint64_t sum = hash_header(s->map.data, n_header, member, &ok);
+    if (!ok)
+        return err_set(e, "%s: out of memory", path);
+    if (check_sum("header", sum, of_header, path, e) ||
+        check_sum("data", hash64(s->map.data + n_header, s->map.size - n_header), of_data, path, e))
+        return -1;
+    s->has_checksums = true;
+    return 0;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
 static int read_header(struct safetensors *s, const char *path, struct err *e)
 {
     if (s->map.size < 8)
@@ -167,6 +247,8 @@ static int read_header(struct safetensors *s, const char *path, struct err *e)
         return err_set(e, "%s: bad JSON in its header: %s", path, fault.text);
     if (!json_is_object(root))
         return err_set(e, "%s: its header is no JSON object", path);
+    if (check_sums(s, root, path, 8 + (size_t)n_header, e))
+        return -1;
     const unsigned char *data = s->map.data + 8 + n_header;
     size_t n_data = s->map.size - 8 - n_header;
     s->tensors = calloc(json_object_size(root) + 1, sizeof *s->tensors);
@@ -234,6 +316,8 @@ bool safetensors_probe(const char *path)
     return yes;
 }
 
+/* ---- writing --------------------------------------------------------------------------------- */
+
 static const char *type_name(enum safetensors_type type)
 {
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
@@ -255,6 +339,33 @@ static json_t *tensor_entry(const struct st_tensor *t, uint64_t begin)
                      "data_offsets", (json_int_t)begin, (json_int_t)(begin + t->n_bytes));
 }
 
+/* The metadata with the checksum of the data, and room for that of the header; NULL when they
+ * cannot be made. */
+static json_t *make_strings(const struct st_tensor *tensors, size_t n_tensors,
+                            const struct st_meta *meta, size_t n_meta)
+{
+    struct hash_state h;
+    char digits[N_HEX + 1];
+    if (hash_init(&h))
+        return NULL;
+    for (size_t i = 0; i < n_tensors; i++)
+        hash_update(&h, tensors[i].data, tensors[i].n_bytes);
+    put_hex(digits, hash_digest(&h));
+    hash_release(&h);
+    json_t *strings = json_object();
+    int rc = 0;
+    for (size_t i = 0; i < n_meta && rc == 0; i++)
+        rc = json_object_get(strings, meta[i].key)
+                 ? -1
+                 : json_object_set_new(strings, meta[i].key, json_string(meta[i].value));
+    if (rc || json_object_set_new(strings, data_key, json_string(digits)) ||
+        json_object_set_new(strings, header_key, json_string(no_digits))) {
+        json_decref(strings);
+        return NULL;
+    }
+    return strings;
+}
+
 /* The whole header as JSON text, which the caller frees; NULL when it cannot be made. */
 static char *make_header(const struct st_tensor *tensors, size_t n_tensors,
                          const struct st_meta *meta, size_t n_meta)
@@ -262,11 +373,7 @@ static char *make_header(const struct st_tensor *tensors, size_t n_tensors,
     char *text = NULL;
     uint64_t at = 0;
     json_t *root = json_object();
-    json_t *strings = json_object();
-    for (size_t i = 0; i < n_meta; i++)
-        if (json_object_set_new(strings, meta[i].key, json_string(meta[i].value)))
-            goto out;
-    if (n_meta && json_object_set(root, "__metadata__", strings))
+    if (json_object_set_new(root, "__metadata__", make_strings(tensors, n_tensors, meta, n_meta)))
         goto out;
     for (size_t i = 0; i < n_tensors; i++) {
         if (json_object_get(root, tensors[i].name) ||
@@ -276,22 +383,38 @@ static char *make_header(const struct st_tensor *tensors, size_t n_tensors,
     }
     text = json_dumps(root, JSON_COMPACT);
 out:
-    json_decref(strings);
     json_decref(root);
     return text;
 }
 
-static int write_all(struct file_out *o, const char *header, const struct st_tensor *tensors,
-                     size_t n_tensors, struct err *e)
+/* What stands before the data: length, text, spaces, with the checksum put in. *n gets its size;
+ * the caller frees it, NULL when out of memory. */
+static unsigned char *make_head(const char *text, size_t *n)
 {
-    static const char spaces[DATA_ALIGN + 1] =
-        "                                                                ";
-    size_t n_text = strlen(header);
-    size_t n_header = ALIGN_UP(n_text + 8, DATA_ALIGN) - 8;
-    unsigned char length[8];
-    le_put64(length, n_header);
-    if (file_out_write(o, length, sizeof length, e) || file_out_write(o, header, n_text, e) ||
-        file_out_write(o, spaces, n_header - n_text, e))
+    size_t n_text = strlen(text);
+    *n = ALIGN_UP(8 + n_text, DATA_ALIGN);
+    unsigned char *head = malloc(*n);
+    if (!head)
+        return NULL;
+    le_put64(head, *n - 8);
+    memcpy(head + 8, text, n_text);
+    memset(head + 8 + n_text, ' ', *n - 8 - n_text);
+    unsigned char *member = memmem(head, *n, header_member, strlen(header_member));
+    char digits[N_HEX + 1];
+    bool ok;
+    put_hex(digits, hash_header(head, *n, member, &ok));
+    memcpy(member + strlen(header_member), digits, N_HEX);
+    if (!ok) {
+        free(head);
+        return NULL;
+    }
+    return head;
+}
+
+static int write_all(struct file_out *o, const unsigned char *head, size_t n_head,
+                     const struct st_tensor *tensors, size_t n_tensors, struct err *e)
+{
+    if (file_out_write(o, head, n_head, e))
         return -1;
     for (size_t i = 0; i < n_tensors; i++)
         if (file_out_write(o, tensors[i].data, tensors[i].n_bytes, e))
@@ -303,19 +426,22 @@ int safetensors_write(const char *path, const struct st_tensor *tensors, size_t 
                       const struct st_meta *meta, size_t n_meta, struct err *e)
 {
     struct file_out out = {0};
-    char *header = make_header(tensors, n_tensors, meta, n_meta);
-    if (!header)
+    char *text = make_header(tensors, n_tensors, meta, n_meta);
+    size_t n_head = 0;
+    unsigned char *head = text ? make_head(text, &n_head) : NULL;
+    free(text);
+    if (!head)
         return err_set(e,
                        "%s: cannot make its header: a name is used twice or is not UTF-8, or "
                        "memory is short",
                        path);
     int rc = file_out_open(&out, path, e);
     if (rc == 0)
-        rc = write_all(&out, header, tensors, n_tensors, e);
+        rc = write_all(&out, head, n_head, tensors, n_tensors, e);
     if (rc == 0)
         rc = file_out_commit(&out, e);
     else
         file_out_abort(&out);
-    free(header);
+    free(head);
     return rc;
 }

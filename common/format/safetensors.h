@@ -2,7 +2,9 @@
  *
  * Format: https://github.com/huggingface/safetensors#format: 8-byte little-endian header length,
  * JSON header, raw little-endian data. Ours begin the data on a multiple of 64 bytes (the header is
- * padded with spaces); readers must not expect alignment of others. */
+ * padded with spaces); readers must not expect alignment of others. Files written here prove
+ * themselves: two checksums stand in __metadata__ (CKPT.md), where any other reader finds two
+ * strings more. */
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
@@ -28,13 +30,15 @@ struct safetensors {
     struct file_map map;
     struct st_tensor *tensors; /* in file order of their data */
     size_t n_tensors;
-    struct st_meta *meta;
+    struct st_meta *meta; /* without the checksums */
     size_t n_meta;
-    void *storage; /* owned strings */
+    bool has_checksums; /* checked, and right */
+    void *storage;      /* owned strings */
 };
 
 /* Maps and checks: header length, JSON, every dtype, shape and offset pair; no overlap, no gap, no
- * duplicate name, data exactly filled. */
+ * duplicate name, data exactly filled; and the checksums, if the file has them: a byte that is not
+ * what was written is an error. */
 MUST_USE int safetensors_open(struct safetensors *s, const char *path, struct err *e);
 void safetensors_close(struct safetensors *s);
 
@@ -45,7 +49,8 @@ const char *safetensors_meta(const struct safetensors *s, const char *key);
 /* True if the file looks like safetensors (a plausible length, then '{'). */
 bool safetensors_probe(const char *path);
 
-/* Writes all tensors in the order given, whole or not at all. Same arguments, same bytes. */
+/* Writes all tensors in the order given, with checksums, whole or not at all. Same arguments, same
+ * bytes. */
 MUST_USE int safetensors_write(const char *path, const struct st_tensor *tensors, size_t n_tensors,
                                const struct st_meta *meta, size_t n_meta, struct err *e);
 

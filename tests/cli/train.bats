@@ -46,6 +46,11 @@ meta() {
     head -c $(($(header "$1") + 8)) "$1" | tail -c +9 | jq -r ".__metadata__.$2"
 }
 
+# without_checksums FILE [COMMAND]: the file as one was before there were checksums, edited by sed's command first.
+without_checksums() {
+    LC_ALL=C sed "${2-};1s/data_xxh3/data_none/; 1s/header_xxh3/header_none/" "$1"
+}
+
 # same_tensors FILE FILE: weights and moments equal bit for bit.
 same_tensors() {
     cmp <(tail -c +$(($(header "$1") + 9)) "$1") <(tail -c +$(($(header "$2") + 9)) "$2") ||
@@ -183,6 +188,52 @@ last_checkpoint() {
     [ "$(find run -name 'step-*' | wc -l)" -eq 1 ]
 }
 
+# flip FILE AT: the lowest bit of a byte, counted from the end (-1 is the last).
+flip() {
+    local at=$(($(stat -c %s "$1") + $2)) byte
+    byte=$(od -An -tu1 -j "$at" -N 1 "$1")
+    printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+}
+
+@test "one flipped bit: --info, export, eval and --resume refuse the file; a bare --resume takes the one before" {
+    tiny_succeeds -q --save-dir run --steps 20 --save-every 10 --eval-every 10
+    cp run/step-000000020.safetensors good.safetensors
+    size=$(stat -c %s good.safetensors)
+    data=$(($(header good.safetensors) + 8))
+    for at in -1 -$(((size - data) / 2)) -$((size - data)) -$((size - 100)); do # moments, weights, header
+        cp good.safetensors bad.safetensors
+        flip bad.safetensors "$at"
+        fails 1 "bad.safetensors: " export --info bad.safetensors
+        fails 1 "bad.safetensors: " export -q bad.safetensors -o bad.bolt --vocab "$in/data/vocab.db"
+        [ ! -e bad.bolt ]
+        fails 1 "bad.safetensors: " eval -q bad.safetensors --vocab "$in/data/vocab.db" "$in/data/valid.txt"
+        tiny_fails 1 "bad.safetensors: " -q --save-dir new --resume bad.safetensors
+        tiny_fails 1 "bad.safetensors: " -q --save-dir new --init-from bad.safetensors
+        [ ! -e new ]
+    done
+    contains "$stderr" "damaged"
+    mv bad.safetensors run/step-000000020.safetensors
+    tiny_succeeds --save-dir run --resume
+    contains "$stderr" "passed over: run/step-000000020.safetensors: damaged"
+    contains "$stderr" "resumed from run/step-000000010.safetensors at step 10"
+    same_tensors good.safetensors run/step-000000020.safetensors
+    flip run/best.safetensors -5
+    fails 1 "run/best.safetensors: damaged" export --info run/best.safetensors
+}
+
+@test "a checkpoint without checksums, as they were before, goes on; --info says so" {
+    tiny_succeeds -q --save-dir run --steps 20 --save-every 10
+    succeeds export --info run/step-000000010.safetensors
+    contains "$output" "checksums          right"
+    mkdir old
+    without_checksums run/step-000000010.safetensors > old/step-000000010.safetensors
+    succeeds export --info old/step-000000010.safetensors
+    contains "$output" "checksums          none"
+    tiny_succeeds -q --save-dir old --resume
+    [ -z "$stderr" ]
+    same_tensors run/step-000000020.safetensors old/step-000000020.safetensors
+}
+
 @test "a run that only damaged checkpoints are left of" {
     tiny_succeeds -q --save-dir run --steps 5 --eval-every 0
     truncate -s 9 run/step-000000005.safetensors
@@ -202,7 +253,7 @@ last_checkpoint() {
 # edited FROM TO: the last checkpoint of the whole run with a change of equal length in its metadata.
 edited() {
     local checkpoints=("$whole"/step-*.safetensors)
-    LC_ALL=C sed "1s/$1/$2/" "${checkpoints[-1]}" > edited.safetensors
+    without_checksums "${checkpoints[-1]}" "1s/$1/$2/" > edited.safetensors
     cmp -s edited.safetensors "${checkpoints[-1]}" && flunk "nothing to edit: $1"
     return 0
 }
@@ -414,6 +465,8 @@ edited() {
 @test "an infinite loss stops the run and keeps the checkpoints" {
     tiny_succeeds -q --save-dir run --steps 10 --save-every 5
     bad=run/step-000000010.safetensors
+    without_checksums $bad > plain
+    mv plain $bad
     at=$(head -c $(($(header "$bad") + 8)) "$bad" | tail -c +9 | jq '."final_norm.scale".data_offsets[0]')
     # the largest finite float, so that the file itself is good
     # shellcheck disable=SC2046 # one word a number

@@ -322,6 +322,60 @@ static void test_foreign_weights(void **state)
     ckpt_close(&c);
 }
 
+/* One bit, or a whole tensor of zeroes, which is finite and of the right shape: weights, moments
+ * and metadata alike. */
+static void test_damage(void **state)
+{
+    (void)state;
+    struct err e;
+    struct safetensors s;
+    size_t n;
+    save(scratch_path("run"));
+    unsigned char *good = scratch_read(scratch_path("run"), &n);
+    unsigned char *bad = malloc(n);
+    assert_non_null(bad);
+    assert_int_equal(safetensors_open(&s, scratch_path("run"), &e), 0);
+    const char *path = scratch_path("damaged");
+    for (size_t i = 0; i < s.n_tensors; i++) {
+        size_t at = (size_t)((const unsigned char *)s.tensors[i].data - s.map.data);
+        memcpy(bad, good, n);
+        bad[at] ^= 1;
+        scratch_write(path, bad, n);
+        expect_refused(path, "the checksum of its data is wrong");
+        memcpy(bad, good, n);
+        memset(bad + at, 0, s.tensors[i].n_bytes);
+        scratch_write(path, bad, n);
+        expect_refused(path, "the checksum of its data is wrong");
+    }
+    memcpy(bad, good, n);
+    unsigned char *seed = memmem(bad, n, "\"seed\":\"9\"", 10);
+    seed[8] = '8';
+    scratch_write(path, bad, n);
+    expect_refused(path, "the checksum of its header is wrong");
+    safetensors_close(&s);
+    free(good);
+    free(bad);
+}
+
+/* As files were written before they had checksums. */
+static void test_without_checksums(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    size_t n;
+    save(scratch_path("run"));
+    unsigned char *data = scratch_read(scratch_path("run"), &n);
+    memcpy(memmem(data, n, "data_xxh3", 9), "nothing_1", 9);
+    memcpy(memmem(data, n, "header_xxh3", 11), "nothing_two", 11);
+    scratch_write(scratch_path("old"), data, n);
+    assert_int_equal(ckpt_open(&c, scratch_path("old"), &e), 0);
+    assert_true(c.has_state && c.has_moments && !c.file.has_checksums);
+    assert_memory_equal(&c.state, &state_of_run, sizeof state_of_run);
+    ckpt_close(&c);
+    free(data);
+}
+
 static void test_truncation(void **state)
 {
     (void)state;
@@ -419,6 +473,8 @@ int main(void)
         cmocka_unit_test(test_bad_metadata),
         cmocka_unit_test(test_bad_tensors),
         cmocka_unit_test(test_foreign_weights),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_without_checksums),
         cmocka_unit_test(test_truncation),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

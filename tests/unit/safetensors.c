@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/le.h"
 #include "format/safetensors.h"
 #include "support/scratch.h"
@@ -87,33 +88,84 @@ static void test_truncation(void **state)
     free(data);
 }
 
-/* No hash guards this format: a flipped byte may go unnoticed, but nothing worse. */
-static void test_flipped_bytes(void **state)
+static void expect_refused(const char *path, const char *message)
 {
-    (void)state;
     struct err e;
     struct safetensors s;
+    assert_int_equal(safetensors_open(&s, path, &e), -1);
+    if (!strstr(e.text, message) || !strstr(e.text, path))
+        fail_msg("'%s', expected '%s'", e.text, message);
+}
+
+static void test_flipped_bits(void **state)
+{
+    (void)state;
     size_t n;
     write_good(scratch_path("good"));
     unsigned char *data = scratch_read(scratch_path("good"), &n);
     const char *path = scratch_path("flipped");
-    unsigned refused = 0;
-    for (size_t i = 0; i < 2 * n; i++) {
-        unsigned char flip = i % 2 ? 0x80 : 0x01;
-        data[i / 2] ^= flip;
+    for (size_t i = 0; i < 8 * n; i++) {
+        data[i / 8] ^= (unsigned char)(1 << i % 8);
         scratch_write(path, data, n);
-        if (safetensors_open(&s, path, &e)) {
-            refused++;
-        } else {
-            for (size_t k = 0; k < s.n_tensors; k++) {
-                const unsigned char *p = s.tensors[k].data;
-                assert_true(p + s.tensors[k].n_bytes <= s.map.data + s.map.size);
-            }
-            safetensors_close(&s);
-        }
-        data[i / 2] ^= flip;
+        expect_refused(path, path);
+        data[i / 8] ^= (unsigned char)(1 << i % 8);
     }
-    assert_true(refused > 100);
+    free(data);
+}
+
+/* Replaces a text in the good file by another of the same length. */
+static const char *replaced(const char *from, const char *to)
+{
+    size_t n;
+    const char *path = scratch_path("replaced");
+    write_good(scratch_path("good"));
+    unsigned char *data = scratch_read(scratch_path("good"), &n);
+    unsigned char *at = memmem(data, n, from, strlen(from));
+    assert_non_null(at);
+    assert_int_equal(strlen(from), strlen(to));
+    memcpy(at, to, strlen(to));
+    scratch_write(path, data, n);
+    free(data);
+    return path;
+}
+
+static void test_checksums(void **state)
+{
+    (void)state;
+    struct err e;
+    struct safetensors s;
+    write_good(scratch_path("good"));
+    assert_int_equal(safetensors_open(&s, scratch_path("good"), &e), 0);
+    assert_true(s.has_checksums);
+    assert_int_equal(s.n_meta, 2); /* they are not among the metadata */
+    assert_null(safetensors_meta(&s, "data_xxh3"));
+    safetensors_close(&s);
+    expect_refused(replaced("value", "valve"), "the checksum of its header is wrong");
+    expect_refused(replaced("[2,3]", "[3,2]"), "the checksum of its header is wrong");
+    expect_refused(replaced("}      ", "}     \n"), "the checksum of its header is wrong");
+    expect_refused(replaced("\x40\x40", "\x40\x41"), "the checksum of its data is wrong");
+    expect_refused(replaced("data_xxh3", "data_none"), "'data_xxh3' and 'header_xxh3' alone");
+    expect_refused(replaced("header_xxh3", "header_none"), "'data_xxh3' and 'header_xxh3' alone");
+}
+
+/* The checksums by hand, as the specification gives them. */
+static void test_checksums_as_specified(void **state)
+{
+    (void)state;
+    size_t n;
+    char digits[17];
+    write_good(scratch_path("good"));
+    unsigned char *data = scratch_read(scratch_path("good"), &n);
+    size_t begin = 8 + le_get64(data);
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash64(data + begin, n - begin));
+    const unsigned char *of_data = memmem(data, n, "\"data_xxh3\":\"", 13);
+    unsigned char *of_header = memmem(data, n, "\"header_xxh3\":\"", 15);
+    assert_memory_equal(of_data + 13, digits, 16);
+    char found[17] = {0};
+    memcpy(found, of_header + 15, 16);
+    memset(of_header + 15, '0', 16);
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash64(data, begin));
+    assert_string_equal(found, digits);
     free(data);
 }
 
@@ -166,6 +218,10 @@ static void test_bad_headers(void **state)
         {"{" T("a", "F33", "[1]", "[0,4]") "}", 4, "unknown dtype 'F33'"},
         {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "no dtype"},
         {"{\"__metadata__\":[]}", 0, "__metadata__ is no object"},
+        {"{\"__metadata__\":{\"data_xxh3\":\"0\",\"header_xxh3\" :\"0000000000000000\"}}", 0,
+         "not written as it must be"},
+        {"{\"__metadata__\":{\"data_xxh3\":\"0\",\"header_xxh3\":\"\"}}", 0,
+         "not written as it must be"},
         {"{\"__metadata__\":{\"a\":1}}", 0, "metadata 'a' is no string"},
     };
     struct err e;
@@ -198,6 +254,20 @@ static void test_huge_header(void **state)
     assert_non_null(strstr(e.text, "truncated"));
 }
 
+/* A file without checksums: of another program, or written before there were any. */
+static void test_no_checksums(void **state)
+{
+    (void)state;
+    struct err e;
+    struct safetensors s;
+    const char *path = scratch_path("foreign");
+    write_raw(path, "{\"__metadata__\":{\"k\":\"v\"}," T("a", "F32", "[1]", "[0,4]") "}", 4);
+    assert_int_equal(safetensors_open(&s, path, &e), 0);
+    assert_false(s.has_checksums);
+    assert_string_equal(safetensors_meta(&s, "k"), "v");
+    safetensors_close(&s);
+}
+
 /* Readers must take headers that are not padded, and data in another order than the header's. */
 static void test_unaligned(void **state)
 {
@@ -222,6 +292,8 @@ static void test_writer_errors(void **state)
     assert_int_equal(safetensors_write(scratch_path("twice"), twice, 2, NULL, 0, &e), -1);
     const struct st_meta bytes[1] = {{"k", "\xff"}};
     assert_int_equal(safetensors_write(scratch_path("bytes"), written, 1, bytes, 1, &e), -1);
+    const struct st_meta same[2] = {{"k", "1"}, {"k", "2"}};
+    assert_int_equal(safetensors_write(scratch_path("same"), written, 1, same, 2, &e), -1);
     assert_int_equal(safetensors_write("/nonexistent/x", written, 1, NULL, 0, &e), -1);
     assert_non_null(strstr(e.text, "/nonexistent"));
     assert_int_equal(safetensors_write("/dev/full", written, 1, NULL, 0, &e), -1);
@@ -232,10 +304,12 @@ static void test_writer_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_truncation),  cmocka_unit_test(test_flipped_bytes),
-        cmocka_unit_test(test_bad_headers), cmocka_unit_test(test_huge_header),
-        cmocka_unit_test(test_unaligned),   cmocka_unit_test(test_writer_errors),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_truncation),    cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_checksums),     cmocka_unit_test(test_checksums_as_specified),
+        cmocka_unit_test(test_no_checksums),  cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_huge_header),   cmocka_unit_test(test_unaligned),
+        cmocka_unit_test(test_writer_errors),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -162,6 +162,12 @@ static void facts_of_state(const struct ckpt_state *s)
     fact_fingerprint("valid_fingerprint", s->valid_fingerprint);
 }
 
+/* A wrong one does not come this far. */
+static const char *checksums(const struct safetensors *s)
+{
+    return s->has_checksums ? "right" : "none";
+}
+
 static int info_ckpt(const char *path, const struct kern *k, struct err *e)
 {
     struct ckpt c;
@@ -176,6 +182,7 @@ static int info_ckpt(const char *path, const struct kern *k, struct err *e)
     facts_of_dims(&c.dims);
     fact_text("weights", c.ternary ? "ternary" : "float");
     fact_text("moments", c.has_moments ? "yes" : "no");
+    fact_text("checksums", checksums(&c.file));
     fact_real("zero_share", zero_share(&m));
     fact_fingerprint("vocab_fingerprint", c.state.vocab_fingerprint);
     if (c.has_state)
@@ -191,6 +198,7 @@ static void info_safetensors(const char *path, const struct safetensors *s)
 {
     begin(path, "safetensors", s->map.size);
     fact_count("n_tensors", s->n_tensors);
+    fact_text("checksums", checksums(s));
     if (cli.json)
         cli_json_object(&json, "metadata");
     for (size_t i = 0; i < s->n_meta; i++)
