@@ -7,18 +7,23 @@
 
 #include <stdio.h>
 
+#include "base/cpu.h"
 #include "base/err.h"
 
+/* A row of a tool's table of options, written with one of the macros below, which tie the kind of
+ * value to the type of the variable. A variable holds its default before parsing; where a default
+ * depends on more than a constant, `given` says whether to look at the variable at all. */
 enum cli_type {
-    CLI_FLAG,     /* bool *           --name sets true */
-    CLI_INT,      /* long long *      whole number in [min, max] */
-    CLI_REAL,     /* double *         number in [min, max] */
-    CLI_TEXT,     /* const char ** */
-    CLI_OPT_TEXT, /* const char **    value optional: "" when the next argument begins with '-' or
-                     ends */
-    CLI_LIST,     /* struct cli_list * may be given many times, in order */
-    CLI_CHOICE,   /* int *            index into choices */
-    CLI_HEADING   /* no option: a heading in --help */
+    CLI_TYPE_HEADING,
+    CLI_TYPE_FLAG,
+    CLI_TYPE_INT,
+    CLI_TYPE_REAL,
+    CLI_TYPE_TEXT,
+    CLI_TYPE_OPT_TEXT,
+    CLI_TYPE_LIST,
+    CLI_TYPE_CHOICE,
+    CLI_TYPE_THREADS,
+    CLI_TYPE_CPU
 };
 
 struct cli_list { /* values in the order given; items owned by cli (live until exit) */
@@ -27,15 +32,77 @@ struct cli_list { /* values in the order given; items owned by cli (live until e
 };
 
 struct cli_option {
-    const char *name; /* long name without dashes; the text of a heading */
-    char letter;      /* short name, 0 if none */
     enum cli_type type;
-    void *to;                   /* holds the default before parsing */
-    double min, max;            /* CLI_INT and CLI_REAL, inclusive */
+    char letter;      /* short name, 0 if none */
+    char old_letter;  /* a short name of an earlier version: still taken, not shown; 0 if none */
+    const char *name; /* long name without dashes; the text of a heading */
+    union {
+        bool *flag;
+        long long *whole; /* CLI_TYPE_INT */
+        double *real;
+        const char **text; /* CLI_TYPE_OPT_TEXT too */
+        struct cli_list *list;
+        int *number; /* CLI_TYPE_CHOICE: index into choices; CLI_TYPE_THREADS */
+        enum cpu_level *level;
+    } to;
+    double min, max;            /* CLI_TYPE_INT and CLI_TYPE_REAL, inclusive */
+    const char *const *choices; /* CLI_TYPE_CHOICE: names, NULL at the end */
     const char *value;          /* name of the value in --help: "FILE", "N" */
     const char *help;           /* one or more lines, without a final newline; state the default */
-    const char *const *choices; /* CLI_CHOICE: names, NULL at the end */
+    bool *given; /* set to whether the option was given; NULL if nobody asks. A list's n says it */
 };
+
+/* The rows. The help text comes last and may be followed by other members:
+ *     CLI_INT('b', "batch", &o.batch, 1, 65536, "B", "sequences a batch", .given = &o.given.batch)
+ */
+#define CLI_HEADING(TEXT)                         \
+    {                                             \
+        .type = CLI_TYPE_HEADING, .name = (TEXT), \
+    }
+#define CLI_ROW(TYPE, LETTER, NAME, ...)                                \
+    {                                                                   \
+        .type = (TYPE), .letter = (LETTER), .name = (NAME), __VA_ARGS__ \
+    }
+/* bool *: --name sets it */
+#define CLI_FLAG(LETTER, NAME, TO, ...) \
+    CLI_ROW(CLI_TYPE_FLAG, LETTER, NAME, .to.flag = (TO), .help = __VA_ARGS__)
+/* long long *: a whole number in [min, max] */
+#define CLI_INT(LETTER, NAME, TO, MIN, MAX, VALUE, ...)                               \
+    CLI_ROW(CLI_TYPE_INT, LETTER, NAME, .to.whole = (TO), .min = (MIN), .max = (MAX), \
+            .value = (VALUE), .help = __VA_ARGS__)
+/* double *: a number in [min, max] */
+#define CLI_REAL(LETTER, NAME, TO, MIN, MAX, VALUE, ...)                              \
+    CLI_ROW(CLI_TYPE_REAL, LETTER, NAME, .to.real = (TO), .min = (MIN), .max = (MAX), \
+            .value = (VALUE), .help = __VA_ARGS__)
+/* const char ** */
+#define CLI_TEXT(LETTER, NAME, TO, VALUE, ...) \
+    CLI_ROW(CLI_TYPE_TEXT, LETTER, NAME, .to.text = (TO), .value = (VALUE), .help = __VA_ARGS__)
+/* const char **: the value is optional, "" when the next argument begins with '-' or there is none
+ */
+#define CLI_OPT_TEXT(LETTER, NAME, TO, VALUE, ...) \
+    CLI_ROW(CLI_TYPE_OPT_TEXT, LETTER, NAME, .to.text = (TO), .value = (VALUE), .help = __VA_ARGS__)
+/* struct cli_list *: may be given many times */
+#define CLI_LIST(LETTER, NAME, TO, VALUE, ...) \
+    CLI_ROW(CLI_TYPE_LIST, LETTER, NAME, .to.list = (TO), .value = (VALUE), .help = __VA_ARGS__)
+/* int *: one of the names */
+#define CLI_CHOICE(LETTER, NAME, TO, CHOICES, VALUE, ...)                           \
+    CLI_ROW(CLI_TYPE_CHOICE, LETTER, NAME, .to.number = (TO), .choices = (CHOICES), \
+            .value = (VALUE), .help = __VA_ARGS__)
+
+/* Rows that several tools have, with one meaning in all of them. */
+
+/* int *: 1 to 1024; the processors this process may use if it is not given. The text says what the
+ * threads do. */
+#define CLI_THREADS(TO, ...)                                                            \
+    CLI_ROW(CLI_TYPE_THREADS, 'j', "threads", .to.number = (TO), .min = 1, .max = 1024, \
+            .value = "N", .help = __VA_ARGS__)
+/* enum cpu_level *: the instruction set; the best there is if it is not given */
+#define CLI_CPU(TO)                                                     \
+    CLI_ROW(CLI_TYPE_CPU, 0, "cpu", .to.level = (TO), .value = "LEVEL", \
+            .help =                                                     \
+                "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)")
+/* long long *: any number that a double holds exactly */
+#define CLI_SEED(TO, ...) CLI_INT(0, "seed", TO, 0, 1e15, "N", __VA_ARGS__)
 
 struct cli_tool {
     const char *name;     /* "prep" */
@@ -61,9 +128,6 @@ extern struct cli_settings cli;
  * mistake is one line on stderr and exit 2. Also ignores SIGPIPE, so a closed pipe is an error of
  * the write. Returns the operands, which are NULL-terminated. */
 char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_operands);
-
-/* True if the option was given on the command line. */
-bool cli_given(const char *long_name);
 
 /* "tool: message\n" on stderr; control bytes in it are made harmless. */
 void cli_warn(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -73,9 +73,9 @@ static void describe_values(char *buf, size_t size, const struct cli_option *o)
     char range[96];
     bool said = true;
     *buf = '\0';
-    if (o->type == CLI_INT || o->type == CLI_REAL)
+    if (o->type == CLI_TYPE_INT || o->type == CLI_TYPE_REAL || o->type == CLI_TYPE_THREADS)
         snprintf(buf, size, "%s", cli_range_text(range, o));
-    if (o->type != CLI_CHOICE)
+    if (o->type != CLI_TYPE_CHOICE)
         return;
     size_t n = (size_t)snprintf(buf, size, "one of");
     for (size_t i = 0; o->choices[i] && n < size; i++) {
@@ -108,8 +108,9 @@ static void print_option(FILE *out, const struct cli_option *o)
     int n = o->letter ? snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name)
                       : snprintf(left, sizeof left, "      --%s", o->name);
     size_t used = (size_t)n;
-    if (o->type != CLI_FLAG && used < sizeof left)
-        snprintf(left + used, sizeof left - used, o->type == CLI_OPT_TEXT ? " [%s]" : " %s", value);
+    if (o->type != CLI_TYPE_FLAG && used < sizeof left)
+        snprintf(left + used, sizeof left - used, o->type == CLI_TYPE_OPT_TEXT ? " [%s]" : " %s",
+                 value);
     size_t at = columns(left, strlen(left));
     fputs(left, out);
     if (at + 2 > HELP_COLUMN) {
@@ -130,10 +131,10 @@ void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t 
     fputs("\n\n", out);
     wrap(out, tool->summary, 0, 0);
     putc('\n', out);
-    if (n > 0 && all[0].type != CLI_HEADING)
+    if (n > 0 && all[0].type != CLI_TYPE_HEADING)
         fputs("\nOptions:\n", out);
     for (size_t i = 0; i < n; i++) {
-        if (all[i].type == CLI_HEADING)
+        if (all[i].type == CLI_TYPE_HEADING)
             fprintf(out, "\n%s:\n", all[i].name);
         else
             print_option(out, &all[i]);

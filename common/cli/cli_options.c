@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli_private.h"
+#include "os/machine.h"
 
 enum { FIRST_CODE = 256 }; /* getopt's code of option i is FIRST_CODE + i, beyond any letter */
 
@@ -17,20 +18,18 @@ static bool asked_help;
 static bool asked_version;
 
 static const struct cli_option general[] = {
-    {.name = "General options", .type = CLI_HEADING},
-    {"quiet", 'q', CLI_FLAG, &cli.quiet, .help = "no talk but errors"},
-    {"verbose", 'v', CLI_FLAG, &cli.verbose, .help = "more talk"},
-    {"help", 'h', CLI_FLAG, &asked_help, .help = "show this help and exit"},
-    {"version", 'V', CLI_FLAG, &asked_version, .help = "show the version and exit"},
-    {"json", 0, CLI_FLAG, &cli.json,
-     .help = "report as JSON, one object a line, on standard output"},
+    CLI_HEADING("General options"),
+    CLI_FLAG('q', "quiet", &cli.quiet, "no talk but errors"),
+    CLI_FLAG('v', "verbose", &cli.verbose, "more talk"),
+    CLI_FLAG('h', "help", &asked_help, "show this help and exit"),
+    CLI_FLAG('V', "version", &asked_version, "show the version and exit"),
+    CLI_FLAG(0, "json", &cli.json, "report as JSON, one object a line, on standard output"),
 };
 
 /* All options of the tool, its own and the general ones; lives until exit. */
 static struct {
     struct cli_option *options;
     size_t n;
-    bool *given;
     const char **list_items; /* argc places for each option */
     struct option *longs;    /* for getopt_long */
     char *letters;
@@ -45,22 +44,44 @@ static void fill_standard_descriptors(void)
             _exit(1);
 }
 
+/* What a variable cannot hold before parsing. */
+static void set_default(const struct cli_option *o)
+{
+    if (o->given)
+        *o->given = false;
+    if (o->type == CLI_TYPE_LIST)
+        *o->to.list = (struct cli_list){0};
+    else if (o->type == CLI_TYPE_THREADS)
+        *o->to.number = machine_processors();
+    else if (o->type == CLI_TYPE_CPU)
+        *o->to.level = cpu_best();
+}
+
+/* "x", "x:" with a value, "x::" with an optional one; nothing for the letter 0. */
+static char *add_letter(char *at, char letter, int has_value)
+{
+    if (letter) {
+        *at++ = letter;
+        for (int i = 0; i < has_value; i++)
+            *at++ = ':';
+    }
+    return at;
+}
+
 static void build_table(const struct cli_tool *tool, int argc)
 {
     size_t n_general = ARRAY_LEN(general) - !tool->has_json;
     size_t n = tool->n_options + n_general;
     free(table.options);
-    free(table.given);
     free(table.list_items);
     free(table.longs);
     free(table.letters);
     table.n = n;
     table.options = calloc(n, sizeof *table.options);
-    table.given = calloc(n, sizeof *table.given);
     table.list_items = calloc(n * (size_t)argc + 1, sizeof *table.list_items);
     table.longs = calloc(n + 1, sizeof *table.longs);
-    table.letters = calloc(3 * n + 2, 1);
-    if (!table.options || !table.given || !table.list_items || !table.longs || !table.letters)
+    table.letters = calloc(6 * n + 2, 1);
+    if (!table.options || !table.list_items || !table.longs || !table.letters)
         cli_die("out of memory");
     memcpy(table.options, tool->options, tool->n_options * sizeof *table.options);
     memcpy(table.options + tool->n_options, general, n_general * sizeof *general);
@@ -69,17 +90,15 @@ static void build_table(const struct cli_tool *tool, int argc)
     *letter++ = ':'; /* tell a missing value from an unknown option, and print nothing */
     for (size_t i = 0; i < n; i++) {
         const struct cli_option *o = &table.options[i];
-        if (o->type == CLI_HEADING)
+        set_default(o);
+        if (o->type == CLI_TYPE_HEADING)
             continue;
-        int has_value = o->type == CLI_FLAG       ? no_argument
-                        : o->type == CLI_OPT_TEXT ? optional_argument
-                                                  : required_argument;
+        int has_value = o->type == CLI_TYPE_FLAG       ? no_argument
+                        : o->type == CLI_TYPE_OPT_TEXT ? optional_argument
+                                                       : required_argument;
         *next++ = (struct option){o->name, has_value, NULL, FIRST_CODE + (int)i};
-        if (!o->letter)
-            continue;
-        *letter++ = o->letter;
-        for (int colon = 0; colon < has_value; colon++) /* "x:" required, "x::" optional */
-            *letter++ = ':';
+        letter = add_letter(letter, o->letter, has_value);
+        letter = add_letter(letter, o->old_letter, has_value);
     }
 }
 
@@ -93,12 +112,12 @@ static _Noreturn void refuse_number(const struct cli_option *o, const char *text
 {
     char range[96];
     cli_range_text(range, o);
-    const char *kind = o->type == CLI_INT ? "a whole number" : "a number";
+    const char *kind = o->type == CLI_TYPE_REAL ? "a number" : "a whole number";
     cli_usage(*range ? "--%s: expected %s, %s, found '%s'" : "--%s: expected %s%s, found '%s'",
               o->name, kind, range, text);
 }
 
-static void store_int(const struct cli_option *o, const char *text)
+static long long whole_number(const struct cli_option *o, const char *text)
 {
     char *end;
     errno = 0;
@@ -106,28 +125,26 @@ static void store_int(const struct cli_option *o, const char *text)
     if (!is_plain_number(text, "0123456789+-") || *end || errno || (double)v < o->min ||
         (double)v > o->max)
         refuse_number(o, text);
-    *(long long *)o->to = v;
+    return v;
 }
 
-static void store_real(const struct cli_option *o, const char *text)
+static double real_number(const struct cli_option *o, const char *text)
 {
     char *end;
     double v = strtod(text, &end);
     if (!is_plain_number(text, "0123456789+-.eE") || *end || !isfinite(v) || v < o->min ||
         v > o->max)
         refuse_number(o, text);
-    *(double *)o->to = v;
+    return v;
 }
 
-static void store_choice(const struct cli_option *o, const char *text)
+static int choice(const struct cli_option *o, const char *text)
 {
     char names[256] = "";
     size_t n = 0;
     for (int i = 0; o->choices[i]; i++) {
-        if (strcmp(o->choices[i], text) == 0) {
-            *(int *)o->to = i;
-            return;
-        }
+        if (strcmp(o->choices[i], text) == 0)
+            return i;
         if (n < sizeof names)
             n +=
                 (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", o->choices[i]);
@@ -135,36 +152,56 @@ static void store_choice(const struct cli_option *o, const char *text)
     cli_usage("--%s: expected one of %s, found '%s'", o->name, names, text);
 }
 
+static enum cpu_level cpu_level(const struct cli_option *o, const char *text)
+{
+    enum cpu_level level;
+    struct err e;
+    if (cpu_parse(text, &level, &e))
+        cli_usage("--%s: %s", o->name, e.text);
+    return level;
+}
+
 static void store(size_t index, int argc, const char *text)
 {
     const struct cli_option *o = &table.options[index];
-    struct cli_list *list = o->to;
     switch (o->type) {
-    case CLI_FLAG:
-        *(bool *)o->to = true;
+    case CLI_TYPE_HEADING:
         break;
-    case CLI_INT:
-        store_int(o, text);
+    case CLI_TYPE_FLAG:
+        *o->to.flag = true;
         break;
-    case CLI_REAL:
-        store_real(o, text);
+    case CLI_TYPE_INT:
+        *o->to.whole = whole_number(o, text);
         break;
-    case CLI_TEXT:
-    case CLI_OPT_TEXT:
-        *(const char **)o->to = text ? text : "";
+    case CLI_TYPE_REAL:
+        *o->to.real = real_number(o, text);
         break;
-    case CLI_LIST:
-        if (!table.given[index])
-            *list = (struct cli_list){.items = table.list_items + index * (size_t)argc};
-        list->items[list->n++] = text;
+    case CLI_TYPE_TEXT:
+    case CLI_TYPE_OPT_TEXT:
+        *o->to.text = text ? text : "";
         break;
-    case CLI_CHOICE:
-        store_choice(o, text);
+    case CLI_TYPE_LIST:
+        if (o->to.list->n == 0)
+            o->to.list->items = table.list_items + index * (size_t)argc;
+        o->to.list->items[o->to.list->n++] = text;
         break;
-    case CLI_HEADING:
+    case CLI_TYPE_CHOICE:
+        *o->to.number = choice(o, text);
+        break;
+    case CLI_TYPE_THREADS:
+        *o->to.number = (int)whole_number(o, text);
+        break;
+    case CLI_TYPE_CPU:
+        *o->to.level = cpu_level(o, text);
         break;
     }
-    table.given[index] = true;
+    if (o->given)
+        *o->given = true;
+}
+
+static bool has_letter(const struct cli_option *o, int letter)
+{
+    return letter > 0 && (letter == o->letter || letter == o->old_letter);
 }
 
 /* What getopt objected to: ':' a missing value, '?' an unknown option or a value too many. */
@@ -172,7 +209,7 @@ static _Noreturn void refuse_option(int code, char **argv)
 {
     const struct cli_option *o = NULL;
     for (size_t i = 0; i < table.n; i++)
-        if (optopt == FIRST_CODE + (int)i || (optopt > 0 && optopt == table.options[i].letter))
+        if (optopt == FIRST_CODE + (int)i || has_letter(&table.options[i], optopt))
             o = &table.options[i];
     if (code == ':' && o)
         cli_usage("option --%s needs a value: %s", o->name, o->value ? o->value : "VALUE");
@@ -221,9 +258,9 @@ char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_o
         if (code >= FIRST_CODE)
             i = (size_t)(code - FIRST_CODE);
         else
-            while (table.options[i].letter != code)
+            while (!has_letter(&table.options[i], code))
                 i++;
-        if (table.options[i].type == CLI_OPT_TEXT && !optarg && optind < argc &&
+        if (table.options[i].type == CLI_TYPE_OPT_TEXT && !optarg && optind < argc &&
             argv[optind][0] != '-')
             optarg = argv[optind++];
         store(i, argc, optarg);
@@ -236,12 +273,4 @@ char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_o
     }
     *n_operands = (size_t)(argc - optind);
     return argv + optind;
-}
-
-bool cli_given(const char *long_name)
-{
-    for (size_t i = 0; i < table.n; i++)
-        if (table.options[i].type != CLI_HEADING && strcmp(table.options[i].name, long_name) == 0)
-            return table.given[i];
-    return false;
 }

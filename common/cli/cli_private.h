@@ -12,7 +12,7 @@ extern const char *cli_tool_name;
 /* Prints --help for a tool whose options, general ones included, are the n in `all`. */
 void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out);
 
-/* The range of a CLI_INT or CLI_REAL in words: "1 to 1024", "at least 0"; "" if there is none. */
+/* The range of a number in words: "1 to 1024", "at least 0"; "" if there is none. */
 const char *cli_range_text(char buf[96], const struct cli_option *o);
 
 /* Default handlers for fatal signals and for SIGBUS; SIGPIPE ignored. */

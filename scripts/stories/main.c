@@ -19,28 +19,10 @@ static struct {
 } opt = {.seed = 1, .count = 0, .mb = 6};
 
 static const struct cli_option options[] = {
-    {.name = "seed",
-     .type = CLI_INT,
-     .to = &opt.seed,
-     .min = 0,
-     .max = 1e15,
-     .value = "N",
-     .help = "seed of the random numbers (default 1)"},
-    {.name = "count",
-     .letter = 'n',
-     .type = CLI_INT,
-     .to = &opt.count,
-     .min = 0,
-     .max = 1e7,
-     .value = "N",
-     .help = "number of stories; 0, the default: as many as --mb asks for"},
-    {.name = "mb",
-     .type = CLI_REAL,
-     .to = &opt.mb,
-     .min = 0,
-     .max = 1e4,
-     .value = "X",
-     .help = "size of the text in millions of bytes (default 6)"},
+    CLI_SEED(&opt.seed, "seed of the random numbers (default 1)"),
+    CLI_INT('n', "count", &opt.count, 0, 1e7, "N",
+            "number of stories; 0, the default: as many as --mb asks for"),
+    CLI_REAL(0, "mb", &opt.mb, 0, 1e4, "X", "size of the text in millions of bytes (default 6)"),
 };
 
 static const struct cli_tool tool = {

@@ -67,11 +67,11 @@ const struct kcheck_op kcheck_ops[] = {
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 
 struct options {
-    const char *level_name;
     enum cpu_level level;
     const char *op;
     const char *fault;
-    long long seed;
+    long long seed; /* if given, else the clock's */
+    bool seed_given;
     bool bench;
 };
 
@@ -227,20 +227,17 @@ static bool known_op(const char *name)
 static void parse(struct options *o, int argc, char **argv)
 {
     const struct cli_option options[] = {
-        {"cpu", 0, CLI_TEXT, &o->level_name, 0, 0, "LEVEL",
-         "check up to this level: c, avx2, avx512, avx512vnni,\n"
-         "avx512bf16 (default auto: all this machine has)",
-         NULL},
-        {"op", 0, CLI_TEXT, &o->op, 0, 0, "NAME", "only this operation", NULL},
-        {"seed", 0, CLI_INT, &o->seed, 0, 1e15, "N", "of the random data (default: the clock)",
-         NULL},
-        {"bench", 0, CLI_FLAG, &o->bench, 0, 0, NULL,
-         "if nothing failed: time every operation beside what the machine can do", NULL},
-        {"break", 0, CLI_TEXT, &o->fault, 0, 0, "NAME",
-         "spoil the results of this operation, to see the check fail;\n"
-         "add-over, add-under, add-input, add-trap: write around, change an input, crash;\n"
-         "largest-all: of the k largest, find all",
-         NULL},
+        CLI_ROW(CLI_TYPE_CPU, 0, "cpu", .to.level = &o->level, .value = "LEVEL",
+                .help = "check up to this level: c, avx2, avx512, avx512vnni,\n"
+                        "avx512bf16 (default auto: all this machine has)"),
+        CLI_TEXT(0, "op", &o->op, "NAME", "only this operation"),
+        CLI_SEED(&o->seed, "of the random data (default: the clock)", .given = &o->seed_given),
+        CLI_FLAG(0, "bench", &o->bench,
+                 "if nothing failed: time every operation beside what the machine can do"),
+        CLI_TEXT(0, "break", &o->fault, "NAME",
+                 "spoil the results of this operation, to see the check fail;\n"
+                 "add-over, add-under, add-input, add-trap: write around, change an input, crash;\n"
+                 "largest-all: of the k largest, find all"),
     };
     const struct cli_tool tool = {
         .name = "kcheck",
@@ -250,15 +247,12 @@ static void parse(struct options *o, int argc, char **argv)
         .n_options = ARRAY_LEN(options),
         .has_json = true,
     };
-    struct err e;
     struct kern scratch;
     size_t n_operands;
     cli_parse(&tool, argc, argv, &n_operands);
     kcheck_table(&scratch, CPU_C, true);
     if (n_operands)
         cli_usage("no operands are taken");
-    if (cpu_parse(o->level_name, &o->level, &e))
-        cli_usage("%s", e.text);
     if (o->op && !known_op(o->op))
         cli_usage("--op: there is no operation '%s'", o->op);
     if (o->fault && !faults_install(&scratch, o->fault))
@@ -267,11 +261,11 @@ static void parse(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.level_name = "auto", .seed = -1};
+    struct options o = {0};
     struct totals n = {0};
     struct err e;
     parse(&o, argc, argv);
-    if (o.seed < 0)
+    if (!o.seed_given)
         o.seed = (long long)time(NULL);
     if (buffers_init(&e))
         cli_die("%s", e.text);

@@ -18,6 +18,7 @@
 
 #include "os/file.h"
 #include "cli/cli.h"
+#include "os/machine.h"
 
 /* ------------------------------------------------------------------------------------ the tool */
 
@@ -29,22 +30,26 @@ static const char *text = "(none)";
 static const char *resume;
 static struct cli_list list;
 static int choice = 1;
+static int threads;
+static enum cpu_level level;
+static bool whole_given;
 static const char *const choices[] = {"none", "nfc", "nfkc", NULL};
 
 static const struct cli_option options[] = {
-    {"Input and output", .type = CLI_HEADING},
-    {"flag", 'f', CLI_FLAG, &flag, .help = "a flag"},
-    {"whole", 'n', CLI_INT, &whole, -3, 1000, "N",
-     "a whole number with a description that is too long for one line of help (default 5)", NULL},
-    {"seed", 0, CLI_INT, &seed, 0, 9.3e18, "N", "any number", NULL},
-    {"real", 0, CLI_REAL, &real, 1e-6, 2.5, "F", "a real number", NULL},
-    {"text", 't', CLI_TEXT, &text, .value = "FILE", .help = "first line\nsecond line"},
-    {"resume", 'r', CLI_OPT_TEXT, &resume, .value = "PATH", .help = "value optional"},
-    {"prompt", 'p', CLI_LIST, &list, .value = "TEXT", .help = "may be repeated"},
-    {"a-name-of-great-length", 0, CLI_CHOICE, &choice, .value = "FORM", .help = "a choice",
-     .choices = choices},
-    {"unicode", 0, CLI_CHOICE, &choice, .value = "FORM", .help = "none, nfc or nfkc (default nfc)",
-     .choices = choices},
+    CLI_HEADING("Input and output"),
+    CLI_FLAG('f', "flag", &flag, "a flag"),
+    CLI_INT('n', "whole", &whole, -3, 1000, "N",
+            "a whole number with a description that is too long for one line of help (default 5)",
+            .given = &whole_given),
+    CLI_INT(0, "seed", &seed, 0, 9.3e18, "N", "any number"),
+    CLI_REAL(0, "real", &real, 1e-6, 2.5, "F", "a real number"),
+    CLI_TEXT('t', "text", &text, "FILE", "first line\nsecond line"),
+    CLI_OPT_TEXT('r', "resume", &resume, "PATH", "value optional"),
+    CLI_LIST('p', "prompt", &list, "TEXT", "may be repeated"),
+    CLI_CHOICE(0, "a-name-of-great-length", &choice, choices, "FORM", "a choice"),
+    CLI_CHOICE(0, "unicode", &choice, choices, "FORM", "none, nfc or nfkc (default nfc)"),
+    CLI_THREADS(&threads, "workers", .old_letter = 'w'),
+    CLI_CPU(&level),
 };
 
 static const struct cli_tool toy = {
@@ -64,14 +69,23 @@ static int show(int argc, char **argv)
     char **operands = cli_parse(&toy, argc, argv, &n);
     printf("flag=%d whole=%lld seed=%lld real=%g text=%s resume=%s choice=%s", flag, whole, seed,
            real, text, resume ? resume : "(null)", choices[choice]);
-    printf(" quiet=%d verbose=%d json=%d given=%d%d", cli.quiet, cli.verbose, cli.json,
-           cli_given("whole"), cli_given("prompt"));
+    printf(" quiet=%d verbose=%d json=%d given=%d%d", cli.quiet, cli.verbose, cli.json, whole_given,
+           list.n > 0);
     for (size_t i = 0; i < list.n; i++)
         printf(" {%s}", list.items[i]);
     for (size_t i = 0; i < n; i++)
         printf(" [%s]", operands[i]);
     printf(operands[n] ? " NOT TERMINATED\n" : "\n");
     cli_say("talk\n");
+    return cli_finish();
+}
+
+static int show_machine(int argc, char **argv)
+{
+    size_t n;
+    cli_parse(&toy, argc, argv, &n);
+    printf("%s %s, %d\n", threads == machine_processors() ? "all" : "some", cpu_level_names[level],
+           threads);
     return cli_finish();
 }
 
@@ -247,6 +261,10 @@ static void mistakes_are_one_line_and_exit_2(void **state)
         {"--a-name-of-great-length nfd",
          "--a-name-of-great-length: expected one of none, nfc, nfkc, found 'nfd'"},
         {"--a-name-of-great-length @", "found ''"},
+        {"--threads 0", "--threads: expected a whole number, 1 to 1024, found '0'"},
+        {"-w x", "--threads: expected a whole number, 1 to 1024, found 'x'"},
+        {"-w", "option --threads needs a value: N"},
+        {"--cpu sse", "--cpu: unknown instruction set 'sse' (expected auto, c, "},
         {"\033[31mx --\033]0;y\a", "unknown"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -257,6 +275,47 @@ static void mistakes_are_one_line_and_exit_2(void **state)
         assert_null(strchr(got.err, '\033'));
         assert_null(strchr(got.err, '\a'));
     }
+}
+
+static void threads_and_instruction_set(void **state)
+{
+    (void)state;
+    char best[64];
+    snprintf(best, sizeof best, "all %s, ", cpu_level_names[cpu_best()]);
+    const struct {
+        const char *line, *part;
+    } cases[] = {
+        {"", best},          {"--cpu auto", best},     {"--cpu c", "all c, "},
+        {"-j 77", ", 77\n"}, {"--threads=1", ", 1\n"}, {"-w 78", ", 78\n"}, /* as it was once */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        run(show_machine, cases[i].line, -1);
+        assert_exit(0);
+        assert_part(got.out, cases[i].part);
+    }
+    run(show_machine, "--help", -1);
+    assert_part(got.out, "\n  -j, --threads N           workers (1 to 1024)\n");
+    assert_null(strstr(got.out, "-w,"));
+}
+
+/* A program that parses twice begins anew. */
+static int show_twice(int argc, char **argv)
+{
+    char *nothing[] = {argv[0], NULL};
+    size_t n;
+    cli_parse(&toy, argc, argv, &n);
+    bool first = whole_given && list.n == 1 && threads == 3;
+    cli_parse(&toy, 1, nothing, &n);
+    printf("%d %d %zu %d\n", first, whole_given, list.n, threads == machine_processors());
+    return cli_finish();
+}
+
+static void what_was_given_is_of_the_last_parse(void **state)
+{
+    (void)state;
+    run(show_twice, "-n 3 -p a -j 3", -1);
+    assert_exit(0);
+    assert_string_equal(got.out, "1 0 0 1\n");
 }
 
 static void help_is_readable(void **state)
@@ -483,6 +542,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_of_every_type),
         cmocka_unit_test(mistakes_are_one_line_and_exit_2),
+        cmocka_unit_test(threads_and_instruction_set),
+        cmocka_unit_test(what_was_given_is_of_the_last_parse),
         cmocka_unit_test(help_is_readable),
         cmocka_unit_test(json_only_where_offered),
         cmocka_unit_test(lost_output_is_an_error),

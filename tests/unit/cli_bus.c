@@ -19,8 +19,7 @@
 static _Noreturn void read_a_lost_page(const char *file, const char *output)
 {
     static bool flag;
-    static const struct cli_option options[] = {
-        {"flag", 'f', CLI_FLAG, &flag, 0, 0, NULL, "a flag", NULL}};
+    static const struct cli_option options[] = {CLI_FLAG('f', "flag", &flag, "a flag")};
     static const struct cli_tool toy = {
         .name = "toy", .synopsis = "", .summary = "", .options = options, .n_options = 1};
     char *argv[] = {(char[]){"toy"}, NULL};

@@ -96,7 +96,7 @@ static struct options tiny_options(const char *save_dir)
 {
     return (struct options){.data = folder,
                             .save_dir = save_dir,
-                            .cpu = "auto",
+                            .cpu = cpu_best(),
                             .dim = 24,
                             .blocks = 2,
                             .hidden = 40,
@@ -111,7 +111,14 @@ static struct options tiny_options(const char *save_dir)
                             .threads = 2,
                             .eval_every = 10,
                             .log_every = 5,
-                            .keep = 3};
+                            .keep = 3,
+                            .given = {.dim = true,
+                                      .blocks = true,
+                                      .hidden = true,
+                                      .kernel = true,
+                                      .seq_len = true,
+                                      .steps = true,
+                                      .accum = true}};
 }
 
 /* ---- schedule -------------------------------------------------------------------------------- */
@@ -355,6 +362,7 @@ static void test_learns(void **state)
     struct options o = tiny_options(in_folder("learns"));
     o.steps = 150;
     o.lr = 1e-2;
+    o.given.lr = true;
     open_run(&t, &o);
     double before = trainer_validate(&t);
     assert_true(fabs(before - log(260)) < 0.5); /* as good as guessing */

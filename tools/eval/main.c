@@ -4,34 +4,30 @@
 
 #include "cli/cli.h"
 #include "eval/report.h"
-#include "os/machine.h"
 
 static const char *vocab;
-static const char *cpu = "auto";
+static enum cpu_level cpu;
 static const char *field = "story";
 static int format = CORPUS_AUTO;
-static long long threads;
+static int threads;
 static bool v4_scoring;
 static int math = EVAL_F32;
 
 static const struct cli_option options[] = {
-    {.name = "Text", .type = CLI_HEADING},
-    {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "form of the text (default auto: told by content)", corpus_format_names},
-    {"field", 0, CLI_TEXT, &field, 0, 0, "NAME",
-     "field of a JSON object that holds the story (default story)", NULL},
-    {.name = "Scoring", .type = CLI_HEADING},
-    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
-     "vocabulary database of a checkpoint; a blob needs none", NULL},
-    {"math", 0, CLI_CHOICE, &math, 0, 0, "KIND",
-     "arithmetic: f32 (default), or exact or int8 as sample runs the model", eval_math_names},
-    {"v4-scoring", 0, CLI_FLAG, &v4_scoring, 0, 0, NULL,
-     "add the figures of the original v4 script, which read lower", NULL},
-    {.name = "Machine", .type = CLI_HEADING},
-    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
-     "worker threads (default: the processors this process may use)", NULL},
-    {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
+    CLI_HEADING("Text"),
+    CLI_CHOICE(0, "format", &format, corpus_format_names, "FORM",
+               "form of the text (default auto: told by content)"),
+    CLI_TEXT(0, "field", &field, "NAME",
+             "field of a JSON object that holds the story (default story)"),
+    CLI_HEADING("Scoring"),
+    CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
+    CLI_CHOICE(0, "math", &math, eval_math_names, "KIND",
+               "arithmetic: f32 (default), or exact or int8 as sample runs the model"),
+    CLI_FLAG(0, "v4-scoring", &v4_scoring,
+             "add the figures of the original v4 script, which read lower"),
+    CLI_HEADING("Machine"),
+    CLI_THREADS(&threads, "worker threads (default: the processors this process may use)"),
+    CLI_CPU(&cpu),
 };
 
 static const struct cli_tool tool = {
@@ -110,16 +106,12 @@ int main(int argc, char **argv)
         cli_usage(n ? "no FILE to score" : "no MODEL given");
     n--;
     struct err e;
-    enum cpu_level level;
-    if (cpu_parse(cpu, &level, &e))
-        cli_usage("--cpu: %s", e.text);
     uint64_t total = check_files(operands + 1, n);
 
     struct eval v;
     struct eval_options o = {
         (enum eval_math)math, {.format = (enum corpus_format)format, .field = field}, v4_scoring};
-    int n_threads = threads ? (int)threads : machine_processors();
-    if (eval_open(&v, &o, operands[0], vocab, level, n_threads, &e))
+    if (eval_open(&v, &o, operands[0], vocab, cpu, threads, &e))
         cli_die("%s", e.text);
     struct eval_result *results = calloc(n, sizeof *results);
     if (!results)

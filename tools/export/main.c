@@ -10,7 +10,6 @@
 #include "export/to_c.h"
 #include "export/verify.h"
 #include "format/blob_file.h"
-#include "os/machine.h"
 
 enum { FORMAT_BOLT, FORMAT_SAFETENSORS, FORMAT_C };
 static const char *const format_names[] = {"bolt", "safetensors", "c", NULL};
@@ -20,36 +19,37 @@ static const char *vocab;
 static const char *text;
 static const char *info;
 static const char *name;
-static const char *cpu = "auto";
+static enum cpu_level cpu;
 static int format = FORMAT_BOLT;
 static int embed = NUMBER_F16;
-static long long threads;
+static int threads;
+static bool embed_given;
 
 static const struct cli_option options[] = {
-    {"output", 'o', CLI_TEXT, &output, 0, 0, "FILE", "write this file", NULL},
-    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
-     "vocabulary database the checkpoint was trained with; needed for the formats bolt and c",
-     NULL},
-    {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "bolt: a self-contained file for sample and eval; safetensors: dequantised weights for other "
-     "programs; c: a C source and header for firmware, of a checkpoint or a bolt file (default "
-     "bolt)",
-     format_names},
-    {"embed", 0, CLI_CHOICE, &embed, 0, 0, "TYPE",
-     "storage of the embedding in a bolt file (default f16) or C source (default as in the bolt "
-     "file it is made from, else q8)",
-     number_type_names},
-    {"name", 0, CLI_TEXT, &name, 0, 0, "NAME",
-     "what names in C source begin with (default: as the file is called)", NULL},
-    {"verify", 0, CLI_TEXT, &text, 0, 0, "TEXT",
-     "score this text with checkpoint and output, and compare the losses", NULL},
-    {"info", 0, CLI_TEXT, &info, 0, 0, "FILE",
-     "describe a model, checkpoint, shard or vocabulary instead", NULL},
-    {.name = "Machine", .type = CLI_HEADING},
-    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
-     "worker threads of --verify (default: the processors this process may use)", NULL},
-    {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
+    CLI_TEXT('o', "output", &output, "FILE", "write this file"),
+    CLI_TEXT(
+        0, "vocab", &vocab, "DB",
+        "vocabulary database the checkpoint was trained with; needed for the formats bolt and c"),
+    CLI_CHOICE(
+        0, "format", &format, format_names, "FORM",
+        "bolt: a self-contained file for sample and eval; safetensors: dequantised weights for "
+        "other "
+        "programs; c: a C source and header for firmware, of a checkpoint or a bolt file (default "
+        "bolt)"),
+    CLI_CHOICE(
+        0, "embed", &embed, number_type_names, "TYPE",
+        "storage of the embedding in a bolt file (default f16) or C source (default as in the bolt "
+        "file it is made from, else q8)",
+        .given = &embed_given),
+    CLI_TEXT(0, "name", &name, "NAME",
+             "what names in C source begin with (default: as the file is called)"),
+    CLI_TEXT(0, "verify", &text, "TEXT",
+             "score this text with checkpoint and output, and compare the losses"),
+    CLI_TEXT(0, "info", &info, "FILE", "describe a model, checkpoint, shard or vocabulary instead"),
+    CLI_HEADING("Machine"),
+    CLI_THREADS(&threads,
+                "worker threads of --verify (default: the processors this process may use)"),
+    CLI_CPU(&cpu),
 };
 
 static const struct cli_tool tool = {
@@ -102,7 +102,7 @@ static void check_usage(size_t n_operands)
         cli_usage("no output file given (-o FILE)");
     if (format == FORMAT_BOLT && !vocab)
         cli_usage("the format bolt holds the vocabulary: name its database with --vocab DB");
-    if (format == FORMAT_SAFETENSORS && cli_given("embed"))
+    if (format == FORMAT_SAFETENSORS && embed_given)
         cli_usage("--embed is for the formats bolt and c");
     check_c_usage();
     if (text && !vocab)
@@ -157,9 +157,8 @@ static void write_output(const struct to_source *s, struct outcome *o)
 static void verify_output(const struct to_source *s, struct outcome *o)
 {
     struct err e;
-    int n_threads = threads ? (int)threads : machine_processors();
     o->limit = verify_limit(format == FORMAT_BOLT ? (enum number_type)embed : NUMBER_F32);
-    if (verify_run(s->ckpt, output, vocab, text, s->kern, n_threads, &o->verify, &e))
+    if (verify_run(s->ckpt, output, vocab, text, s->kern, threads, &o->verify, &e))
         cli_die("%s", e.text);
     o->equal = o->verify.difference <= o->limit;
 }
@@ -248,7 +247,7 @@ static void report_c(const char *path, const char *header, const struct to_c_opt
 /* How the embedding is stored if nobody says: as it is in a blob, else as small as it gets. */
 static enum number_type embed_of_c(const struct modelfile *b)
 {
-    if (cli_given("embed"))
+    if (embed_given)
         return (enum number_type)embed;
     return b->blob.data ? b->model.embed.type : NUMBER_Q8;
 }
@@ -289,13 +288,10 @@ int main(int argc, char **argv)
 {
     size_t n;
     struct err e;
-    enum cpu_level level;
     struct kern kern;
     char **operands = cli_parse(&tool, argc, argv, &n);
     check_usage(n);
-    if (cpu_parse(cpu, &level, &e))
-        cli_usage("--cpu: %s", e.text);
-    kern_init(&kern, level);
+    kern_init(&kern, cpu);
     if (!info && format == FORMAT_C)
         run_export_c(operands[0], &kern);
     else if (!info)

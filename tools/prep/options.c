@@ -4,58 +4,59 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "os/machine.h"
 #include "prep/bpetrain.h"
 
 static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
 static const char *field = "story";
 static struct cli_list valid;
 static double valid_fraction = 0.01;
-static long long vocab_size = 10000, threads;
+static long long vocab_size = 10000;
+static int threads;
 static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC, format = CORPUS_AUTO;
 static bool keep_duplicates;
+static struct {
+    bool valid_fraction, tokenizer, vocab_size, normalize;
+} given;
 
 static const char *const tokenizers[] = {"bpe", "gpt2", NULL};
 static const char *const normalizations[] = {"none", "nfc", "nfkc", NULL};
 
 static const struct cli_option options[] = {
-    {.name = "Output", .type = CLI_HEADING},
-    {"output", 'o', CLI_TEXT, &output, 0, 0, "DIR",
-     "folder for vocab.db, train.shard and valid.shard; made if missing", NULL},
-    {.name = "Validation", .type = CLI_HEADING},
-    {"valid", 0, CLI_LIST, &valid, 0, 0, "FILE", "validation stories; may be given many times",
-     NULL},
-    {"valid-fraction", 0, CLI_REAL, &valid_fraction, 0, 1, "F",
-     "without --valid: share of the stories to hold out, chosen by a hash of their text (default "
-     "0.01)",
-     NULL},
-    {.name = "Vocabulary", .type = CLI_HEADING},
-    {"tokenizer", 0, CLI_CHOICE, &tokenizer, 0, 0, "KIND",
-     "bpe: byte-level BPE learned from the stories; gpt2: the most frequent tokens of GPT-2, the "
-     "rest unknown (default bpe)",
-     tokenizers},
-    {"vocab-size", 0, CLI_INT, &vocab_size, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, "N",
-     "tokens in the vocabulary, at least 260 with bpe (default 10000)", NULL},
-    {"gpt2-vocab", 0, CLI_TEXT, &gpt2_vocab, 0, 0, "FILE",
-     "GPT-2's vocab.json, for --tokenizer gpt2", NULL},
-    {"gpt2-merges", 0, CLI_TEXT, &gpt2_merges, 0, 0, "FILE",
-     "GPT-2's merges.txt, for --tokenizer gpt2", NULL},
-    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB", "use this vocab.db instead of learning one", NULL},
-    {.name = "Text", .type = CLI_HEADING},
-    {"normalize", 0, CLI_CHOICE, &normalize, 0, 0, "FORM",
-     "Unicode normalisation: none, nfc or nfkc (default nfc)", normalizations},
-    {"keep-duplicates", 0, CLI_FLAG, &keep_duplicates, 0, 0, NULL,
-     "keep stories that are exactly equal to an earlier one", NULL},
-    {"format", 0, CLI_CHOICE, &format, 0, 0, "FORM",
-     "form of the text: auto, text, json or jsonl (default auto: told by content)",
-     corpus_format_names},
-    {"field", 0, CLI_TEXT, &field, 0, 0, "NAME",
-     "field of a JSON object that holds the story (default story)", NULL},
-    {.name = "Machine", .type = CLI_HEADING},
-    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
-     "worker threads; the results do not depend on them (default: the processors this process may "
-     "use)",
-     NULL},
+    CLI_HEADING("Output"),
+    CLI_TEXT('o', "output", &output, "DIR",
+             "folder for vocab.db, train.shard and valid.shard; made if missing"),
+    CLI_HEADING("Validation"),
+    CLI_LIST(0, "valid", &valid, "FILE", "validation stories; may be given many times"),
+    CLI_REAL(0, "valid-fraction", &valid_fraction, 0, 1, "F",
+             "without --valid: share of the stories to hold out, chosen by a hash of their text "
+             "(default "
+             "0.01)",
+             .given = &given.valid_fraction),
+    CLI_HEADING("Vocabulary"),
+    CLI_CHOICE(0, "tokenizer", &tokenizer, tokenizers, "KIND",
+               "bpe: byte-level BPE learned from the stories; gpt2: the most frequent tokens of "
+               "GPT-2, the "
+               "rest unknown (default bpe)",
+               .given = &given.tokenizer),
+    CLI_INT(0, "vocab-size", &vocab_size, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, "N",
+            "tokens in the vocabulary, at least 260 with bpe (default 10000)",
+            .given = &given.vocab_size),
+    CLI_TEXT(0, "gpt2-vocab", &gpt2_vocab, "FILE", "GPT-2's vocab.json, for --tokenizer gpt2"),
+    CLI_TEXT(0, "gpt2-merges", &gpt2_merges, "FILE", "GPT-2's merges.txt, for --tokenizer gpt2"),
+    CLI_TEXT(0, "vocab", &vocab, "DB", "use this vocab.db instead of learning one"),
+    CLI_HEADING("Text"),
+    CLI_CHOICE(0, "normalize", &normalize, normalizations, "FORM",
+               "Unicode normalisation: none, nfc or nfkc (default nfc)", .given = &given.normalize),
+    CLI_FLAG(0, "keep-duplicates", &keep_duplicates,
+             "keep stories that are exactly equal to an earlier one"),
+    CLI_CHOICE(0, "format", &format, corpus_format_names, "FORM",
+               "form of the text: auto, text, json or jsonl (default auto: told by content)"),
+    CLI_TEXT(0, "field", &field, "NAME",
+             "field of a JSON object that holds the story (default story)"),
+    CLI_HEADING("Machine"),
+    CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
+                          "processors this process may "
+                          "use)"),
 };
 
 static const struct cli_tool tool = {
@@ -95,7 +96,7 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
 static void check_vocabulary_options(void)
 {
     bool gpt2 = tokenizer == VOCAB_GPT2, gpt2_files = gpt2_vocab || gpt2_merges;
-    if (vocab && (cli_given("tokenizer") || cli_given("vocab-size") || gpt2_files))
+    if (vocab && (given.tokenizer || given.vocab_size || gpt2_files))
         cli_usage(
             "--vocab takes an existing vocabulary; --tokenizer, --vocab-size, --gpt2-vocab and "
             "--gpt2-merges make a new one");
@@ -118,7 +119,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         cli_usage("-o: the name of the folder is empty");
     if (!n_inputs)
         cli_usage("no INPUT given");
-    if (valid.n && cli_given("valid-fraction"))
+    if (valid.n && given.valid_fraction)
         cli_usage("--valid and --valid-fraction exclude each other");
     check_vocabulary_options();
     check_files((const char *const *)inputs, n_inputs, &n_stdin);
@@ -140,9 +141,9 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .gpt2_merges = gpt2_merges,
         .vocab = vocab,
         .normalize = (enum vocab_normalize)normalize,
-        .normalize_given = cli_given("normalize"),
+        .normalize_given = given.normalize,
         .keep_duplicates = keep_duplicates,
         .corpus = {.format = (enum corpus_format)format, .field = field},
-        .threads = threads ? (int)threads : machine_processors(),
+        .threads = threads,
     };
 }

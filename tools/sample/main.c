@@ -3,16 +3,15 @@
 
 #include "cli/cli.h"
 #include "os/clock.h"
-#include "os/machine.h"
 #include "sample/sample.h"
 #include "sample/speed.h"
 
 static struct cli_list texts;
 static struct cli_list stop_texts;
 static const char *vocab;
-static const char *cpu = "auto";
+static enum cpu_level cpu;
 static int math = INFER_INT8;
-static long long threads;
+static int threads;
 static bool ignore_eos;
 static bool bench;
 static long long max_tokens = 200;
@@ -23,44 +22,39 @@ static double temperature = 0.8;
 static double top_p = 1;
 static double min_p = 0;
 static double repeat_penalty = 1;
+static bool max_tokens_given, count_given;
 
 static const struct cli_option options[] = {
-    {.name = "Story", .type = CLI_HEADING},
-    {"prompt", 'p', CLI_LIST, &texts, 0, 0, "TEXT",
-     "how the story begins; may be given many times (default: each line of standard input, "
-     "unless that is a terminal; without any, a story from its beginning)",
-     NULL},
-    {"max-tokens", 'n', CLI_INT, &max_tokens, 1, 1e9, "N",
-     "draw at most N tokens a story (default 200)", NULL},
-    {"count", 0, CLI_INT, &count, 1, 1e9, "N", "tell N stories a prompt (default 1)", NULL},
-    {"seed", 0, CLI_INT, &seed, 0, 4294967295, "N",
-     "seed of the random numbers; the same seed tells the same story (default 42)", NULL},
-    {"stop", 0, CLI_LIST, &stop_texts, 0, 0, "TEXT",
-     "end a story before TEXT; may be given many times", NULL},
-    {"ignore-eos", 0, CLI_FLAG, &ignore_eos, 0, 0, NULL,
-     "never draw the token that ends a story: run on to -n", NULL},
-    {.name = "Choice of the next token", .type = CLI_HEADING},
-    {"temperature", 't', CLI_REAL, &temperature, 0, 100, "X",
-     "divide the logits by X; 0 always takes the likeliest (default 0.8)", NULL},
-    {"top-k", 'k', CLI_INT, &top_k, 0, 65536, "N",
-     "draw among the N likeliest tokens; 0 is all (default 50)", NULL},
-    {"top-p", 0, CLI_REAL, &top_p, 0, 1, "P",
-     "draw among the fewest tokens that reach probability P; 1 is all (default 1)", NULL},
-    {"min-p", 0, CLI_REAL, &min_p, 0, 1, "P",
-     "drop tokens less likely than P times the likeliest; 0 is none (default 0)", NULL},
-    {"repeat-penalty", 0, CLI_REAL, &repeat_penalty, 0.1, 10, "X",
-     "make the last 64 tokens less likely (above 1) or likelier; 1 is off (default 1)", NULL},
-    {.name = "Model and machine", .type = CLI_HEADING},
-    {"vocab", 0, CLI_TEXT, &vocab, 0, 0, "DB",
-     "vocabulary database of a checkpoint; a blob needs none", NULL},
-    {"math", 0, CLI_CHOICE, &math, 0, 0, "KIND",
-     "arithmetic: int8 (fast) or exact (float activations) (default int8)", infer_math_names},
-    {"threads", 0, CLI_INT, &threads, 1, 1024, "N",
-     "worker threads (default: the processors this process may use)", NULL},
-    {"cpu", 0, CLI_TEXT, &cpu, 0, 0, "LEVEL",
-     "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)", NULL},
-    {"bench", 0, CLI_FLAG, &bench, 0, 0, NULL,
-     "tell no story, but measure how fast this model tells on this machine", NULL},
+    CLI_HEADING("Story"),
+    CLI_LIST('p', "prompt", &texts, "TEXT",
+             "how the story begins; may be given many times (default: each line of standard input, "
+             "unless that is a terminal; without any, a story from its beginning)"),
+    CLI_INT('n', "max-tokens", &max_tokens, 1, 1e9, "N",
+            "draw at most N tokens a story (default 200)", .given = &max_tokens_given),
+    CLI_INT(0, "count", &count, 1, 1e9, "N", "tell N stories a prompt (default 1)",
+            .given = &count_given),
+    CLI_SEED(&seed, "seed of the random numbers; the same seed tells the same story (default 42)"),
+    CLI_LIST(0, "stop", &stop_texts, "TEXT", "end a story before TEXT; may be given many times"),
+    CLI_FLAG(0, "ignore-eos", &ignore_eos, "never draw the token that ends a story: run on to -n"),
+    CLI_HEADING("Choice of the next token"),
+    CLI_REAL('t', "temperature", &temperature, 0, 100, "X",
+             "divide the logits by X; 0 always takes the likeliest (default 0.8)"),
+    CLI_INT('k', "top-k", &top_k, 0, 65536, "N",
+            "draw among the N likeliest tokens; 0 is all (default 50)"),
+    CLI_REAL(0, "top-p", &top_p, 0, 1, "P",
+             "draw among the fewest tokens that reach probability P; 1 is all (default 1)"),
+    CLI_REAL(0, "min-p", &min_p, 0, 1, "P",
+             "drop tokens less likely than P times the likeliest; 0 is none (default 0)"),
+    CLI_REAL(0, "repeat-penalty", &repeat_penalty, 0.1, 10, "X",
+             "make the last 64 tokens less likely (above 1) or likelier; 1 is off (default 1)"),
+    CLI_HEADING("Model and machine"),
+    CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
+    CLI_CHOICE(0, "math", &math, infer_math_names, "KIND",
+               "arithmetic: int8 (fast) or exact (float activations) (default int8)"),
+    CLI_THREADS(&threads, "worker threads (default: the processors this process may use)"),
+    CLI_CPU(&cpu),
+    CLI_FLAG(0, "bench", &bench,
+             "tell no story, but measure how fast this model tells on this machine"),
 };
 
 static const struct cli_tool tool = {
@@ -103,12 +97,15 @@ static void tell(const struct sample_options *o, const char *model, bool has_lin
 
 static void measure(const struct sample_options *o, const char *model)
 {
-    static const char *const of_stories[] = {"prompt", "max-tokens", "count", "stop"};
+    const char *of_stories = texts.n            ? "prompt"
+                             : max_tokens_given ? "max-tokens"
+                             : count_given      ? "count"
+                             : stop_texts.n     ? "stop"
+                                                : NULL;
     struct speed_result r;
     struct err e;
-    for (size_t i = 0; i < ARRAY_LEN(of_stories); i++)
-        if (cli_given(of_stories[i]))
-            cli_usage("--bench tells no story: it takes no --%s", of_stories[i]);
+    if (of_stories)
+        cli_usage("--bench tells no story: it takes no --%s", of_stories);
     if (speed_measure(&r, o, model, vocab, &e))
         cli_die("%s", e.text);
     speed_print(&r, o, cli.json);
@@ -116,18 +113,16 @@ static void measure(const struct sample_options *o, const char *model)
 
 static struct sample_options chosen(void)
 {
-    struct err e;
     struct sample_options o = {
         .sampler = {(float)temperature, (int)top_k, (float)top_p, (float)min_p,
                     (float)repeat_penalty},
         .math = (enum infer_math)math,
-        .n_threads = threads ? (int)threads : machine_processors(),
+        .level = cpu,
+        .n_threads = threads,
         .max_tokens = (uint64_t)max_tokens,
         .seed = (uint64_t)seed,
         .ignore_eos = ignore_eos,
     };
-    if (cpu_parse(cpu, &o.level, &e))
-        cli_usage("--cpu: %s", e.text);
     for (size_t i = 0; i < stop_texts.n; i++)
         if (!*stop_texts.items[i])
             cli_usage("--stop: the text is empty");

@@ -23,11 +23,11 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
         dims_small(d, base->V);
     if (o->large)
         dims_large(d, base->V);
-    d->D = o->dim ? (int)o->dim : d->D;
-    d->L = o->blocks ? (int)o->blocks : d->L;
-    d->H = o->hidden ? (int)o->hidden : d->H;
-    d->K = o->kernel ? (int)o->kernel : d->K;
-    d->T = o->seq_len ? (int)o->seq_len : d->T;
+    d->D = o->given.dim ? (int)o->dim : d->D;
+    d->L = o->given.blocks ? (int)o->blocks : d->L;
+    d->H = o->given.hidden ? (int)o->hidden : d->H;
+    d->K = o->given.kernel ? (int)o->kernel : d->K;
+    d->T = o->given.seq_len ? (int)o->seq_len : d->T;
     if (o->dilation && dims_parse_dilation(d, o->dilation, e))
         return -1;
     return dims_check(d, e);
@@ -40,12 +40,12 @@ struct ckpt_state choose_state(const struct options *o, bool large)
         .best_loss = INFINITY,
         .seed = (uint64_t)o->seed,
         .batch = (uint64_t)o->batch,
-        .accum = o->accum ? (uint64_t)o->accum
-                 : large  ? 2
-                          : 1,
-        .lr = o->lr > 0 ? o->lr
-              : large   ? LARGE_LR
-                        : SMALL_LR,
+        .accum = o->given.accum ? (uint64_t)o->accum
+                 : large        ? 2
+                                : 1,
+        .lr = o->given.lr ? o->lr
+              : large     ? LARGE_LR
+                          : SMALL_LR,
         .min_lr = MIN_LR,
         .weight_decay = q.weight_decay,
         .beta1 = q.beta1,

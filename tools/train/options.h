@@ -2,7 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "base/base.h"
+#include "base/cpu.h"
 
 enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 
@@ -12,21 +12,21 @@ struct options {
     const char *save_dir;
     const char *resume;    /* NULL: a fresh run; "": the newest in save_dir */
     const char *init_from; /* NULL or a checkpoint whose weights start a new run */
-    const char *cpu;
+    enum cpu_level cpu;
     int precision; /* enum options_precision */
     bool small;
     bool large;
-    long long dim, blocks, hidden, kernel, seq_len; /* 0: the preset's */
+    long long dim, blocks, hidden, kernel, seq_len; /* if given, else the preset's */
     const char *dilation;                           /* NULL: the preset's */
     long long epochs;
-    long long steps; /* 0: by epochs */
+    long long steps; /* if given, else by epochs */
     double hours;    /* 0: no clock */
     long long batch;
-    long long accum;    /* 0: the preset's */
-    double lr;          /* 0: the preset's */
+    long long accum;    /* if given, else the preset's */
+    double lr;          /* if given, else the preset's */
     double head_filter; /* 0: the exact gradient */
     long long seed;
-    long long threads; /* 0: all processors */
+    int threads;
     long long eval_every;
     long long eval_tokens;
     long long patience;
@@ -35,6 +35,9 @@ struct options {
     long long save_every;
     double save_minutes;
     long long keep;
+    struct { /* on the command line */
+        bool dim, blocks, hidden, kernel, seq_len, epochs, steps, hours, batch, accum, lr, seed;
+    } given;
 };
 
 /* Parses argv into o; exits on --help, --version and usage errors. */

@@ -64,10 +64,10 @@ static int differs(const char *name, double given, double had, const char *path,
 static int check_settings(const struct options *o, const struct ckpt_state *s, const char *path,
                           struct err *e)
 {
-    if ((cli_given("batch") && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
-        (o->accum && differs("accum", (double)o->accum, (double)s->accum, path, e)) ||
-        (cli_given("seed") && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
-        (o->lr > 0 && differs("lr", o->lr, s->lr, path, e)))
+    if ((o->given.batch && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
+        (o->given.accum && differs("accum", (double)o->accum, (double)s->accum, path, e)) ||
+        (o->given.seed && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
+        (o->given.lr && differs("lr", o->lr, s->lr, path, e)))
         return -1;
     return 0;
 }

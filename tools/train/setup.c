@@ -150,11 +150,11 @@ static void set_budget(struct trainer *t)
 {
     const struct options *o = &t->options;
     struct ckpt_state *s = &t->state;
-    if (!t->resumed_from || o->steps || cli_given("epochs")) {
+    if (!t->resumed_from || o->given.steps || o->given.epochs) {
         uint64_t per_epoch = batches_steps_per_epoch(&t->batches);
-        s->budget_steps = o->steps ? (uint64_t)o->steps : per_epoch * (uint64_t)o->epochs;
+        s->budget_steps = o->given.steps ? (uint64_t)o->steps : per_epoch * (uint64_t)o->epochs;
     }
-    if (!t->resumed_from || cli_given("hours"))
+    if (!t->resumed_from || o->given.hours)
         s->budget_hours = o->hours;
     t->schedule = (struct schedule){
         .n_steps = s->budget_steps, .hours = s->budget_hours, .lr = s->lr, .min_lr = s->min_lr};
@@ -255,10 +255,7 @@ out:
 int trainer_open(struct trainer *t, const struct options *o, struct err *e)
 {
     *t = (struct trainer){.options = *o};
-    enum cpu_level level;
-    if (cpu_parse(o->cpu, &level, e))
-        return -1;
-    kern_init(&t->kern, level);
+    kern_init(&t->kern, o->cpu);
     if (o->bench ? make_tokens(t, e) : open_data(t, e))
         return -1;
     if (o->resume && resume_find(t, e))
@@ -268,7 +265,7 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
-    t->pool = pool_new(o->threads ? (int)o->threads : machine_processors(), e);
+    t->pool = pool_new(o->threads, e);
     if (!t->pool || prepare(t, e))
         return -1;
     if (o->bench)
