@@ -67,7 +67,7 @@ objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
 .PHONY: all tests fuzzers
 all: $(PROGRAMS) $(LIBRARIES) ## the five programs and the library to embed, in build/
-tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories ## the test programs, in build/tests/ (without running them)
+tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories $(PIC)/core.o ## the test programs, in build/tests/ (without running them)
 
 fuzzers: $(FUZZERS)
 

@@ -10,7 +10,8 @@ enum {
     HEAD = 160 /* bytes kept before the gap of a sentence that is too long */
 };
 
-/* A sentence that does not fit loses its middle: its begin names the file, its end the fault. */
+/* A sentence that does not fit loses its middle: its beginning names the file, its end the fault.
+ */
 static void keep(struct err *e, const char *text, size_t n)
 {
     static const char gap[] = " ... ";
@@ -26,13 +27,15 @@ static void keep(struct err *e, const char *text, size_t n)
 }
 
 /* The sentence is made elsewhere first: e->text may itself be an argument. */
-static void set(struct err *e, const char *reason, const char *format, va_list args)
+static int set(struct err *e, enum err_code code, const char *reason, const char *format,
+               va_list args)
 {
     char *text;
     char *whole;
+    e->code = code;
     if (vasprintf(&text, format, args) < 0) {
         strcpy(e->text, reason ? reason : "out of memory");
-        return;
+        return -1;
     }
     if (reason && asprintf(&whole, "%s: %s", text, reason) >= 0) {
         free(text);
@@ -40,15 +43,34 @@ static void set(struct err *e, const char *reason, const char *format, va_list a
     }
     keep(e, text, strlen(text));
     free(text);
+    return -1;
 }
+
+#define SET(code, reason)                        \
+    va_list args;                                \
+    va_start(args, format);                      \
+    int rc = set(e, code, reason, format, args); \
+    va_end(args);                                \
+    return rc
 
 int err_set(struct err *e, const char *format, ...)
 {
-    va_list args;
-    va_start(args, format);
-    set(e, NULL, format, args);
-    va_end(args);
-    return -1;
+    SET(ERR_DATA, NULL);
+}
+
+int err_usage(struct err *e, const char *format, ...)
+{
+    SET(ERR_USAGE, NULL);
+}
+
+int err_system(struct err *e, const char *format, ...)
+{
+    SET(ERR_SYSTEM, NULL);
+}
+
+int err_memory(struct err *e, const char *format, ...)
+{
+    SET(ERR_MEMORY, NULL);
 }
 
 int err_errno(struct err *e, const char *format, ...)
@@ -56,8 +78,16 @@ int err_errno(struct err *e, const char *format, ...)
     int saved = errno;
     va_list args;
     va_start(args, format);
-    set(e, strerror(saved), format, args);
+    set(e, saved == ENOMEM ? ERR_MEMORY : ERR_SYSTEM, strerror(saved), format, args);
     va_end(args);
     errno = saved;
+    return -1;
+}
+
+int err_at(struct err *e, const char *place, const struct err *fault)
+{
+    enum err_code code = fault->code;
+    err_set(e, "%s: %s", place, fault->text);
+    e->code = code;
     return -1;
 }

@@ -1,21 +1,38 @@
 /* err.h - how the library reports a failure.
  *
  * A function that can fail takes a `struct err *` last, returns 0 when done and -1 when not, and on
- * failure leaves one sentence fit to show a person: "path: what was wrong (found X, expected Y)".
- * Nothing in the library prints or exits; the tool decides. */
+ * failure leaves a kind, for programs, and one sentence fit to show a person: "path: what was wrong
+ * (found X, expected Y)". Nothing in the library prints or exits; the tool decides. */
 #ifndef ERR_H
 #define ERR_H
 
 #include "base/base.h"
 
-struct err {
-    char text[512]; /* NUL-terminated; too long a sentence loses its middle */
+enum err_code {
+    ERR_DATA,  /* the contents of a file, or what was computed from them, are not as they must be */
+    ERR_USAGE, /* the caller asked for what there is not: an unknown name, a number out of range */
+    ERR_SYSTEM, /* the system refused: a file that cannot be opened or written, a thread */
+    ERR_MEMORY  /* out of memory */
 };
 
-/* Fills e with the formatted sentence and returns -1, so that `return err_set(…)` reads well. */
+struct err {
+    char text[512]; /* NUL-terminated; too long a sentence loses its middle */
+    enum err_code code;
+};
+
+/* Fills e with ERR_DATA and the formatted sentence, and returns -1, so that `return err_set(...)`
+ * reads well. */
 int err_set(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Like err_set, followed by ": " and the text of the current errno. */
+/* The same with another code. */
+int err_usage(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
+int err_system(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
+int err_memory(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The sentence, ": " and the text of the current errno; ERR_MEMORY for ENOMEM, else ERR_SYSTEM. */
 int err_errno(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* A fault from further down, with its code: "place: its sentence". `fault` may be e. */
+int err_at(struct err *e, const char *place, const struct err *fault);
 
 #endif

@@ -143,7 +143,7 @@ static int read_config(struct reader *r, struct err *e)
     for (int l = 0; l < d->L; l++)
         d->dilation[l] = (int)MIN(le_get32(p + BLOB_CONFIG_FIXED + 4 * l), INT32_MAX);
     if (dims_check(d, &fault))
-        return err_set(e, "%s: %s", r->path, fault.text);
+        return err_at(e, r->path, &fault);
     if (r->n_sections != 2 + dims_n_tensors(d))
         return err_set(e, "%s: wrong number of sections (found %zu, expected %zu)", r->path,
                        r->n_sections, 2 + dims_n_tensors(d));
@@ -279,7 +279,7 @@ static int read_all(struct reader *r, struct err *e)
     size_t n = dims_n_tensors(&b->dims);
     b->tensors = calloc(n, sizeof *b->tensors);
     if (!b->tensors)
-        return err_set(e, "%s: out of memory", r->path);
+        return err_memory(e, "%s: out of memory", r->path);
     for (size_t i = 0; i < n; i++)
         if (read_tensor(r, i, e))
             return -1;

@@ -52,7 +52,7 @@ static int read_head(struct vocab *v, const unsigned char *section, size_t n, in
                         .merges = calloc((size_t)n_merges + 1, sizeof *v->merges),
                         .sides = calloc((size_t)n_merges + 1, sizeof *v->sides)};
     if (!v->tokens || !v->merges || !v->sides)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     return 0;
 }
 
@@ -110,7 +110,7 @@ static int join_merges(struct vocab *v, size_t n_bytes, const char *path, struct
 {
     unsigned char *at = v->merge_storage = malloc(n_bytes + 1);
     if (!at)
-        return err_set(e, "%s: out of memory for %zu bytes of merges", path, n_bytes);
+        return err_memory(e, "%s: out of memory for %zu bytes of merges", path, n_bytes);
     for (uint32_t i = 0; i < v->n_merges; i++) {
         v->merges[i].left.data = at;
         v->merges[i].right.data = put_number(at, v, v->sides[i].left);
@@ -211,7 +211,7 @@ static int put_merges(unsigned char *p, const struct vocab *v, const char *path,
         rc = err_set(e, "%s: the merges make %" PRIu64 " bytes (at most %d)", path, n_bytes,
                      BLOB_MAX_MERGED_BYTES);
     else if (!numbers)
-        rc = err_set(e, "%s: out of memory for %" PRIu32 " merges", path, v->n_merges);
+        rc = err_memory(e, "%s: out of memory for %" PRIu32 " merges", path, v->n_merges);
     else
         put_sides(p, &m, v->n_merges, numbers);
     free(numbers);

@@ -159,7 +159,7 @@ int blob_build(const char *name, const struct dims *d, enum number_type embed,
     struct image image = {.size = image_size(d, embed, v, 2 + dims_n_tensors(d))};
     image.data = calloc(1, image.size);
     if (!image.data)
-        return err_set(e, "%s: out of memory (%zu bytes)", name, image.size);
+        return err_memory(e, "%s: out of memory (%zu bytes)", name, image.size);
     if (build(&image, name, d, embed, v, tensors, e)) {
         free(image.data);
         return -1;

@@ -107,10 +107,14 @@ static int read_options(const struct bolt_model_options *from, struct bolt_model
 {
     *o = (struct bolt_model_options){sizeof *o, BOLT_INT8, NULL};
     if (from && !take_options(o, sizeof *o, MODEL_OPTIONS_FIRST, from, from->size))
-        return err_set(e, "%s", BAD_OPTIONS);
+        return err_usage(e, "%s", BAD_OPTIONS);
     if (o->math != BOLT_INT8 && o->math != BOLT_EXACT)
-        return err_set(e, "unknown arithmetic %d", o->math);
-    return cpu_parse(o->cpu ? o->cpu : "auto", level, e);
+        return err_usage(e, "unknown arithmetic %d", o->math);
+    if (cpu_parse(o->cpu ? o->cpu : "auto", level, e)) {
+        e->code = ERR_USAGE;
+        return -1;
+    }
+    return 0;
 }
 
 /* Reads the model and lays out its weights. */
@@ -123,37 +127,41 @@ static int load(struct bolt_model *m, enum bolt_math math, struct err *e)
     vocab_drop_merges(m->file.vocab);
     kern_init(&m->kern, m->level);
     if (infer_weights_init(&m->weights, &m->file.model, &m->kern,
-                           math == BOLT_EXACT ? INFER_EXACT : INFER_INT8, &fault))
-        return err_set(e, "%s: %s", s->name, fault.text);
+                           math == BOLT_EXACT ? INFER_EXACT : INFER_INT8, s->memory, &fault))
+        return err_at(e, s->name, &fault);
     return 0;
 }
 
-/* Returns a bolt_code; errno tells when memory was short. */
+static int code_of(const struct err *e)
+{
+    static const int codes[] = {[ERR_DATA] = BOLT_ERROR_MODEL,
+                                [ERR_USAGE] = BOLT_ERROR_ARGUMENT,
+                                [ERR_SYSTEM] = BOLT_ERROR_FILE,
+                                [ERR_MEMORY] = BOLT_ERROR_MEMORY};
+    return codes[e->code];
+}
+
 static int open_model(const struct bolt_source *source, const struct bolt_model_options *options,
                       struct bolt_model **out, struct err *e)
 {
     struct bolt_model_options o;
     enum cpu_level level;
     if (read_options(options, &o, &level, e))
-        return BOLT_ERROR_ARGUMENT;
+        return -1;
     struct bolt_model *m = calloc(1, sizeof *m);
-    if (!m) {
-        err_set(e, "out of memory for a model");
-        return BOLT_ERROR_MEMORY;
-    }
+    if (!m)
+        return err_memory(e, "out of memory for a model");
     m->source = *source;
     m->level = level;
-    int code = 0;
-    if (source->open && source->open(&m->source, e)) {
+    int rc = source->open ? source->open(&m->source, e) : 0;
+    if (rc)
         m->source.close = NULL;
-        code = BOLT_ERROR_FILE;
-    } else if (load(m, (enum bolt_math)o.math, e))
-        code = BOLT_ERROR_MODEL;
+    else
+        rc = load(m, (enum bolt_math)o.math, e);
     m->source.name = NULL;
-    if (code) {
-        bool short_of_memory = errno == ENOMEM;
+    if (rc) {
         bolt_close(m);
-        return short_of_memory ? BOLT_ERROR_MEMORY : code;
+        return -1;
     }
     *out = m;
     return 0;
@@ -164,10 +172,9 @@ int bolt_source_open(const struct bolt_source *s, const struct bolt_model_option
 {
     struct err e;
     int saved = errno;
-    errno = 0;
-    int code = open_model(s, options, model, &e);
+    int rc = open_model(s, options, model, &e);
     errno = saved;
-    return code ? bolt_source_refuse(message, message_size, code, e.text) : 0;
+    return rc ? bolt_source_refuse(message, message_size, code_of(&e), e.text) : 0;
 }
 
 int bolt_open_memory(const void *data, size_t n_bytes, const struct bolt_model_options *options,
@@ -181,7 +188,8 @@ int bolt_open_memory(const void *data, size_t n_bytes, const struct bolt_model_o
     if ((uintptr_t)data % MEMORY_ALIGN != 0)
         return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT,
                                   "the model in memory is not aligned to 8 bytes");
-    struct bolt_source s = {.name = "model in memory", .data = data, .n_bytes = n_bytes};
+    struct bolt_source s = {
+        .name = "model in memory", .data = data, .n_bytes = n_bytes, .memory = &memory_heap};
     return bolt_source_open(&s, options, model, message, message_size);
 }
 
@@ -256,13 +264,13 @@ static int reserve(struct bolt_context *c, struct err *e)
     struct arena measure;
     arena_measure(&measure);
     lay_out(c, &measure);
-    if (arena_init(&c->arena, measure.used, e))
+    if (arena_init(&c->arena, c->model->source.memory, measure.used, e))
         return -1;
     lay_out(c, &c->arena);
     if (normalize_reserve(&c->unicode, &c->text, c->model->file.vocab->normalize, c->max_text, e))
         return -1;
     if (array_reserve(&c->ids.ids, &c->ids.capacity, c->max_text, sizeof *c->ids.ids))
-        return err_set(e, "out of memory for %zu tokens", c->max_text);
+        return err_memory(e, "out of memory for %zu tokens", c->max_text);
     c->cache = tokenizer_cache_new_small(c->max_text, e);
     return c->cache ? 0 : -1;
 }
@@ -272,7 +280,7 @@ static int new_context(const struct bolt_model *model, size_t max_text, struct b
 {
     struct bolt_context *c = calloc(1, sizeof *c);
     if (!c)
-        return err_set(e, "out of memory for a context");
+        return err_memory(e, "out of memory for a context");
     c->model = model;
     c->max_text = max_text;
     if (reserve(c, e)) {
@@ -303,7 +311,7 @@ int bolt_context_new(const struct bolt_model *model, const struct bolt_context_o
     int saved = errno;
     int rc = new_context(model, o.max_text_bytes ? o.max_text_bytes : TEXT_BYTES, context, &e);
     errno = saved;
-    return rc ? bolt_source_refuse(message, message_size, BOLT_ERROR_MEMORY, e.text) : 0;
+    return rc ? bolt_source_refuse(message, message_size, code_of(&e), e.text) : 0;
 }
 
 void bolt_context_free(struct bolt_context *context)
@@ -354,14 +362,14 @@ int64_t bolt_encode(struct bolt_context *c, const char *text, size_t n_bytes, in
     c->ids.n = 0;
     if (normalize_text_in(&c->unicode, f->vocab->normalize, text, n_bytes, &c->text, &n_chars,
                           &stats, &e))
-        return fail(c, BOLT_ERROR_MEMORY, "%s", e.text);
+        return fail(c, code_of(&e), "%s", e.text);
     if (c->text.n > c->max_text)
         return fail(c, BOLT_ERROR_LIMIT,
                     "text too long when normalised (found %zu bytes, at most %zu)", c->text.n,
                     c->max_text);
     if (c->text.n > 0 &&
         tokenizer_encode(f->tokenizer, c->cache, c->text.data, c->text.n, &c->ids, &e))
-        return fail(c, BOLT_ERROR_MEMORY, "%s", e.text);
+        return fail(c, code_of(&e), "%s", e.text);
     for (size_t i = 0; i < MIN(c->ids.n, capacity); i++)
         ids[i] = c->ids.ids[i];
     return (int64_t)c->ids.n;

@@ -2,6 +2,7 @@
 #include "bolt/bolt_source.h"
 
 #include "os/file.h"
+#include "os/pages.h"
 
 static int open_map(struct bolt_source *s, struct err *e)
 {
@@ -27,6 +28,7 @@ int bolt_open_file(const char *path, const struct bolt_model_options *options,
     if (!path || !model)
         return bolt_source_refuse(message, message_size, BOLT_ERROR_ARGUMENT,
                                   "no path or no model given");
-    struct bolt_source s = {.name = path, .open = open_map, .close = close_map};
+    struct bolt_source s = {
+        .name = path, .memory = &pages_memory, .open = open_map, .close = close_map};
     return bolt_source_open(&s, options, model, message, message_size);
 }

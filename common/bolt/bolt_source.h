@@ -3,12 +3,14 @@
 #define BOLT_SOURCE_H
 
 #include "base/err.h"
+#include "base/memory.h"
 #include "bolt/bolt.h"
 
 struct bolt_source {
     const char *name; /* that messages begin with; needed while opening only */
     const void *data;
     size_t n_bytes;
+    const struct memory *memory; /* for the model and its contexts */
     /* Sets data and n_bytes; NULL where they are set already. */
     int (*open)(struct bolt_source *s, struct err *e);
     /* Called once after a successful open, when the model is closed; may be NULL. */

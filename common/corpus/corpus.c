@@ -118,7 +118,7 @@ int corpus_read(const char *path, const struct corpus_options *options, corpus_s
 {
     struct reading *r = calloc(1, sizeof *r);
     if (!r)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     *r = (struct reading){
         .options = options, .story = story, .progress = progress, .context = context};
     r->in = stream_open(path, e);

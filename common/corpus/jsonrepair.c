@@ -47,7 +47,7 @@ int jsonrepair_hide(const char *text, size_t n, char **out, size_t *n_out, struc
     size_t capacity;
     char *copy = size_mul(n, MARK_BYTES, &capacity) ? malloc(MAX(capacity, 1)) : NULL;
     if (!copy)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     size_t used = 0;
     for (size_t i = 0; i < n;) {
         bool sound;

@@ -40,7 +40,7 @@ static int tell(struct split *s, const json_t *value, bool repaired, struct err 
         return s->story(s->context, text, n, e);
     char *copy = malloc(MAX(n, 1));
     if (!copy)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     memcpy(copy, text, n);
     int code = s->story(s->context, copy, jsonrepair_show(copy, n), e);
     free(copy);

@@ -13,7 +13,7 @@ int split_append(struct split *s, const char *data, size_t n, size_t most, struc
         return err_set(e, "%s: a story is longer than %zu bytes (is its end not marked?)", s->name,
                        s->limit);
     if (array_reserve(&s->buffer, &s->capacity, s->n + n, 1))
-        return err_set(e, "%s: out of memory for a story of %zu bytes", s->name, s->n + n);
+        return err_memory(e, "%s: out of memory for a story of %zu bytes", s->name, s->n + n);
     memcpy(s->buffer + s->n, data, n);
     s->n += n;
     return 0;

@@ -97,7 +97,7 @@ static int open_outer(struct stream *s, bool regular, struct err *e)
     int code;
     s->outer = archive_read_new();
     if (!s->outer)
-        return err_set(e, "%s: out of memory", s->path);
+        return err_memory(e, "%s: out of memory", s->path);
     support_compression(s->outer);
     archive_read_support_format_tar(s->outer);
     archive_read_support_format_zip(s->outer);
@@ -107,7 +107,7 @@ static int open_outer(struct stream *s, bool regular, struct err *e)
     } else {
         s->outer_gunzip = gunzip_new(read_block, s);
         if (!s->outer_gunzip)
-            return err_set(e, "%s: out of memory", s->path);
+            return err_memory(e, "%s: out of memory", s->path);
         code = archive_read_open(s->outer, s, NULL, feed_outer, NULL);
     }
     return code < ARCHIVE_WARN ? fail(s, s->outer, s->path, e) : 0;
@@ -137,7 +137,7 @@ struct stream *stream_open(const char *path, struct err *e)
 {
     struct stream *s = calloc(1, sizeof *s);
     if (!s) {
-        err_set(e, "%s: out of memory", path);
+        err_memory(e, "%s: out of memory", path);
         return NULL;
     }
     if (open_file(s, path, e)) {
@@ -188,7 +188,7 @@ static int open_inner(struct stream *s, bool *any, struct err *e)
     if (!s->inner_gunzip)
         s->inner_gunzip = gunzip_new(read_outer, s);
     if (!s->inner || !s->inner_gunzip)
-        return err_set(e, "%s: out of memory", s->name);
+        return err_memory(e, "%s: out of memory", s->name);
     gunzip_restart(s->inner_gunzip);
     support_compression(s->inner);
     if (archive_read_open(s->inner, s, NULL, feed_inner, NULL) < ARCHIVE_WARN)

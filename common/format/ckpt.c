@@ -28,7 +28,7 @@ static int save(const char *path, const struct dims *d, const float *const array
     char(*names)[MAX_NAME] = calloc(3 * n, sizeof *names);
     int rc = -1;
     if (!tensors || !names) {
-        err_set(e, "%s: out of memory", path);
+        err_memory(e, "%s: out of memory", path);
         goto out;
     }
     for (size_t i = 0; i < n_arrays * n; i++) {
@@ -53,7 +53,7 @@ int ckpt_save(const char *path, const struct dims *d, const float *params, const
 {
     struct ckpt_meta *meta = calloc(1, sizeof *meta);
     if (!meta)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     ckpt_meta_dims(meta, d);
     ckpt_meta_state(meta, state);
     int rc = save(path, d, (const float *const[3]){params, m, v}, 3, meta, e);
@@ -66,7 +66,7 @@ int ckpt_save_weights(const char *path, const struct dims *d, const float *param
 {
     struct ckpt_meta *meta = calloc(1, sizeof *meta);
     if (!meta)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     ckpt_meta_dims(meta, d);
     ckpt_meta_text(meta, "weights", "ternary");
     if (vocab_fingerprint)

@@ -65,7 +65,7 @@ static int list_steps(const char *dir, struct steps *s, struct err *e)
     for (struct dirent *entry; rc == 0 && (entry = readdir(d)); errno = 0) {
         uint64_t step;
         if (parse_name(entry->d_name, &step) && !add_step(s, step))
-            rc = err_set(e, "%s: out of memory", dir);
+            rc = err_memory(e, "%s: out of memory", dir);
     }
     if (rc == 0 && errno)
         rc = err_errno(e, "%s", dir);
@@ -82,7 +82,7 @@ static int append_line(char **text, const char *line, struct err *e)
 {
     char *longer;
     if (asprintf(&longer, "%s%s%s", *text ? *text : "", *text ? "\n" : "", line) < 0)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     free(*text);
     *text = longer;
     return 0;
@@ -119,7 +119,7 @@ int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
     for (size_t i = 0; i <= steps.n && found == 0; i++) {
         char *candidate = i < steps.n ? path_of(dir, steps.items[i]) : best_of(dir);
         if (!candidate)
-            found = err_set(e, "out of memory");
+            found = err_memory(e, "out of memory");
         else if (i < steps.n || access(candidate, F_OK) == 0)
             found = try_path(candidate, skipped, e);
         if (found > 0)
@@ -145,7 +145,7 @@ int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e)
             continue;
         char *path = path_of(dir, steps.items[i]);
         if (!path)
-            rc = err_set(e, "out of memory");
+            rc = err_memory(e, "out of memory");
         else if (unlink(path) && errno != ENOENT)
             rc = err_errno(e, "%s: cannot delete", path);
         free(path);

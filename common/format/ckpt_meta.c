@@ -172,10 +172,10 @@ int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const ch
     for (int l = 0; l < DIMS_MAX_BLOCKS; l++)
         d->dilation[l] = 1;
     if (dims_check(d, &fault))
-        return err_set(e, "%s: %s", path, fault.text);
+        return err_at(e, path, &fault);
     const char *dilation = safetensors_meta(file, "dilation");
     if (dilation && dims_parse_dilation(d, dilation, &fault))
-        return err_set(e, "%s: %s", path, fault.text);
+        return err_at(e, path, &fault);
     return 0;
 }
 

@@ -111,7 +111,7 @@ static int read_meta(struct safetensors *s, const json_t *meta, const char *path
         return err_set(e, "%s: __metadata__ is no object", path);
     s->meta = calloc(json_object_size(meta) + 1, sizeof *s->meta);
     if (!s->meta)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)meta, key, value)
@@ -253,7 +253,7 @@ static int read_header(struct safetensors *s, const char *path, struct err *e)
     size_t n_data = s->map.size - 8 - n_header;
     s->tensors = calloc(json_object_size(root) + 1, sizeof *s->tensors);
     if (!s->tensors)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     const char *key;
     json_t *value;
     json_object_foreach(root, key, value)

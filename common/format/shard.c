@@ -234,7 +234,7 @@ struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_
     static const unsigned char zeros[HEADER_BYTES]; /* its place is kept; the sums come last */
     struct shard_writer *w = calloc(1, sizeof *w);
     if (!w) {
-        err_set(e, "%s: out of memory", path);
+        err_memory(e, "%s: out of memory", path);
         return NULL;
     }
     w->vocab_size = vocab_size;
@@ -242,7 +242,7 @@ struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_
     w->capacity = 1024;
     w->stories = calloc(w->capacity, sizeof *w->stories);
     if (!w->stories || hash_init(&w->hash)) {
-        err_set(e, "%s: out of memory", path);
+        err_memory(e, "%s: out of memory", path);
         goto fail;
     }
     if (file_out_open(&w->out, path, e) || file_out_write(&w->out, zeros, sizeof zeros, e))
@@ -264,7 +264,8 @@ int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_
         w->n_unk += ids[i] == VOCAB_UNK;
     }
     if (array_reserve(&w->stories, &w->capacity, w->n_stories + 2, sizeof *w->stories))
-        return err_set(e, "%s: out of memory for %" PRIu64 " stories", w->out.path, w->n_stories);
+        return err_memory(e, "%s: out of memory for %" PRIu64 " stories", w->out.path,
+                          w->n_stories);
     if (put(w, ids, n * sizeof *ids, e) || put(w, &eos, sizeof eos, e))
         return -1;
     w->n_tokens += n + 1;

@@ -199,7 +199,7 @@ static int write_out(sqlite3 *db, const char *path, struct err *e)
     sqlite3_int64 size = 0;
     unsigned char *image = sqlite3_serialize(db, "main", &size, 0);
     if (!image)
-        return err_set(e, "%s: out of memory for the database", path);
+        return err_memory(e, "%s: out of memory for the database", path);
     struct file_out out;
     int status = file_out_open(&out, path, e);
     if (!status) {
@@ -467,7 +467,7 @@ static int read_content(struct reader *r, struct err *e)
     v->merges = calloc((size_t)v->n_merges + 1, sizeof *v->merges);
     v->storage = malloc(r->map.size);
     if (!v->tokens || !v->merges || !v->storage)
-        return err_set(e, "%s: out of memory for %u tokens", r->path, v->n_tokens);
+        return err_memory(e, "%s: out of memory for %u tokens", r->path, v->n_tokens);
     if (read_rows(r, "tokens", "SELECT id, bytes, kind, count FROM tokens ORDER BY id",
                   token_from_row, v->n_tokens, e) ||
         read_rows(r, "merges", "SELECT rank, left, right FROM merges ORDER BY rank", merge_from_row,

@@ -16,7 +16,7 @@ static int newest_in(const char *dir, char **found, char **skipped, struct err *
 {
     char *best;
     if (asprintf(&best, "%s/best.safetensors", dir) < 0)
-        return err_set(e, "%s: out of memory", dir);
+        return err_memory(e, "%s: out of memory", dir);
     struct ckpt c;
     struct err fault;
     if (ckpt_open(&c, best, &fault) == 0) {
@@ -41,7 +41,7 @@ int load_find(const char *path, char **found, struct err *e)
         return rc;
     }
     *found = strdup(path);
-    return *found ? 0 : err_set(e, "%s: out of memory", path);
+    return *found ? 0 : err_memory(e, "%s: out of memory", path);
 }
 
 static int check_vocab(const struct vocab *v, const char *vocab_path, uint64_t expected,
@@ -99,12 +99,12 @@ int load_model(struct model *m, const struct ckpt *c, const char *path, const st
     struct err fault;
     float *params = malloc(dims_n_floats(&c->dims) * sizeof *params);
     if (!params)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     int rc = ckpt_read(c, params, NULL, NULL, &fault);
     if (rc == 0)
         rc = model_from_params(m, &c->dims, params, c->ternary, k, &fault);
     if (rc)
-        err_set(e, "%s: %s", path, fault.text);
+        err_at(e, path, &fault);
     free(params);
     return rc;
 }
@@ -136,7 +136,7 @@ static int fill_from_ckpt(struct modelfile *b, const struct ckpt *c, const char 
     b->vocab = &b->owned_vocab;
     b->vocab_fingerprint = vocab_fingerprint(b->vocab);
     b->tokenizer = tokenizer_new(b->vocab, &fault);
-    return b->tokenizer ? 0 : err_set(e, "%s: %s", vocab_path, fault.text);
+    return b->tokenizer ? 0 : err_at(e, vocab_path, &fault);
 }
 
 static int open_ckpt(struct modelfile *b, const char *path, const char *vocab_path,

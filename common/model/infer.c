@@ -77,8 +77,8 @@ static int pack_floats_int8(struct infer_weights *w, float *scales, float *norm,
     size_t V = (size_t)m->dims.V;
     size_t D = (size_t)m->dims.D;
     struct arena scratch;
-    if (arena_init(&scratch, V * D + D * (2 * sizeof(float) + sizeof(double)) + 4 * PACKED_ALIGN,
-                   e))
+    if (arena_init(&scratch, w->arena.memory,
+                   V * D + D * (2 * sizeof(float) + sizeof(double)) + 4 * PACKED_ALIGN, e))
         return -1;
     float *row = arena_alloc(&scratch, D, sizeof *row);
     float *factor = arena_alloc(&scratch, D, sizeof *factor);
@@ -143,13 +143,13 @@ static int pack_all(struct infer_weights *w, struct err *e)
 }
 
 int infer_weights_init(struct infer_weights *w, const struct model *m, const struct kern *k,
-                       enum infer_math math, struct err *e)
+                       enum infer_math math, const struct memory *memory, struct err *e)
 {
     *w = (struct infer_weights){.model = m, .kern = k, .math = math};
     arena_measure(&w->arena);
     if (pack_all(w, e))
         return -1;
-    if (arena_init(&w->arena, w->arena.used, e))
+    if (arena_init(&w->arena, memory, w->arena.used, e))
         return -1;
     uint32_t mode = cpu_float_default();
     int status = pack_all(w, e);
@@ -365,12 +365,7 @@ void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, f
         round_rows(f, h.hidden, D, n);
         cpu_float_restore(mode);
     }
-    if (p && pool_threads(p) > 1) {
-        pool_run(p, head_part, &h, h.n_parts);
-        return;
-    }
-    for (size_t task = 0; task < h.n_parts; task++)
-        head_part(&h, task, 0);
+    pool_run(p, head_part, &h, h.n_parts);
 }
 
 void infer_head(struct infer *f, size_t first, size_t n, float *logits)

@@ -20,7 +20,7 @@
 #define INFER_H
 
 #include "base/arena.h"
-#include "os/pool.h"
+#include "base/pool.h"
 #include "model/model.h"
 
 enum infer_math { INFER_EXACT, INFER_INT8 };
@@ -55,9 +55,11 @@ struct infer_weights {
     struct arena arena;       /* what the pointers point into */
 };
 
-/* Packs the weights of m, which like k must outlive w. About 2.6 MB for --small in int8. */
+/* Packs the weights of m, which like k must outlive w, into a block from `memory`. About 2.6 MB for
+ * --small in int8. */
 MUST_USE int infer_weights_init(struct infer_weights *w, const struct model *m,
-                                const struct kern *k, enum infer_math math, struct err *e);
+                                const struct kern *k, enum infer_math math,
+                                const struct memory *memory, struct err *e);
 void infer_weights_release(struct infer_weights *w); /* safe on a zeroed struct */
 
 /* A story. */

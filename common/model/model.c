@@ -85,7 +85,7 @@ int model_from_params(struct model *m, const struct dims *d, const float *params
     }
     unsigned char *p = aligned_alloc(STORAGE_ALIGN, size);
     if (!p)
-        return err_set(e, "out of memory for a model of %zu bytes", size);
+        return err_memory(e, "out of memory for a model of %zu bytes", size);
     m->storage = p;
     for (size_t i = 0; i < dims_n_tensors(d); i++) {
         dims_tensor(d, i, &t);

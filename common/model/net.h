@@ -21,7 +21,7 @@
 #define NET_H
 
 #include "base/arena.h"
-#include "os/pool.h"
+#include "base/pool.h"
 #include "dims/dims.h"
 #include "kern/kern.h"
 #include "model/operand.h"

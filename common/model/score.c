@@ -42,7 +42,7 @@ struct score *score_new(const struct score_engine *engine, struct err *e)
     if (s->tokens && s->targets && s->pos && s->counted && s->nll)
         return s;
 fail:
-    err_set(e, "out of memory for scoring %zu rows", rows);
+    err_memory(e, "out of memory for scoring %zu rows", rows);
     score_free(s);
     return NULL;
 }

@@ -96,7 +96,7 @@ int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,
             char *bigger = wanted > capacity ? realloc(data, wanted) : NULL;
             if (!bigger) {
                 free(data);
-                return err_set(e, "%s: out of memory after %zu bytes", name, used);
+                return err_memory(e, "%s: out of memory after %zu bytes", name, used);
             }
             data = bigger;
             capacity = wanted;
@@ -127,7 +127,7 @@ int file_make_dirs(const char *path, struct err *e)
 {
     char *copy = strdup(path);
     if (!copy)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     int rc = 0;
     for (char *p = copy + (*copy != '\0'); rc == 0; p++) {
         if (*p != '/' && *p != '\0')
@@ -258,7 +258,7 @@ int file_out_open(struct file_out *o, const char *path, struct err *e)
     *o = (struct file_out){.fd = -1};
     o->path = strdup(strcmp(path, "-") == 0 ? "standard output" : path);
     o->buf = malloc(BUFFER);
-    int rc = o->path && o->buf ? out_open(o, path, e) : err_set(e, "%s: out of memory", path);
+    int rc = o->path && o->buf ? out_open(o, path, e) : err_memory(e, "%s: out of memory", path);
     if (rc != 0)
         out_release(o); /* no temporary exists when opening failed */
     return rc;
@@ -330,7 +330,7 @@ static int sync_folder(const struct file_out *o, struct err *e)
 {
     char *folder = strdup(o->target);
     if (!folder)
-        return err_set(e, "%s: out of memory", o->path);
+        return err_memory(e, "%s: out of memory", o->path);
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';

@@ -18,11 +18,11 @@ int file_map_plain(struct file_map *m, const char *path, struct err *e)
     if (fstat(fd, &st) != 0)
         rc = err_errno(e, "%s: cannot examine", path);
     else if (S_ISDIR(st.st_mode))
-        rc = err_set(e, "%s: is a directory, expected a file", path);
+        rc = err_system(e, "%s: is a directory, expected a file", path);
     else if (!S_ISREG(st.st_mode))
-        rc = err_set(e, "%s: not a regular file", path);
+        rc = err_system(e, "%s: not a regular file", path);
     else if ((uintmax_t)st.st_size > PTRDIFF_MAX)
-        rc = err_set(e, "%s: too large to map (%jd bytes)", path, (intmax_t)st.st_size);
+        rc = err_system(e, "%s: too large to map (%jd bytes)", path, (intmax_t)st.st_size);
     else if (st.st_size > 0) {
         void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)

@@ -13,7 +13,7 @@ struct lock *lock_new(struct err *e)
 {
     struct lock *l = malloc(sizeof *l);
     if (!l) {
-        err_set(e, "out of memory for a lock");
+        err_memory(e, "out of memory for a lock");
         return NULL;
     }
     int code = pthread_mutex_init(&l->mutex, NULL);

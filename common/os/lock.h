@@ -1,6 +1,7 @@
-/* lock.h - a lock that one can wait in (a monitor, Hoare 1974): what several threads share is
- * touched only between lock_enter and lock_leave, and who finds it not as needed waits there until
- * another has changed it. For work that pool.h's tasks cannot cut in advance. */
+/* lock.h - a lock with waiting (a monitor, Hoare 1974). Data that several threads share are touched
+ * only between lock_enter and lock_leave. A thread that must wait for a condition sleeps in
+ * lock_wait until another thread has changed the data and called lock_wake. For work that cannot be
+ * cut into the tasks of base/pool.h in advance. */
 #ifndef LOCK_H
 #define LOCK_H
 
@@ -10,17 +11,17 @@ struct lock;
 
 /* NULL and *e on failure. */
 struct lock *lock_new(struct err *e);
-void lock_free(struct lock *l); /* nobody is in it or waits; NULL is fine */
+void lock_free(struct lock *l); /* no thread holds it or waits in it; NULL is fine */
 
-/* One thread at a time is inside; not reentrant. */
+/* At most one thread is inside at a time; a thread that is inside must not enter again. */
 void lock_enter(struct lock *l);
 void lock_leave(struct lock *l);
 
-/* Called inside: leaves, waits for a lock_wake, enters again. It may return without one, so the
- * caller looks again whether what it waits for has come. */
+/* Called inside: leaves, waits for a lock_wake, enters again. It may also return without one, so
+ * call it in a loop that tests the condition. */
 void lock_wait(struct lock *l);
 
-/* Called inside: all who wait go on, one after the other. */
+/* Called inside: lets all waiting threads go on, one after another. */
 void lock_wake(struct lock *l);
 
 #endif

@@ -182,7 +182,7 @@ int merges_init(struct merges *m, const struct vocab *v, const char *name, struc
                        VOCAB_MAX_MERGES);
     if (allocate(m, v)) {
         merges_release(m);
-        return err_set(e, "%s: out of memory for %u merges", name, v->n_merges);
+        return err_memory(e, "%s: out of memory for %u merges", name, v->n_merges);
     }
     for (uint32_t b = 0; b < 256; b++) {
         m->storage[b] = (unsigned char)b;

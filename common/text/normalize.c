@@ -11,7 +11,7 @@ static const char REPLACEMENT[] = "\xef\xbf\xbd";
 static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
 {
     if (array_reserve(&b->data, &b->capacity, b->n + n, 1))
-        return err_set(e, "out of memory for a text of %zu bytes", b->n + n);
+        return err_memory(e, "out of memory for a text of %zu bytes", b->n + n);
     if (n)
         memcpy(b->data + b->n, data, n);
     b->n += n;
@@ -127,7 +127,7 @@ int normalize_reserve(struct unicode_scratch *w, struct text_buf *out, enum voca
     size_t wanted;
     if (!size_mul(n, form == VOCAB_NORM_NFKC ? 11 : 3, &wanted) ||
         array_reserve(&out->data, &out->capacity, wanted, 1))
-        return err_set(e, "out of memory for texts of %zu bytes", n);
+        return err_memory(e, "out of memory for texts of %zu bytes", n);
     return form == VOCAB_NORM_NONE ? 0 : unicode_reserve(w, form == VOCAB_NORM_NFKC, n, e);
 }
 

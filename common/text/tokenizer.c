@@ -51,7 +51,7 @@ static struct tokenizer *new_from(struct merges *m, const struct vocab *v, struc
         free(t);
         free(ids);
         merges_release(m);
-        err_set(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
+        err_memory(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
         return NULL;
     }
     for (uint32_t s = 0; s < m->n_symbols; s++)
@@ -80,7 +80,7 @@ struct tokenizer *tokenizer_new_checked(const struct vocab *v, const char *name,
         return NULL;
     struct tokenizer *t = new_from(&m, v, &fault);
     if (!t)
-        err_set(e, "%s: %s", name, fault.text);
+        err_at(e, name, &fault);
     return t;
 }
 
@@ -168,7 +168,7 @@ static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, st
             w->memory = malloc(size);
         w->heap = fits ? cache->work : w->memory;
         if (!w->heap)
-            return err_set(e, "out of memory for a word of %zu bytes", n);
+            return err_memory(e, "out of memory for a word of %zu bytes", n);
     }
     w->n_heap = 0;
     w->n = (uint32_t)n;
@@ -245,7 +245,7 @@ static struct tokenizer_cache *cache_new(size_t n_sets, size_t work_bytes, struc
             return c;
     }
     tokenizer_cache_free(c);
-    err_set(e, "out of memory for a cache of words");
+    err_memory(e, "out of memory for a cache of words");
     return NULL;
 }
 
@@ -274,7 +274,7 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, c
     for (size_t at = 0; at < n;) {
         size_t length = pretok_next(text + at, n - at);
         if (array_reserve(&out->ids, &out->capacity, out->n + length, sizeof *out->ids))
-            return err_set(e, "out of memory for %zu tokens", out->n + length);
+            return err_memory(e, "out of memory for %zu tokens", out->n + length);
         int status = cache && length <= CACHE_MAX_BYTES
                          ? encode_cached(t, cache, text + at, length, out, e)
                          : encode_pretoken(t, cache, text + at, length, out, e);

@@ -178,7 +178,7 @@ int unicode_reserve(struct unicode_scratch *w, bool compat, size_t n, struct err
     if (!size_mul(n, compat ? 6 : 3, &wanted) || !size_add(wanted, 1, &wanted) ||
         array_reserve(&w->codes, &w->capacity, wanted, sizeof *w->codes) ||
         array_reserve(&w->marks, &w->marks_capacity, wanted, sizeof *w->marks))
-        return err_set(e, "out of memory for normalising texts of %zu bytes", n);
+        return err_memory(e, "out of memory for normalising texts of %zu bytes", n);
     return 0;
 }
 
@@ -199,7 +199,7 @@ int unicode_compose(bool compat, const char *s, size_t n, struct unicode_scratch
     if (!failed && !order_all(&c))
         got = utf8proc_reencode(w->codes, (utf8proc_ssize_t)c.n, options);
     if (got < 0)
-        return err_set(e, "cannot normalise a text of %zu bytes: out of memory", n);
+        return err_memory(e, "cannot normalise a text of %zu bytes: out of memory", n);
     *out = (const char *)w->codes;
     *n_out = (size_t)got;
     return 0;

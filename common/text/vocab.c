@@ -83,7 +83,7 @@ int vocab_check_merges(const struct vocab *v, struct merges *m, const char *name
                        v->n_tokens, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS);
     struct bytemap seen;
     if (bytemap_init(&seen, v->n_tokens, v->tokens, sizeof *v->tokens))
-        return err_set(e, "%s: out of memory for %u tokens", name, v->n_tokens);
+        return err_memory(e, "%s: out of memory for %u tokens", name, v->n_tokens);
     int status = check_tokens(v, &seen, name, e);
     if (!status)
         status = merges_init(m, v, name, e);

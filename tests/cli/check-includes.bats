@@ -82,7 +82,7 @@ reported() {
 @test "a third-party header outside its place" {
     plant common/base/extra.c '#include "base/base.h"
 #include <pthread.h>'
-    reported 'common/base/extra.c: includes <pthread.h>, which belongs to: common/os/pool.c'
+    reported 'common/base/extra.c: includes <pthread.h>, which belongs to: common/os/threads.c'
     rm "$tree/common/base/extra.c"
     plant tools/sample/tell.c '#include <jansson.h>'
     check

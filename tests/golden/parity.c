@@ -13,6 +13,8 @@
 #include "format/ckpt.h"
 #include "train/grad.h"
 #include "train/optim.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 static const float TINY_GRADIENT = 1e-6f; /* AdamW divides such gradients by themselves: noise */
 
@@ -137,7 +139,7 @@ static void open_file(struct parity *t, const char *path)
     struct arena measure;
     arena_measure(&measure);
     lay_out(t, &measure);
-    if (arena_init(&t->arena, measure.used, &e))
+    if (arena_init(&t->arena, &pages_memory, measure.used, &e))
         fail(e.text);
     lay_out(t, &t->arena);
     if (ckpt_read(&t->file, t->params, NULL, NULL, &e))
@@ -285,13 +287,13 @@ int main(int argc, char **argv)
     kern_init(&t.kern, level);
     if (t.bf16)
         kern_use_bf16(&t.kern);
-    t.pool = pool_new(n_threads, &e);
+    t.pool = threads_new(n_threads, &e);
     if (!t.pool)
         fail(e.text);
     open_file(&t, path);
     run(&t);
     printf("%d passed, %d failed\n", t.n_passed, t.n_failed);
-    pool_free(t.pool);
+    threads_free(t.pool);
     ckpt_close(&t.file);
     arena_release(&t.arena);
     return t.n_failed || !t.n_passed;

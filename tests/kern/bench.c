@@ -18,6 +18,7 @@
 #include "kern/kcheck.h"
 #include "kern/probe.h"
 #include "os/clock.h"
+#include "os/pages.h"
 
 enum { N_RUNS = 11 };
 static const double RUN_SECONDS = 1.5e-3;
@@ -400,7 +401,7 @@ int bench_run(enum cpu_level last, const char *op, struct err *e)
 {
     struct arena arena;
     struct bench b;
-    if (arena_init(&arena, ARRAY_LEN(b.x) * V * D * sizeof(float), e))
+    if (arena_init(&arena, &pages_memory, ARRAY_LEN(b.x) * V * D * sizeof(float), e))
         return -1;
     for (size_t a = 0; a < ARRAY_LEN(b.x); a++)
         b.x[a] = arena_alloc(&arena, (size_t)V * D, sizeof(float));

@@ -37,7 +37,7 @@ int buffers_init(struct err *e)
         areas[i].first = map + page;
         areas[i].before = malloc(AREA_BYTES);
         if (!areas[i].before)
-            return err_set(e, "out of memory");
+            return err_memory(e, "out of memory");
     }
     return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef TOY_H
 #define TOY_H
 
-#include "os/pool.h"
+#include "base/pool.h"
 #include "dims/dims.h"
 #include "kern/kern.h"
 #include "model/model.h"

@@ -1,4 +1,4 @@
-/* Base: error sentences, the arena, byte order, hashes. */
+/* Base: error sentences, the arena and its memory, byte order, hashes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/le.h"
+#include "os/pages.h"
 
 static void err_is_one_sentence(void **state)
 {
@@ -73,6 +74,30 @@ static void err_wraps_itself(void **state)
     assert_string_equal(e.text, "model.bolt: no such tensor");
 }
 
+static void err_has_a_code(void **state)
+{
+    (void)state;
+    struct err e;
+    assert_int_equal(err_usage(&e, "%d", 1), -1);
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_int_equal(err_set(&e, "%d", 2), -1);
+    assert_int_equal(e.code, ERR_DATA);
+    assert_int_equal(err_system(&e, "%d", 3), -1);
+    assert_int_equal(e.code, ERR_SYSTEM);
+    assert_int_equal(err_memory(&e, "out of memory for %d", 4), -1);
+    assert_int_equal(e.code, ERR_MEMORY);
+    assert_string_equal(e.text, "out of memory for 4");
+    errno = ENOSPC;
+    err_errno(&e, "a");
+    assert_int_equal(e.code, ERR_SYSTEM);
+    errno = ENOMEM;
+    err_errno(&e, "a");
+    assert_int_equal(e.code, ERR_MEMORY);
+    assert_int_equal(err_at(&e, "b", &e), -1);
+    assert_int_equal(e.code, ERR_MEMORY);
+    assert_non_null(strstr(e.text, "b: a: "));
+}
+
 /* The same layout for both passes, as programs do it. */
 static void lay_out(struct arena *a, unsigned char *p[3])
 {
@@ -81,9 +106,12 @@ static void lay_out(struct arena *a, unsigned char *p[3])
     p[2] = arena_alloc(a, 65, 1);
 }
 
-static void arena_measures_what_it_maps(void **state)
+/* Both kinds of memory; an arena is as good over one as over the other. */
+static const struct memory *const memories[] = {&memory_heap, &pages_memory};
+
+static void arena_measures_what_it_takes(void **state)
 {
-    (void)state;
+    const struct memory *memory = *state;
     struct arena a;
     struct err e;
     unsigned char *p[3];
@@ -93,7 +121,7 @@ static void arena_measures_what_it_maps(void **state)
         assert_null(p[i]);
     assert_int_equal(a.used, 64 + 4032 + 128);
     size_t need = a.used;
-    assert_int_equal(arena_init(&a, need, &e), 0);
+    assert_int_equal(arena_init(&a, memory, need, &e), 0);
     lay_out(&a, p);
     assert_int_equal(a.used, need);
     size_t sizes[3] = {3, 4000, 65};
@@ -114,14 +142,14 @@ static void arena_measures_what_it_maps(void **state)
 static void arena_beyond_its_measure_aborts(void **state)
 {
     (void)state;
-    for (int big = 0; big < 2; big++) { /* also in the slack of whole pages and huge pages */
+    for (int i = 0; i < 4; i++) { /* also in the slack of whole pages and huge pages */
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
             struct arena a;
             struct err e;
-            size_t size = big ? 3u << 20 : 4096;
-            if (arena_init(&a, size, &e) != 0 || !arena_alloc(&a, size, 1))
+            size_t size = i / 2 ? 3u << 20 : 4096;
+            if (arena_init(&a, memories[i % 2], size, &e) != 0 || !arena_alloc(&a, size, 1))
                 _exit(9);
             arena_alloc(&a, 1, 1);
             _exit(8);
@@ -159,11 +187,12 @@ static void arena_too_large_is_an_error(void **state)
 {
     (void)state;
     size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4096, PTRDIFF_MAX, (size_t)1 << 62};
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+    for (size_t i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
         struct arena a;
         struct err e;
-        assert_int_equal(arena_init(&a, sizes[i], &e), -1);
+        assert_int_equal(arena_init(&a, memories[i % 2], sizes[i / 2], &e), -1);
         assert_non_null(strstr(e.text, "cannot allocate"));
+        assert_int_equal(e.code, ERR_MEMORY);
         assert_null(a.base);
         arena_release(&a);
     }
@@ -254,7 +283,9 @@ int main(void)
         cmocka_unit_test(err_is_cut_not_overrun),
         cmocka_unit_test(err_keeps_the_fault),
         cmocka_unit_test(err_wraps_itself),
-        cmocka_unit_test(arena_measures_what_it_maps),
+        cmocka_unit_test(err_has_a_code),
+        cmocka_unit_test_prestate(arena_measures_what_it_takes, (void *)&memory_heap),
+        cmocka_unit_test_prestate(arena_measures_what_it_takes, (void *)&pages_memory),
         cmocka_unit_test(arena_beyond_its_measure_aborts),
         cmocka_unit_test(arena_notices_overflow),
         cmocka_unit_test(arena_too_large_is_an_error),

@@ -17,6 +17,7 @@
 #include "model/sampler.h"
 #include "support/scratch.h"
 #include "support/toybolt.h"
+#include "os/pages.h"
 
 enum { V = TOYBOLT_V, STORY = 70 };
 
@@ -47,10 +48,11 @@ static void parts_open(struct parts *p, enum infer_math math)
     struct arena measure;
     kern_init(&p->kern, cpu_best());
     assert_int_equal(load_blob(&p->file, scratch_path("m.bolt"), &e), 0);
-    assert_int_equal(infer_weights_init(&p->weights, &p->file.model, &p->kern, math, &e), 0);
+    assert_int_equal(
+        infer_weights_init(&p->weights, &p->file.model, &p->kern, math, &pages_memory, &e), 0);
     arena_measure(&measure);
     lay_out(p, &measure);
-    assert_int_equal(arena_init(&p->arena, measure.used, &e), 0);
+    assert_int_equal(arena_init(&p->arena, &pages_memory, measure.used, &e), 0);
     lay_out(p, &p->arena);
     infer_token(&p->infer, &p->stream, BOLT_EOS, p->logits);
 }

@@ -93,7 +93,7 @@ static void expect_error(const struct pretoken *items, size_t n, uint32_t size, 
 {
     struct pretokens words = {items, n, 1};
     struct vocab v;
-    struct err e = {""};
+    struct err e = {.text = ""};
     assert_int_equal(bpetrain_run(&v, &words, size, VOCAB_NORM_NFC, &e), -1);
     if (!strstr(e.text, message))
         fail_msg("\"%s\" does not say \"%s\"", e.text, message);

@@ -129,7 +129,7 @@ static void reads_both_forms(void **state)
 static void expect_error(const char *path, const char *message)
 {
     struct vocab v;
-    struct err e = {""};
+    struct err e = {.text = ""};
     assert_int_equal(gpt2vocab_load(&v, vocab_path, merges_path, &e), -1);
     if (strstr(e.text, path) != e.text || !strstr(e.text, message))
         fail_msg("\"%s\" does not say \"%s: %s\"", e.text, path, message);

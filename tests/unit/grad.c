@@ -12,6 +12,8 @@
 #include "train/grad.h"
 #include "train/init.h"
 #include "train/optim.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 struct fixture {
     struct kern kern;
@@ -49,11 +51,11 @@ static void open_fixture(struct fixture *f, enum cpu_level level, int threads, s
     struct rng rng;
     f->rows = rows;
     kern_init(&f->kern, level);
-    f->pool = pool_new(threads, &e);
+    f->pool = threads_new(threads, &e);
     assert_non_null(f->pool);
     arena_measure(&measure);
     lay_out(f, &measure);
-    assert_int_equal(arena_init(&f->arena, measure.used, &e), 0);
+    assert_int_equal(arena_init(&f->arena, &pages_memory, measure.used, &e), 0);
     lay_out(f, &f->arena);
     init_params(&f->dims, 7, f->params);
     rng_seed(&rng, 11, 0);
@@ -66,7 +68,7 @@ static void open_fixture(struct fixture *f, enum cpu_level level, int threads, s
 
 static void close_fixture(struct fixture *f)
 {
-    pool_free(f->pool);
+    threads_free(f->pool);
     arena_release(&f->arena);
 }
 
@@ -262,11 +264,11 @@ static void test_adamw_by_hand(void **state)
     struct arena a;
     struct optim o;
     struct optim_options options = optim_defaults();
-    struct pool *pool = pool_new(1, &e);
+    struct pool *pool = threads_new(1, &e);
     kern_init(&k, CPU_C);
     arena_measure(&a);
     optim_init(&o, &options, 16, &a);
-    assert_int_equal(arena_init(&a, a.used, &e), 0);
+    assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
     optim_init(&o, &options, 16, &a);
     float w[16] = {1};
     float g[16] = {3, 4};
@@ -283,7 +285,7 @@ static void test_adamw_by_hand(void **state)
     assert_true(fabs((double)w[0] - want) < 1e-6);
     assert_true(w[2] == 0);
     arena_release(&a);
-    pool_free(pool);
+    threads_free(pool);
 }
 
 int main(void)

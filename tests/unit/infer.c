@@ -14,6 +14,8 @@
 #include "base/rng.h"
 #include "model/infer.h"
 #include "support/toy.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 enum { ROWS = 150 };
 
@@ -62,12 +64,13 @@ static void open_runner(struct runner *r, size_t size, enum number_type type, en
     toy_open(&r->toy, &d, NULL, size, ROWS, 1, CPU_C);
     store_embed(r, type);
     kern_init(&r->kern, level);
-    assert_int_equal(infer_weights_init(&r->weights, &r->toy.model, &r->kern, math, &e), 0);
+    assert_int_equal(
+        infer_weights_init(&r->weights, &r->toy.model, &r->kern, math, &pages_memory, &e), 0);
     r->streams = calloc(n_streams, sizeof *r->streams);
     assert_non_null(r->streams);
     arena_measure(&measure);
     lay_out(r, max_rows, n_streams, &measure);
-    assert_int_equal(arena_init(&r->arena, measure.used, &e), 0);
+    assert_int_equal(arena_init(&r->arena, &pages_memory, measure.used, &e), 0);
     lay_out(r, max_rows, n_streams, &r->arena);
 }
 
@@ -165,10 +168,10 @@ static void large_columns_are_evened_out(void **state)
     toy_open(&r.toy, &d, params, 0, ROWS, 1, CPU_C);
     for (int math = INFER_EXACT; math <= INFER_INT8; math++) {
         struct infer_stream stream;
-        assert_int_equal(
-            infer_weights_init(&r.weights, &r.toy.model, &r.toy.kern, (enum infer_math)math, &e),
-            0);
-        assert_int_equal(arena_init(&r.arena, 1 << 20, &e), 0);
+        assert_int_equal(infer_weights_init(&r.weights, &r.toy.model, &r.toy.kern,
+                                            (enum infer_math)math, &pages_memory, &e),
+                         0);
+        assert_int_equal(arena_init(&r.arena, &pages_memory, 1 << 20, &e), 0);
         infer_init(&r.infer, &r.weights, 1, &r.arena);
         infer_stream_init(&stream, &d, &r.arena);
         infer_token(&r.infer, &stream, 7, logits[math]);
@@ -315,12 +318,12 @@ static void prompts_and_threads(void **state)
             infer_prompt(&r.infer, &r.streams[0], tokens, ROWS, got);
             assert_memory_equal(got, want + (ROWS - 1) * V, V * sizeof *got);
             for (int threads = 1; threads <= 3; threads++) {
-                struct pool *p = pool_new(threads, &e);
+                struct pool *p = threads_new(threads, &e);
                 assert_non_null(p);
                 memset(got, 0, V * sizeof *got);
                 infer_head_split(&r.infer, p, (ROWS - 1) % 8, 1, got);
                 assert_memory_equal(got, want + (ROWS - 1) * V, V * sizeof *got);
-                pool_free(p);
+                threads_free(p);
             }
             free(got);
             free(want);
@@ -347,8 +350,9 @@ static void float_mode_does_not_matter(void **state)
         r.toy.model.final_norm = norm;
         struct err e;
         infer_weights_release(&r.weights); /* packed with another norm */
-        assert_int_equal(
-            infer_weights_init(&r.weights, &r.toy.model, &r.kern, (enum infer_math)math, &e), 0);
+        assert_int_equal(infer_weights_init(&r.weights, &r.toy.model, &r.kern,
+                                            (enum infer_math)math, &pages_memory, &e),
+                         0);
         float *want = one_by_one(&r, tokens, pos);
         cpu_flush_denormals();
         uint32_t flushing = cpu_float_default();
@@ -382,7 +386,7 @@ static void rounding_mode_does_not_matter(void **state)
             struct err e;
             fesetround(FE_UPWARD);
             int status = infer_weights_init(&odd.weights, &odd.toy.model, &odd.kern,
-                                            (enum infer_math)math, &e);
+                                            (enum infer_math)math, &pages_memory, &e);
             float *got = one_by_one(&odd, tokens, pos);
             int after = fegetround();
             fesetround(FE_TONEAREST);

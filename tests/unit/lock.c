@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "os/lock.h"
-#include "os/pool.h"
+#include "os/threads.h"
 
 enum { N_THREADS = 4, N_ROUNDS = 20000 };
 
@@ -31,14 +31,14 @@ static void one_thread_at_a_time(void **context)
 {
     (void)context;
     struct err e;
-    struct pool *p = pool_new(N_THREADS, &e);
+    struct pool *p = threads_new(N_THREADS, &e);
     struct counter c = {lock_new(&e), 0};
     assert_non_null(p);
     assert_non_null(c.lock);
     pool_run(p, count, &c, N_THREADS);
     assert_int_equal(c.n, N_THREADS * N_ROUNDS);
     lock_free(c.lock);
-    pool_free(p);
+    threads_free(p);
 }
 
 struct relay {
@@ -66,7 +66,7 @@ static void who_waits_is_woken(void **context)
 {
     (void)context;
     struct err e;
-    struct pool *p = pool_new(N_THREADS, &e);
+    struct pool *p = threads_new(N_THREADS, &e);
     struct relay r = {.lock = lock_new(&e)};
     assert_non_null(p);
     assert_non_null(r.lock);
@@ -75,7 +75,7 @@ static void who_waits_is_woken(void **context)
     for (size_t i = 0; i < ARRAY_LEN(r.met); i++)
         assert_int_equal(r.met[i], i % N_THREADS);
     lock_free(r.lock);
-    pool_free(p);
+    threads_free(p);
 }
 
 int main(void)

@@ -18,6 +18,7 @@
 #include "prep/spool.h"
 #include "prep/storyset.h"
 #include "text/tokenizer.h"
+#include "os/threads.h"
 
 static void test_words(void **state)
 {
@@ -139,7 +140,7 @@ enum { N_SAMPLES = sizeof samples / sizeof samples[0], COPIES = 40 };
 static void process_samples(struct batch *b, struct words *table, int n_threads)
 {
     struct err e;
-    struct pool *pool = pool_new(n_threads, &e);
+    struct pool *pool = threads_new(n_threads, &e);
     assert_non_null(pool);
     for (int round = 0; round < 2; round++) { /* the second finds all words in the table */
         batch_clear(b);
@@ -150,7 +151,7 @@ static void process_samples(struct batch *b, struct words *table, int n_threads)
         for (size_t i = 0; i < b->n_stories; i++)
             assert_int_equal(batch_resolve(&b->stories[i], table, &e), 0);
     }
-    pool_free(pool);
+    threads_free(pool);
 }
 
 static void test_batch(void **state)
@@ -187,7 +188,7 @@ static void test_words_are_enough(void **state)
     struct err e;
     struct words table = {0};
     struct batch *b = calloc(1, sizeof *b);
-    struct pool *pool = pool_new(2, &e);
+    struct pool *pool = threads_new(2, &e);
     assert_true(b && pool);
     process_samples(b, &table, 2);
     struct vocab v;
@@ -229,7 +230,7 @@ static void test_words_are_enough(void **state)
     batch_release(b);
     free(b);
     words_release(&table);
-    pool_free(pool);
+    threads_free(pool);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "os/pool.h"
+#include "os/threads.h"
 #include "sample/queue.h"
 
 static const struct stop no_stop;
@@ -172,7 +172,7 @@ static void a_failure_ends_all_waiting(void **context)
     struct fixture f = {0};
     struct err e;
     int fd[2];
-    struct pool *p = pool_new(3, &e);
+    struct pool *p = threads_new(3, &e);
     assert_non_null(p);
     assert_int_equal(pipe(fd), 0);
     open_queue(&f, NULL, 0, fd[0], 3);
@@ -186,7 +186,7 @@ static void a_failure_ends_all_waiting(void **context)
     close_queue(&f);
     close(fd[0]);
     close(fd[1]);
-    pool_free(p);
+    threads_free(p);
 }
 
 int main(void)

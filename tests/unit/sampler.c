@@ -13,6 +13,7 @@
 #include "base/fmath.h"
 #include "dims/dims.h"
 #include "model/sampler.h"
+#include "os/pages.h"
 
 enum { V = 12, N_DRAWS = 20000 };
 
@@ -35,7 +36,7 @@ static void open_sampler(struct sampler *s, struct sampler_scratch *w, struct ar
     struct arena measure;
     arena_measure(&measure);
     sampler_scratch_init(w, &kern, n_vocab, &measure);
-    assert_int_equal(arena_init(a, measure.used, &e), 0);
+    assert_int_equal(arena_init(a, &pages_memory, measure.used, &e), 0);
     sampler_scratch_init(w, &kern, n_vocab, a);
     sampler_init(s, o, seed);
 }
@@ -466,7 +467,7 @@ static void every_level_draws_as_a_plain_sampler(void **state)
         kern_init(&kerns[level], (enum cpu_level)level);
     arena_measure(&a);
     sampler_scratch_init(&w, &kerns[0], MOST, &a);
-    assert_int_equal(arena_init(&a, a.used, &e), 0);
+    assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
     for (int round = 0; round < N_ROUNDS; round++)
         compare_draws(&r, kerns, &a);
     arena_release(&a);

@@ -14,6 +14,7 @@
 #include "model/score_infer.h"
 #include "model/score_net.h"
 #include "support/toy.h"
+#include "os/pages.h"
 
 enum { V = 40, N_STORIES = 30, MAX_STORY = 400 };
 
@@ -226,10 +227,11 @@ static void infer_engine_open(struct infer_engine *g, const struct toy *t, enum 
 {
     struct err e;
     size_t rows = max_rows ? max_rows : score_infer_rows(&t->dims, pool_threads(t->pool));
-    assert_int_equal(infer_weights_init(&g->weights, &t->model, &t->kern, math, &e), 0);
+    assert_int_equal(infer_weights_init(&g->weights, &t->model, &t->kern, math, &pages_memory, &e),
+                     0);
     arena_measure(&g->arena);
     score_infer_init(&g->score, &g->weights, t->pool, rows, &g->arena);
-    assert_int_equal(arena_init(&g->arena, g->arena.used, &e), 0);
+    assert_int_equal(arena_init(&g->arena, &pages_memory, g->arena.used, &e), 0);
     score_infer_init(&g->score, &g->weights, t->pool, rows, &g->arena);
 }
 
@@ -313,7 +315,7 @@ static void inference_equals_single_tokens(void **state)
 
         struct arena a;
         struct err e;
-        assert_int_equal(arena_init(&a, 1 << 20, &e), 0);
+        assert_int_equal(arena_init(&a, &pages_memory, 1 << 20, &e), 0);
         struct infer f;
         struct infer_stream stream;
         infer_init(&f, &g.weights, 1, &a);

@@ -66,7 +66,7 @@ static void put_right(unsigned char *data, size_t n)
 static void expect_refused(const unsigned char *data, size_t n, const char *message)
 {
     struct shard s;
-    struct err e = {""};
+    struct err e = {.text = ""};
     scratch_write(path, data, n);
     assert_int_equal(shard_open(&s, path, &e), -1);
     assert_int_equal(strncmp(e.text, path, strlen(path)), 0);
@@ -179,7 +179,7 @@ static void test_writer_refuses(void **state)
 static void test_full_disk(void **state)
 {
     (void)state;
-    struct err e = {""};
+    struct err e = {.text = ""};
     struct shard_writer *w = shard_create("/dev/full", VOCAB_SIZE, 1, &e);
     int code = w ? shard_finish(w, NULL, &e) : -1;
     assert_int_equal(code, -1);

@@ -16,6 +16,7 @@
 #include "model/infer.h"
 #include "support/scratch.h"
 #include "support/toy.h"
+#include "os/pages.h"
 
 enum { TOKENS = 300 };
 
@@ -82,11 +83,11 @@ static void make_logits(struct sample *s, enum cpu_level level)
     struct arena measure, arena;
     size_t V = (size_t)s->toy.dims.V;
     kern_init(&kern, level);
-    assert_int_equal(infer_weights_init(&w, &s->model, &kern, INFER_EXACT, &e), 0);
+    assert_int_equal(infer_weights_init(&w, &s->model, &kern, INFER_EXACT, &pages_memory, &e), 0);
     arena_measure(&measure);
     infer_init(&f, &w, 1, &measure);
     infer_stream_init(&stream, &s->toy.dims, &measure);
-    assert_int_equal(arena_init(&arena, measure.used, &e), 0);
+    assert_int_equal(arena_init(&arena, &pages_memory, measure.used, &e), 0);
     infer_init(&f, &w, 1, &arena);
     infer_stream_init(&stream, &s->toy.dims, &arena);
     s->logits = calloc(TOKENS * V, sizeof *s->logits);

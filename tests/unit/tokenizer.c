@@ -93,7 +93,7 @@ static void refuses_bad_merges(void **state)
     (void)state;
     struct vocab v = toyvocab();
     struct vocab_merge swapped[] = {v.merges[1], v.merges[0]};
-    struct err e = {""};
+    struct err e = {.text = ""};
     v.merges = swapped;
     v.n_merges = 2;
     assert_null(tokenizer_new(&v, &e));

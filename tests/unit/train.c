@@ -16,6 +16,7 @@
 #include "train/init.h"
 #include "train/log.h"
 #include "train/loop.h"
+#include "os/pages.h"
 
 /* ---- a folder with tiny data ----------------------------------------------------------------- */
 
@@ -212,7 +213,7 @@ static void test_windows(void **state)
     struct shard s = {.tokens = stream, .n_tokens = ARRAY_LEN(stream)};
     arena_measure(&a);
     lay_out_batches(&b, &s, &a);
-    assert_int_equal(arena_init(&a, a.used, &e), 0);
+    assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
     lay_out_batches(&b, &s, &a);
     rng_seed(&rng, 1, 2);
     batches_start(&b, &rng, 0, 0);
@@ -285,7 +286,7 @@ static void free_weights(struct weights w)
 
 static void open_run(struct trainer *t, const struct options *o)
 {
-    struct err e = {""};
+    struct err e = {.text = ""};
     if (trainer_open(t, o, &e))
         fail_msg("%s", e.text);
 }
@@ -293,7 +294,7 @@ static void open_run(struct trainer *t, const struct options *o)
 /* A whole run; the weights it ends with. */
 static struct weights run(struct options o)
 {
-    struct err e = {""};
+    struct err e = {.text = ""};
     struct trainer t;
     open_run(&t, &o);
     if (loop_run(&t, &e))
@@ -326,7 +327,7 @@ static void test_threads_do_not_matter(void **state)
 static void test_resumed_equals_uninterrupted(void **state)
 {
     (void)state;
-    struct err e = {""};
+    struct err e = {.text = ""};
     struct trainer t;
     struct trainer_step step;
     struct weights whole = run(tiny_options(in_folder("whole")));
@@ -357,7 +358,7 @@ static void test_resumed_equals_uninterrupted(void **state)
 static void test_learns(void **state)
 {
     (void)state;
-    struct err e = {""};
+    struct err e = {.text = ""};
     struct trainer t;
     struct options o = tiny_options(in_folder("learns"));
     o.steps = 150;
@@ -376,7 +377,7 @@ static void test_learns(void **state)
 
 static void refuse(const struct options *o, const char *why)
 {
-    struct err e = {""};
+    struct err e = {.text = ""};
     struct trainer t;
     if (trainer_open(&t, o, &e) == 0)
         fail_msg("accepted, expected: %s", why);
@@ -432,7 +433,7 @@ static void test_other_data_is_refused(void **state)
 static void test_infinite_loss_stops(void **state)
 {
     (void)state;
-    struct err e = {""};
+    struct err e = {.text = ""};
     struct trainer t;
     struct trainer_step step;
     struct options o = tiny_options(in_folder("infinite"));

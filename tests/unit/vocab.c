@@ -33,7 +33,7 @@ static struct vocab_bytes bytes(const char *text)
 
 static void expect_refused(const struct vocab *v, const char *message)
 {
-    struct err e = {""};
+    struct err e = {.text = ""};
     assert_int_equal(vocab_check(v, "v.db", &e), -1);
     assert_ptr_equal(strstr(e.text, "v.db: "), e.text);
     if (!strstr(e.text, message))

@@ -223,7 +223,7 @@ static void change(const char *sql)
 static void expect_refused(const char *message)
 {
     struct vocab v;
-    struct err e = {""};
+    struct err e = {.text = ""};
     if (vocabdb_load(&v, path, &e) == 0)
         fail_msg("accepted, where \"%s\" was expected", message);
     if (strstr(e.text, path) != e.text || !strstr(e.text, message) || strchr(e.text, '\n'))
@@ -393,7 +393,7 @@ static void rules_16_and_17_sums(void **state)
 static void expect_refused_or(const struct vocab *good)
 {
     struct vocab v;
-    struct err e = {""};
+    struct err e = {.text = ""};
     if (vocabdb_load(&v, path, &e) == 0)
         assert_same(good, &v);
     else
@@ -443,7 +443,7 @@ static void flipped_bits(void **state)
 
 static void expect_not_saved(const struct vocab *v, const char *to, const char *message)
 {
-    struct err e = {""};
+    struct err e = {.text = ""};
     assert_int_equal(vocabdb_save(v, SOURCES, 2, to, &e), -1);
     if (strstr(e.text, to) != e.text || !strstr(e.text, message))
         fail_msg("\"%s\" does not say \"%s: %s\"", e.text, to, message);

@@ -4,6 +4,8 @@
 #include <math.h>
 
 #include "os/clock.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 const char *const eval_math_names[4] = {"f32", "exact", "int8", NULL};
 
@@ -40,13 +42,14 @@ static void lay_out(struct eval *v, struct arena *a)
 static int prepare(struct eval *v, struct err *e)
 {
     enum eval_math math = v->options.math;
-    if (math != EVAL_F32 && infer_weights_init(&v->weights, &v->file.model, &v->kern,
-                                               math == EVAL_INT8 ? INFER_INT8 : INFER_EXACT, e))
+    if (math != EVAL_F32 &&
+        infer_weights_init(&v->weights, &v->file.model, &v->kern,
+                           math == EVAL_INT8 ? INFER_INT8 : INFER_EXACT, &pages_memory, e))
         return -1;
     struct arena measure;
     arena_measure(&measure);
     lay_out(v, &measure);
-    if (arena_init(&v->arena, measure.used, e))
+    if (arena_init(&v->arena, &pages_memory, measure.used, e))
         return -1;
     lay_out(v, &v->arena);
     if (math == EVAL_F32) {
@@ -63,7 +66,7 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     kern_init(&v->kern, level);
     if (load_open(&v->file, model, vocab, &v->kern, e))
         return -1;
-    v->pool = pool_new(n_threads, e);
+    v->pool = threads_new(n_threads, e);
     if (!v->pool)
         return -1;
     v->gather = gather_new(&v->file, v->pool, e);
@@ -75,7 +78,7 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
 void eval_close(struct eval *v)
 {
     gather_free(v->gather);
-    pool_free(v->pool);
+    threads_free(v->pool);
     arena_release(&v->arena);
     infer_weights_release(&v->weights);
     load_close(&v->file);

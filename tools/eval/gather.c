@@ -10,13 +10,13 @@ struct gather *gather_new(const struct modelfile *b, struct pool *p, struct err 
     size_t n_workers = (size_t)pool_threads(p);
     struct gather *g = calloc(1, sizeof *g);
     if (!g) {
-        err_set(e, "out of memory for a batch of stories");
+        err_memory(e, "out of memory for a batch of stories");
         return NULL;
     }
     *g = (struct gather){.file = b, .pool = p};
     g->workers = calloc(n_workers, sizeof *g->workers);
     if (!g->workers) {
-        err_set(e, "out of memory for %zu workers", n_workers);
+        err_memory(e, "out of memory for %zu workers", n_workers);
         gather_free(g);
         return NULL;
     }
@@ -48,7 +48,7 @@ void gather_free(struct gather *g)
 int gather_add(struct gather *g, const char *text, size_t n, struct err *e)
 {
     if (array_reserve(&g->raw, &g->capacity, g->n_raw + n, sizeof *g->raw))
-        return err_set(e, "out of memory for %zu bytes of text", g->n_raw + n);
+        return err_memory(e, "out of memory for %zu bytes of text", g->n_raw + n);
     memcpy(g->raw + g->n_raw, text, n);
     g->n_raw += n;
     g->ends[g->n_stories++] = g->n_raw;

@@ -5,7 +5,7 @@
 #ifndef GATHER_H
 #define GATHER_H
 
-#include "os/pool.h"
+#include "base/pool.h"
 #include "bolt/modelfile.h"
 #include "text/normalize.h"
 #include "text/tokenizer.h"

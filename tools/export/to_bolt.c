@@ -11,7 +11,7 @@ static int write_model(struct model *m, const struct vocab *v, enum number_type 
     size_t n = dims_n_tensors(&m->dims);
     struct blob_tensor *tensors = calloc(n, sizeof *tensors);
     if (!tensors)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     for (size_t i = 0; i < n; i++) {
         struct tensor t;
         dims_tensor(&m->dims, i, &t);

@@ -40,7 +40,7 @@ char *to_c_header(const char *path, struct err *e)
             break;
         }
     if (name && !(header = strdup(path)))
-        err_set(e, "%s: out of memory", path);
+        err_memory(e, "%s: out of memory", path);
     if (header)
         header[strlen(header) - 1] = 'h';
     return header;
@@ -51,7 +51,10 @@ char *to_c_name(const char *path, struct err *e)
     const char *from = source_name(path);
     char *name = from ? strdup(from) : NULL;
     if (!name) {
-        err_set(e, from ? "%s: out of memory" : "%s: the name of C source must end in .c", path);
+        if (from)
+            err_memory(e, "%s: out of memory", path);
+        else
+            err_usage(e, "%s: the name of C source must end in .c", path);
         return NULL;
     }
     name[strlen(name) - 2] = '\0';
@@ -262,7 +265,7 @@ static int put_embedding(const struct job *j)
     size_t D = (size_t)j->model->dims.D;
     float *row = calloc(2 * D + V, sizeof *row);
     if (!row)
-        return err_set(j->s->e, "%s: out of memory", j->path);
+        return err_memory(j->s->e, "%s: out of memory", j->path);
     float *stored = row + D;
     float *scales = row + 2 * D;
     int rc = 0;

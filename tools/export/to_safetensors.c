@@ -25,7 +25,7 @@ int to_safetensors(const struct to_source *s, const char *path, struct err *e)
         model_to_params(&m, params);
         rc = ckpt_save_weights(path, d, params, s->ckpt->state.vocab_fingerprint, e);
     } else {
-        rc = err_set(e, "%s: out of memory", path);
+        rc = err_memory(e, "%s: out of memory", path);
     }
     free(params);
     model_release(&m);

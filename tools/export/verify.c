@@ -7,6 +7,8 @@
 #include "corpus/corpus.h"
 #include "model/score_net.h"
 #include "text/normalize.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 /* The text as tokens: both models are given the very same. */
 struct stories {
@@ -44,7 +46,7 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
     if (tokenizer_encode(s->bolt->tokenizer, s->cache, s->text.data, s->text.n, &s->ids, e))
         return -1;
     if (array_reserve(&s->ends, &s->capacity, s->n + 1, sizeof *s->ends))
-        return err_set(e, "out of memory for %zu stories", s->n + 1);
+        return err_memory(e, "out of memory for %zu stories", s->n + 1);
     s->ends[s->n++] = s->ids.n;
     return 0;
 }
@@ -98,13 +100,13 @@ static int loss_of(const struct stories *s, const struct ckpt *c, const struct m
     struct arena arena = {0};
     int rc = -1;
     if (!net) {
-        err_set(e, "out of memory");
+        err_memory(e, "out of memory");
         goto out;
     }
     arena_measure(&arena);
     arena_alloc(&arena, dims_n_floats(d), sizeof(float));
     net_init(net, d, score_net_rows(d), false, k, pool_threads(p), &arena);
-    if (arena_init(&arena, arena.used, e))
+    if (arena_init(&arena, &pages_memory, arena.used, e))
         goto out;
     float *params = arena_alloc(&arena, dims_n_floats(d), sizeof *params);
     net_init(net, d, score_net_rows(d), false, k, pool_threads(p), &arena);
@@ -128,7 +130,7 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
         return -1;
     int rc = -1;
     struct stories stories = {.bolt = &bolt};
-    struct pool *pool = pool_new(n_threads, e);
+    struct pool *pool = threads_new(n_threads, e);
     if (!pool)
         goto out;
     if (!dims_equal(&bolt.model.dims, &c->dims)) {
@@ -142,7 +144,7 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
     r->difference = fabs(r->export_loss - r->checkpoint_loss) / fabs(r->checkpoint_loss);
     rc = 0;
 out:
-    pool_free(pool);
+    threads_free(pool);
     release_stories(&stories);
     load_close(&bolt);
     return rc;

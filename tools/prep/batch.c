@@ -9,7 +9,7 @@
 static int reserve(void *array, size_t *capacity, size_t wanted, size_t size, struct err *e)
 {
     if (array_reserve(array, capacity, wanted, size))
-        return err_set(e, "out of memory for stories");
+        return err_memory(e, "out of memory for stories");
     return 0;
 }
 
@@ -115,7 +115,7 @@ static int make_scratch(struct batch *b, size_t n, struct err *e)
         return 0;
     b->scratch = calloc(n, sizeof *b->scratch);
     if (!b->scratch)
-        return err_set(e, "out of memory for %zu threads", n);
+        return err_memory(e, "out of memory for %zu threads", n);
     b->n_scratch = n;
     return 0;
 }

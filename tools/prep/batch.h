@@ -9,7 +9,7 @@
 #define BATCH_H
 
 #include "base/hash.h"
-#include "os/pool.h"
+#include "base/pool.h"
 #include "prep/words.h"
 #include "text/normalize.h"
 

@@ -177,7 +177,7 @@ static int finish(struct vocab *v, const struct trainer *t, const struct pretoke
     uint64_t *counts = calloc((size_t)VOCAB_N_SPECIAL + n, sizeof *counts);
     int status = -1;
     if (!tokens || !counts) {
-        err_set(e, "out of memory for %u tokens", n);
+        err_memory(e, "out of memory for %u tokens", n);
         goto out;
     }
     for (uint32_t i = 0; i < n; i++)
@@ -208,7 +208,7 @@ int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_
     struct trainer t = {.max_symbols = vocab_size - VOCAB_N_SPECIAL};
     int status;
     if (train(&t, words))
-        status = err_set(e, "out of memory for the training of a vocabulary");
+        status = err_memory(e, "out of memory for the training of a vocabulary");
     else if (t.n_symbols < t.max_symbols)
         status = err_set(e,
                          "the corpus has only %u distinct pieces, too few for a vocabulary of %u "

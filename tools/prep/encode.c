@@ -50,7 +50,7 @@ static int job_init(struct word_job *job, const struct vocab *v, const struct wo
     job->n_tasks = DIV_UP(words->n, (size_t)WORDS_PER_TASK);
     job->tasks = calloc(job->n_tasks, sizeof *job->tasks);
     if (!job->caches || !job->tasks)
-        return err_set(e, "out of memory for %u distinct words", words->n);
+        return err_memory(e, "out of memory for %u distinct words", words->n);
     for (; job->n_caches < n_threads; job->n_caches++)
         if (!(job->caches[job->n_caches] = tokenizer_cache_new(e)))
             return -1;
@@ -82,7 +82,7 @@ static int join(struct encode_words *out, const struct word_job *job, struct err
     out->starts = malloc(((size_t)job->words->n + 1) * sizeof *out->starts);
     out->ids = malloc((n_ids + 1) * sizeof *out->ids);
     if (!out->starts || !out->ids)
-        return err_set(e, "out of memory for %u distinct words", job->words->n);
+        return err_memory(e, "out of memory for %u distinct words", job->words->n);
     uint64_t at = 0;
     for (size_t i = 0; i < job->n_tasks; i++) {
         const struct word_task *t = &job->tasks[i];
@@ -185,7 +185,7 @@ static void expand_frame(void *context, size_t task, size_t worker)
 static int write_expansion(const struct expansion *x, struct shard_writer *shard, struct err *e)
 {
     if (x->failed)
-        return err_set(e, "out of memory for the tokens of %zu bytes of stories", x->frame.n);
+        return err_memory(e, "out of memory for the tokens of %zu bytes of stories", x->frame.n);
     size_t begin = 0;
     for (size_t i = 0; i < x->n_stories; i++) {
         const struct expanded_story *s = &x->stories[i];
@@ -231,7 +231,7 @@ int encode_spool(struct spool *spool, const struct encode_words *words, struct s
 {
     struct expand_job *job = calloc(1, sizeof *job);
     if (!job)
-        return err_set(e, "out of memory for stories");
+        return err_memory(e, "out of memory for stories");
     job->words = words;
     *counts = (struct encode_counts){0};
     int code = spool_rewind(spool, e);

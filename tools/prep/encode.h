@@ -3,7 +3,7 @@
 #ifndef ENCODE_H
 #define ENCODE_H
 
-#include "os/pool.h"
+#include "base/pool.h"
 #include "cli/cli.h"
 #include "format/shard.h"
 #include "prep/spool.h"

@@ -145,7 +145,7 @@ static int load(struct loader *l, struct vocab *v, const char *vocab_path, const
     l->merges = calloc(VOCAB_MAX_TOKENS, sizeof *l->merges);
     if (!l->storage || !l->tokens || !l->merges ||
         bytemap_init(&l->by_bytes, l->n_tokens, l->tokens, sizeof *l->tokens))
-        return err_set(e, "%s: out of memory for %u tokens", vocab_path, l->n_tokens);
+        return err_memory(e, "%s: out of memory for %u tokens", vocab_path, l->n_tokens);
     if (read_tokens(l, vocab_path, e) || read_merges(l, merges_path, e) ||
         vocabbuild_make(v, none, l->tokens, l->n_tokens, l->merges, l->n_merges, e))
         return -1;
@@ -191,7 +191,7 @@ static int choose(struct vocab_token *tokens, const struct vocab *base, const ui
     vocabbuild_sort(tokens, n_met);
     struct bytemap kept;
     if (bytemap_init(&kept, n, tokens, sizeof *tokens))
-        return err_set(e, "out of memory for %u tokens", n);
+        return err_memory(e, "out of memory for %u tokens", n);
     for (uint32_t i = 0; i < n; i++)
         (void)bytemap_add(&kept, tokens[i].bytes, i);
     for (uint32_t id = VOCAB_N_SPECIAL; id < base->n_tokens; id++) {
@@ -234,7 +234,7 @@ int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t voc
     struct vocab_token *tokens = calloc(base.n_tokens, sizeof *tokens);
     int status = -1;
     if (!counts || !head || !tokens) {
-        err_set(e, "out of memory for %u tokens", base.n_tokens);
+        err_memory(e, "out of memory for %u tokens", base.n_tokens);
         goto out;
     }
     if (vocabbuild_count(&base, words, counts, head, e) ||

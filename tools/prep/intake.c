@@ -194,7 +194,7 @@ int intake_run(struct intake *in, const struct prep_options *o, enum vocab_norma
     in->sources = calloc(INTAKE_N_SPLITS * (o->n_inputs + o->n_valid), sizeof *in->sources);
     struct reader *r = calloc(1, sizeof *r);
     if (!r || !in->sources) {
-        err_set(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
+        err_memory(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
         goto out;
     }
     r->in = in;

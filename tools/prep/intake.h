@@ -3,7 +3,7 @@
 #ifndef INTAKE_H
 #define INTAKE_H
 
-#include "os/pool.h"
+#include "base/pool.h"
 #include "format/vocabdb.h"
 #include "prep/batch.h"
 #include "prep/options.h"

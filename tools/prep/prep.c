@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
+#include "os/threads.h"
 
 /* An existing vocabulary brings its normalisation along. */
 static int load_vocabulary(struct prep *p, struct err *e)
@@ -31,7 +32,7 @@ static int training_words(const struct words *words, struct pretoken **items, si
     *n = 0;
     *items = malloc(((size_t)words->n + 1) * sizeof **items);
     if (!*items)
-        return err_set(e, "out of memory for %u distinct words", words->n);
+        return err_memory(e, "out of memory for %u distinct words", words->n);
     for (uint32_t i = 0; i < words->n; i++)
         if (words->items[i].count)
             (*items)[(*n)++] = words->items[i];
@@ -67,7 +68,7 @@ static int create_shard(struct prep *p, enum intake_split split, struct shard_wr
 {
     char *path = path_in(p->o->output, intake_split_names[split], ".shard");
     if (!path)
-        return err_set(e, "%s: out of memory", p->o->output);
+        return err_memory(e, "%s: out of memory", p->o->output);
     *w = shard_create(path, p->vocab.n_tokens, vocab_fingerprint(&p->vocab), e);
     free(path);
     return *w ? 0 : -1;
@@ -77,7 +78,7 @@ static int save_vocabulary(struct prep *p, struct err *e)
 {
     char *path = path_in(p->o->output, "vocab", ".db");
     if (!path)
-        return err_set(e, "%s: out of memory", p->o->output);
+        return err_memory(e, "%s: out of memory", p->o->output);
     int code = vocabdb_save(&p->vocab, p->intake.sources, p->intake.n_sources, path, e);
     free(path);
     return code;
@@ -121,7 +122,7 @@ static int run(struct prep *p, struct err *e)
     const struct prep_options *o = p->o;
     if (load_vocabulary(p, e) || file_make_dirs(o->output, e))
         return -1;
-    p->pool = pool_new(o->threads, e);
+    p->pool = threads_new(o->threads, e);
     enum vocab_normalize form = o->vocab ? p->vocab.normalize : o->normalize;
     if (!p->pool || intake_run(&p->intake, o, form, p->pool, e))
         return -1;
@@ -161,5 +162,5 @@ void prep_release(struct prep *p)
     encode_words_release(&p->words);
     intake_release(&p->intake);
     vocab_release(&p->vocab);
-    pool_free(p->pool);
+    threads_free(p->pool);
 }

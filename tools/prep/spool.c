@@ -74,7 +74,7 @@ int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_
 {
     size_t most = (n_words + 3) * LEB_BYTES;
     if (array_reserve(&s->frame, &s->capacity, MAX(s->n + most, (size_t)2 * FRAME_BYTES), 1))
-        return err_set(e, "out of memory for a story of %zu words", n_words);
+        return err_memory(e, "out of memory for a story of %zu words", n_words);
     unsigned char *p = s->frame + s->n;
     p = put(p, n_chars);
     p = put(p, n_bytes);
@@ -122,7 +122,7 @@ int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
         return 0;
     size_t n = got == sizeof head ? le_get64(head) : 0;
     if (array_reserve(&f->data, &f->capacity, n, 1))
-        return err_set(e, "out of memory for %zu bytes of stories", n);
+        return err_memory(e, "out of memory for %zu bytes of stories", n);
     if (read_fully(s, f->data, n, &got, e))
         return -1;
     if (!n || got != n)

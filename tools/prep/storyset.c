@@ -21,7 +21,7 @@ static int grow(struct storyset *s, struct err *e)
     size_t n_slots = s->n_slots ? 2 * s->n_slots : 4096;
     struct hash128 *slots = calloc(n_slots, sizeof *slots);
     if (!slots)
-        return err_set(e, "out of memory for a set of %zu stories", s->n + 1);
+        return err_memory(e, "out of memory for a set of %zu stories", s->n + 1);
     for (size_t i = 0; i < s->n_slots; i++)
         if (!is_free(s->slots[i]))
             *find(slots, n_slots, s->slots[i]) = s->slots[i];

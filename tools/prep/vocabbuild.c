@@ -66,7 +66,7 @@ int vocabbuild_make(struct vocab *v, const uint64_t specials[VOCAB_N_SPECIAL],
     v->storage = malloc(n_bytes);
     if (!v->tokens || !v->merges || !v->storage) {
         vocab_release(v);
-        return err_set(e, "out of memory for a vocabulary of %u tokens", VOCAB_N_SPECIAL + n);
+        return err_memory(e, "out of memory for a vocabulary of %u tokens", VOCAB_N_SPECIAL + n);
     }
     unsigned char *at = v->storage;
     for (int i = 0; i < VOCAB_N_SPECIAL; i++) {

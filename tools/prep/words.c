@@ -38,7 +38,7 @@ static int grow_slots(struct words *w, struct err *e)
     size_t n_slots = w->n_slots ? 2 * w->n_slots : 1 << 15;
     uint32_t *slots = malloc(n_slots * sizeof *slots);
     if (!slots)
-        return err_set(e, "out of memory for %u distinct words", w->n + 1);
+        return err_memory(e, "out of memory for %u distinct words", w->n + 1);
     memset(slots, 0xff, n_slots * sizeof *slots); /* WORDS_NONE */
     for (uint32_t number = 0; number < w->n; number++)
         place(slots, n_slots, w->hashes[number], number);
@@ -60,7 +60,7 @@ static int grow_items(struct words *w, struct err *e)
     if (hashes)
         w->hashes = hashes;
     if (!items || !hashes)
-        return err_set(e, "out of memory for %u distinct words", capacity);
+        return err_memory(e, "out of memory for %u distinct words", capacity);
     w->capacity = capacity;
     return 0;
 }
@@ -94,7 +94,7 @@ int words_add(struct words *w, const char *bytes, size_t n, uint64_t hash, uint3
         return -1;
     const unsigned char *kept = n <= UINT32_MAX ? keep_bytes(w, bytes, n) : NULL;
     if (!kept)
-        return err_set(e, "out of memory for a word of %zu bytes", n);
+        return err_memory(e, "out of memory for a word of %zu bytes", n);
     *number = w->n++;
     w->items[*number] = (struct pretoken){.bytes = kept, .n = (uint32_t)n};
     w->hashes[*number] = hash;

@@ -66,7 +66,7 @@ static int join(struct output *o, const struct story *s, struct err *e)
 {
     size_t n = s->prompt.n + s->text.n;
     if (array_reserve(&o->text.data, &o->text.capacity, n + 1, 1))
-        return err_set(e, "out of memory for the story");
+        return err_memory(e, "out of memory for the story");
     if (s->prompt.n > 0)
         memcpy(o->text.data, s->prompt.data, s->prompt.n);
     if (s->text.n > 0)

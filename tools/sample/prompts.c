@@ -109,7 +109,7 @@ int prompts_read(struct prompts *p, struct err *e)
     p->seen -= p->start;
     p->start = 0;
     if (array_reserve(&p->data, &p->capacity, p->n + READ_BYTES, 1))
-        return err_set(e, "standard input: out of memory for a line");
+        return err_memory(e, "standard input: out of memory for a line");
     ssize_t got = read(p->fd, p->data + p->n, READ_BYTES);
     if (got < 0)
         return errno == EINTR || errno == EAGAIN ? 0 : err_errno(e, "standard input");

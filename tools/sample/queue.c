@@ -60,7 +60,7 @@ static struct story *give(struct queue *q, const struct prompt *p, size_t teller
     if (s)
         q->spare = s->next;
     else if (!(s = story_new(q->stop)))
-        err_set(&e, "out of memory for a story");
+        err_memory(&e, "out of memory for a story");
     if (!s || story_start(s, q->stop, p, &e)) {
         story_free(s);
         fail(q, &e);

@@ -4,6 +4,8 @@
 
 #include "os/machine.h"
 #include "sample/teller.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 int sample_open(struct sample *s, const struct sample_options *o, const char *model,
                 const char *vocab, struct err *e)
@@ -12,7 +14,7 @@ int sample_open(struct sample *s, const struct sample_options *o, const char *mo
     kern_init(&s->kern, o->level);
     if (load_open(&s->file, model, vocab, &s->kern, e))
         return -1;
-    return infer_weights_init(&s->weights, &s->file.model, &s->kern, o->math, e);
+    return infer_weights_init(&s->weights, &s->file.model, &s->kern, o->math, &pages_memory, e);
 }
 
 void sample_close(struct sample *s)
@@ -48,13 +50,13 @@ static int hire(struct crew *c, const struct sample *s, struct prompts *p, const
     c->n = (size_t)MIN((uint64_t)threads, MAX(most, 1u));
     c->tellers = calloc(c->n, sizeof *c->tellers);
     if (!c->tellers)
-        return err_set(e, "out of memory for %zu threads", c->n);
+        return err_memory(e, "out of memory for %zu threads", c->n);
     if (queue_init(&c->queue, p, o, stop, c->n, e))
         return -1;
-    if (c->n > 1 && !(c->pool = pool_new((int)c->n, e)))
+    if (c->n > 1 && !(c->pool = threads_new((int)c->n, e)))
         return -1;
     int helpers = MIN(threads, machine_processors()); /* more than processors never pay */
-    if (helpers > 1 && (open || c->n == 1) && !(c->split = pool_new(helpers, e)))
+    if (helpers > 1 && (open || c->n == 1) && !(c->split = threads_new(helpers, e)))
         return -1;
     for (size_t i = 0; i < c->n; i++)
         c->tellers[i] = (struct teller){
@@ -79,8 +81,8 @@ int sample_tell(const struct sample *s, struct prompts *p, const struct stop *st
     }
     for (size_t i = 0; c.tellers && i < c.n; i++)
         teller_release(&c.tellers[i]);
-    pool_free(c.split);
-    pool_free(c.pool);
+    threads_free(c.split);
+    threads_free(c.pool);
     queue_release(&c.queue);
     free(c.tellers);
     return status;

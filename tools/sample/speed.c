@@ -7,6 +7,8 @@
 #include "base/rng.h"
 #include "os/clock.h"
 #include "sample/teller.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 enum {
     N_ROUNDS = 15,
@@ -216,7 +218,7 @@ static int measure_load(struct speed *b, int round, struct err *e)
     struct sample *s = calloc(1, sizeof *s);
     struct teller *t = calloc(1, sizeof *t);
     int status = s && t ? load(b, s, t, &b->x[SPEED_LOAD_MS][round], e)
-                        : err_set(e, "out of memory for another model");
+                        : err_memory(e, "out of memory for another model");
     if (t)
         teller_release(t);
     if (s)
@@ -268,12 +270,12 @@ static int prepare(struct speed *b, struct err *e)
     const struct dims *d = &b->sample.file.model.dims;
     struct arena measure;
     struct rng rng;
-    if (b->options->n_threads > 1 && !(b->pool = pool_new(b->options->n_threads, e)))
+    if (b->options->n_threads > 1 && !(b->pool = threads_new(b->options->n_threads, e)))
         return -1;
     arena_measure(&measure);
     infer_stream_init(&b->early, d, &measure);
     infer_stream_init(&b->late, d, &measure);
-    if (arena_init(&b->arena, measure.used, e))
+    if (arena_init(&b->arena, &pages_memory, measure.used, e))
         return -1;
     infer_stream_init(&b->early, d, &b->arena);
     infer_stream_init(&b->late, d, &b->arena);
@@ -322,7 +324,7 @@ int speed_measure(struct speed_result *r, const struct sample_options *o, const 
 {
     struct speed *b = calloc(1, sizeof *b);
     if (!b)
-        return err_set(e, "out of memory for the measurements");
+        return err_memory(e, "out of memory for the measurements");
     *r = (struct speed_result){.n_rounds = N_ROUNDS};
     b->options = o;
     b->model = model;
@@ -332,7 +334,7 @@ int speed_measure(struct speed_result *r, const struct sample_options *o, const 
         qsort(b->x[i], N_ROUNDS, sizeof **b->x, compare);
         r->median[i] = b->x[i][N_ROUNDS / 2];
     }
-    pool_free(b->pool);
+    threads_free(b->pool);
     arena_release(&b->arena);
     teller_release(&b->teller);
     sample_close(&b->sample);

@@ -27,7 +27,7 @@ int stop_init(struct stop *s, const char *const *texts, size_t n, struct err *e)
     s->texts = calloc(n, sizeof *s->texts);
     s->backs = calloc(MAX(total, 1), sizeof *s->backs);
     if (!s->texts || !s->backs)
-        return err_set(e, "out of memory for the stop texts");
+        return err_memory(e, "out of memory for the stop texts");
     uint32_t *back = s->backs;
     for (size_t i = 0; i < n; i++) {
         size_t length = strlen(texts[i]);

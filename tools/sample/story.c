@@ -38,7 +38,7 @@ void story_free(struct story *s)
 static int add_bytes(struct text_buf *b, const void *data, size_t n, struct err *e)
 {
     if (array_reserve(&b->data, &b->capacity, b->n + n, 1))
-        return err_set(e, "out of memory for the story");
+        return err_memory(e, "out of memory for the story");
     if (n > 0)
         memcpy(b->data + b->n, data, n);
     b->n += n;
@@ -82,7 +82,7 @@ static int keep_token(struct story *s, uint16_t id, float logprob, struct err *e
     size_t n = s->ids.n + 1;
     if (array_reserve(&s->ids.ids, &s->ids.capacity, n, sizeof *s->ids.ids) ||
         array_reserve(&s->logprobs, &s->n_logprobs_room, n, sizeof *s->logprobs))
-        return err_set(e, "out of memory for the story");
+        return err_memory(e, "out of memory for the story");
     s->ids.ids[s->ids.n] = id;
     s->logprobs[s->ids.n] = logprob;
     s->ids.n = n;

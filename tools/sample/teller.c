@@ -1,6 +1,7 @@
 #include "sample/teller.h"
 
 #include "os/clock.h"
+#include "os/pages.h"
 
 /* Far below any logit, and yet a number that may be multiplied. */
 static const float never_drawn = -1e30f;
@@ -22,7 +23,7 @@ static int open_teller(struct teller *t, struct err *e)
         return -1;
     arena_measure(&measure);
     lay_out(t, &measure);
-    if (arena_init(&t->arena, measure.used, e))
+    if (arena_init(&t->arena, &pages_memory, measure.used, e))
         return -1;
     lay_out(t, &t->arena);
     return 0;
@@ -34,7 +35,7 @@ static int open_seat(struct teller *t, struct teller_seat *seat, struct err *e)
     struct arena measure;
     arena_measure(&measure);
     infer_stream_init(&seat->stream, d, &measure);
-    if (arena_init(&seat->arena, measure.used, e))
+    if (arena_init(&seat->arena, &pages_memory, measure.used, e))
         return -1;
     infer_stream_init(&seat->stream, d, &seat->arena);
     return 0;

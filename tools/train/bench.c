@@ -189,7 +189,7 @@ int bench_run(struct trainer *t, struct err *e)
     struct bench b = {0};
     double *flops = calloc((size_t)pool_threads(t->pool), sizeof *flops);
     if (!flops)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     count_work(&b, t);
     int code = measure(&b, t, flops, e);
     free(flops);

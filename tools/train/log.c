@@ -54,7 +54,7 @@ int log_open(struct log *l, const char *dir, uint64_t last_step, struct err *e)
     *l = (struct log){0};
     if (asprintf(&l->path, "%s/log.jsonl", dir) < 0) {
         l->path = NULL;
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     }
     l->file = fopen(l->path, "a+e");
     if (!l->file)

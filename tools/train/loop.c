@@ -153,7 +153,7 @@ static int save(struct loop *l, struct err *e)
     free(l->saved);
     if (asprintf(&l->saved, "%s/%s", t->options.save_dir, name) < 0) {
         l->saved = NULL;
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     }
     if (log_sync(&l->t->log, e) || trainer_save(t, name, e) ||
         ckpt_prune(t->options.save_dir, step, (size_t)t->options.keep, e))

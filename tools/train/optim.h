@@ -3,7 +3,7 @@
 #define OPTIM_H
 
 #include "base/arena.h"
-#include "os/pool.h"
+#include "base/pool.h"
 #include "kern/kern.h"
 
 struct optim_options {

@@ -13,7 +13,7 @@ int resume_find(struct trainer *t, struct err *e)
     const char *dir = t->options.save_dir;
     if (t->options.resume[0]) {
         t->resumed_from = strdup(t->options.resume);
-        return t->resumed_from ? 0 : err_set(e, "out of memory");
+        return t->resumed_from ? 0 : err_memory(e, "out of memory");
     }
     char *skipped = NULL;
     int code = ckpt_newest(dir, &t->resumed_from, &skipped, e);

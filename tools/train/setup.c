@@ -13,6 +13,8 @@
 #include "train/choose.h"
 #include "train/init.h"
 #include "train/resume.h"
+#include "os/threads.h"
+#include "os/pages.h"
 
 enum { BENCH_VOCAB = 10000, STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
 
@@ -24,7 +26,7 @@ static int open_shard(struct shard *s, const char *dir, const char *name,
     char *path;
     uint64_t fingerprint = vocab_fingerprint(vocabulary);
     if (asprintf(&path, "%s/%s", dir, name) < 0)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     int code = shard_open(s, path, e);
     if (code == 0 && s->vocab_fingerprint != fingerprint)
         code = err_set(e,
@@ -44,7 +46,7 @@ static int open_data(struct trainer *t, struct err *e)
     const char *dir = t->options.data;
     char *path;
     if (asprintf(&path, "%s/vocab.db", dir) < 0)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     int code = vocabdb_load(&t->vocab, path, e);
     free(path);
     if (code)
@@ -66,7 +68,7 @@ static int make_tokens(struct trainer *t, struct err *e)
     struct rng rng;
     t->made_up = malloc(N_TOKENS * sizeof *t->made_up);
     if (!t->made_up)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     rng_seed(&rng, 1, 0);
     for (size_t i = 0; i < N_TOKENS; i++) {
         double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((BENCH_VOCAB + 10) / 10.0)) - 10;
@@ -133,7 +135,7 @@ static int allocate(struct trainer *t, struct err *e)
             "this model and batch need %llu MB of memory, this machine has %llu MB; use a "
             "smaller --batch, --seq-len or model",
             (unsigned long long)measure.used / 1000000, (unsigned long long)have / 1000000);
-    if (arena_init(&t->arena, measure.used, e))
+    if (arena_init(&t->arena, &pages_memory, measure.used, e))
         return -1;
     lay_out(t, &t->arena);
     t->grad.loss.filter = (float)t->options.head_filter;
@@ -265,7 +267,7 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
-    t->pool = pool_new(o->threads, e);
+    t->pool = threads_new(o->threads, e);
     if (!t->pool || prepare(t, e))
         return -1;
     if (o->bench)
@@ -278,7 +280,7 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
 
 void trainer_close(struct trainer *t)
 {
-    pool_free(t->pool);
+    threads_free(t->pool);
     log_close(&t->log);
     arena_release(&t->arena);
     tokenizer_free(t->tokenizer);

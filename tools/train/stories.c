@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "model/infer.h"
 #include "model/sampler.h"
+#include "os/pages.h"
 
 struct teller {
     struct infer infer;
@@ -55,7 +56,7 @@ static int tell_all(const struct infer_weights *w, const struct tokenizer *t, st
     struct teller teller;
     arena_measure(&arena);
     lay_out(&teller, w, &arena);
-    if (arena_init(&arena, arena.used, e))
+    if (arena_init(&arena, &pages_memory, arena.used, e))
         return -1;
     lay_out(&teller, w, &arena);
     for (int i = 0; i < n; i++) {
@@ -73,7 +74,7 @@ int stories_tell(const struct dims *d, const float *params, const struct kern *k
     struct infer_weights weights;
     if (model_from_params(&model, d, params, false, k, e))
         return -1;
-    int code = infer_weights_init(&weights, &model, k, INFER_INT8, e);
+    int code = infer_weights_init(&weights, &model, k, INFER_INT8, &pages_memory, e);
     if (code == 0) {
         code = tell_all(&weights, t, rng, n, max_tokens, e);
         infer_weights_release(&weights);

@@ -81,7 +81,7 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
     struct ckpt_state *s = &t->state;
     char *path;
     if (asprintf(&path, "%s/%s", t->options.save_dir, name) < 0)
-        return err_set(e, "out of memory");
+        return err_memory(e, "out of memory");
     s->epoch = t->batches.epoch;
     s->position = t->batches.position;
     memcpy(s->rng, t->batches.start.s, sizeof s->rng);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "os/pool.h"
+#include "os/threads.h"
 
 enum { MOST_TASKS = 300, MOST_THREADS = 16 };
 
@@ -42,7 +42,7 @@ static void run_often(int threads, int rounds)
     static struct job j;
     static const size_t sizes[] = {0, 1, 2, 3, 7, 16, 17, 64, MOST_TASKS};
     struct err e;
-    struct pool *p = pool_new(threads, &e);
+    struct pool *p = threads_new(threads, &e);
     assert_non_null(p);
     assert_int_equal(pool_threads(p), threads);
     for (int round = 0; round < rounds; round++) {
@@ -54,7 +54,7 @@ static void run_often(int threads, int rounds)
             assert_int_equal(j.done[i], i < n);
         assert_int_equal(j.stray, 0);
     }
-    pool_free(p);
+    threads_free(p);
 }
 
 static void every_task_once(void **state)
@@ -64,6 +64,18 @@ static void every_task_once(void **state)
     run_often(2, 9000);
     run_often(7, 3000);
     run_often(MOST_THREADS, 1500);
+}
+
+static void without_a_pool_the_caller_does_all(void **state)
+{
+    (void)state;
+    static struct job j;
+    j.threads = 1;
+    assert_int_equal(pool_threads(NULL), 1);
+    pool_run(NULL, count, &j, MOST_TASKS);
+    for (size_t i = 0; i < MOST_TASKS; i++)
+        assert_int_equal(j.done[i], 1);
+    assert_int_equal(j.stray, 0);
 }
 
 static void mark(void *context, size_t task, size_t worker)
@@ -79,13 +91,13 @@ static void all_workers_work(void **state)
 {
     (void)state;
     struct err e;
-    struct pool *p = pool_new(4, &e);
+    struct pool *p = threads_new(4, &e);
     assert_non_null(p);
     bool seen[4] = {false};
     pool_run(p, mark, seen, 40);
     for (int i = 0; i < 4; i++)
         assert_true(seen[i]);
-    pool_free(p);
+    threads_free(p);
 }
 
 /* Runs after the workers have gone to sleep, and runs in quick succession, where they still spin.
@@ -95,7 +107,7 @@ static void sleeping_workers_wake(void **state)
     (void)state;
     static struct job j;
     struct err e;
-    struct pool *p = pool_new(2, &e);
+    struct pool *p = threads_new(2, &e);
     assert_non_null(p);
     for (int round = 0; round < 60; round++) {
         memset(&j, 0, sizeof j);
@@ -106,14 +118,14 @@ static void sleeping_workers_wake(void **state)
         for (size_t i = 0; i < 50; i++)
             assert_int_equal(j.done[i], 1);
     }
-    pool_free(p);
+    threads_free(p);
 }
 
 static void idle_pool_costs_nothing(void **state)
 {
     (void)state;
     struct err e;
-    struct pool *p = pool_new(2, &e);
+    struct pool *p = threads_new(2, &e);
     assert_non_null(p);
     static struct job j = {.threads = 2};
     pool_run(p, count, &j, 50);
@@ -124,7 +136,7 @@ static void idle_pool_costs_nothing(void **state)
         nanosleep(&pause, NULL);
     double used = (double)(clock() - before) / CLOCKS_PER_SEC;
     assert_true(used < 0.05); /* of 0.2 s */
-    pool_free(p);
+    threads_free(p);
 }
 
 static void divide(void *context, size_t task, size_t worker)
@@ -146,7 +158,7 @@ static void denormals_are_flushed_everywhere(void **state)
     struct err e;
     float out[24];
     memset(out, 0x7f, sizeof out);
-    struct pool *p = pool_new(3, &e);
+    struct pool *p = threads_new(3, &e);
     assert_non_null(p);
     pool_run(p, divide, out, ARRAY_LEN(out));
     for (size_t i = 0; i < ARRAY_LEN(out); i++) {
@@ -154,7 +166,7 @@ static void denormals_are_flushed_everywhere(void **state)
         memcpy(&bits, &out[i], sizeof bits);
         assert_int_equal(bits, 0);
     }
-    pool_free(p);
+    threads_free(p);
 }
 
 static void bad_numbers_of_threads(void **state)
@@ -163,15 +175,16 @@ static void bad_numbers_of_threads(void **state)
     static const int bad[] = {0, -1, 1025, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct err e;
-        assert_null(pool_new(bad[i], &e));
+        assert_null(threads_new(bad[i], &e));
         assert_non_null(strstr(e.text, "expected 1 to 1024"));
+        assert_int_equal(e.code, ERR_USAGE);
     }
-    pool_free(NULL);
+    threads_free(NULL);
     struct err e;
     for (int i = 0; i < 50; i++) { /* made and freed without ever running */
-        struct pool *p = pool_new(5, &e);
+        struct pool *p = threads_new(5, &e);
         assert_non_null(p);
-        pool_free(p);
+        threads_free(p);
     }
 }
 
@@ -179,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_once),
+        cmocka_unit_test(without_a_pool_the_caller_does_all),
         cmocka_unit_test(all_workers_work),
         cmocka_unit_test(sleeping_workers_wake),
         cmocka_unit_test(idle_pool_costs_nothing),
