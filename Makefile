@@ -65,6 +65,15 @@ CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
+# Kernels stand in a folder an architecture, and only those of the target's are built.
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+KERN_x86_64 := x86
+KERN_aarch64 := arm
+KERN_arm64 := arm
+PARTS_kern := $(KERN_$(ARCH))
+# The files of a module of common/, those of its parts among them.
+sources_of = common/$(1)/*.c $(foreach p,$(PARTS_$(1)),common/$(1)/$(p)/*.c)
+
 .PHONY: all tests fuzzers
 all: $(PROGRAMS) $(LIBRARIES) ## the five programs and the library to embed, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories $(PIC)/core.o ## the test programs, in build/tests/ (without running them)
@@ -78,7 +87,7 @@ SAY := $(if $(V),@:,@printf '  %-5s %s\n')
 # Each module of common/ is one archive, each tool main.o plus an archive of the rest, so that tests
 # link a tool's internals like any library.
 define module_rule
-$(OUT)/parts/$(1).a: $(call objects,common/$(1)/*.c)
+$(OUT)/parts/$(1).a: $(call objects,$(call sources_of,$(1)))
 	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
@@ -121,10 +130,10 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.
 # whose names begin with it.
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
-begins = $(filter $(1)%,$(*F))
+begins = $(filter common/kern/$(1)%,$*)
 FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release,$(CONFIG)),-O3) \
-	$(if $(call begins,x86_avx2),$(AVX2)) $(if $(call begins,x86_avx512),$(AVX512)) \
-	$(if $(call begins,x86_avx512vnni),-mavx512vnni) $(if $(call begins,x86_avx512bf16),-mavx512bf16))
+	$(if $(call begins,x86/avx2),$(AVX2)) $(if $(call begins,x86/avx512),$(AVX512)) \
+	$(if $(call begins,x86/avx512vnni),-mavx512vnni) $(if $(call begins,x86/avx512bf16),-mavx512bf16))
 
 # Holds their text, which the compiler does not see as an include.
 $(OBJ)/tools/export/runtime_text.o: tools/export/runtime.c tools/export/runtime.h
@@ -144,7 +153,7 @@ $(PIC)/%.o: %.c
 
 VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
-pic_objects = $(patsubst %.c,$(PIC)/%.o,$(wildcard $(1:%=common/%/*.c)))
+pic_objects = $(patsubst %.c,$(PIC)/%.o,$(wildcard $(foreach m,$(1),$(call sources_of,$(m)))))
 EMBED_LIBS = $(shell pkg-config --libs libutf8proc libxxhash) -lm -pthread
 $(PIC)/embed.a: $(call pic_objects,$(filter-out bolt,$(CORE)) os)
 	@rm -f $@ && $(AR) rcs $@ $^

@@ -7,8 +7,18 @@
 #include <xmmintrin.h>
 #endif
 
-const char *const cpu_level_names[CPU_N_LEVELS] = {"c", "avx2", "avx512", "avx512vnni",
-                                                   "avx512bf16"};
+/* ---- levels ---------------------------------------------------------------------------------- */
+
+enum {
+    AVX2 = CPU_X86_AVX2,
+    AVX512 = AVX2 | CPU_X86_AVX512,
+    VNNI = AVX512 | CPU_X86_VNNI,
+    BF16 = VNNI | CPU_X86_BF16,
+};
+
+const struct cpu_level cpu_levels[CPU_N_LEVELS] = {
+    {"c", 0}, {"avx2", AVX2}, {"avx512", AVX512}, {"avx512vnni", VNNI}, {"avx512bf16", BF16},
+};
 
 #if defined(__x86_64__)
 /* Register state the operating system saves and restores (XCR0). */
@@ -25,83 +35,127 @@ static bool has(uint32_t reg, uint32_t bits)
     return (reg & bits) == bits;
 }
 
-enum cpu_level cpu_best(void)
+/* Of this processor, where the operating system supports them too. */
+static uint32_t features_here(void)
 {
     enum { YMM_STATE = 0x6, ZMM_STATE = 0xe6 };
     uint32_t a, b, c, d;
+    uint32_t features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C))
-        return CPU_C;
+        return features;
     uint64_t state = saved_state();
     if ((state & YMM_STATE) != YMM_STATE || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
         !has(b, bit_AVX2 | bit_BMI | bit_BMI2))
-        return CPU_C;
+        return features;
+    features |= CPU_X86_AVX2;
     if ((state & ZMM_STATE) != ZMM_STATE ||
         !has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL))
-        return CPU_AVX2;
-    if (!has(c, bit_AVX512VNNI))
-        return CPU_AVX512;
-    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !has(a, bit_AVX512BF16))
-        return CPU_AVX512VNNI;
-    return CPU_AVX512BF16;
+        return features;
+    features |= CPU_X86_AVX512;
+    if (has(c, bit_AVX512VNNI))
+        features |= CPU_X86_VNNI;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, bit_AVX512BF16))
+        features |= CPU_X86_BF16;
+    return features;
 }
 
-void cpu_flush_denormals(void)
-{
-    enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
-    _mm_setcsr(_mm_getcsr() | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
-}
-
-uint32_t cpu_float_default(void)
-{
-    enum { DEFAULT = 0x1f80 };
-    uint32_t mode = _mm_getcsr();
-    _mm_setcsr(DEFAULT);
-    return mode;
-}
-
-void cpu_float_restore(uint32_t mode)
-{
-    _mm_setcsr(mode);
-}
 #else
-enum cpu_level cpu_best(void)
-{
-    return CPU_C;
-}
-
-void cpu_flush_denormals(void)
-{
-}
-
-uint32_t cpu_float_default(void)
+static uint32_t features_here(void)
 {
     return 0;
 }
+#endif
 
-void cpu_float_restore(uint32_t mode)
+const struct cpu_level *cpu_next(const struct cpu_level *level)
+{
+    uint32_t have = features_here();
+    while (++level < cpu_levels + CPU_N_LEVELS)
+        if ((level->features & ~have) == 0)
+            return level;
+    return NULL;
+}
+
+const struct cpu_level *cpu_best(void)
+{
+    const struct cpu_level *best = CPU_C;
+    for (const struct cpu_level *l = best; l; l = cpu_next(l))
+        best = l;
+    return best;
+}
+
+int cpu_parse(const char *name, const struct cpu_level **level, struct err *e)
+{
+    const struct cpu_level *best = cpu_best();
+    if (strcmp(name, "auto") == 0) {
+        *level = best;
+        return 0;
+    }
+    for (const struct cpu_level *l = CPU_C; l; l = cpu_next(l))
+        if (strcmp(name, l->name) == 0) {
+            *level = l;
+            return 0;
+        }
+    for (size_t i = 0; i < CPU_N_LEVELS; i++)
+        if (strcmp(name, cpu_levels[i].name) == 0)
+            return err_set(e, "this processor has no %s (its best level is %s)", name, best->name);
+    return err_set(e, "unknown instruction set '%.40s' (expected auto, " CPU_LEVEL_NAMES ")", name);
+}
+
+/* ---- floating point -------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+enum { DEFAULT = 0x1f80, FLUSH = 0x8040 /* FTZ, DAZ */ };
+
+static uint32_t mode_now(void)
+{
+    return _mm_getcsr();
+}
+
+static void set_mode(uint32_t mode)
+{
+    _mm_setcsr(mode);
+}
+#elif defined(__aarch64__)
+enum { DEFAULT = 0, FLUSH = 1 << 24 /* FZ */ };
+
+static uint32_t mode_now(void)
+{
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return (uint32_t)mode;
+}
+
+static void set_mode(uint32_t mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+}
+#else
+enum { DEFAULT = 0, FLUSH = 0 };
+
+static uint32_t mode_now(void)
+{
+    return DEFAULT;
+}
+
+static void set_mode(uint32_t mode)
 {
     (void)mode;
 }
 #endif
 
-int cpu_parse(const char *name, enum cpu_level *level, struct err *e)
+uint32_t cpu_float_default(void)
 {
-    enum cpu_level best = cpu_best();
-    if (strcmp(name, "auto") == 0) {
-        *level = best;
-        return 0;
-    }
-    for (int i = 0; i < CPU_N_LEVELS; i++) {
-        if (strcmp(name, cpu_level_names[i]) != 0)
-            continue;
-        if (i > (int)best)
-            return err_set(e, "this processor has no %s (its best level is %s)", name,
-                           cpu_level_names[best]);
-        *level = (enum cpu_level)i;
-        return 0;
-    }
-    return err_set(e,
-                   "unknown instruction set '%.40s' (expected auto, c, avx2, avx512, avx512vnni or "
-                   "avx512bf16)",
-                   name);
+    uint32_t mode = mode_now();
+    set_mode(DEFAULT);
+    return mode;
+}
+
+void cpu_float_restore(uint32_t mode)
+{
+    set_mode(mode);
+}
+
+void cpu_flush_denormals(void)
+{
+    set_mode(mode_now() | FLUSH);
 }

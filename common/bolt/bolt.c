@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/cpu.h"
 #include "bolt/bolt_source.h"
 #include "bolt/modelfile.h"
 #include "model/infer.h"
@@ -31,7 +32,7 @@ struct bolt_model {
     struct bolt_source source;
     struct kern kern;
     struct infer_weights weights;
-    enum cpu_level level;
+    const struct cpu_level *level;
 };
 
 struct bolt_context {
@@ -103,7 +104,7 @@ static const char BAD_OPTIONS[] = "the options are of a version this library doe
 
 /* What is asked for, and the instruction set it means. */
 static int read_options(const struct bolt_model_options *from, struct bolt_model_options *o,
-                        enum cpu_level *level, struct err *e)
+                        const struct cpu_level **level, struct err *e)
 {
     *o = (struct bolt_model_options){sizeof *o, BOLT_INT8, NULL};
     if (from && !take_options(o, sizeof *o, MODEL_OPTIONS_FIRST, from, from->size))
@@ -145,7 +146,7 @@ static int open_model(const struct bolt_source *source, const struct bolt_model_
                       struct bolt_model **out, struct err *e)
 {
     struct bolt_model_options o;
-    enum cpu_level level;
+    const struct cpu_level *level;
     if (read_options(options, &o, &level, e))
         return -1;
     struct bolt_model *m = calloc(1, sizeof *m);
@@ -228,7 +229,7 @@ int bolt_info(const struct bolt_model *model, struct bolt_info *info)
         .bos = BOLT_BOS,
         .eos = BOLT_EOS,
         .math = model->weights.math == INFER_EXACT ? BOLT_EXACT : BOLT_INT8,
-        .cpu = cpu_level_names[model->level],
+        .cpu = model->level->name,
     };
     if (info->size > sizeof all)
         memset((char *)info + sizeof all, 0, info->size - sizeof all);
@@ -474,7 +475,7 @@ static void add_nats(struct bolt_context *c, size_t row, const int32_t *tokens, 
         infer_head(&c->infer, row + i, count, c->logits);
         for (size_t j = 0; j < count; j++, i++) {
             const float *logits = c->logits + j * V;
-            *nats += (double)c->model->kern.infer.logsumexp(logits, V) - (double)logits[tokens[i]];
+            *nats += (double)c->model->kern.exact.logsumexp(logits, V) - (double)logits[tokens[i]];
         }
     }
 }

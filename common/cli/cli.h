@@ -43,7 +43,7 @@ struct cli_option {
         const char **text; /* CLI_TYPE_OPT_TEXT too */
         struct cli_list *list;
         int *number; /* CLI_TYPE_CHOICE: index into choices; CLI_TYPE_THREADS */
-        enum cpu_level *level;
+        const struct cpu_level **level;
     } to;
     double min, max;            /* CLI_TYPE_INT and CLI_TYPE_REAL, inclusive */
     const char *const *choices; /* CLI_TYPE_CHOICE: names, NULL at the end */
@@ -96,11 +96,10 @@ struct cli_option {
 #define CLI_THREADS(TO, ...)                                                            \
     CLI_ROW(CLI_TYPE_THREADS, 'j', "threads", .to.number = (TO), .min = 1, .max = 1024, \
             .value = "N", .help = __VA_ARGS__)
-/* enum cpu_level *: the instruction set; the best there is if it is not given */
+/* const struct cpu_level **: the instruction set; the best there is if it is not given */
 #define CLI_CPU(TO)                                                     \
     CLI_ROW(CLI_TYPE_CPU, 0, "cpu", .to.level = (TO), .value = "LEVEL", \
-            .help =                                                     \
-                "instruction set: auto, c, avx2, avx512, avx512vnni or avx512bf16 (default auto)")
+            .help = "instruction set: auto, " CPU_LEVEL_NAMES " (default auto)")
 /* long long *: any number that a double holds exactly */
 #define CLI_SEED(TO, ...) CLI_INT(0, "seed", TO, 0, 1e15, "N", __VA_ARGS__)
 

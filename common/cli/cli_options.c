@@ -152,9 +152,9 @@ static int choice(const struct cli_option *o, const char *text)
     cli_usage("--%s: expected one of %s, found '%s'", o->name, names, text);
 }
 
-static enum cpu_level cpu_level(const struct cli_option *o, const char *text)
+static const struct cpu_level *level_of(const struct cli_option *o, const char *text)
 {
-    enum cpu_level level;
+    const struct cpu_level *level;
     struct err e;
     if (cpu_parse(text, &level, &e))
         cli_usage("--%s: %s", o->name, e.text);
@@ -192,7 +192,7 @@ static void store(size_t index, int argc, const char *text)
         *o->to.number = (int)whole_number(o, text);
         break;
     case CLI_TYPE_CPU:
-        *o->to.level = cpu_level(o, text);
+        *o->to.level = level_of(o, text);
         break;
     }
     if (o->given)

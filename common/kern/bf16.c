@@ -66,13 +66,10 @@ static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t 
         }
 }
 
-/* The float version of the same level does the arithmetic. */
 static void softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
                       void *by_columns)
 {
-    struct kern f32;
-    kern_init(&f32, CPU_C);
-    f32.softmax(x, rows, n, max, sum, NULL, NULL);
+    kern_softmax_c(x, rows, n, max, sum, NULL, NULL);
     operand_c(x, rows, n, by_rows, by_columns);
 }
 
@@ -86,7 +83,11 @@ void kern_use_bf16(struct kern *k)
     k->operand = operand_c;
     k->spin = spin_c;
 #if defined(__x86_64__)
-    if (k->level >= CPU_AVX512BF16)
-        kern_x86_avx512bf16(k);
+    kern_x86_bf16(k, k->level->features);
 #endif
+}
+
+bool kern_has_bf16(const struct kern *k)
+{
+    return k->level->features & CPU_X86_BF16;
 }

@@ -310,8 +310,8 @@ static float logsumexp_c(const float *x, size_t n)
     return max + (float)fmath_log((double)fold(lane));
 }
 
-static void softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                      void *by_columns)
+void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                    void *by_columns)
 {
     (void)by_rows;
     (void)by_columns;
@@ -350,7 +350,7 @@ static void adamw_c(float *w, const float *g, float *m, float *v, size_t n,
     }
 }
 
-void kern_init(struct kern *k, enum cpu_level level)
+void kern_init(struct kern *k, const struct cpu_level *level)
 {
     *k = (struct kern){
         .level = level,
@@ -369,24 +369,15 @@ void kern_init(struct kern *k, enum cpu_level level)
         .swiglu_back = swiglu_back_c,
         .add = add_c,
         .logsumexp = logsumexp_c,
-        .softmax = softmax_c,
+        .softmax = kern_softmax_c,
         .sum_abs = sum_abs_c,
         .sum_sq = sum_sq_c,
         .quantise = quantise_c,
         .adamw = adamw_c,
     };
-    kern_infer_c(&k->infer);
-    k->conv = k->infer.conv; /* what is exact is bounded too */
+    kern_exact_c(&k->exact);
+    k->conv = k->exact.conv; /* what is exact is bounded too */
 #if defined(__x86_64__)
-    if (level >= CPU_AVX2) {
-        kern_x86_avx2(k);
-        kern_infer_avx2(&k->infer);
-    }
-    if (level >= CPU_AVX512) {
-        kern_x86_avx512(k);
-        kern_infer_avx512(&k->infer);
-    }
-    if (level >= CPU_AVX512VNNI)
-        kern_infer_avx512vnni(&k->infer);
+    kern_x86(k, level->features);
 #endif
 }

@@ -1,8 +1,8 @@
 /* kern.h - the table of arithmetic, one function pointer an operation.
  *
- * kern_init fills the table with plain C (kern.c), then each instruction set the machine has, up to
- * the level asked for, overwrites what it does better (x86_avx2.c, x86_avx512.c, x86_avx512bf16.c).
- * Nothing outside this folder knows which.
+ * kern_init fills the table with plain C (kern.c, exact.c), then what the level's features allow
+ * overwrites what it does better: a folder an architecture. Nothing outside this folder knows
+ * which.
  *
  * Operands of products are made of 32-bit cells. In f32 a cell is a float, and any float matrix is
  * an operand as it stands. In bf16 (kern_use_bf16) a cell is two bf16 numbers that are multiplied
@@ -27,8 +27,8 @@
 #ifndef KERN_H
 #define KERN_H
 
+#include "kern/exact.h"
 #include "base/cpu.h"
-#include "kern/infer.h"
 
 /* The B operand of a product, k rows of n cells, row-major with a stride, or packed in panels. */
 struct kern_b {
@@ -40,7 +40,7 @@ struct kern_adamw;
 enum { KERN_SOFTMAX_ROWS = 64 };
 
 struct kern {
-    enum cpu_level level;
+    const struct cpu_level *level;
     size_t panel; /* columns of a packed panel, a power of two */
 
     size_t unit; /* numbers in a cell: 1 (float) or 2 (bf16) */
@@ -128,7 +128,7 @@ struct kern {
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n,
                   const struct kern_adamw *o);
 
-    struct kern_infer infer;
+    struct kern_exact exact;
 };
 
 struct kern_adamw {
@@ -138,11 +138,12 @@ struct kern_adamw {
 };
 
 /* Fills the table for `level`, which the machine must have (cpu.h). */
-void kern_init(struct kern *k, enum cpu_level level);
+void kern_init(struct kern *k, const struct cpu_level *level);
 
-/* Changes the products of a filled table to bf16: in plain C, or by vdpbf16ps from CPU_AVX512BF16
- * up. */
+/* Changes the products of a filled table to bf16: by the level's instructions where it has any,
+ * else in plain C, which is slow. */
 void kern_use_bf16(struct kern *k);
+bool kern_has_bf16(const struct kern *k); /* instructions for it */
 
 /* Cells of a packed B of k rows and n columns: whole panels. */
 static inline size_t kern_packed_cells(const struct kern *kn, size_t k, size_t n)
@@ -150,9 +151,14 @@ static inline size_t kern_packed_cells(const struct kern *kn, size_t k, size_t n
     return DIV_UP(n, kn->panel) * kn->panel * k;
 }
 
-/* What each instruction set adds; called by kern_init and kern_use_bf16. */
-void kern_x86_avx2(struct kern *k);
-void kern_x86_avx512(struct kern *k);
-void kern_x86_avx512bf16(struct kern *k);
+/* ---- for the files of this folder ------------------------------------------------------------ */
+
+/* What an architecture adds to both tables, as far as its features allow, and to one in bf16. */
+void kern_x86(struct kern *k, uint32_t features);
+void kern_x86_bf16(struct kern *k, uint32_t features);
+
+/* softmax in plain C and f32. */
+void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                    void *by_columns);
 
 #endif

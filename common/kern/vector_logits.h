@@ -1,4 +1,4 @@
-/* vector_logits.h - what a sampler asks of the logits (infer.h), written once on `vec`: exponents
+/* vector_logits.h - what a sampler asks of the logits (exact.h), written once on `vec`: exponents
  * and their sum, the largest, the k largest. Not a header in the usual sense: the instruction-set
  * files define `vec` and the v_ functions, then include this file. */
 #ifndef VECTOR_LOGITS_H
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/fmath.h"
-#include "kern/infer.h"
+#include "kern/exact.h"
 #include "kern/vector_math.h"
 
 enum {
@@ -298,7 +298,7 @@ static size_t logits_largest(const float *x, size_t n, size_t k, uint16_t *ids)
     return n;
 }
 
-static void logits_install(struct kern_infer *k)
+static void logits_install(struct kern_exact *k)
 {
     k->exp = logits_exp;
     k->logsumexp = logits_logsumexp;

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "base/fmath.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* Runs BODY(load, store), which works on the numbers i, i + 1, ... of its operands: in whole
@@ -58,6 +60,26 @@ INLINE float maximum(const float *x, size_t n)
     for (; i < n; i++)
         m = x[i] > m ? x[i] : m;
     return m;
+}
+
+/* kern.h softmax of one row: x becomes the powers; returns their sum. */
+INLINE float softmax_row(float *x, size_t n, float *max)
+{
+    *max = maximum(x, n);
+    vec mv = v_set(*max);
+    vec total = v_set(0.0f);
+    size_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        vec p = v_exp_below(v_sub(v_load(x + i), mv));
+        v_store(x + i, p);
+        total = v_add(total, p);
+    }
+    float sum = v_sum(total);
+    for (; i < n; i++) {
+        x[i] = fmath_expf(x[i] - *max);
+        sum += x[i];
+    }
+    return sum;
 }
 
 /* ---- exact: the same bits on every level ----------------------------------------------------- */

@@ -1,13 +1,11 @@
 /* vector_ops.h - the operations written once over a vector type, for the instruction-set files.
  *
- * Not a header in the usual sense: x86_avx2.c and x86_avx512.c define the type `vec` of WIDTH
+ * Not a header in the usual sense: avx2.c and avx512.c define the type `vec` of WIDTH
  * floats, the v_ functions on it and TILE_ROWS x TILE_VECS, the tile of C that fits the registers,
  * then include this file once. Everything is static; ops_install writes the table. Contracts:
  * kern.h. */
 
 #include <math.h>
-
-#include "base/fmath.h"
 
 #include "kern/vector_math.h"
 #include "kern/vector_product.h"
@@ -180,22 +178,8 @@ static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, 
 {
     (void)by_rows;
     (void)by_columns;
-    for (size_t r = 0; r < rows; r++, x += n) {
-        max[r] = maximum(x, n);
-        vec mv = v_set(max[r]);
-        vec total = v_set(0.0f);
-        size_t i = 0;
-        for (; i + WIDTH <= n; i += WIDTH) {
-            vec p = v_exp_below(v_sub(v_load(x + i), mv));
-            v_store(x + i, p);
-            total = v_add(total, p);
-        }
-        sum[r] = v_sum(total);
-        for (; i < n; i++) {
-            x[i] = fmath_expf(x[i] - max[r]);
-            sum[r] += x[i];
-        }
-    }
+    for (size_t r = 0; r < rows; r++)
+        sum[r] = softmax_row(x + r * n, n, &max[r]);
 }
 
 /* ---- weights --------------------------------------------------------------------------------- */

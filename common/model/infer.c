@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
+
 const char *const infer_math_names[3] = {"exact", "int8", NULL};
 
 enum {
@@ -17,7 +19,7 @@ enum {
 static void pack_matrix(struct infer_weights *w, const struct model_tern *t, size_t first,
                         size_t rows, struct infer_matrix *out)
 {
-    const struct kern_infer *k = &w->kern->infer;
+    const struct kern_exact *k = &w->kern->exact;
     bool exact = w->math == INFER_EXACT;
     size_t bytes = (exact ? k->float_tern_bytes : k->int8_tern_bytes)(rows, t->cols);
     void *packed = arena_alloc(&w->arena, ALIGN_UP(bytes, PACKED_ALIGN), 1);
@@ -90,7 +92,7 @@ static int pack_floats_int8(struct infer_weights *w, float *scales, float *norm,
             row[c] *= factor[c];
         scales[id] = number_q8(row, D, bytes + id * D);
     }
-    w->kern->infer.int8_head_pack(bytes, V, D, packed);
+    w->kern->exact.int8_head_pack(bytes, V, D, packed);
     arena_release(&scratch);
     return 0;
 }
@@ -98,7 +100,7 @@ static int pack_floats_int8(struct infer_weights *w, float *scales, float *norm,
 static int pack_head_int8(struct infer_weights *w, struct err *e)
 {
     const struct model *m = w->model;
-    const struct kern_infer *k = &w->kern->infer;
+    const struct kern_exact *k = &w->kern->exact;
     size_t V = (size_t)m->dims.V;
     size_t D = (size_t)m->dims.D;
     bool stored = m->embed.type == NUMBER_Q8;
@@ -119,7 +121,7 @@ static int pack_head_int8(struct infer_weights *w, struct err *e)
 static void pack_head_exact(struct infer_weights *w)
 {
     const struct model_embed *embed = &w->model->embed;
-    const struct kern_infer *k = &w->kern->infer;
+    const struct kern_exact *k = &w->kern->exact;
     size_t V = (size_t)w->model->dims.V;
     size_t D = (size_t)w->model->dims.D;
     size_t bytes = k->float_head_bytes(embed->type, V, D);
@@ -210,7 +212,7 @@ void infer_init(struct infer *f, const struct infer_weights *w, size_t max_rows,
 static void round_rows(struct infer *f, const float *x, size_t cols, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        f->weights->kern->infer.int8_round(x + i * cols, cols, f->q + i * f->q_stride,
+        f->weights->kern->exact.int8_round(x + i * cols, cols, f->q + i * f->q_stride,
                                            &f->q_row[i]);
 }
 
@@ -225,7 +227,7 @@ static void quantise_input(struct infer *f, const float *x, size_t cols, size_t 
 static void linear(struct infer *f, const struct infer_matrix *w, const float *x, size_t n,
                    float *y)
 {
-    const struct kern_infer *k = &f->weights->kern->infer;
+    const struct kern_exact *k = &f->weights->kern->exact;
     if (f->weights->math == INFER_INT8)
         k->int8_tern(w->packed, w->rows, w->cols, w->alpha, n, f->q, f->q_stride, f->q_row, y,
                      w->rows);
@@ -237,7 +239,7 @@ static void norm_rows(const struct infer *f, const float *scale, size_t n, float
 {
     size_t D = (size_t)f->weights->model->dims.D;
     for (size_t i = 0; i < n; i++)
-        f->weights->kern->infer.rmsnorm(f->x + i * D, scale, D, DIMS_NORM_EPS, y + i * D);
+        f->weights->kern->exact.rmsnorm(f->x + i * D, scale, D, DIMS_NORM_EPS, y + i * D);
 }
 
 /* Puts the value vector of every row into its stream's ring; mixed = conv(values). */
@@ -257,7 +259,7 @@ static void convolve(struct infer *f, int l, const struct infer_row *rows, size_
         memcpy(v, f->mixer_value + i * D, D * sizeof *v);
         size_t n_taps = (size_t)MIN((uint64_t)K, t / back + 1);
         const float *taps = f->weights->block[l].taps + (K - n_taps) * D;
-        f->weights->kern->infer.conv(v, back * D, taps, n_taps, D, f->mixed + i * D);
+        f->weights->kern->exact.conv(v, back * D, taps, n_taps, D, f->mixed + i * D);
     }
 }
 
@@ -272,7 +274,7 @@ static void mixer(struct infer *f, int l, const struct infer_row *rows, size_t n
     linear(f, &b->mixer_gate, f->norm, n, f->mixer_gate);
     linear(f, &b->mixer_value, f->norm, n, f->mixer_value);
     convolve(f, l, rows, n);
-    k->infer.gate(f->mixed, f->mixer_gate, n * D, f->mixed);
+    k->exact.gate(f->mixed, f->mixer_gate, n * D, f->mixed);
     quantise_input(f, f->mixed, D, n);
     linear(f, &b->mixer_down, f->mixed, n, f->norm);
     k->add(f->norm, n * D, f->x);
@@ -289,7 +291,7 @@ static void feed_forward(struct infer *f, int l, size_t n)
     quantise_input(f, f->norm, D, n);
     linear(f, &b->ffn_gate, f->norm, n, f->ffn_gate);
     linear(f, &b->ffn_up, f->norm, n, f->ffn_up);
-    k->infer.swiglu(f->ffn_gate, f->ffn_up, n * H, f->ffn_gate);
+    k->exact.swiglu(f->ffn_gate, f->ffn_up, n * H, f->ffn_gate);
     quantise_input(f, f->ffn_gate, H, n);
     linear(f, &b->ffn_down, f->ffn_gate, n, f->norm);
     k->add(f->norm, n * D, f->x);
@@ -331,7 +333,7 @@ static void head_part(void *context, size_t task, size_t worker)
 {
     const struct head_job *h = context;
     const struct infer_weights *w = h->f->weights;
-    const struct kern_infer *k = &w->kern->infer;
+    const struct kern_exact *k = &w->kern->exact;
     size_t D = (size_t)w->model->dims.D;
     size_t V = (size_t)w->model->dims.V;
     size_t first = (h->backwards ? h->n_parts - 1 - task : task) * h->part;
@@ -352,7 +354,7 @@ static void head_part(void *context, size_t task, size_t worker)
 
 void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, float *logits)
 {
-    const struct kern_infer *k = &f->weights->kern->infer;
+    const struct kern_exact *k = &f->weights->kern->exact;
     size_t D = (size_t)f->weights->model->dims.D;
     size_t V = (size_t)f->weights->model->dims.V;
     bool int8 = f->weights->math == INFER_INT8;

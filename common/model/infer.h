@@ -5,7 +5,7 @@
  * which holds what its convolutions look back on, (K-1)*dilation value vectors a block; and a
  * workspace for every thread, which takes rows - a token each - of one or many streams at a time.
  *
- * Both kinds of arithmetic are exact in the sense of kern/infer.h: a stream's logits are the same
+ * Both kinds of arithmetic are exact in the sense of kern/exact.h: a stream's logits are the same
  * bits on every level, in every grouping of rows and in every thread.
  *
  *   exact  float activations: the ternary layers only add and subtract them and multiply by alpha
@@ -27,7 +27,7 @@ enum infer_math { INFER_EXACT, INFER_INT8 };
 extern const char *const infer_math_names[3]; /* "exact", "int8", NULL */
 
 struct infer_matrix {
-    const void *packed; /* as kern->infer wants it */
+    const void *packed; /* as kern->exact wants it */
     size_t rows;
     size_t cols;
     float alpha;

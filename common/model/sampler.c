@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "dims/dims.h"
 
 enum {
@@ -117,7 +118,7 @@ static void sort_by_radix(struct sampler_scratch *w, const float *x, size_t n)
 /* Makes ids begin with those of the k highest of x, in order. */
 static void take_highest(struct sampler_scratch *w, const float *x, size_t n, size_t k)
 {
-    size_t n_found = w->kern->infer.largest(x, n, k, w->ids);
+    size_t n_found = w->kern->exact.largest(x, n, k, w->ids);
     if (n_found <= RANK_MOST)
         sort_by_rank(x, w->ids, n_found);
     else
@@ -148,7 +149,7 @@ static double weigh_all(struct sampler_scratch *w, const float *x, size_t n, flo
             y[i + l] = (x[i + l] - highest) * scale;
     for (; i < n; i++)
         y[i] = (x[i] - highest) * scale;
-    w->kern->infer.exp(y, n, y);
+    w->kern->exact.exp(y, n, y);
     for (i = 0; i + LANES <= n; i += LANES)
         for (size_t l = 0; l < LANES; l++)
             sum[l] += (double)y[i + l];
@@ -166,7 +167,7 @@ static double weigh_all_broken(struct sampler_scratch *w, const float *x, size_t
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         w->weights[i] = log_weight(x[i], highest, scale);
-    w->kern->infer.exp(w->weights, n, w->weights);
+    w->kern->exact.exp(w->weights, n, w->weights);
     for (size_t i = 0; i < n; i++)
         sum += (double)w->weights[i];
     return sum;
@@ -179,7 +180,7 @@ static double weigh_first(struct sampler_scratch *w, const float *x, size_t k, f
     double sum = 0;
     for (size_t i = 0; i < k; i++)
         w->weights[i] = log_weight(x[w->ids[i]], highest, scale);
-    w->kern->infer.exp(w->weights, k, w->weights);
+    w->kern->exact.exp(w->weights, k, w->weights);
     for (size_t i = 0; i < k; i++)
         sum += (double)w->weights[i];
     return sum;
@@ -225,7 +226,7 @@ static size_t draw_of_top_k(struct sampler_scratch *w, const struct sampler_opti
 static size_t draw_of_all(struct sampler_scratch *w, const struct sampler_options *o,
                           const float *x, size_t n, double unit, float scale)
 {
-    float highest = x[w->kern->infer.argmax(x, n)];
+    float highest = x[w->kern->exact.argmax(x, n)];
     bool cut = o->top_p < 1 || o->min_p > 0;
     double total = 0;
     if (o->top_p < 1 || !cut) {
@@ -272,7 +273,7 @@ static uint16_t draw(struct sampler *s, struct sampler_scratch *w, const float *
     const float *x = logits + DIMS_EOS; /* the first id that may be drawn */
     size_t n = w->n_vocab - DIMS_EOS;
     if (!(o->temperature > 0))
-        return (uint16_t)(DIMS_EOS + w->kern->infer.argmax(x, n));
+        return (uint16_t)(DIMS_EOS + w->kern->exact.argmax(x, n));
     float scale = 1 / MIN(MAX(o->temperature, FLT_MIN), FLT_MAX);
     double unit = rng_unit(&s->rng);
     bool some = o->top_k > 0 && (size_t)o->top_k < n;
@@ -286,7 +287,7 @@ uint16_t sampler_draw(struct sampler *s, struct sampler_scratch *w, const float 
     uint32_t mode = cpu_float_default();
     uint16_t id = draw(s, w, logits);
     if (logprob)
-        *logprob = logits[id] - w->kern->infer.logsumexp(logits, w->n_vocab);
+        *logprob = logits[id] - w->kern->exact.logsumexp(logits, w->n_vocab);
     cpu_float_restore(mode);
     return id;
 }

@@ -84,7 +84,7 @@ static void losses(struct score_infer *s, struct score_infer_worker *w, size_t f
         for (size_t k = 0; k < count; k++) {
             const float *logits = w->logits + k * V;
             size_t r = first + i + k;
-            s->nll[r] = s->weights->kern->infer.logsumexp(logits, V) - logits[s->targets[r]];
+            s->nll[r] = s->weights->kern->exact.logsumexp(logits, V) - logits[s->targets[r]];
         }
     }
 }

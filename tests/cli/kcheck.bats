@@ -6,8 +6,8 @@ load helpers
 operations="product pack operand rmsnorm rmsnorm_back conv conv_back mul_add gate gate_back swiglu swiglu_back add \
 logsumexp softmax sum_abs sum_sq quantise adamw  \
 int8_round int8_tern_pack int8_tern int8_head_pack int8_head \
-float_tern float_head infer_rmsnorm infer_conv infer_gate infer_swiglu \
-exp infer_logsumexp argmax largest"
+float_tern float_head exact_rmsnorm exact_conv exact_gate exact_swiglu \
+exp exact_logsumexp argmax largest"
 
 setup() {
     BUILD=$BUILD/tests

@@ -264,7 +264,7 @@ int main(int argc, char **argv)
 {
     struct parity t = {0};
     struct err e;
-    enum cpu_level level = cpu_best();
+    const struct cpu_level *level = cpu_best();
     int n_threads = 2;
     const char *path = NULL;
     for (int i = 1; i < argc; i++) {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/cpu.h"
 #include "cli/cli.h"
 #include "kern/bench_shapes.h"
 #include "kern/kcheck.h"
@@ -154,7 +155,7 @@ static void run_adamw(struct bench *b)
 /* int8: q in x[0], scales of its rows in x[4], packed weights in x[1], their scales in x[3]. */
 static void prepare_int8(struct bench *b)
 {
-    const struct kern_infer *k = &b->kern->infer;
+    const struct kern_exact *k = &b->kern->exact;
     const struct shape *s = b->shape;
     struct rng r;
     rng_seed(&r, 2, 0);
@@ -175,43 +176,43 @@ static void prepare_int8(struct bench *b)
 static void run_int8_tern(struct bench *b)
 {
     const struct shape *s = b->shape;
-    b->kern->infer.int8_tern(b->x[1], s->n, s->k, 0.1f, s->m, (const int8_t *)b->x[0], s->k,
+    b->kern->exact.int8_tern(b->x[1], s->n, s->k, 0.1f, s->m, (const int8_t *)b->x[0], s->k,
                              (const struct kern_int8_row *)b->x[4], b->x[2], s->n);
 }
 
 static void run_int8_head(struct bench *b)
 {
     const struct shape *s = b->shape;
-    b->kern->infer.int8_head(b->x[1], b->x[3], s->n, s->k, s->m, (const int8_t *)b->x[0], s->k,
+    b->kern->exact.int8_head(b->x[1], b->x[3], s->n, s->k, s->m, (const int8_t *)b->x[0], s->k,
                              (const struct kern_int8_row *)b->x[4], b->x[2], s->n);
 }
 
 static void run_int8_round(struct bench *b)
 {
     for (size_t r = 0; r < ROWS; r++)
-        b->kern->infer.int8_round(b->x[0] + r * D, D, (int8_t *)b->x[2] + r * D,
+        b->kern->exact.int8_round(b->x[0] + r * D, D, (int8_t *)b->x[2] + r * D,
                                   (struct kern_int8_row *)b->x[4]);
 }
 
 /* One row of logits, as a sampler reads them: in the cache. */
 static void run_exp(struct bench *b)
 {
-    b->kern->infer.exp(b->x[0], V, b->x[1]);
+    b->kern->exact.exp(b->x[0], V, b->x[1]);
 }
 
-static void run_infer_logsumexp(struct bench *b)
+static void run_exact_logsumexp(struct bench *b)
 {
-    result = (double)b->kern->infer.logsumexp(b->x[0], V);
+    result = (double)b->kern->exact.logsumexp(b->x[0], V);
 }
 
 static void run_argmax(struct bench *b)
 {
-    result = (double)b->kern->infer.argmax(b->x[0], V);
+    result = (double)b->kern->exact.argmax(b->x[0], V);
 }
 
 static void run_largest(struct bench *b)
 {
-    result = (double)b->kern->infer.largest(b->x[0], V, 50, (uint16_t *)b->x[1]);
+    result = (double)b->kern->exact.largest(b->x[0], V, 50, (uint16_t *)b->x[1]);
 }
 
 #define PRODUCT(m, n, k, note, run) \
@@ -257,7 +258,7 @@ static const struct shape shapes[] = {
     INT8(int8_head, 32, 10000, 192),
     BYTES(int8_round, "64x192", ROWS *D * 5 / 4, ROWS *D),
     BYTES(exp, "10000", 2 * V, V),
-    BYTES(infer_logsumexp, "10000", V, V),
+    BYTES(exact_logsumexp, "10000", V, V),
     BYTES(argmax, "10000", V, V),
     BYTES(largest, "10000, 50", V, V),
 };
@@ -281,7 +282,7 @@ static double run_limit(struct bench *b)
     if (b->shape->flops > 0)
         return b->kern->spin(1000);
     if (b->shape->macs > 0)
-        return b->kern->infer.int8_spin(1000);
+        return b->kern->exact.int8_spin(1000);
     return probe_read(b->kern->level, b->x[0], ALIGN_UP(b->shape->held, 256));
 }
 
@@ -324,7 +325,7 @@ static double median(double x[N_RUNS])
 
 static void print(const struct bench *b, double speed, double limit, double share)
 {
-    const char *level = cpu_level_names[b->kern->level];
+    const char *level = b->kern->level->name;
     const char *precision = b->kern->unit == 2 ? "bf16" : "f32";
     bool flops = b->shape->flops > 0;
     bool macs = b->shape->macs > 0;
@@ -397,7 +398,7 @@ static void measure_all(struct bench *b, const char *op, const struct shape *lis
     }
 }
 
-int bench_run(enum cpu_level last, const char *op, struct err *e)
+int bench_run(const struct cpu_level *last, const char *op, struct err *e)
 {
     struct arena arena;
     struct bench b;
@@ -406,14 +407,15 @@ int bench_run(enum cpu_level last, const char *op, struct err *e)
     for (size_t a = 0; a < ARRAY_LEN(b.x); a++)
         b.x[a] = arena_alloc(&arena, (size_t)V * D, sizeof(float));
     cpu_flush_denormals(); /* as the programs run */
-    for (int i = 0; i <= 2 * (int)last + 1; i++) {
-        struct kern kern;
-        kcheck_table(&kern, (enum cpu_level)(i / 2), i % 2);
-        b.kern = &kern;
-        fill(&b);
-        measure_all(&b, op, shapes, ARRAY_LEN(shapes));
-        measure_all(&b, op, bench_infer, bench_n_infer);
-    }
+    for (const struct cpu_level *l = CPU_C; l && l <= last; l = cpu_next(l))
+        for (int bf16 = 0; bf16 < 2; bf16++) {
+            struct kern kern;
+            kcheck_table(&kern, l, bf16);
+            b.kern = &kern;
+            fill(&b);
+            measure_all(&b, op, shapes, ARRAY_LEN(shapes));
+            measure_all(&b, op, bench_exact, bench_n_exact);
+        }
     arena_release(&arena);
     return 0;
 }

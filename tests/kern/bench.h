@@ -8,6 +8,6 @@
  * operation that a level does not replace is timed once. Prints a line each (JSON if asked for):
  * the speed, its share of the limit, the limit. Bytes are those read and those written, so what is
  * computed in place can exceed a limit that only reads. */
-MUST_USE int bench_run(enum cpu_level last, const char *op, struct err *e);
+MUST_USE int bench_run(const struct cpu_level *last, const char *op, struct err *e);
 
 #endif

@@ -33,7 +33,7 @@ struct shape {
 #op, text, 0, 0, 0, 0, 4.0 * (moved), held, run_##op, 0, NULL \
     }
 
-extern const struct shape bench_infer[]; /* of inference with floats: bench_infer.c */
-extern const size_t bench_n_infer;
+extern const struct shape bench_exact[]; /* of inference with floats: bench_exact.c */
+extern const size_t bench_n_exact;
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cpu.h"
+
 const size_t kcheck_sizes[] = {1,  2,  3,  5,  7,  8,  15,  16,  17,  31,  32,  33, 47,
                                63, 64, 65, 95, 96, 97, 191, 192, 193, 300, 513, 520};
 const size_t kcheck_n_sizes = ARRAY_LEN(kcheck_sizes);

@@ -1,6 +1,6 @@
 /* check_exact.c - inference with float activations, bit by bit.
  *
- * The references below are written from the text of kern/infer.h, one number at a time, and run
+ * The references below are written from the text of kern/exact.h, one number at a time, and run
  * with denormals kept or flushed as the call did. Overflow, infinity and NaN are data like any
  * other here; NaNs are equal to each other. What packed weights look like is each level's own
  * affair: only products show it. */
@@ -98,12 +98,12 @@ static void rmsnorm_one(struct kcheck *t, size_t n)
     float *y = kcheck_output(t, n);
     float eps = rng_below(&t->rng, 4) ? 1e-6f : 0;
     kcheck_seal(t);
-    t->kern->infer.rmsnorm(x, scale, n, eps, y);
+    t->kern->exact.rmsnorm(x, scale, n, eps, y);
     rmsnorm_of(x, scale, n, eps, want);
     compare(t, "y", y, want, n, ZERO_SIGNED);
 }
 
-void kcheck_infer_rmsnorm(struct kcheck *t)
+void kcheck_exact_rmsnorm(struct kcheck *t)
 {
     kcheck_sweep(t, 1, rmsnorm_one);
 }
@@ -120,7 +120,7 @@ static void conv_one(struct kcheck *t, size_t n)
     float *y = kcheck_output(t, n);
     const float *v = rows + (n_taps - 1) * back;
     kcheck_seal(t);
-    t->kern->infer.conv(v, back, taps, n_taps, n, y);
+    t->kern->exact.conv(v, back, taps, n_taps, n, y);
     for (size_t c = 0; c < n; c++) {
         want[c] = 0;
         for (size_t i = 0; i < n_taps; i++) {
@@ -131,7 +131,7 @@ static void conv_one(struct kcheck *t, size_t n)
     compare(t, "y", y, want, n, ZERO_SIGNED);
 }
 
-void kcheck_infer_conv(struct kcheck *t)
+void kcheck_exact_conv(struct kcheck *t)
 {
     kcheck_sweep(t, 1, conv_one);
 }
@@ -172,10 +172,10 @@ static void gate_one(struct kcheck *t, size_t n)
     kcheck_flush(t->flush);
     for (size_t i = 0; i < n; i++)
         want[i] = c[i] * sigmoid(g[i]);
-    gated_one(t, "u", c, g, want, n, t->kern->infer.gate);
+    gated_one(t, "u", c, g, want, n, t->kern->exact.gate);
 }
 
-void kcheck_infer_gate(struct kcheck *t)
+void kcheck_exact_gate(struct kcheck *t)
 {
     kcheck_sweep(t, 1, gate_one);
 }
@@ -188,10 +188,10 @@ static void swiglu_one(struct kcheck *t, size_t n)
     kcheck_flush(t->flush);
     for (size_t i = 0; i < n; i++)
         want[i] = (a[i] * sigmoid(a[i])) * b[i];
-    gated_one(t, "h", a, b, want, n, t->kern->infer.swiglu);
+    gated_one(t, "h", a, b, want, n, t->kern->exact.swiglu);
 }
 
-void kcheck_infer_swiglu(struct kcheck *t)
+void kcheck_exact_swiglu(struct kcheck *t)
 {
     kcheck_sweep(t, 1, swiglu_one);
 }
@@ -301,7 +301,7 @@ static float tern_of(const struct product *p, const uint8_t *codes, const float 
 
 static void tern_one(struct product *p)
 {
-    const struct kern_infer *k = &p->t->kern->infer;
+    const struct kern_exact *k = &p->t->kern->exact;
     float want[MOST];
     float alpha = (float)rng_unit(&p->t->rng);
     const uint8_t *codes = random_codes(p);
@@ -322,7 +322,7 @@ static void tern_one(struct product *p)
 
 void kcheck_float_tern(struct kcheck *t)
 {
-    each_product(t, t->kern->infer.float_tern_panel, tern_one);
+    each_product(t, t->kern->exact.float_tern_panel, tern_one);
 }
 
 /* ---- the head -------------------------------------------------------------------------------- */
@@ -380,7 +380,7 @@ static float head_of(const struct product *p, const struct weights *s, size_t r,
 
 static void head_typed(struct product *p, enum number_type type)
 {
-    const struct kern_infer *k = &p->t->kern->infer;
+    const struct kern_exact *k = &p->t->kern->exact;
     float want[MOST];
     struct weights s = random_weights(p, type);
     unsigned char *packed = packed_room(p, k->float_head_bytes(type, p->rows, p->cols));
@@ -417,7 +417,7 @@ static void head_q8(struct product *p)
 
 void kcheck_float_head(struct kcheck *t)
 {
-    each_product(t, t->kern->infer.float_head_panel, head_f32);
-    each_product(t, t->kern->infer.float_head_panel, head_f16);
-    each_product(t, t->kern->infer.float_head_panel, head_q8);
+    each_product(t, t->kern->exact.float_head_panel, head_f32);
+    each_product(t, t->kern->exact.float_head_panel, head_f16);
+    each_product(t, t->kern->exact.float_head_panel, head_q8);
 }

@@ -59,7 +59,7 @@ static void round_checked(struct kcheck *t, const float *x, size_t n)
     *row = (struct kern_int8_row){1, 1};
     kcheck_seal(t);
     struct kern_int8_row want_row = round_of(x, n, want);
-    t->kern->infer.int8_round(x, n, q, row);
+    t->kern->exact.int8_round(x, n, q, row);
     kcheck_same(t, "q", q, want, bytes);
     kcheck_same(t, "sum", &row->sum, &want_row.sum, sizeof row->sum);
     if (isnan(want_row.scale))
@@ -165,13 +165,13 @@ static void *packed_operand(const struct product *p, size_t bytes, bool output)
 
 static size_t packed_bytes(const struct product *p, size_t rows)
 {
-    const struct kern_infer *k = &p->t->kern->infer;
+    const struct kern_exact *k = &p->t->kern->exact;
     return (p->head ? k->int8_head_bytes : k->int8_tern_bytes)(rows, p->cols);
 }
 
 static size_t panel_of(const struct product *p)
 {
-    return p->head ? p->t->kern->infer.int8_head_panel : p->t->kern->infer.int8_tern_panel;
+    return p->head ? p->t->kern->exact.int8_head_panel : p->t->kern->exact.int8_tern_panel;
 }
 
 /* As model.h describes them. */
@@ -189,7 +189,7 @@ static void write_codes(const struct product *p, uint8_t *codes)
 /* Packs in traps, and leaves the result as an input in new ones. */
 static void pack(struct product *p)
 {
-    const struct kern_infer *k = &p->t->kern->infer;
+    const struct kern_exact *k = &p->t->kern->exact;
     size_t bytes = packed_bytes(p, p->rows);
     size_t n_in = p->rows * (p->head ? p->cols : DIV_UP(p->cols, 4));
     void *in = buffers_input(n_in);
@@ -245,7 +245,7 @@ static void fill_rows(struct product *p, enum pattern pattern)
 /* The rows [first, first + count) of the weights. */
 static void multiply(const struct product *p, size_t first, size_t count, float *y)
 {
-    const struct kern_infer *k = &p->t->kern->infer;
+    const struct kern_exact *k = &p->t->kern->exact;
     const unsigned char *packed = (const unsigned char *)p->packed + packed_bytes(p, first);
     if (p->head)
         k->int8_head(packed, p->w_scale + first, count, p->cols, p->m, p->q, p->q_stride, p->row,

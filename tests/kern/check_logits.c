@@ -81,9 +81,9 @@ static void exp_one(struct kcheck *t, size_t n)
     float *y = kcheck_output(t, n);
     float *z = kcheck_in_out(t, n, 90);
     kcheck_seal(t);
-    t->kern->infer.exp(x, n, y);
+    t->kern->exact.exp(x, n, y);
     same_exp(t, x, y, n);
-    t->kern->infer.exp(z, n, z);
+    t->kern->exact.exp(z, n, z);
     same_exp(t, kcheck_before(z), z, n);
 }
 
@@ -107,7 +107,7 @@ static void exp_of_bits(struct kcheck *t)
         }
         float *y = kcheck_output(t, N);
         kcheck_seal(t);
-        t->kern->infer.exp(x, N, y);
+        t->kern->exact.exp(x, N, y);
         same_exp(t, x, y, N);
         kcheck_untouched(t);
         kcheck_flush(false);
@@ -125,7 +125,7 @@ static void logsumexp_one(struct kcheck *t, const float *x, size_t n)
     float lane[LANES] = {0};
     float most = -INFINITY;
     kcheck_seal(t);
-    float got = t->kern->infer.logsumexp(x, n);
+    float got = t->kern->exact.logsumexp(x, n);
     for (size_t i = 0; i < n; i++)
         most = x[i] > most ? x[i] : most;
     for (size_t i = 0; i < n; i++)
@@ -152,13 +152,13 @@ static void logsumexp_broken(struct kcheck *t)
             fill(t, NORMAL, x, n);
             for (int kind = 0; kind < 2; kind++) {
                 x[at] = kind ? NAN : INFINITY;
-                float got = t->kern->infer.logsumexp(x, n);
+                float got = t->kern->exact.logsumexp(x, n);
                 kcheck_all_nan(t, "lse", &got, 1);
             }
         }
 }
 
-void kcheck_infer_logsumexp(struct kcheck *t)
+void kcheck_exact_logsumexp(struct kcheck *t)
 {
     each_kind(t, logsumexp_one);
     logsumexp_broken(t);
@@ -175,7 +175,7 @@ static void argmax_one(struct kcheck *t, const float *x, size_t n)
 {
     size_t want = 0;
     kcheck_seal(t);
-    size_t got = t->kern->infer.argmax(x, n);
+    size_t got = t->kern->exact.argmax(x, n);
     for (size_t i = 1; i < n; i++)
         if (above(x[i], x[want]))
             want = i;
@@ -195,7 +195,7 @@ static void argmax_anywhere(struct kcheck *t)
         float *x = buffers_input(n * sizeof *x);
         fill(t, NORMAL, x, n);
         x[at] = x[other] = 1e3f;
-        size_t got = t->kern->infer.argmax(x, n);
+        size_t got = t->kern->exact.argmax(x, n);
         if (got != at)
             kcheck_fail(t, "the largest is %zu", got);
     }
@@ -241,7 +241,7 @@ static void largest_one(struct kcheck *t, const float *x, size_t n)
             continue;
         memset(ids, 0xff, n * sizeof *ids);
         kcheck_seal(t);
-        size_t count = t->kern->infer.largest(x, n, k, ids);
+        size_t count = t->kern->exact.largest(x, n, k, ids);
         check_set(t, x, n, k, ids, count);
         kcheck_flush(false);
     }
@@ -259,7 +259,7 @@ static void largest_is_not_all(struct kcheck *t)
         uint16_t *ids = buffers_output(n * sizeof *ids);
         fill(t, NORMAL, x, n);
         kcheck_seal(t);
-        size_t count = t->kern->infer.largest(x, n, k, ids);
+        size_t count = t->kern->exact.largest(x, n, k, ids);
         check_set(t, x, n, k, ids, count);
         if (count > 3 * k + 32)
             kcheck_fail(t, "%zu were found", count);

@@ -141,13 +141,13 @@ static void adamw(float *w, const float *g, float *m, float *v, size_t n,
 /* Exact, and the smallest change there is; of packed weights, one bit of the first. */
 static void int8_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
 {
-    sound.infer.int8_round(x, n, q, row);
+    sound.exact.int8_round(x, n, q, row);
     q[ALIGN_UP(n, (size_t)KERN_INT8_ALIGN) - 1] ^= 1;
 }
 
 static void int8_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
 {
-    sound.infer.int8_tern_pack(codes, rows, cols, packed);
+    sound.exact.int8_tern_pack(codes, rows, cols, packed);
     *(uint8_t *)packed ^= 1;
 }
 
@@ -155,14 +155,14 @@ static void int8_tern(const void *packed, size_t rows, size_t cols, float alpha,
                       const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
                       size_t y_stride)
 {
-    sound.infer.int8_tern(packed, rows, cols, alpha, m, q, q_stride, row, y, y_stride);
+    sound.exact.int8_tern(packed, rows, cols, alpha, m, q, q_stride, row, y, y_stride);
     float *last = &y[(m - 1) * y_stride + rows - 1];
     *last = nextafterf(*last, INFINITY);
 }
 
 static void int8_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
 {
-    sound.infer.int8_head_pack(w, rows, cols, packed);
+    sound.exact.int8_head_pack(w, rows, cols, packed);
     *(uint8_t *)packed ^= 1;
 }
 
@@ -170,7 +170,7 @@ static void int8_head(const void *packed, const float *w_scale, size_t rows, siz
                       const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
                       size_t y_stride)
 {
-    sound.infer.int8_head(packed, w_scale, rows, cols, m, q, q_stride, row, y, y_stride);
+    sound.exact.int8_head(packed, w_scale, rows, cols, m, q, q_stride, row, y, y_stride);
     float *last = &y[(m - 1) * y_stride + rows - 1];
     *last = nextafterf(*last, INFINITY);
 }
@@ -186,21 +186,21 @@ static void spoil_bit(float *x)
 
 static void float_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
 {
-    sound.infer.float_tern_pack(codes, rows, cols, packed);
+    sound.exact.float_tern_pack(codes, rows, cols, packed);
     *(unsigned char *)packed ^= 1;
 }
 
 static void float_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
                        const float *x, size_t x_stride, float *y, size_t y_stride)
 {
-    sound.infer.float_tern(packed, rows, cols, alpha, m, x, x_stride, y, y_stride);
+    sound.exact.float_tern(packed, rows, cols, alpha, m, x, x_stride, y, y_stride);
     spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
 }
 
 static void float_head_pack(enum number_type type, const void *w, size_t rows, size_t cols,
                             void *packed)
 {
-    sound.infer.float_head_pack(type, w, rows, cols, packed);
+    sound.exact.float_head_pack(type, w, rows, cols, packed);
     *(unsigned char *)packed ^= 1;
 }
 
@@ -208,50 +208,50 @@ static void float_head(enum number_type type, const void *packed, const float *w
                        size_t cols, size_t m, const float *x, size_t x_stride, float *y,
                        size_t y_stride)
 {
-    sound.infer.float_head(type, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
+    sound.exact.float_head(type, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
     spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
 }
 
-static void infer_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
+static void exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
 {
-    sound.infer.rmsnorm(x, scale, n, eps, y);
+    sound.exact.rmsnorm(x, scale, n, eps, y);
     spoil_bit(&y[n - 1]);
 }
 
-static void infer_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
+static void exact_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
                        float *y)
 {
-    sound.infer.conv(v, back, taps, n_taps, n, y);
+    sound.exact.conv(v, back, taps, n_taps, n, y);
     spoil_bit(&y[n - 1]);
 }
 
-static void infer_gate(const float *c, const float *g, size_t n, float *u)
+static void exact_gate(const float *c, const float *g, size_t n, float *u)
 {
-    sound.infer.gate(c, g, n, u);
+    sound.exact.gate(c, g, n, u);
     spoil_bit(&u[n - 1]);
 }
 
-static void infer_swiglu(const float *a, const float *b, size_t n, float *h)
+static void exact_swiglu(const float *a, const float *b, size_t n, float *h)
 {
-    sound.infer.swiglu(a, b, n, h);
+    sound.exact.swiglu(a, b, n, h);
     spoil_bit(&h[n - 1]);
 }
 
 static void exp_of(const float *x, size_t n, float *y)
 {
-    sound.infer.exp(x, n, y);
+    sound.exact.exp(x, n, y);
     y[n - 1] = nextafterf(y[n - 1], INFINITY);
 }
 
-static float infer_logsumexp(const float *x, size_t n)
+static float exact_logsumexp(const float *x, size_t n)
 {
-    return nextafterf(sound.infer.logsumexp(x, n), INFINITY);
+    return nextafterf(sound.exact.logsumexp(x, n), INFINITY);
 }
 
 /* The last of those that are equal, not the first. */
 static size_t argmax(const float *x, size_t n)
 {
-    size_t best = sound.infer.argmax(x, n);
+    size_t best = sound.exact.argmax(x, n);
     for (size_t i = best + 1; i < n; i++)
         best = x[i] == x[best] ? i : best;
     return best;
@@ -259,7 +259,7 @@ static size_t argmax(const float *x, size_t n)
 
 static size_t largest(const float *x, size_t n, size_t k, uint16_t *ids)
 {
-    return MAX(sound.infer.largest(x, n, k, ids), 2) - 1;
+    return MAX(sound.exact.largest(x, n, k, ids), 2) - 1;
 }
 
 /* All of them are a set with all that is asked for, too. */
@@ -307,30 +307,30 @@ static void add_trap(const float *x, size_t n, float *y)
         return true;              \
     }
 
-static bool install_infer(struct kern *k, const char *name)
+static bool install_exact(struct kern *k, const char *name)
 {
-    FAULT_IN(infer.float_tern_pack, float_tern_pack)
-    FAULT_IN(infer.float_tern, float_tern)
-    FAULT_IN(infer.float_head_pack, float_head_pack)
-    FAULT_IN(infer.float_head, float_head)
-    FAULT_IN(infer.rmsnorm, infer_rmsnorm)
-    FAULT_IN(infer.conv, infer_conv)
-    FAULT_IN(infer.gate, infer_gate)
-    FAULT_IN(infer.swiglu, infer_swiglu)
-    FAULT_IN(infer.int8_round, int8_round)
-    FAULT_IN(infer.int8_tern_pack, int8_tern_pack)
-    FAULT_IN(infer.int8_tern, int8_tern)
-    FAULT_IN(infer.int8_head_pack, int8_head_pack)
-    FAULT_IN(infer.int8_head, int8_head)
-    FAULT_IN(infer.logsumexp, infer_logsumexp)
-    FAULT_IN(infer.argmax, argmax)
-    FAULT_IN(infer.largest, largest)
+    FAULT_IN(exact.float_tern_pack, float_tern_pack)
+    FAULT_IN(exact.float_tern, float_tern)
+    FAULT_IN(exact.float_head_pack, float_head_pack)
+    FAULT_IN(exact.float_head, float_head)
+    FAULT_IN(exact.rmsnorm, exact_rmsnorm)
+    FAULT_IN(exact.conv, exact_conv)
+    FAULT_IN(exact.gate, exact_gate)
+    FAULT_IN(exact.swiglu, exact_swiglu)
+    FAULT_IN(exact.int8_round, int8_round)
+    FAULT_IN(exact.int8_tern_pack, int8_tern_pack)
+    FAULT_IN(exact.int8_tern, int8_tern)
+    FAULT_IN(exact.int8_head_pack, int8_head_pack)
+    FAULT_IN(exact.int8_head, int8_head)
+    FAULT_IN(exact.logsumexp, exact_logsumexp)
+    FAULT_IN(exact.argmax, argmax)
+    FAULT_IN(exact.largest, largest)
     if (strcmp(name, "exp") == 0) {
-        k->infer.exp = exp_of;
+        k->exact.exp = exp_of;
         return true;
     }
     if (strcmp(name, "largest-all") == 0) {
-        k->infer.largest = largest_all;
+        k->exact.largest = largest_all;
         return true;
     }
     return false;
@@ -360,7 +360,7 @@ bool faults_install(struct kern *k, const char *name)
     FAULT(quantise)
     FAULT(adamw)
 #undef FAULT
-    if (install_infer(k, name))
+    if (install_exact(k, name))
         return true;
     k->add = strcmp(name, "add-over") == 0    ? add_over
              : strcmp(name, "add-under") == 0 ? add_under

@@ -19,14 +19,14 @@
     {                                                     \
 #name, offsetof(struct kern, name), kcheck_##name \
     }
-/* Members of kern->infer, under their own names, or with a prefix where kern has a namesake. */
-#define INFER(name)                                             \
+/* Members of kern->exact, under their own names, or with a prefix where kern has a namesake. */
+#define EXACT(name)                                             \
     {                                                           \
-#name, offsetof(struct kern, infer.name), kcheck_##name \
+#name, offsetof(struct kern, exact.name), kcheck_##name \
     }
-#define INFER_NAMESAKE(name)                                                   \
+#define EXACT_NAMESAKE(name)                                                   \
     {                                                                          \
-        "infer_" #name, offsetof(struct kern, infer.name), kcheck_infer_##name \
+        "exact_" #name, offsetof(struct kern, exact.name), kcheck_exact_##name \
     }
 const struct kcheck_op kcheck_ops[] = {
     OP(product),
@@ -48,26 +48,26 @@ const struct kcheck_op kcheck_ops[] = {
     OP(sum_sq),
     OP(quantise),
     OP(adamw),
-    INFER(int8_round),
-    INFER(int8_tern_pack),
-    INFER(int8_tern),
-    INFER(int8_head_pack),
-    INFER(int8_head),
-    INFER(float_tern),
-    INFER(float_head),
-    INFER_NAMESAKE(rmsnorm),
-    INFER_NAMESAKE(conv),
-    INFER_NAMESAKE(gate),
-    INFER_NAMESAKE(swiglu),
-    INFER(exp),
-    INFER_NAMESAKE(logsumexp),
-    INFER(argmax),
-    INFER(largest),
+    EXACT(int8_round),
+    EXACT(int8_tern_pack),
+    EXACT(int8_tern),
+    EXACT(int8_head_pack),
+    EXACT(int8_head),
+    EXACT(float_tern),
+    EXACT(float_head),
+    EXACT_NAMESAKE(rmsnorm),
+    EXACT_NAMESAKE(conv),
+    EXACT_NAMESAKE(gate),
+    EXACT_NAMESAKE(swiglu),
+    EXACT(exp),
+    EXACT_NAMESAKE(logsumexp),
+    EXACT(argmax),
+    EXACT(largest),
 };
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 
 struct options {
-    enum cpu_level level;
+    const struct cpu_level *level;
     const char *op;
     const char *fault;
     long long seed; /* if given, else the clock's */
@@ -121,7 +121,7 @@ static void check_guarded(struct kcheck *t, const struct kcheck_op *op)
 
 static void report(const struct kcheck *t, const struct kcheck_op *op, long long seed)
 {
-    const char *level = cpu_level_names[t->kern->level];
+    const char *level = t->kern->level->name;
     const char *precision = t->kern->unit == 2 ? "bf16" : "f32";
     if (cli.json) {
         struct cli_json j;
@@ -165,7 +165,7 @@ static void report_totals(const struct totals *n)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-void kcheck_table(struct kern *k, enum cpu_level level, bool bf16)
+void kcheck_table(struct kern *k, const struct cpu_level *level, bool bf16)
 {
     kern_init(k, level);
     if (bf16)
@@ -178,7 +178,7 @@ static bool same_function(const struct kern *a, const struct kern *b, const stru
                   sizeof(void (*)(void))) == 0;
 }
 
-bool kcheck_is_new(enum cpu_level level, bool bf16, const struct kcheck_op *op)
+bool kcheck_is_new(const struct cpu_level *level, bool bf16, const struct kcheck_op *op)
 {
     static const struct kern empty;
     struct kern here;
@@ -189,13 +189,16 @@ bool kcheck_is_new(enum cpu_level level, bool bf16, const struct kcheck_op *op)
     kcheck_table(&other, level, false);
     if (bf16 && same_function(&here, &other, op))
         return false;
-    if (level == CPU_C)
-        return true;
-    kcheck_table(&other, level - 1, bf16);
-    return !same_function(&here, &other, op);
+    for (const struct cpu_level *l = CPU_C; l != level; l = cpu_next(l)) {
+        kcheck_table(&other, l, bf16);
+        if (same_function(&here, &other, op))
+            return false;
+    }
+    return true;
 }
 
-static void check_table(const struct options *o, enum cpu_level level, bool bf16, struct totals *n)
+static void check_table(const struct options *o, const struct cpu_level *level, bool bf16,
+                        struct totals *n)
 {
     struct kern tested;
     kcheck_table(&tested, level, bf16);
@@ -207,7 +210,8 @@ static void check_table(const struct options *o, enum cpu_level level, bool bf16
             continue;
         static struct kcheck t; /* static: kept over a crash */
         t = (struct kcheck){.kern = &tested, .where = "before the first case"};
-        rng_seed(&t.rng, (uint64_t)o->seed, ((uint64_t)level * 2 + bf16) * kcheck_n_ops + i);
+        rng_seed(&t.rng, (uint64_t)o->seed,
+                 ((uint64_t)(level - CPU_C) * 2 + bf16) * kcheck_n_ops + i);
         check_guarded(&t, op);
         report(&t, op, o->seed);
         *(t.failed ? &n->n_failed : &n->n_passed) += 1;
@@ -228,8 +232,8 @@ static void parse(struct options *o, int argc, char **argv)
 {
     const struct cli_option options[] = {
         CLI_ROW(CLI_TYPE_CPU, 0, "cpu", .to.level = &o->level, .value = "LEVEL",
-                .help = "check up to this level: c, avx2, avx512, avx512vnni,\n"
-                        "avx512bf16 (default auto: all this machine has)"),
+                .help = "check up to this level: " CPU_LEVEL_NAMES "\n"
+                        "(default auto: all this machine has)"),
         CLI_TEXT(0, "op", &o->op, "NAME", "only this operation"),
         CLI_SEED(&o->seed, "of the random data (default: the clock)", .given = &o->seed_given),
         CLI_FLAG(0, "bench", &o->bench,
@@ -271,9 +275,9 @@ int main(int argc, char **argv)
         cli_die("%s", e.text);
     catch_crashes();
     cli_say("kcheck: seed %lld\n", o.seed);
-    for (int level = CPU_C; level <= (int)o.level; level++)
+    for (const struct cpu_level *l = CPU_C; l && l <= o.level; l = cpu_next(l))
         for (int bf16 = 0; bf16 < 2; bf16++)
-            check_table(&o, (enum cpu_level)level, bf16, &n);
+            check_table(&o, l, bf16, &n);
     if (o.bench && n.n_failed == 0 && bench_run(o.level, o.op, &e))
         cli_die("%s", e.text);
     report_totals(&n);

@@ -48,11 +48,11 @@ extern const struct kcheck_op kcheck_ops[];
 extern const size_t kcheck_n_ops;
 
 /* The table of a level as it is in f32 or, by kern_use_bf16, in bf16. */
-void kcheck_table(struct kern *k, enum cpu_level level, bool bf16);
+void kcheck_table(struct kern *k, const struct cpu_level *level, bool bf16);
 
 /* True if that table has a function of its own here: none lower has it, nor the same level in f32.
  */
-bool kcheck_is_new(enum cpu_level level, bool bf16, const struct kcheck_op *op);
+bool kcheck_is_new(const struct cpu_level *level, bool bf16, const struct kcheck_op *op);
 
 /* Names the case that begins. */
 void kcheck_case(struct kcheck *t, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -126,12 +126,12 @@ void kcheck_int8_head_pack(struct kcheck *t);
 void kcheck_int8_head(struct kcheck *t);
 void kcheck_float_tern(struct kcheck *t);
 void kcheck_float_head(struct kcheck *t);
-void kcheck_infer_rmsnorm(struct kcheck *t);
-void kcheck_infer_conv(struct kcheck *t);
-void kcheck_infer_gate(struct kcheck *t);
-void kcheck_infer_swiglu(struct kcheck *t);
+void kcheck_exact_rmsnorm(struct kcheck *t);
+void kcheck_exact_conv(struct kcheck *t);
+void kcheck_exact_gate(struct kcheck *t);
+void kcheck_exact_swiglu(struct kcheck *t);
 void kcheck_exp(struct kcheck *t);
-void kcheck_infer_logsumexp(struct kcheck *t);
+void kcheck_exact_logsumexp(struct kcheck *t);
 void kcheck_argmax(struct kcheck *t);
 void kcheck_largest(struct kcheck *t);
 

@@ -81,12 +81,12 @@ __attribute__((target("avx512f"))) static double read_avx512(const float *x, siz
 #undef SINK
 #endif
 
-double probe_read(enum cpu_level level, const float *x, size_t n)
+double probe_read(const struct cpu_level *level, const float *x, size_t n)
 {
 #if defined(__x86_64__)
-    if (level >= CPU_AVX512)
+    if (level->features & CPU_X86_AVX512)
         return read_avx512(x, n);
-    if (level >= CPU_AVX2)
+    if (level->features & CPU_X86_AVX2)
         return read_avx2(x, n);
 #endif
     (void)level;

@@ -7,6 +7,6 @@
 
 /* Reads n floats in order, in the widest loads of the level; n a multiple of 256. Returns the
  * bytes. */
-double probe_read(enum cpu_level level, const float *x, size_t n);
+double probe_read(const struct cpu_level *level, const float *x, size_t n);
 
 #endif

@@ -61,7 +61,7 @@ float *toy_params(const struct dims *d, uint64_t seed)
 }
 
 void toy_open(struct toy *t, const struct dims *d, float *params, uint64_t seed, size_t max_rows,
-              int n_threads, enum cpu_level level)
+              int n_threads, const struct cpu_level *level)
 {
     struct err e;
     *t = (struct toy){.dims = *d};

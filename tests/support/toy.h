@@ -34,7 +34,7 @@ float *toy_params(const struct dims *d, uint64_t seed);
 
 /* All of it, the net with room for max_rows rows. Takes `params` over; NULL makes toy_params. */
 void toy_open(struct toy *t, const struct dims *d, float *params, uint64_t seed, size_t max_rows,
-              int n_threads, enum cpu_level level);
+              int n_threads, const struct cpu_level *level);
 void toy_close(struct toy *t);
 
 #endif

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/rng.h"
 #include "load/load.h"
 #include "model/infer.h"

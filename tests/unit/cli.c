@@ -31,7 +31,7 @@ static const char *resume;
 static struct cli_list list;
 static int choice = 1;
 static int threads;
-static enum cpu_level level;
+static const struct cpu_level *level;
 static bool whole_given;
 static const char *const choices[] = {"none", "nfc", "nfkc", NULL};
 
@@ -84,8 +84,7 @@ static int show_machine(int argc, char **argv)
 {
     size_t n;
     cli_parse(&toy, argc, argv, &n);
-    printf("%s %s, %d\n", threads == machine_processors() ? "all" : "some", cpu_level_names[level],
-           threads);
+    printf("%s %s, %d\n", threads == machine_processors() ? "all" : "some", level->name, threads);
     return cli_finish();
 }
 
@@ -281,7 +280,7 @@ static void threads_and_instruction_set(void **state)
 {
     (void)state;
     char best[64];
-    snprintf(best, sizeof best, "all %s, ", cpu_level_names[cpu_best()]);
+    snprintf(best, sizeof best, "all %s, ", cpu_best()->name);
     const struct {
         const char *line, *part;
     } cases[] = {

@@ -1,4 +1,4 @@
-/* What the processor is: levels that must hold on any machine. */
+/* What the processor has, the names of it, and the floating-point mode of a thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,32 +10,53 @@
 
 #include "base/cpu.h"
 
+static bool has(const struct cpu_level *level)
+{
+    for (const struct cpu_level *l = CPU_C; l; l = cpu_next(l))
+        if (l == level)
+            return true;
+    return false;
+}
+
 static void levels_by_name(void **state)
 {
     (void)state;
     struct err e;
-    enum cpu_level best = cpu_best();
-    enum cpu_level level;
-    assert_true(best < CPU_N_LEVELS);
+    const struct cpu_level *best = cpu_best();
+    const struct cpu_level *level;
+    assert_true(has(CPU_C) && has(best));
     assert_int_equal(cpu_parse("auto", &level, &e), 0);
-    assert_int_equal(level, best);
-    for (int i = 0; i < CPU_N_LEVELS; i++) {
-        if (i <= (int)best) {
-            assert_int_equal(cpu_parse(cpu_level_names[i], &level, &e), 0);
-            assert_int_equal(level, i);
+    assert_ptr_equal(level, best);
+    for (size_t i = 0; i < CPU_N_LEVELS; i++) {
+        if (has(&cpu_levels[i])) {
+            assert_int_equal(cpu_parse(cpu_levels[i].name, &level, &e), 0);
+            assert_ptr_equal(level, &cpu_levels[i]);
+            assert_true(level <= best);
         } else {
-            assert_int_equal(cpu_parse(cpu_level_names[i], &level, &e), -1);
-            assert_non_null(strstr(e.text, cpu_level_names[i]));
-            assert_non_null(strstr(e.text, cpu_level_names[best]));
+            assert_int_equal(cpu_parse(cpu_levels[i].name, &level, &e), -1);
+            assert_non_null(strstr(e.text, cpu_levels[i].name));
+            assert_non_null(strstr(e.text, best->name));
         }
     }
-    static const char *const bad[] = {"", "C", "AVX2", "avx", "avx2 ", "neon"};
+    static const char *const bad[] = {"", "C", "AVX2", "avx", "avx2 "};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_int_equal(cpu_parse(bad[i], &level, &e), -1);
-        assert_non_null(strstr(e.text, "expected auto, c, avx2, avx512, avx512vnni or avx512bf16"));
+        assert_non_null(strstr(e.text, "expected auto, " CPU_LEVEL_NAMES));
     }
 }
 
+static void names_stand_in_one_table(void **state)
+{
+    (void)state;
+    char names[200] = "";
+    for (size_t i = 0; i < CPU_N_LEVELS; i++) {
+        strcat(names, i == 0 ? "" : i + 1 < CPU_N_LEVELS ? ", " : " or ");
+        strcat(names, cpu_levels[i].name);
+    }
+    assert_string_equal(names, CPU_LEVEL_NAMES);
+}
+
+/* A level of one architecture is no level of another, and the compiler finds what we find. */
 static void levels_agree_with_the_compiler(void **state)
 {
     (void)state;
@@ -46,20 +67,24 @@ static void levels_agree_with_the_compiler(void **state)
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
     bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
-    assert_int_equal(cpu_best(), bf16     ? CPU_AVX512BF16
-                                 : vnni   ? CPU_AVX512VNNI
-                                 : avx512 ? CPU_AVX512
-                                 : avx2   ? CPU_AVX2
-                                          : CPU_C);
 #else
-    assert_int_equal(cpu_best(), CPU_C);
+    bool avx2 = false, avx512 = false, vnni = false, bf16 = false;
 #endif
+    for (size_t i = 0; i < CPU_N_LEVELS; i++) {
+        const char *name = cpu_levels[i].name;
+        bool expected = strcmp(name, "avx2") == 0         ? avx2
+                        : strcmp(name, "avx512") == 0     ? avx512
+                        : strcmp(name, "avx512vnni") == 0 ? vnni
+                        : strcmp(name, "avx512bf16") == 0 ? bf16
+                                                          : strcmp(name, "c") == 0;
+        assert_int_equal(has(&cpu_levels[i]), expected);
+    }
 }
 
 static void denormals_go(void **state)
 {
     (void)state;
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) && !defined(__aarch64__)
     skip();
 #endif
     cpu_flush_denormals();
@@ -73,12 +98,26 @@ static void denormals_go(void **state)
     assert_true(in * 0x1p100f == 0); /* in */
 }
 
+static void a_mode_comes_back(void **state)
+{
+    (void)state;
+    volatile float small = FLT_MIN;
+    cpu_flush_denormals();
+    uint32_t flushing = cpu_float_default();
+    volatile float kept = small / 2;
+    assert_true(kept > 0);
+    cpu_float_restore(flushing);
+    assert_int_equal(cpu_float_default(), flushing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_by_name),
+        cmocka_unit_test(names_stand_in_one_table),
         cmocka_unit_test(levels_agree_with_the_compiler),
         cmocka_unit_test(denormals_go),
+        cmocka_unit_test(a_mode_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/fmath.h"
 #include "dims/dims.h"
 #include "model/sampler.h"
@@ -416,7 +417,7 @@ static void random_logits(struct rng *r, float *logits, size_t n)
 }
 
 /* One round: a few draws of one story, on every level; each must be the plain sampler's. */
-static void compare_draws(struct rng *r, struct kern kerns[CPU_N_LEVELS], struct arena *a)
+static void compare_draws(struct rng *r, const struct kern *kerns, size_t n_kerns, struct arena *a)
 {
     static const size_t sizes[] = {4, 5, 12, 67, 68, 300, 3000, MOST};
     static float logits[MOST];
@@ -432,7 +433,7 @@ static void compare_draws(struct rng *r, struct kern kerns[CPU_N_LEVELS], struct
         struct sampler next = first;
         random_logits(r, logits, n_vocab);
         uint16_t want = plain_draw(&first, logits, n_vocab);
-        for (int level = 0; level <= (int)cpu_best(); level++) {
+        for (size_t level = 0; level < n_kerns; level++) {
             struct sampler_scratch w;
             struct arena room = *a;
             next = first;
@@ -444,8 +445,8 @@ static void compare_draws(struct rng *r, struct kern kerns[CPU_N_LEVELS], struct
             if (id != want)
                 fail_msg("%s: %d, expected %d (V %zu, temperature %g, top-k %d, top-p %g, "
                          "min-p %g, penalty %g)",
-                         cpu_level_names[level], id, want, n_vocab, (double)o.temperature, o.top_k,
-                         (double)o.top_p, (double)o.min_p, (double)o.repeat_penalty);
+                         kerns[level].level->name, id, want, n_vocab, (double)o.temperature,
+                         o.top_k, (double)o.top_p, (double)o.min_p, (double)o.repeat_penalty);
             if (level > 0 && !isnan(logprob[0]))
                 assert_memory_equal(&logprob[0], &logprob[1], sizeof *logprob);
         }
@@ -458,18 +459,19 @@ static void every_level_draws_as_a_plain_sampler(void **state)
 {
     (void)state;
     struct kern kerns[CPU_N_LEVELS];
+    size_t n_kerns = 0;
     struct arena a;
     struct err e;
     struct rng r;
     struct sampler_scratch w;
     rng_seed(&r, 11, 0);
-    for (int level = 0; level <= (int)cpu_best(); level++)
-        kern_init(&kerns[level], (enum cpu_level)level);
+    for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level))
+        kern_init(&kerns[n_kerns++], level);
     arena_measure(&a);
     sampler_scratch_init(&w, &kerns[0], MOST, &a);
     assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
     for (int round = 0; round < N_ROUNDS; round++)
-        compare_draws(&r, kerns, &a);
+        compare_draws(&r, kerns, n_kerns, &a);
     arena_release(&a);
 }
 

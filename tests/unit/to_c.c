@@ -73,7 +73,7 @@ static void make_vocab(struct sample *s)
     s->vocab = (struct vocab){.n_tokens = (uint32_t)V, .tokens = tokens};
 }
 
-static void make_logits(struct sample *s, enum cpu_level level)
+static void make_logits(struct sample *s, const struct cpu_level *level)
 {
     struct err e;
     struct kern kern;

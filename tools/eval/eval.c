@@ -60,7 +60,7 @@ static int prepare(struct eval *v, struct err *e)
 }
 
 int eval_open(struct eval *v, const struct eval_options *o, const char *model, const char *vocab,
-              enum cpu_level level, int n_threads, struct err *e)
+              const struct cpu_level *level, int n_threads, struct err *e)
 {
     *v = (struct eval){.options = *o};
     kern_init(&v->kern, level);

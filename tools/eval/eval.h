@@ -51,7 +51,8 @@ struct eval_result {
 
 /* Opens the model (load_open) and prepares it. eval_close in any case. */
 MUST_USE int eval_open(struct eval *v, const struct eval_options *o, const char *model,
-                       const char *vocab, enum cpu_level level, int n_threads, struct err *e);
+                       const char *vocab, const struct cpu_level *level, int n_threads,
+                       struct err *e);
 void eval_close(struct eval *v);
 
 /* Scores every story of a text file of any form, or of a shard. `done` of `total` bytes of the

@@ -6,7 +6,7 @@
 #include "eval/report.h"
 
 static const char *vocab;
-static enum cpu_level cpu;
+static const struct cpu_level *cpu;
 static const char *field = "story";
 static int format = CORPUS_AUTO;
 static int threads;
@@ -77,7 +77,7 @@ static void say_speed(const struct eval *v, const struct eval_result *r, size_t 
             cli_count_text(tokens, n_tokens), cli_duration_text(seconds, spent),
             cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))),
             pool_threads(v->pool), pool_threads(v->pool) == 1 ? "" : "s",
-            eval_math_names[v->options.math], cpu_level_names[v->kern.level]);
+            eval_math_names[v->options.math], v->kern.level->name);
 }
 
 static void score_files(struct eval *v, char **files, size_t n, uint64_t total,

@@ -19,7 +19,7 @@ static const char *vocab;
 static const char *text;
 static const char *info;
 static const char *name;
-static enum cpu_level cpu;
+static const struct cpu_level *cpu;
 static int format = FORMAT_BOLT;
 static int embed = NUMBER_F16;
 static int threads;

@@ -9,7 +9,7 @@
 static struct cli_list texts;
 static struct cli_list stop_texts;
 static const char *vocab;
-static enum cpu_level cpu;
+static const struct cpu_level *cpu;
 static int math = INFER_INT8;
 static int threads;
 static bool ignore_eos;

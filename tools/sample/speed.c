@@ -165,7 +165,7 @@ static double window(struct speed *b, struct infer_stream *s)
     double start = clock_seconds();
     for (int i = 0; i < WINDOW; i++) {
         infer_token(&t->infer, s, token, t->logits);
-        token = (uint16_t)b->sample.kern.infer.argmax(t->logits, V);
+        token = (uint16_t)b->sample.kern.exact.argmax(t->logits, V);
     }
     return clock_seconds() - start;
 }
@@ -195,7 +195,7 @@ static double token_macs(const struct dims *d)
 static void measure_peak(struct speed *b, int round)
 {
     double start = clock_seconds();
-    double macs = b->sample.kern.infer.int8_spin(b->n_spins);
+    double macs = b->sample.kern.exact.int8_spin(b->n_spins);
     b->x[SPEED_PEAK_GMAC_S][round] = macs / (clock_seconds() - start) * 1e-9;
 }
 
@@ -260,7 +260,7 @@ static int calibrate(struct speed *b, struct err *e)
     do {
         b->n_spins *= 2;
         start = clock_seconds();
-        b->sample.kern.infer.int8_spin(b->n_spins);
+        b->sample.kern.exact.int8_spin(b->n_spins);
     } while (clock_seconds() - start < spin_window);
     return 0;
 }

@@ -141,7 +141,7 @@ static void print_json(const struct bench *b, const struct trainer *t)
     cli_json_real(&j, "share_of_peak", b->nominal / step * 1e-9 / peak);
     cli_json_real(&j, "rss_mb", rss_mb());
     cli_json_int(&j, "threads", pool_threads(t->pool));
-    cli_json_text(&j, "cpu", cpu_level_names[t->kern.level]);
+    cli_json_text(&j, "cpu", t->kern.level->name);
     cli_json_text(&j, "precision", t->state.precision);
     cli_json_object(&j, "phases");
     for (int p = 0; p < PHASE_N; p++) {
@@ -177,8 +177,7 @@ static void print_table(const struct bench *b, const struct trainer *t)
     }
     printf("%-10s %10.2f %7.1f%%\n", "all", sum * 1e3, 100 * sum / step);
     printf("step       %10.2f ms, %.0f tokens/s on %d threads (%s, %s)\n", step * 1e3,
-           tokens / step, pool_threads(t->pool), cpu_level_names[t->kern.level],
-           t->state.precision);
+           tokens / step, pool_threads(t->pool), t->kern.level->name, t->state.precision);
     printf("nominal    %10.1f GFLOP/s, %.1f %% of the peak of %.1f measured between the steps\n",
            b->nominal / step * 1e-9, 100 * b->nominal / step * 1e-9 / peak, peak);
     printf("resident   %10.1f MB\n", rss_mb());

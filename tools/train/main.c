@@ -19,7 +19,7 @@ static void introduce(const struct trainer *t)
             (unsigned long long)s->seed, s->lr, cli_count_text(steps, t->schedule.n_steps),
             t->schedule.hours > 0 ? " or " : "",
             t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "",
-            pool_threads(t->pool), cpu_level_names[t->kern.level], s->precision,
+            pool_threads(t->pool), t->kern.level->name, s->precision,
             cli_bytes_text(memory, t->memory));
     if (t->resumed_from)
         cli_say("resumed from %s at step %llu\n", t->resumed_from, (unsigned long long)s->step);

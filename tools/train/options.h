@@ -12,7 +12,7 @@ struct options {
     const char *save_dir;
     const char *resume;    /* NULL: a fresh run; "": the newest in save_dir */
     const char *init_from; /* NULL or a checkpoint whose weights start a new run */
-    enum cpu_level cpu;
+    const struct cpu_level *cpu;
     int precision; /* enum options_precision */
     bool small;
     bool large;

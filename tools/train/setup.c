@@ -202,11 +202,10 @@ static void choose_arithmetic(struct trainer *t)
 {
     struct ckpt_state *s = &t->state;
     int wanted = t->options.precision;
-    const char *isa = cpu_level_names[t->kern.level];
+    const char *isa = t->kern.level->name;
     bool bf16 = wanted == OPTIONS_BF16;
     if (wanted == OPTIONS_AUTO)
-        bf16 =
-            t->resumed_from ? strcmp(s->precision, "bf16") == 0 : t->kern.level >= CPU_AVX512BF16;
+        bf16 = t->resumed_from ? strcmp(s->precision, "bf16") == 0 : kern_has_bf16(&t->kern);
     if (bf16)
         kern_use_bf16(&t->kern);
     const char *precision = bf16 ? "bf16" : "f32";

@@ -1,14 +1,13 @@
-/* x86_avx2.c - AVX2 and FMA. Compiled with these flags; called only where they exist. */
-#include "kern/kern.h"
+/* avx2.c - AVX2 and FMA. Compiled with these flags; called only where they exist. */
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
 #include <immintrin.h>
 
 #define CELL_NUMBERS 1
 #define TILE_ROWS 6 /* 12 sums, 2 vectors of B, 1 broadcast: 15 of 16 registers */
 #define TILE_VECS 2
 
-#include "kern/x86_v256.h"
+#include "kern/x86/v256.h"
 
 /* c_ functions: a cell is a float. */
 typedef __m256 cells;
@@ -84,8 +83,7 @@ static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, siz
 
 #include "kern/vector_ops.h"
 
-void kern_x86_avx2(struct kern *k)
+void kern_avx2(struct kern *k)
 {
     ops_install(k);
 }
-#endif

@@ -1,4 +1,4 @@
-/* x86_v512.h - the vector type of the AVX-512 files: 16 floats and the v_ functions on them. Not a
+/* v512.h - the vector type of the AVX-512 files: 16 floats and the v_ functions on them. Not a
  * header in the usual sense: only for files compiled with those flags. */
 #ifndef X86_V512_H
 #define X86_V512_H

@@ -1,19 +1,18 @@
-/* x86_avx2_infer.c - inference with AVX2. Compiled with these flags; called only where they exist.
+/* avx2_exact.c - inference with AVX2. Compiled with these flags; called only where they exist.
  *
  * Ternary weights: a register of AVX2 holds 8 floats, too few for the 14 magnitudes of a signed sum
  * of three activations; but 16 bytes are what vpshufb looks up. So each table is four planes of 16
  * bytes, the bytes of a float; 32 rows at a time are looked up in each plane, the signs put into
  * the highest bytes, and the planes interleaved to floats. */
-#include "kern/infer.h"
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
-#include "kern/x86_v256.h"
+#include "kern/x86/v256.h"
 
 #define HEAD_VECS 8
 #define HEAD_TILE_VECS 2 /* 8 sums, 4 activations, a weight and a product: 14 of 16 registers */
 #define HEAD_TILE_ROWS 4
 
-#include "kern/vector_infer.h"
+#include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 
 enum {
@@ -144,9 +143,8 @@ static void tern(const void *packed, size_t rows, size_t cols, float alpha, size
         }
 }
 
-void kern_infer_avx2(struct kern_infer *k)
+void kern_avx2_exact(struct kern_exact *k)
 {
-    kern_int8_avx2(k);
     exact_install(k);
     logits_install(k);
     k->float_tern_panel = TERN_PANEL;
@@ -154,4 +152,3 @@ void kern_infer_avx2(struct kern_infer *k)
     k->float_tern_pack = tern_pack;
     k->float_tern = tern;
 }
-#endif

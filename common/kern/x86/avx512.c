@@ -1,14 +1,13 @@
-/* x86_avx512.c - AVX-512 F, BW, DQ, VL. Compiled with these flags; called only where they exist. */
-#include "kern/kern.h"
+/* avx512.c - AVX-512 F, BW, DQ, VL. Compiled with these flags; called only where they exist. */
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
 #include <immintrin.h>
 
 #define CELL_NUMBERS 1
 #define TILE_ROWS 6 /* 24 sums, 4 vectors of B, 1 broadcast: 29 of 32 registers */
 #define TILE_VECS 4
 
-#include "kern/x86_v512.h"
+#include "kern/x86/v512.h"
 
 /* c_ functions: a cell is a float. */
 typedef __m512 cells;
@@ -73,8 +72,7 @@ static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, siz
 
 #include "kern/vector_ops.h"
 
-void kern_x86_avx512(struct kern *k)
+void kern_avx512(struct kern *k)
 {
     ops_install(k);
 }
-#endif

@@ -1,4 +1,4 @@
-/* x86_v256.h - the vector type of the AVX2 files: 8 floats and the v_ functions on them. Not a
+/* v256.h - the vector type of the AVX2 files: 8 floats and the v_ functions on them. Not a
  * header in the usual sense: only for files compiled with those flags. */
 #ifndef X86_V256_H
 #define X86_V256_H

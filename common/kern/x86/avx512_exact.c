@@ -1,19 +1,18 @@
-/* x86_avx512_infer.c - inference with AVX-512 F, BW, DQ, VL. Compiled with these flags; called only
+/* avx512_exact.c - inference with AVX-512 F, BW, DQ, VL. Compiled with these flags; called only
  * where they exist.
  *
  * Ternary weights: a signed sum of three activations is one of 32 floats, two registers, the second
  * being the first negated; vpermt2ps looks 16 of them up. Six indices of 5 bits stand in a word of
  * 32 bits: the instruction looks at the lowest 5 only, so that the next one is a shift away. */
-#include "kern/infer.h"
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
-#include "kern/x86_v512.h"
+#include "kern/x86/v512.h"
 
 #define HEAD_VECS 8
 #define HEAD_TILE_VECS 4 /* 16 sums, 4 activations, a weight and a product: 22 of 32 registers */
 #define HEAD_TILE_ROWS 4
 
-#include "kern/vector_infer.h"
+#include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 
 enum {
@@ -177,7 +176,7 @@ static void tern(const void *packed, size_t rows, size_t cols, float alpha, size
         tern_tokens(1, packed, rows, cols, alpha, x + i * x_stride, 0, y + i * y_stride, 0);
 }
 
-void kern_infer_avx512(struct kern_infer *k)
+void kern_avx512_exact(struct kern_exact *k)
 {
     exact_install(k);
     logits_install(k);
@@ -186,4 +185,3 @@ void kern_infer_avx512(struct kern_infer *k)
     k->float_tern_pack = tern_pack;
     k->float_tern = tern;
 }
-#endif

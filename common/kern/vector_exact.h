@@ -1,8 +1,8 @@
-/* vector_infer.h - exact operations of inference, written once over a vector type.
+/* vector_exact.h - exact operations of inference, written once over a vector type.
  *
- * Not a header in the usual sense: x86_avx2_infer.c and x86_avx512_infer.c define `vec` of WIDTH
+ * Not a header in the usual sense: avx2_exact.c and avx512_exact.c define `vec` of WIDTH
  * floats and the v_ functions on it, HEAD_VECS, HEAD_TILE_VECS and HEAD_TILE_ROWS (below), then
- * include this file. Contracts: infer.h. Every lane computes what plain C computes, by the same
+ * include this file. Contracts: exact.h. Every lane computes what plain C computes, by the same
  * operations in the same order; so nothing here may use v_fma, v_reciprocal or v_exp_below. */
 
 #include <string.h>
@@ -256,7 +256,7 @@ static void exact_swiglu(const float *a, const float *b, size_t n, float *h)
 #undef BODY
 }
 
-INLINE void exact_install(struct kern_infer *k)
+INLINE void exact_install(struct kern_exact *k)
 {
     k->float_head_panel = HEAD_PANEL;
     k->float_head_bytes = exact_head_bytes;

@@ -1,7 +1,7 @@
-/* infer.c - the arithmetic of inference in plain C: the reference of every level. Packed weights
+/* exact.c - the arithmetic of inference in plain C: the reference of every level. Packed weights
  * are, here, signed bytes by rows for int8; for floats, panels of PANEL rows that lie beside each
  * other, so that a loop over them is a vector. */
-#include "kern/infer.h"
+#include "kern/exact.h"
 
 #include <assert.h>
 #include <math.h>
@@ -324,9 +324,9 @@ static size_t largest_c(const float *x, size_t n, size_t k, uint16_t *ids)
     return count;
 }
 
-void kern_infer_c(struct kern_infer *k)
+void kern_exact_c(struct kern_exact *k)
 {
-    *k = (struct kern_infer){
+    *k = (struct kern_exact){
         .int8_round = int8_round_c,
         .int8_tern_panel = 1,
         .int8_tern_bytes = int8_bytes_c,

@@ -1,4 +1,4 @@
-/* x86_avx2_int8.c - int8 products by vpmaddubsw, which multiplies unsigned by signed bytes and adds
+/* avx2_int8.c - int8 products by vpmaddubsw, which multiplies unsigned by signed bytes and adds
  * pairs as 16-bit numbers, saturating. Compiled with the flags of AVX2; called only where it
  * exists.
  *
@@ -10,15 +10,14 @@
  * negative, the signed one: as ~w, that is -w - 1, by one logical operation, and the magnitudes of
  * negative q added at the end. No number is -128, so a pair is at least -2 * 127 * 128 and at most
  * 2 * 127 * 127, which fits 16 bits. */
-#include "kern/infer.h"
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
 #include <immintrin.h>
 
 enum { LANES = 8, MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
-#include "kern/x86_int8.h"
+#include "kern/vector_int8.h"
 
 enum { BLOCK = 16 /* steps */ };
 
@@ -275,8 +274,7 @@ static double op_spin(size_t n)
     return (double)n * SUMS * LANES * STEP;
 }
 
-void kern_int8_avx2(struct kern_infer *k)
+void kern_avx2_int8(struct kern_exact *k)
 {
     int8_install(k);
 }
-#endif

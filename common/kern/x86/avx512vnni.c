@@ -1,4 +1,4 @@
-/* x86_avx512vnni.c - int8 products by vpdpbusd (AVX-512 VNNI), which multiplies unsigned bytes of
+/* avx512vnni.c - int8 products by vpdpbusd (AVX-512 VNNI), which multiplies unsigned bytes of
  * weights by signed bytes of activations. Compiled with these flags; called only where they exist.
  *
  * Ternary codes are unsigned as they are, 0..2; the head's bytes are stored with 128 added. What
@@ -6,16 +6,15 @@
  * rows share a byte. Instead of shifting them apart, they are masked cumulatively: the sums of
  * v & 3, v & 15, v & 63 and v are differences away from those of the four rows, times 1, 4, 16, 64.
  */
-#include "kern/infer.h"
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
 #include <immintrin.h>
 
 /* Six rows: with four sums each, operands and masks, all 32 registers. */
 enum { LANES = 16, MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2) DO(x, 3) DO(x, 4) DO(x, 5) DO(x, 6)
 #define HEAD_FLIP 0x80808080
-#include "kern/x86_int8.h"
+#include "kern/vector_int8.h"
 
 typedef __m512i vec;
 
@@ -199,8 +198,7 @@ static double op_spin(size_t n)
     return (double)n * SUMS * LANES * STEP;
 }
 
-void kern_infer_avx512vnni(struct kern_infer *k)
+void kern_avx512vnni(struct kern_exact *k)
 {
     int8_install(k);
 }
-#endif

@@ -1,5 +1,5 @@
-/* x86_int8.h - int8 products with weights rearranged for vectors of LANES 32-bit lanes; included by
- * the files of the instruction sets, which define LANES, HEAD_FLIP, MOST_ROWS (rows of q that go
+/* vector_int8.h - int8 products with weights rearranged for vectors of LANES 32-bit lanes; included
+ * by the files of the instruction sets, which define LANES, HEAD_FLIP, MOST_ROWS (rows of q that go
  * through together, so that a weight is loaded once for all of them) and EACH_ROWS, a list of 1 to
  * MOST_ROWS, before.
  *
@@ -12,13 +12,13 @@
  * - head: a step is four vectors, one a quarter, of signed bytes xor those of HEAD_FLIP.
  *
  * Columns are padded to whole groups of steps, where q is zero; rows to whole panels. */
-#ifndef X86_INT8_H
-#define X86_INT8_H
+#ifndef VECTOR_INT8_H
+#define VECTOR_INT8_H
 
 #include <math.h>
 #include <string.h>
 
-#include "kern/infer.h"
+#include "kern/exact.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -208,7 +208,7 @@ static void op_head(const void *packed, const float *w_scale, size_t rows, size_
 static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row);
 static double op_spin(size_t n);
 
-static void int8_install(struct kern_infer *k)
+static void int8_install(struct kern_exact *k)
 {
     k->int8_round = op_round;
     k->int8_tern_panel = PANEL;

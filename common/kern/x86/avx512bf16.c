@@ -1,13 +1,12 @@
-/* x86_avx512bf16.c - products of bf16 cells by vdpbf16ps. Compiled with these flags; called only
+/* avx512bf16.c - products of bf16 cells by vdpbf16ps. Compiled with these flags; called only
  * where they exist. */
-#include "kern/kern.h"
+#include "kern/x86/x86.h"
 
-#if defined(__x86_64__)
 #define CELL_NUMBERS 2
 #define TILE_ROWS 6 /* 24 sums, 4 vectors of B, 1 broadcast: 29 of 32 registers */
 #define TILE_VECS 4
 
-#include "kern/x86_v512.h"
+#include "kern/x86/v512.h"
 
 #include "kern/vector_math.h"
 
@@ -124,10 +123,7 @@ static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, 
     }
     if (rows % 2) { /* an odd last row has zeros for a neighbour */
         float *last = x + (rows - 1) * n;
-        float *m = &max[rows - 1];
-        struct kern f32;
-        kern_init(&f32, CPU_AVX512);
-        f32.softmax(last, 1, n, m, &sum[rows - 1], NULL, NULL);
+        sum[rows - 1] = softmax_row(last, n, &max[rows - 1]);
         op_operand(last, 1, n, (uint32_t *)by_rows + (rows - 1) * width, columns + rows / 2 * n);
     }
 }
@@ -147,7 +143,7 @@ static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, siz
 
 #include "kern/vector_product.h"
 
-void kern_x86_avx512bf16(struct kern *k)
+void kern_avx512bf16(struct kern *k)
 {
     k->panel = PANEL;
     k->product = op_product;
@@ -156,4 +152,3 @@ void kern_x86_avx512bf16(struct kern *k)
     k->softmax = op_softmax;
     k->spin = op_spin;
 }
-#endif

@@ -7,13 +7,13 @@ static void prepare_float_tern(struct bench *b)
 {
     const struct shape *s = b->shape;
     memset(b->x[2], 0x24, s->n * s->k / 4); /* codes 0, 1, 2, 0 */
-    b->kern->infer.float_tern_pack((const uint8_t *)b->x[2], s->n, s->k, b->x[1]);
+    b->kern->exact.float_tern_pack((const uint8_t *)b->x[2], s->n, s->k, b->x[1]);
 }
 
 static void run_float_tern(struct bench *b)
 {
     const struct shape *s = b->shape;
-    b->kern->infer.float_tern(b->x[1], s->n, s->k, 0.1f, s->m, b->x[0], s->k, b->x[2], s->n);
+    b->kern->exact.float_tern(b->x[1], s->n, s->k, 0.1f, s->m, b->x[0], s->k, b->x[2], s->n);
 }
 
 static void prepare_head(struct bench *b, enum number_type type)
@@ -21,7 +21,7 @@ static void prepare_head(struct bench *b, enum number_type type)
     uint16_t half = number_f16(0.5f);
     for (size_t i = 0; type == NUMBER_F16 && i < (size_t)V * D; i++)
         memcpy((char *)b->x[2] + 2 * i, &half, sizeof half);
-    b->kern->infer.float_head_pack(type, b->x[2], V, D, b->x[1]);
+    b->kern->exact.float_head_pack(type, b->x[2], V, D, b->x[1]);
 }
 
 static void prepare_head_f32(struct bench *b)
@@ -41,7 +41,7 @@ static void prepare_head_q8(struct bench *b)
 
 static void run_head(struct bench *b, enum number_type type)
 {
-    b->kern->infer.float_head(type, b->x[1], b->x[3], V, D, b->shape->m, b->x[0], D, b->x[2], V);
+    b->kern->exact.float_head(type, b->x[1], b->x[3], V, D, b->shape->m, b->x[0], D, b->x[2], V);
 }
 
 static void run_head_f32(struct bench *b)
@@ -60,24 +60,24 @@ static void run_head_q8(struct bench *b)
 }
 
 /* A token's: one row. */
-static void run_infer_rmsnorm(struct bench *b)
+static void run_exact_rmsnorm(struct bench *b)
 {
-    b->kern->infer.rmsnorm(b->x[0], b->x[1], D, 1e-6f, b->x[2]);
+    b->kern->exact.rmsnorm(b->x[0], b->x[1], D, 1e-6f, b->x[2]);
 }
 
-static void run_infer_conv(struct bench *b)
+static void run_exact_conv(struct bench *b)
 {
-    b->kern->infer.conv(b->x[0] + K * D, D, b->x[1], K, D, b->x[2]);
+    b->kern->exact.conv(b->x[0] + K * D, D, b->x[1], K, D, b->x[2]);
 }
 
-static void run_infer_gate(struct bench *b)
+static void run_exact_gate(struct bench *b)
 {
-    b->kern->infer.gate(b->x[0], b->x[1], D, b->x[2]);
+    b->kern->exact.gate(b->x[0], b->x[1], D, b->x[2]);
 }
 
-static void run_infer_swiglu(struct bench *b)
+static void run_exact_swiglu(struct bench *b)
 {
-    b->kern->infer.swiglu(b->x[0], b->x[1], WIDE, b->x[2]);
+    b->kern->exact.swiglu(b->x[0], b->x[1], WIDE, b->x[2]);
 }
 
 #define TERN(m, n, k)                                                                    \
@@ -97,7 +97,7 @@ static void run_infer_swiglu(struct bench *b)
             prepare_head_##type                                                                 \
     }
 
-const struct shape bench_infer[] = {
+const struct shape bench_exact[] = {
     TERN(1, 192, 192),
     TERN(1, 512, 192),
     TERN(1, 192, 512),
@@ -107,9 +107,9 @@ const struct shape bench_infer[] = {
     HEAD(q8, 1),
     HEAD_ROWS(f32, 32),
     HEAD_ROWS(f16, 32),
-    BYTES(infer_rmsnorm, "192", 3 * D, 3 * D),
-    FLOPS("infer_conv", "192, 8 taps", 0, 0, 0, 2.0 * K * D, run_infer_conv),
-    BYTES(infer_gate, "192", 3 * D, 3 * D),
-    BYTES(infer_swiglu, "512", 3 * WIDE, 3 * WIDE),
+    BYTES(exact_rmsnorm, "192", 3 * D, 3 * D),
+    FLOPS("exact_conv", "192, 8 taps", 0, 0, 0, 2.0 * K * D, run_exact_conv),
+    BYTES(exact_gate, "192", 3 * D, 3 * D),
+    BYTES(exact_swiglu, "512", 3 * WIDE, 3 * WIDE),
 };
-const size_t bench_n_infer = ARRAY_LEN(bench_infer);
+const size_t bench_n_exact = ARRAY_LEN(bench_exact);

@@ -1,5 +1,5 @@
-/* infer.h - the arithmetic of inference: products with packed weights, what stands between them,
- * and what a sampler asks. A part of struct kern (kern.h), filled by the same levels.
+/* exact.h - the arithmetic of inference: products with packed weights, what stands between them,
+ * and what a sampler asks. A part of struct kern (kern.h), filled with it.
  *
  * Every operation here is exact: the same bits on every level, for any number of rows at a time and
  * any cut of the weights' rows, whatever the caller's rounding of denormals is (as long as it is
@@ -12,8 +12,8 @@
  * aligned to their type only. x has m rows (tokens) of `cols` numbers, y m rows of `rows` floats,
  * row i at x + i * x_stride and y + i * y_stride; y beyond `rows` is untouched and may not overlap
  * what is read. Sizes are at least 1, but bytes(0, cols) is 0. */
-#ifndef KERN_INFER_H
-#define KERN_INFER_H
+#ifndef KERN_EXACT_H
+#define KERN_EXACT_H
 
 #include "base/number.h"
 
@@ -25,7 +25,7 @@ struct kern_int8_row {
 
 enum { KERN_INT8_ALIGN = 64 }; /* bytes of q in a row are a multiple of this, zero beyond cols */
 
-struct kern_infer {
+struct kern_exact {
     /* ---- int8 -------------------------------------------------------------------------------- */
 
     /* q[i] = round_half_even(x[i] * (127 / most)), most being the largest |x|; q is zero from n to
@@ -117,12 +117,6 @@ struct kern_infer {
 };
 
 /* Fills every member with plain C. */
-void kern_infer_c(struct kern_infer *k);
-
-/* What each instruction set replaces; called by kern_init. */
-void kern_infer_avx2(struct kern_infer *k);
-void kern_infer_avx512(struct kern_infer *k);
-void kern_infer_avx512vnni(struct kern_infer *k);
-void kern_int8_avx2(struct kern_infer *k); /* the int8 part of kern_infer_avx2, which calls it */
+void kern_exact_c(struct kern_exact *k);
 
 #endif
