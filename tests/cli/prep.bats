@@ -275,10 +275,58 @@ a.jsonl|valid|300|0" ]
     fails 1 "a.txt: wrong JSON" prep -o out --format json "$in/a.txt"
 }
 
-@test "too few distinct pieces for the vocabulary" {
+@test "too few distinct pieces: a default shrinks with a warning, a size asked for names the largest" {
+    local gpt2=() largest
     text "Once upon a time." > tiny.txt
-    fails 1 "distinct pieces" prep -o out --valid-fraction 0 tiny.txt
-    empty_dir out
+    stories 5 60 > small.txt
+    [ -z "${GPT2_DIR-}" ] || gpt2=(--tokenizer gpt2 --gpt2-vocab "$GPT2_DIR/vocab.json" --gpt2-merges "$GPT2_DIR/merges.txt")
+    for file in tiny.txt small.txt; do
+        for kind in bpe gpt2; do
+            [ $kind = bpe ] && set -- || set -- "${gpt2[@]}"
+            [ $kind = bpe ] || [ $# -gt 0 ] || continue
+            rm -rf out
+            fails 1 "too few distinct pieces for a vocabulary of 10000 tokens: the largest that works is " \
+                prep -o out "$@" --vocab-size 10000 --valid-fraction 0 $file
+            empty_dir out
+            largest=${stderr##* }
+            fails 1 "the largest that works is $largest" \
+                prep -o out "$@" --vocab-size $((largest + 1)) --valid-fraction 0 $file
+            succeeds prep -q -o asked "$@" --vocab-size "$largest" --valid-fraction 0 $file
+            [ -z "$stderr" ]
+            succeeds prep -q -o out "$@" --valid-fraction 0 $file
+            one_error_line prep "too few distinct pieces for the default of 10000 tokens: the vocabulary has $largest"
+            for f in vocab.db train.shard; do same asked/$f out/$f; done
+        done
+    done
+}
+
+# long_lines WORD...: 300 stories, each of 40 of the words in one line with nothing between them.
+long_lines() {
+    printf '%s\n' "$@" | awk '{ word[NR] = $0 } END {
+        for (i = 0; i < 300; i++) {
+            for (k = 0; k < 40; k++) {
+                seed = (seed * 16807 + 7) % 2147483647
+                printf "%s", word[1 + int(seed / 256) % NR]
+            }
+            print "\n<|endoftext|>"
+        }
+    }'
+}
+
+@test "words of hundreds of bytes teach: protein, Chinese and Thai without spaces, digits, rules" {
+    long_lines MKVLAT GHHEAE LKPLAQ SHATKH KIPIKY LEFISE AIIHVL > protein.txt
+    long_lines 从前 有一个 小女孩 她叫 莉莉 喜欢 在公园里 玩耍 > chinese.txt
+    long_lines เด็กผู้หญิง ตัวเล็ก ชื่อ ลิลลี่ ชอบเล่น ในสวน > thai.txt
+    long_lines 314159 265358 979323 846264 338327 950288 419716 > digits.txt
+    long_lines -=-=-= +--+-- ====== '~~~~' '|.|.|' '_____' > rules.txt
+    for f in protein chinese thai digits rules; do
+        succeeds prep -q --json -o $f --vocab-size 330 --valid-fraction 0 --threads 1 $f.txt
+        # Few distinct words, so that each is a token or two: far fewer tokens than bytes.
+        [ "$(jq '.train.n_bytes > 4 * .train.n_tokens' <<< "$output")" = true ] || flunk "$f: learned little"
+        succeeds prep -q -o again --vocab-size 330 --valid-fraction 0 --threads 3 $f.txt
+        same $f/train.shard again/train.shard
+        same $f/vocab.db again/vocab.db
+    done
 }
 
 @test "places that cannot be written" {

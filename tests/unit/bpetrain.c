@@ -35,10 +35,22 @@ static struct vocab train(const struct pretoken *items, size_t n, uint32_t size)
     struct pretokens words = {items, n, 7};
     struct vocab v;
     struct err e;
-    if (bpetrain_run(&v, &words, size, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&v, &words, size, false, VOCAB_NORM_NFC, &e))
         fail_msg("%s", e.text);
     assert_int_equal(vocab_check(&v, "v", &e), 0);
     assert_int_equal(v.n_tokens, size);
+    return v;
+}
+
+/* As many tokens as there are, up to `size`. */
+static struct vocab train_some(const struct pretoken *items, size_t n, uint32_t size)
+{
+    struct pretokens words = {items, n, 7};
+    struct vocab v;
+    struct err e;
+    if (bpetrain_run(&v, &words, size, true, VOCAB_NORM_NFC, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(vocab_check(&v, "v", &e), 0);
     return v;
 }
 
@@ -94,7 +106,7 @@ static void expect_error(const struct pretoken *items, size_t n, uint32_t size, 
     struct pretokens words = {items, n, 1};
     struct vocab v;
     struct err e = {.text = ""};
-    assert_int_equal(bpetrain_run(&v, &words, size, VOCAB_NORM_NFC, &e), -1);
+    assert_int_equal(bpetrain_run(&v, &words, size, false, VOCAB_NORM_NFC, &e), -1);
     if (!strstr(e.text, message))
         fail_msg("\"%s\" does not say \"%s\"", e.text, message);
     assert_null(v.tokens);
@@ -105,36 +117,84 @@ static void too_few_pieces(void **state)
     (void)state;
     const struct pretoken items[] = {word("low", 5), word("lower", 2), word("newest", 6),
                                      word("widest", 3)};
-    expect_error(items, 4, 273,
-                 "the corpus has only 268 distinct pieces, too few for a vocabulary of 273");
+    expect_error(
+        items, 4, 273,
+        "too few distinct pieces for a vocabulary of 273 tokens: the largest that works is 272");
     expect_error(items, 4, 259, "bad vocabulary size (found 259, expected 260 to 65536)");
     expect_error(items, 4, 65537, "bad vocabulary size (found 65537");
-    expect_error(NULL, 0, 10000, "only 256 distinct pieces");
+    expect_error(NULL, 0, 10000, "the largest that works is 260");
     struct vocab v = train(NULL, 0, 260); /* bytes alone need no corpus */
     assert_int_equal(v.n_merges, 0);
     vocab_release(&v);
 }
 
-/* A run too long to be a word teaches nothing, but is encoded and counted. */
+/* A long pre-token teaches like any other, up to the longest token there is. */
 static void long_runs(void **state)
 {
     (void)state;
     static char run[2000];
     memset(run, '-', sizeof run - 1);
     const struct pretoken items[] = {word(run, 3), word("--", 1)};
-    struct vocab v = train(items, 2, 261);
-    assert_true(same(v.tokens[4].bytes, bytes("--")));
-    assert_int_equal(v.tokens[4].count, 3 * 999 + 1);
-    assert_int_equal(v.tokens[5].count, 3);
+    struct vocab v = train(items, 2, 268);
+    static const uint32_t lengths[] = {2, 4, 8, 16, 32, 64, 128, 256};
+    for (uint32_t i = 0; i < v.n_merges; i++)
+        assert_int_equal(v.merges[i].left.n + v.merges[i].right.n, lengths[i]);
+    assert_int_equal(v.tokens[4].bytes.n, 256); /* 1999 = 7 * 256 + 128 + 64 + 8 + 4 + 2 + 1 */
+    assert_int_equal(v.tokens[4].count, 3 * 7);
+    assert_int_equal(v.tokens[5].bytes.n, 2);
+    assert_int_equal(v.tokens[5].count, 3 + 1);
     vocab_release(&v);
-    expect_error(items, 1, 261, "only 256 distinct pieces");
+    /* 256 bytes and any more would be too long; what else is there is made to the last */
+    v = train_some(items, 1, 65536);
+    for (uint32_t i = VOCAB_N_SPECIAL; i < v.n_tokens; i++)
+        assert_in_range(v.tokens[i].bytes.n, 1, BPETRAIN_MAX_TOKEN);
+    assert_in_range(v.n_tokens, 268, 280);
+    vocab_release(&v);
+}
+
+/* A million bytes without a border, as of DNA: a trainer that goes through whole pre-tokens again
+ * for every merge would not end. */
+static void one_long_pretoken(void **state)
+{
+    (void)state;
+    enum { N = 1000000 };
+    char *text = malloc(N + 1);
+    struct rng r;
+    rng_seed(&r, 8, 0);
+    for (size_t i = 0; i < N; i++)
+        text[i] = "ACGT"[rng_below(&r, 4)];
+    text[N] = '\0';
+    const struct pretoken items[] = {word(text, 1)};
+    struct vocab v = train(items, 1, 5000);
+    uint64_t n_bytes = 0;
+    for (uint32_t i = VOCAB_N_SPECIAL; i < v.n_tokens; i++)
+        n_bytes += v.tokens[i].count * v.tokens[i].bytes.n;
+    assert_int_equal(n_bytes, N);
+    assert_int_equal(v.n_merges, 5000 - 260);
+    vocab_release(&v);
+    free(text);
+}
+
+static void fewer_where_they_are_wanted(void **state)
+{
+    (void)state;
+    const struct pretoken items[] = {word("low", 5), word("lower", 2), word("newest", 6),
+                                     word("widest", 3)};
+    struct vocab all = train(items, 4, 272);
+    struct vocab v = train_some(items, 4, 10000);
+    assert_true(vocab_fingerprint(&v) == vocab_fingerprint(&all));
+    vocab_release(&v);
+    v = train_some(items, 4, 270); /* no fewer than asked for where there are enough */
+    assert_int_equal(v.n_tokens, 270);
+    vocab_release(&v);
+    vocab_release(&all);
 }
 
 /* --- a slow trainer, straight from the definition in bpetrain.h --- */
 
-enum { SLOW_WORDS = 40, SLOW_LENGTH = 24, SLOW_SYMBOLS = 400 };
+enum { SLOW_WORDS = 40, SLOW_LENGTH = 1500, SLOW_SYMBOLS = 400, SLOW_MERGES = 120 };
 struct slow {
-    char symbols[SLOW_SYMBOLS][SLOW_LENGTH + 1];
+    char symbols[SLOW_SYMBOLS][BPETRAIN_MAX_TOKEN + 1];
     int n_symbols;
     int words[SLOW_WORDS][SLOW_LENGTH];
     int lengths[SLOW_WORDS];
@@ -162,7 +222,8 @@ static bool slow_merge(int *left, int *right)
     bool found = false;
     for (int a = 0; a < slow.n_symbols; a++) {
         for (int b = 0; b < slow.n_symbols; b++) {
-            if (!slow_counts[a][b])
+            if (!slow_counts[a][b] ||
+                strlen(slow.symbols[a]) + strlen(slow.symbols[b]) > BPETRAIN_MAX_TOKEN)
                 continue;
             if (found && !slow_before(a, b, *left, *right))
                 continue;
@@ -192,19 +253,24 @@ static bool slow_merge(int *left, int *right)
     return true;
 }
 
-/* Random words over the first few letters; the symbols begin as these letters. */
-static size_t slow_start(struct rng *r, int n_letters, struct pretoken *items,
-                         char texts[SLOW_WORDS][SLOW_LENGTH + 1])
+/* Random words over the first few letters, up to `longest` long; the symbols begin as these
+ * letters. Those of odd `kind` repeat a stretch of 1 to 9 letters with few mistakes, and so come to
+ * tokens of the greatest length. */
+static size_t slow_start(struct rng *r, int n_letters, size_t longest, int kind,
+                         struct pretoken *items, char texts[SLOW_WORDS][SLOW_LENGTH + 1])
 {
     slow.n_symbols = n_letters;
     for (int i = 0; i < n_letters; i++)
         snprintf(slow.symbols[i], sizeof slow.symbols[0], "%c", 'a' + i);
-    slow.n_words = 1 + (int)rng_below(r, SLOW_WORDS);
+    slow.n_words = 1 + (int)rng_below(r, longest > 100 ? 5 : SLOW_WORDS);
     for (int w = 0; w < slow.n_words; w++) {
-        slow.lengths[w] = 1 + (int)rng_below(r, SLOW_LENGTH);
+        int period = 1 + (int)rng_below(r, 9);
+        slow.lengths[w] = 1 + (int)rng_below(r, longest);
         slow.counts[w] = 1 + rng_below(r, 5);
         for (int i = 0; i < slow.lengths[w]; i++) {
-            slow.words[w][i] = (int)rng_below(r, (uint64_t)n_letters);
+            bool repeat = kind % 2 && i >= period && rng_below(r, 200);
+            slow.words[w][i] =
+                repeat ? slow.words[w][i - period] : (int)rng_below(r, (uint64_t)n_letters);
             texts[w][i] = (char)('a' + slow.words[w][i]);
         }
         texts[w][slow.lengths[w]] = '\0';
@@ -213,31 +279,37 @@ static size_t slow_start(struct rng *r, int n_letters, struct pretoken *items,
     return (size_t)slow.n_words;
 }
 
+static void compare_with_slow(struct rng *r, int n_letters, size_t longest, int kind)
+{
+    static char texts[SLOW_WORDS][SLOW_LENGTH + 1];
+    struct pretoken items[SLOW_WORDS];
+    size_t n = slow_start(r, n_letters, longest, kind, items, texts);
+    int most = 1 + (int)rng_below(r, SLOW_MERGES);
+    int merges[SLOW_MERGES][2];
+    int n_merges = 0;
+    while (n_merges < most && slow_merge(&merges[n_merges][0], &merges[n_merges][1]))
+        n_merges++;
+    if (n_merges < most) {
+        char message[64];
+        snprintf(message, sizeof message, "the largest that works is %d", 260 + n_merges);
+        expect_error(items, n, (uint32_t)(260 + most), message);
+    }
+    struct vocab v = train(items, n, (uint32_t)(260 + n_merges));
+    for (int i = 0; i < n_merges; i++)
+        assert_true(same(v.merges[i].left, bytes(slow.symbols[merges[i][0]])) &&
+                    same(v.merges[i].right, bytes(slow.symbols[merges[i][1]])));
+    vocab_release(&v);
+}
+
 static void like_the_definition(void **state)
 {
     (void)state;
     struct rng r;
     rng_seed(&r, 11, 0);
-    for (int round = 0; round < 60; round++) {
-        struct pretoken items[SLOW_WORDS];
-        char texts[SLOW_WORDS][SLOW_LENGTH + 1];
-        size_t n = slow_start(&r, 2 + round % 4, items, texts);
-        int most = 1 + (int)rng_below(&r, 60);
-        int merges[60][2];
-        int n_merges = 0;
-        while (n_merges < most && slow_merge(&merges[n_merges][0], &merges[n_merges][1]))
-            n_merges++;
-        if (n_merges < most) {
-            char message[64];
-            snprintf(message, sizeof message, "only %d distinct pieces", 256 + n_merges);
-            expect_error(items, n, (uint32_t)(260 + most), message);
-        }
-        struct vocab v = train(items, n, (uint32_t)(260 + n_merges));
-        for (int i = 0; i < n_merges; i++)
-            assert_true(same(v.merges[i].left, bytes(slow.symbols[merges[i][0]])) &&
-                        same(v.merges[i].right, bytes(slow.symbols[merges[i][1]])));
-        vocab_release(&v);
-    }
+    for (int round = 0; round < 60; round++)
+        compare_with_slow(&r, 2 + round % 4, 24, round / 4);
+    for (int round = 0; round < 16; round++)
+        compare_with_slow(&r, 1 + round % 4, SLOW_LENGTH, round / 4);
 }
 
 /* --- real text --- */
@@ -317,6 +389,8 @@ int main(void)
         cmocka_unit_test(overlaps),
         cmocka_unit_test(too_few_pieces),
         cmocka_unit_test(long_runs),
+        cmocka_unit_test(one_long_pretoken),
+        cmocka_unit_test(fewer_where_they_are_wanted),
         cmocka_unit_test(like_the_definition),
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(counts_are_the_encoded),

@@ -241,8 +241,9 @@ static void keeps_the_most_frequent(void **state)
     double coverage;
     write_good();
     make_words(items);
-    assert_int_equal(
-        gpt2vocab_build(&v, &words, 8, VOCAB_NORM_NFKC, vocab_path, merges_path, &coverage, &e), 0);
+    assert_int_equal(gpt2vocab_build(&v, &words, 8, false, VOCAB_NORM_NFKC, vocab_path, merges_path,
+                                     &coverage, &e),
+                     0);
     assert_int_equal(vocab_check(&v, "v", &e), 0);
     assert_int_equal(v.kind, VOCAB_GPT2);
     assert_int_equal(v.normalize, VOCAB_NORM_NFKC);
@@ -270,16 +271,18 @@ static void too_few_pieces(void **state)
     write_good();
     make_words(items);
     assert_int_equal(
-        gpt2vocab_build(&v, &words, 9, VOCAB_NORM_NFC, vocab_path, merges_path, NULL, &e), 0);
+        gpt2vocab_build(&v, &words, 9, false, VOCAB_NORM_NFC, vocab_path, merges_path, NULL, &e),
+        0);
     vocab_release(&v);
     static const struct {
         uint32_t size;
         const char *message;
-    } bad[] = {{10, "only 5 distinct pieces, too few for a vocabulary of 10"},
-               {4, "bad vocabulary size (found 4, expected 5 to 65536)"},
-               {65537, "bad vocabulary size (found 65537"}};
+    } bad[] = {
+        {10, "too few distinct pieces for a vocabulary of 10 tokens: the largest that works is 9"},
+        {4, "bad vocabulary size (found 4, expected 5 to 65536)"},
+        {65537, "bad vocabulary size (found 65537"}};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_int_equal(gpt2vocab_build(&v, &words, bad[i].size, VOCAB_NORM_NFC, vocab_path,
+        assert_int_equal(gpt2vocab_build(&v, &words, bad[i].size, false, VOCAB_NORM_NFC, vocab_path,
                                          merges_path, NULL, &e),
                          -1);
         if (!strstr(e.text, bad[i].message))
@@ -383,9 +386,9 @@ static void real_text(void **state)
     struct vocab v;
     struct err e;
     double coverage;
-    assert_int_equal(
-        gpt2vocab_build(&v, &words, 1000, VOCAB_NORM_NFC, vocab_path, merges_path, &coverage, &e),
-        0);
+    assert_int_equal(gpt2vocab_build(&v, &words, 1000, false, VOCAB_NORM_NFC, vocab_path,
+                                     merges_path, &coverage, &e),
+                     0);
     uint64_t all = 0;
     for (uint32_t id = 0; id < v.n_tokens; id++)
         all += id == VOCAB_EOS ? 0 : v.tokens[id].count;

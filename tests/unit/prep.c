@@ -195,7 +195,7 @@ static void test_words_are_enough(void **state)
     for (uint32_t i = 0; i < table.n; i++)
         table.items[i].count = 1 + i % 3;
     const struct pretokens words = {.items = table.items, .n = table.n, .n_stories = 9};
-    if (bpetrain_run(&v, &words, 300, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&v, &words, 300, false, VOCAB_NORM_NFC, &e))
         fail_msg("%s", e.text);
     struct encode_words encoded;
     assert_int_equal(encode_words(&encoded, &v, &table, pool, &e), 0);

@@ -13,6 +13,7 @@
 #include "prep/bpetrain.h"
 #include "support/counted.h"
 #include "support/toyvocab.h"
+#include "text/bytemap.h"
 #include "text/tokenizer.h"
 
 static const char TEXT[] =
@@ -114,7 +115,7 @@ static void train(struct trained *t, uint32_t size)
 {
     struct pretokens words = counted_all(&t->words, 1);
     struct err e;
-    if (bpetrain_run(&t->vocab, &words, size, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&t->vocab, &words, size, false, VOCAB_NORM_NFC, &e))
         fail_msg("%s", e.text);
     t->tokenizer = tokenizer_new(&t->vocab, &e);
     t->cache = tokenizer_cache_new(&e);
@@ -199,6 +200,64 @@ static void long_words(void **state)
     release(&t);
 }
 
+/* What tokenizer.h says, taken at its word: the leftmost pair of the lowest rank, again and again.
+ * The merges are looked up as byte strings, so that nothing of the table of symbols is used. */
+static size_t slow_encode(const struct vocab *v, const char *text, size_t n, uint16_t *ids)
+{
+    struct vocab_bytes pieces[3000];
+    size_t n_pieces = n;
+    assert_true(n <= ARRAY_LEN(pieces));
+    for (size_t i = 0; i < n; i++)
+        pieces[i] = (struct vocab_bytes){(const unsigned char *)text + i, 1};
+    for (;;) {
+        uint32_t best = v->n_merges;
+        size_t at = 0;
+        for (size_t i = 0; i + 1 < n_pieces; i++) {
+            for (uint32_t rank = 0; rank < best; rank++) {
+                if (bytemap_compare(v->merges[rank].left, pieces[i]) ||
+                    bytemap_compare(v->merges[rank].right, pieces[i + 1]))
+                    continue;
+                best = rank;
+                at = i;
+            }
+        }
+        if (best == v->n_merges)
+            break;
+        pieces[at].n += pieces[at + 1].n;
+        memmove(pieces + at + 1, pieces + at + 2, (n_pieces - at - 2) * sizeof *pieces);
+        n_pieces--;
+    }
+    for (size_t i = 0; i < n_pieces; i++) {
+        ids[i] = VOCAB_UNK;
+        for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
+            if (!bytemap_compare(v->tokens[id].bytes, pieces[i]))
+                ids[i] = (uint16_t)id;
+    }
+    return n_pieces;
+}
+
+static void long_words_like_the_definition(void **state)
+{
+    (void)state;
+    struct trained t = {0};
+    static char text[3000];
+    static uint16_t ids[sizeof text];
+    struct rng r;
+    rng_seed(&r, 21, 0);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + (rng_below(&r, 40) ? i % 7 : rng_below(&r, 3)));
+    counted_add(&t.words, text, sizeof text);
+    train(&t, 330);
+    for (int round = 0; round < 12; round++) {
+        size_t n = 1 + rng_below(&r, round < 6 ? 200 : 1500);
+        for (size_t i = 0; i < n; i++)
+            text[i] =
+                (char)('a' + (rng_below(&r, 30) ? (i + (size_t)round) % 7 : rng_below(&r, 3)));
+        expect_ids(t.tokenizer, t.cache, text, n, ids, slow_encode(&t.vocab, text, n, ids));
+    }
+    release(&t);
+}
+
 static void add_story(void *context, const char *text, size_t n)
 {
     struct trained *t = context;
@@ -219,9 +278,13 @@ static void real_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(merges_by_rank),  cmocka_unit_test(decodes_specials),
-        cmocka_unit_test(unknown_pieces),  cmocka_unit_test(refuses_bad_merges),
-        cmocka_unit_test(arbitrary_bytes), cmocka_unit_test(long_words),
+        cmocka_unit_test(merges_by_rank),
+        cmocka_unit_test(decodes_specials),
+        cmocka_unit_test(unknown_pieces),
+        cmocka_unit_test(refuses_bad_merges),
+        cmocka_unit_test(arbitrary_bytes),
+        cmocka_unit_test(long_words),
+        cmocka_unit_test(long_words_like_the_definition),
         cmocka_unit_test(real_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

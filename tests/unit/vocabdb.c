@@ -53,7 +53,7 @@ static void save_bpe(void)
     struct pretokens words = {items, 1, 2};
     struct vocab v;
     struct err e;
-    assert_int_equal(bpetrain_run(&v, &words, 262, VOCAB_NORM_NFC, &e), 0);
+    assert_int_equal(bpetrain_run(&v, &words, 262, false, VOCAB_NORM_NFC, &e), 0);
     save(&v);
     vocab_release(&v);
 }

@@ -5,27 +5,36 @@
 #include "prep/pairqueue.h"
 #include "prep/vocabbuild.h"
 
-/* A pre-token under way. Every symbol in it is a stretch of its bytes, so a symbol's bytes are
- * those of any place where it stands, and need no memory of their own. */
+/* All pre-tokens that teach stand in one array of cells, a cell a byte, with a border before and
+ * after each. A symbol has its number in its first and in its last cell, so that the neighbours of
+ * any place are found in both directions without links: what is left of cell i ends in cell i - 1.
+ * A cell where a symbol once began and no longer does is GONE, or it is the last cell of a longer
+ * symbol; either way it never again has the number of one that began there.
+ *
+ * Every pair knows its places. All of them are found while its newer symbol is made, so they are
+ * in order, and since then some may have ceased to be. Joining a pair goes through its places and
+ * looks at nothing else, so the whole training takes about n log n steps for n bytes of pre-tokens,
+ * of whatever length these are. */
+enum { BORDER = 0xffff, GONE = 0xfffe };
+_Static_assert(VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL < GONE, "a symbol is neither BORDER nor GONE");
+_Static_assert((int)BPETRAIN_MAX_TOKEN <= (int)VOCAB_MAX_TOKEN_BYTES, "a vocabulary takes tokens");
+
 struct word {
     const unsigned char *bytes;
-    uint16_t *symbols; /* [n], at first one a byte */
-    uint32_t n;
     uint64_t count;
+    uint32_t at; /* its first cell */
 };
-
-_Static_assert((int)BPETRAIN_MAX_PRETOKEN <= (int)VOCAB_MAX_TOKEN_BYTES,
-               "a piece of a pre-token must not be too long for a token");
 
 struct trainer {
     unsigned char bytes[256];
-    struct vocab_bytes *symbols; /* 256 bytes, then the merges' results */
+    struct vocab_bytes *symbols; /* 256 bytes, then the merges' results, as they stand in a word */
     struct vocab_merge *merges;
     uint32_t n_symbols;
     uint32_t max_symbols;
     struct word *words;
     uint32_t n_words;
-    uint16_t *sequence; /* symbols of all words */
+    uint16_t *cells;
+    uint32_t n_cells;
     struct pairqueue queue;
 };
 
@@ -34,97 +43,102 @@ static void release(struct trainer *t)
     free(t->symbols);
     free(t->merges);
     free(t->words);
-    free(t->sequence);
+    free(t->cells);
     pairqueue_release(&t->queue);
 }
 
 static bool teaches(const struct pretoken *p)
 {
-    return p->n >= 2 && p->n <= BPETRAIN_MAX_PRETOKEN && p->count > 0;
+    return p->n >= 2 && p->count > 0;
 }
 
-static int allocate(struct trainer *t, const struct pretokens *words)
+static int allocate(struct trainer *t, const struct pretokens *words, struct err *e)
 {
     size_t n_words = 0;
-    size_t n_bytes = 0;
+    size_t n_cells = 1;
     for (size_t i = 0; i < words->n; i++) {
         n_words += teaches(&words->items[i]);
-        n_bytes += teaches(&words->items[i]) ? words->items[i].n : 0;
+        n_cells += teaches(&words->items[i]) ? (size_t)words->items[i].n + 1 : 0;
     }
-    if (n_words >= UINT32_MAX)
-        return -1;
+    if (n_cells > UINT32_MAX)
+        return err_set(e,
+                       "the distinct words of the stories are too long to learn from (found %zu "
+                       "bytes, at most %u): learn from fewer stories, then use --vocab",
+                       n_cells - n_words - 1, UINT32_MAX);
     t->symbols = calloc(t->max_symbols, sizeof *t->symbols);
     t->merges = calloc(t->max_symbols, sizeof *t->merges);
     t->words = calloc(n_words + 1, sizeof *t->words);
-    t->sequence = calloc(n_bytes + 1, sizeof *t->sequence);
-    return t->symbols && t->merges && t->words && t->sequence && !pairqueue_init(&t->queue) ? 0
-                                                                                            : -1;
+    t->cells = malloc(n_cells * sizeof *t->cells);
+    if (!t->symbols || !t->merges || !t->words || !t->cells ||
+        pairqueue_init(&t->queue, t->symbols))
+        return err_memory(e, "out of memory for the training of a vocabulary");
+    return 0;
 }
 
-/* Adds the word's count to every pair of neighbours in it, and its number to those pairs that hold
- * the newest symbol (all pairs, when `all`): the others know it already. */
-static int add_pairs(struct trainer *t, uint32_t word, bool all)
+/* One more place of a pair. -1 only when out of memory, as below. */
+static int add_place(struct trainer *t, uint32_t left, uint32_t right, uint32_t at, uint32_t word)
 {
-    const struct word *w = &t->words[word];
-    const uint16_t newest = (uint16_t)(t->n_symbols - 1);
-    uint32_t at = 0;
-    for (uint32_t i = 0; i + 1 < w->n; i++) {
-        uint16_t left = w->symbols[i];
-        uint16_t right = w->symbols[i + 1];
-        uint32_t left_n = t->symbols[left].n;
-        struct vocab_bytes joined = {w->bytes + at, left_n + t->symbols[right].n};
-        struct pair *p = pairqueue_get(&t->queue, left, right, joined, left_n);
-        if (!p)
+    if (t->symbols[left].n + t->symbols[right].n > BPETRAIN_MAX_TOKEN)
+        return 0;
+    struct pair *p = pairqueue_get(&t->queue, left, right);
+    if (!p)
+        return -1;
+    p->count += t->words[word].count;
+    return pairqueue_add_place(p, (struct pair_place){at, word});
+}
+
+/* One place less. The count alone says so: the place is found to be void when it is visited. */
+static void subtract_place(struct trainer *t, uint32_t left, uint32_t right, uint32_t word)
+{
+    struct pair *p = pairqueue_find(&t->queue, left, right);
+    if (p)
+        p->count -= t->words[word].count;
+}
+
+/* Joins left and right to the newest symbol in one place, if they still stand there. */
+static int join(struct trainer *t, uint32_t left, uint32_t right, struct pair_place place)
+{
+    uint16_t *c = t->cells;
+    uint32_t newest = t->n_symbols - 1;
+    uint32_t at = place.at;
+    uint32_t middle = at + t->symbols[left].n;
+    if (c[at] != left || c[middle] != right)
+        return 0;
+    uint32_t end = middle + t->symbols[right].n;
+    uint32_t before = c[at - 1];
+    uint32_t after = c[end];
+    c[middle] = GONE;
+    c[at] = c[end - 1] = (uint16_t)newest;
+    struct vocab_bytes *made = &t->symbols[newest];
+    if (!made->data)
+        made->data = t->words[place.word].bytes + (at - t->words[place.word].at);
+    if (before != BORDER) {
+        subtract_place(t, before, left, place.word);
+        if (add_place(t, before, newest, at - t->symbols[before].n, place.word))
             return -1;
-        p->count += w->count;
-        if ((all || left == newest || right == newest) && pairqueue_add_word(p, word))
+    }
+    if (after != BORDER) {
+        subtract_place(t, right, after, place.word);
+        if (add_place(t, newest, after, at, place.word))
             return -1;
-        at += left_n;
     }
     return 0;
 }
 
-static void subtract_pairs(struct trainer *t, const struct word *w)
-{
-    for (uint32_t i = 0; i + 1 < w->n; i++) {
-        uint32_t p = pairmap_get(&t->queue.index, w->symbols[i], w->symbols[i + 1]);
-        t->queue.pairs[p].count -= w->count;
-    }
-}
-
-/* Joins left and right to the newest symbol wherever they stand in the word, from left to right. */
-static int merge_word(struct trainer *t, uint32_t word, uint32_t left, uint32_t right)
-{
-    struct word *w = &t->words[word];
-    uint32_t i = 0;
-    while (i + 1 < w->n && (w->symbols[i] != left || w->symbols[i + 1] != right))
-        i++;
-    if (i + 1 >= w->n)
-        return 0; /* another merge was there first */
-    subtract_pairs(t, w);
-    uint32_t n = i;
-    for (; i < w->n; n++) {
-        bool joins = i + 1 < w->n && w->symbols[i] == left && w->symbols[i + 1] == right;
-        w->symbols[n] = joins ? (uint16_t)(t->n_symbols - 1) : w->symbols[i];
-        i += joins ? 2 : 1;
-    }
-    w->n = n;
-    return add_pairs(t, word, false);
-}
-
 /* Makes the pair a symbol. The pair moves when others are made, so what is needed of it is taken
- * first. */
+ * first. It has left the queue, so nobody asks for its count any more. */
 static int apply(struct trainer *t, struct pair *pair)
 {
     struct pair p = *pair;
-    pair->words = NULL;
-    pair->n_words = pair->capacity = 0;
-    t->merges[t->n_symbols - 256] = (struct vocab_merge){t->symbols[p.left], t->symbols[p.right]};
-    t->symbols[t->n_symbols++] = p.joined;
+    pair->places = NULL;
+    const struct vocab_bytes *left = &t->symbols[p.left];
+    const struct vocab_bytes *right = &t->symbols[p.right];
+    t->merges[t->n_symbols - 256] = (struct vocab_merge){*left, *right};
+    t->symbols[t->n_symbols++] = (struct vocab_bytes){NULL, left->n + right->n};
     int status = 0;
-    for (uint32_t i = 0; i < p.n_words && !status; i++)
-        status = merge_word(t, p.words[i], p.left, p.right);
-    free(p.words);
+    for (uint32_t i = 0; i < p.n_places && !status; i++)
+        status = join(t, p.left, p.right, p.places[i]);
+    free(p.places);
     return status;
 }
 
@@ -134,35 +148,37 @@ static int load(struct trainer *t, const struct pretokens *words)
         t->bytes[b] = (unsigned char)b;
         t->symbols[t->n_symbols++] = (struct vocab_bytes){t->bytes + b, 1};
     }
-    uint16_t *at = t->sequence;
+    t->cells[t->n_cells++] = BORDER;
     for (size_t i = 0; i < words->n; i++) {
         const struct pretoken *p = &words->items[i];
         if (!teaches(p))
             continue;
-        t->words[t->n_words] = (struct word){p->bytes, at, p->n, p->count};
-        for (uint32_t k = 0; k < p->n; k++)
-            *at++ = p->bytes[k];
-        if (add_pairs(t, t->n_words++, true))
-            return -1;
+        t->words[t->n_words] = (struct word){p->bytes, p->count, t->n_cells};
+        for (uint32_t k = 0; k < p->n; k++, t->n_cells++) {
+            t->cells[t->n_cells] = p->bytes[k];
+            if (k && add_place(t, p->bytes[k - 1], p->bytes[k], t->n_cells - 1, t->n_words))
+                return -1;
+        }
+        t->cells[t->n_cells++] = BORDER;
+        t->n_words++;
     }
     return 0;
 }
 
-/* Merges until all symbols are there or no pair is left; -1 only when out of memory. */
-static int train(struct trainer *t, const struct pretokens *words)
+/* Merges until all symbols are there or no pair is left. */
+static int train(struct trainer *t, const struct pretokens *words, struct err *e)
 {
-    if (allocate(t, words) || load(t, words))
+    if (allocate(t, words, e))
         return -1;
-    while (t->n_symbols < t->max_symbols) {
-        if (pairqueue_push_new(&t->queue))
-            return -1;
-        struct pair *p = pairqueue_pop(&t->queue);
+    int status = load(t, words);
+    while (!status && t->n_symbols < t->max_symbols) {
+        status = pairqueue_push_new(&t->queue);
+        struct pair *p = status ? NULL : pairqueue_pop(&t->queue);
         if (!p)
             break;
-        if (apply(t, p))
-            return -1;
+        status = apply(t, p);
     }
-    return 0;
+    return status ? err_memory(e, "out of memory for the training of a vocabulary") : 0;
 }
 
 /* The vocabulary of all symbols, once in the order they were made, to count them in the encoded
@@ -198,7 +214,7 @@ out:
     return status;
 }
 
-int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
+int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size, bool fewer,
                  enum vocab_normalize normalize, struct err *e)
 {
     *v = (struct vocab){0};
@@ -206,15 +222,13 @@ int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_
         return err_set(e, "bad vocabulary size (found %u, expected %d to %d)", vocab_size,
                        BPETRAIN_MIN_SIZE, VOCAB_MAX_TOKENS);
     struct trainer t = {.max_symbols = vocab_size - VOCAB_N_SPECIAL};
-    int status;
-    if (train(&t, words))
-        status = err_memory(e, "out of memory for the training of a vocabulary");
-    else if (t.n_symbols < t.max_symbols)
+    int status = train(&t, words, e);
+    if (!status && t.n_symbols < t.max_symbols && !fewer)
         status = err_set(e,
-                         "the corpus has only %u distinct pieces, too few for a vocabulary of %u "
-                         "(expected %u besides the %d specials)",
-                         t.n_symbols, vocab_size, t.max_symbols, VOCAB_N_SPECIAL);
-    else
+                         "the stories have too few distinct pieces for a vocabulary of %u tokens: "
+                         "the largest that works is %u",
+                         vocab_size, t.n_symbols + VOCAB_N_SPECIAL);
+    if (!status)
         status = finish(v, &t, words, normalize, e);
     release(&t);
     return status;

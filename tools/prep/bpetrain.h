@@ -7,8 +7,9 @@
  * weighted by its pre-token's count. Ties go to the pair whose left bytes, then whose right bytes,
  * are smaller (compared as unsigned bytes, a prefix before what it begins). Every merge makes one
  * new token: what lies between two borders of symbols is cut in one way only at any time, so no two
- * pairs join to the same bytes. Pre-tokens longer than BPETRAIN_MAX_PRETOKEN bytes (no words of any
- * language) teach nothing; they are encoded and counted like all others.
+ * pairs join to the same bytes. A pair of more than BPETRAIN_MAX_TOKEN bytes is never joined (so
+ * all tokens of the largest vocabulary fit in a blob). Pre-tokens may have any length: n bytes of
+ * distinct ones cost n log n steps and about 20 n bytes of memory.
  *
  * So the result depends on the multiset of pre-tokens alone: not on their order, nor on threads. */
 #ifndef BPETRAIN_H
@@ -17,16 +18,16 @@
 #include "prep/pretokens.h"
 #include "text/vocab.h"
 
-enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_PRETOKEN = 256 };
+enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_TOKEN = 256 };
 
-/* Trains a vocabulary of exactly vocab_size tokens (BPETRAIN_MIN_SIZE..VOCAB_MAX_TOKENS: 4
- * specials, 256 bytes, then merges) and fills v (its previous contents are not looked at): kind
- * VOCAB_BPE, normalize as given, ids in descending frequency in the encoded corpus, ties by bytes,
- * counts those of the encoded corpus (EOS: n_stories). vocab_release(v) at the end. v needs nothing
- * of `words` any more. Errors: a size out of range; too few distinct pieces for it ("the corpus has
- * 812 distinct pieces
- * ..."); out of memory. */
+/* Trains a vocabulary of vocab_size tokens (BPETRAIN_MIN_SIZE..VOCAB_MAX_TOKENS: 4 specials, 256
+ * bytes, then merges) and fills v (its previous contents are not looked at): kind VOCAB_BPE,
+ * normalize as given, ids in descending frequency in the encoded corpus, ties by bytes, counts
+ * those of the encoded corpus (EOS: n_stories). Words that yield fewer tokens give a vocabulary of
+ * all there are if `fewer`. vocab_release(v) at the end. v needs nothing of `words` any more.
+ * Errors: a size out of range; too few pieces for it, unless `fewer` (the message names the largest
+ * size that works); 4 GiB of distinct words; out of memory. */
 MUST_USE int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
-                          enum vocab_normalize normalize, struct err *e);
+                          bool fewer, enum vocab_normalize normalize, struct err *e);
 
 #endif

@@ -170,25 +170,25 @@ int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_p
     return status;
 }
 
-/* Keeps the n tokens of `tokens` (whose counts are those of the head) that are the most frequent,
- * and gives them their counts in the whole corpus. */
-static int choose(struct vocab_token *tokens, const struct vocab *base, const uint64_t *counts,
-                  const uint64_t *head, uint32_t n, struct err *e)
+/* The base tokens that the head of the corpus has, the most frequent first, with their counts
+ * there. */
+static uint32_t list_met(struct vocab_token *tokens, const struct vocab *base, const uint64_t *head)
 {
-    uint32_t n_met = 0;
+    uint32_t n = 0;
     for (uint32_t id = VOCAB_N_SPECIAL; id < base->n_tokens; id++) {
         if (!head[id])
             continue;
-        tokens[n_met] = base->tokens[id];
-        tokens[n_met++].count = head[id];
+        tokens[n] = base->tokens[id];
+        tokens[n++].count = head[id];
     }
-    if (n_met < n)
-        return err_set(
-            e,
-            "the first %d stories of the corpus have only %u distinct pieces, too few for "
-            "a vocabulary of %u (expected %u besides the %d specials)",
-            GPT2VOCAB_HEAD_STORIES, n_met, n + VOCAB_N_SPECIAL, n, VOCAB_N_SPECIAL);
-    vocabbuild_sort(tokens, n_met);
+    vocabbuild_sort(tokens, n);
+    return n;
+}
+
+/* Gives the n tokens kept their counts in the whole corpus, and the order of these. */
+static int recount(struct vocab_token *tokens, uint32_t n, const struct vocab *base,
+                   const uint64_t *counts, struct err *e)
+{
     struct bytemap kept;
     if (bytemap_init(&kept, n, tokens, sizeof *tokens))
         return err_memory(e, "out of memory for %u tokens", n);
@@ -217,7 +217,38 @@ static double share_kept(const struct vocab *base, const uint64_t *counts,
     return all ? (double)in / (double)all : 0.0;
 }
 
-int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
+/* Fills v with the `wanted` most frequent tokens of base, or with all there are if `fewer`. */
+static int choose(struct vocab *v, const struct vocab *base, const struct pretokens *words,
+                  uint32_t wanted, bool fewer, double *coverage, struct err *e)
+{
+    uint64_t *counts = calloc(base->n_tokens, sizeof *counts);
+    uint64_t *head = calloc(base->n_tokens, sizeof *head);
+    struct vocab_token *tokens = calloc(base->n_tokens, sizeof *tokens);
+    int status = 0;
+    if (!counts || !head || !tokens)
+        status = err_memory(e, "out of memory for %u tokens", base->n_tokens);
+    if (!status)
+        status = vocabbuild_count(base, words, counts, head, e);
+    uint32_t n = status ? 0 : list_met(tokens, base, head);
+    if (!status && n < wanted && !(fewer && n))
+        status = err_set(e,
+                         "the first %d stories have too few distinct pieces for a vocabulary of %u "
+                         "tokens: the largest that works is %u",
+                         GPT2VOCAB_HEAD_STORIES, wanted + VOCAB_N_SPECIAL, n + VOCAB_N_SPECIAL);
+    n = MIN(n, wanted);
+    if (!status)
+        status = recount(tokens, n, base, counts, e);
+    if (!status) {
+        *coverage = share_kept(base, counts, tokens, n, &counts[VOCAB_UNK]);
+        status = vocabbuild_make(v, counts, tokens, n, base->merges, base->n_merges, e);
+    }
+    free(counts);
+    free(head);
+    free(tokens);
+    return status;
+}
+
+int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size, bool fewer,
                     enum vocab_normalize normalize, const char *vocab_path, const char *merges_path,
                     double *coverage, struct err *e)
 {
@@ -228,28 +259,11 @@ int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t voc
     struct vocab base;
     if (gpt2vocab_load(&base, vocab_path, merges_path, e))
         return -1;
-    uint32_t n = vocab_size - VOCAB_N_SPECIAL;
-    uint64_t *counts = calloc(base.n_tokens, sizeof *counts);
-    uint64_t *head = calloc(base.n_tokens, sizeof *head);
-    struct vocab_token *tokens = calloc(base.n_tokens, sizeof *tokens);
-    int status = -1;
-    if (!counts || !head || !tokens) {
-        err_memory(e, "out of memory for %u tokens", base.n_tokens);
-        goto out;
-    }
-    if (vocabbuild_count(&base, words, counts, head, e) ||
-        choose(tokens, &base, counts, head, n, e))
-        goto out;
-    double share = share_kept(&base, counts, tokens, n, &counts[VOCAB_UNK]);
-    if (coverage)
-        *coverage = share;
-    status = vocabbuild_make(v, counts, tokens, n, base.merges, base.n_merges, e);
+    double share;
+    int status = choose(v, &base, words, vocab_size - VOCAB_N_SPECIAL, fewer,
+                        coverage ? coverage : &share, e);
     v->kind = VOCAB_GPT2;
     v->normalize = normalize;
-out:
     vocab_release(&base);
-    free(counts);
-    free(head);
-    free(tokens);
     return status;
 }

@@ -17,16 +17,17 @@ enum { GPT2VOCAB_HEAD_STORIES = 50000 }; /* the stories that decide which base t
 MUST_USE int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_path,
                             struct err *e);
 
-/* Reads the files and fills v (its previous contents are not looked at) with exactly vocab_size
- * tokens (5..VOCAB_MAX_TOKENS): the 4 specials and those vocab_size - 4 base tokens that are the
- * most frequent by count_head (ties by bytes), then put in descending frequency in the whole
- * encoded corpus, ties by bytes. kind VOCAB_GPT2, normalize as given, all of GPT-2's merges, counts
- * those of the whole encoded corpus (UNK: pieces not kept; EOS: n_stories). *coverage (may be NULL)
- * is the share of pieces in the whole corpus that are kept, 0..1. Errors: those of gpt2vocab_load;
- * a size out of range; fewer distinct base tokens than asked for (the message says how many there
- * are); out of memory. */
+/* Reads the files and fills v (its previous contents are not looked at) with vocab_size tokens
+ * (5..VOCAB_MAX_TOKENS): the 4 specials and those vocab_size - 4 base tokens that are the most
+ * frequent by count_head (ties by bytes), then put in descending frequency in the whole encoded
+ * corpus, ties by bytes; where there are fewer base tokens, all of them if `fewer`. kind
+ * VOCAB_GPT2, normalize as given, all of GPT-2's merges, counts those of the whole encoded corpus
+ * (UNK: pieces not kept; EOS: n_stories). *coverage (may be NULL) is the share of pieces in the
+ * whole corpus that are kept, 0..1. Errors: those of gpt2vocab_load; a size out of range; too few
+ * base tokens for it, unless `fewer` (the message names the largest size that works); out of
+ * memory. */
 MUST_USE int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
-                             enum vocab_normalize normalize, const char *vocab_path,
+                             bool fewer, enum vocab_normalize normalize, const char *vocab_path,
                              const char *merges_path, double *coverage, struct err *e);
 
 #endif

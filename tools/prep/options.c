@@ -39,7 +39,8 @@ static const struct cli_option options[] = {
                "rest unknown (default bpe)",
                .given = &given.tokenizer),
     CLI_INT(0, "vocab-size", &vocab_size, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, "N",
-            "tokens in the vocabulary, at least 260 with bpe (default 10000)",
+            "tokens in the vocabulary, at least 260 with bpe (default 10000, fewer where the "
+            "stories have too few distinct pieces)",
             .given = &given.vocab_size),
     CLI_TEXT(0, "gpt2-vocab", &gpt2_vocab, "FILE", "GPT-2's vocab.json, for --tokenizer gpt2"),
     CLI_TEXT(0, "gpt2-merges", &gpt2_merges, "FILE", "GPT-2's merges.txt, for --tokenizer gpt2"),
@@ -137,6 +138,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .valid_fraction = valid.n ? 0 : valid_fraction,
         .tokenizer = (enum vocab_kind)tokenizer,
         .vocab_size = (uint32_t)vocab_size,
+        .vocab_size_given = given.vocab_size,
         .gpt2_vocab = gpt2_vocab,
         .gpt2_merges = gpt2_merges,
         .vocab = vocab,

@@ -5,11 +5,11 @@
 #include "base/array.h"
 #include "text/bytemap.h"
 
-enum { FIRST_CAPACITY = 1024, FIRST_WORDS = 4 };
+enum { FIRST_CAPACITY = 1024, FIRST_PLACES = 4 };
 
-int pairqueue_init(struct pairqueue *q)
+int pairqueue_init(struct pairqueue *q, const struct vocab_bytes *symbols)
 {
-    *q = (struct pairqueue){.capacity = FIRST_CAPACITY};
+    *q = (struct pairqueue){.symbols = symbols, .capacity = FIRST_CAPACITY};
     q->pairs = calloc(q->capacity, sizeof *q->pairs);
     return q->pairs && !pairmap_init(&q->index, FIRST_CAPACITY) ? 0 : -1;
 }
@@ -17,15 +17,14 @@ int pairqueue_init(struct pairqueue *q)
 void pairqueue_release(struct pairqueue *q)
 {
     for (uint32_t i = 0; i < q->n; i++)
-        free(q->pairs[i].words);
+        free(q->pairs[i].places);
     free(q->pairs);
     free(q->heap);
     pairmap_release(&q->index);
     *q = (struct pairqueue){0};
 }
 
-struct pair *pairqueue_get(struct pairqueue *q, uint32_t left, uint32_t right,
-                           struct vocab_bytes joined, uint32_t left_n)
+struct pair *pairqueue_get(struct pairqueue *q, uint32_t left, uint32_t right)
 {
     if (q->n == q->capacity) {
         if (q->capacity > PAIRMAP_NONE / 4)
@@ -40,24 +39,29 @@ struct pair *pairqueue_get(struct pairqueue *q, uint32_t left, uint32_t right,
     if (pairmap_add(&q->index, left, right, q->n, &i))
         return NULL;
     if (i == q->n)
-        q->pairs[q->n++] =
-            (struct pair){.left = left, .right = right, .joined = joined, .left_n = left_n};
+        q->pairs[q->n++] = (struct pair){.left = left, .right = right};
     return &q->pairs[i];
 }
 
-int pairqueue_add_word(struct pair *p, uint32_t word)
+struct pair *pairqueue_find(const struct pairqueue *q, uint32_t left, uint32_t right)
 {
-    if (p->n_words && p->words[p->n_words - 1] == word)
-        return 0;
-    if (p->n_words == p->capacity) {
-        uint32_t capacity = p->capacity ? p->capacity * 2 : FIRST_WORDS;
-        uint32_t *grown = realloc(p->words, capacity * sizeof *grown);
+    uint32_t i = pairmap_get(&q->index, left, right);
+    return i == PAIRMAP_NONE ? NULL : &q->pairs[i];
+}
+
+int pairqueue_add_place(struct pair *p, struct pair_place place)
+{
+    if (p->n_places == p->capacity) {
+        if (p->capacity > UINT32_MAX / 2)
+            return -1;
+        uint32_t capacity = p->capacity ? p->capacity * 2 : FIRST_PLACES;
+        struct pair_place *grown = realloc(p->places, capacity * sizeof *grown);
         if (!grown)
             return -1;
-        p->words = grown;
+        p->places = grown;
         p->capacity = capacity;
     }
-    p->words[p->n_words++] = word;
+    p->places[p->n_places++] = place;
     return 0;
 }
 
@@ -68,13 +72,10 @@ static bool before(const struct pairqueue *q, struct pairqueue_entry a, struct p
         return a.count > b.count;
     const struct pair *x = &q->pairs[a.pair];
     const struct pair *y = &q->pairs[b.pair];
-    int order = bytemap_compare((struct vocab_bytes){x->joined.data, x->left_n},
-                                (struct vocab_bytes){y->joined.data, y->left_n});
-    if (order)
-        return order < 0;
-    return bytemap_compare(
-               (struct vocab_bytes){x->joined.data + x->left_n, x->joined.n - x->left_n},
-               (struct vocab_bytes){y->joined.data + y->left_n, y->joined.n - y->left_n}) < 0;
+    int order = bytemap_compare(q->symbols[x->left], q->symbols[y->left]);
+    if (!order)
+        order = bytemap_compare(q->symbols[x->right], q->symbols[y->right]);
+    return order < 0;
 }
 
 static void sift_up(struct pairqueue *q, struct pairqueue_entry entry)

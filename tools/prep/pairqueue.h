@@ -10,13 +10,16 @@
 #include "prep/pairmap.h"
 #include "text/vocab.h"
 
+struct pair_place {
+    uint32_t at;   /* where the left symbol begins, in the caller's count */
+    uint32_t word; /* the word it stands in */
+};
+
 struct pair {
-    uint32_t left, right;      /* symbols */
-    struct vocab_bytes joined; /* bytes of both; memory of the caller */
-    uint32_t left_n;           /* of which these many are the left symbol's */
+    uint32_t left, right; /* symbols */
     uint64_t count;
-    uint32_t *words; /* owned: where it stands; may name a word twice, or one it has left since */
-    uint32_t n_words;
+    struct pair_place *places; /* owned: where it stands, or has stood since it was made */
+    uint32_t n_places;
     uint32_t capacity;
 };
 
@@ -26,7 +29,8 @@ struct pairqueue_entry {
 };
 
 struct pairqueue {
-    struct pair *pairs; /* [n] */
+    const struct vocab_bytes *symbols; /* what ties are broken by; the caller's */
+    struct pair *pairs;                /* [n] */
     uint32_t n;
     uint32_t capacity;
     uint32_t n_pushed; /* pairs below this number have been in the heap */
@@ -36,16 +40,20 @@ struct pairqueue {
     size_t heap_capacity;
 };
 
-MUST_USE int pairqueue_init(struct pairqueue *q); /* -1 when out of memory, as below */
-void pairqueue_release(struct pairqueue *q);      /* safe on a zeroed queue */
+/* `symbols` are read when pairs are compared: those of every pair pushed are to be there by then.
+ * -1 when out of memory, as below. */
+MUST_USE int pairqueue_init(struct pairqueue *q, const struct vocab_bytes *symbols);
+void pairqueue_release(struct pairqueue *q); /* safe on a zeroed queue */
 
 /* The pair given by left and right, made with count 0 if there is none. Valid until the next call;
  * NULL when out of memory. */
-struct pair *pairqueue_get(struct pairqueue *q, uint32_t left, uint32_t right,
-                           struct vocab_bytes joined, uint32_t left_n);
+struct pair *pairqueue_get(struct pairqueue *q, uint32_t left, uint32_t right);
 
-/* Notes that the pair stands in a word. */
-MUST_USE int pairqueue_add_word(struct pair *p, uint32_t word);
+/* The same, NULL if there is none. */
+struct pair *pairqueue_find(const struct pairqueue *q, uint32_t left, uint32_t right);
+
+/* Notes that the pair stands in a place. */
+MUST_USE int pairqueue_add_place(struct pair *p, struct pair_place place);
 
 /* Puts the pairs made since the last call into the heap. */
 MUST_USE int pairqueue_push_new(struct pairqueue *q);

@@ -47,13 +47,18 @@ static int learn_vocabulary(struct prep *p, struct err *e)
     if (training_words(&p->intake.words, &items, &words.n, e))
         return -1;
     words.items = items;
+    bool fewer = !o->vocab_size_given;
     int code;
     if (o->tokenizer == VOCAB_GPT2)
-        code = gpt2vocab_build(&p->vocab, &words, o->vocab_size, o->normalize, o->gpt2_vocab,
+        code = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->normalize, o->gpt2_vocab,
                                o->gpt2_merges, NULL, e);
     else
-        code = bpetrain_run(&p->vocab, &words, o->vocab_size, o->normalize, e);
+        code = bpetrain_run(&p->vocab, &words, o->vocab_size, fewer, o->normalize, e);
     free(items);
+    if (!code && p->vocab.n_tokens < o->vocab_size)
+        cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
+                 "vocabulary has %u, all there are",
+                 o->vocab_size, p->vocab.n_tokens);
     return code;
 }
 
