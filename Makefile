@@ -8,7 +8,7 @@ CONFIG ?= release
 TOOLS := prep train export sample eval
 
 # The folders of common/ in the order of linking, those of them that each program needs, and the
-# libraries that a folder brings with it. What is embedded is the folders of CORE and, for files, os.
+# libraries that a folder brings with it (BARE: those that pkg-config does not know). What is embedded is the folders of CORE and, for files, os.
 MODULES := load bolt model corpus format blob dims text kern cli os base
 CORE := bolt model blob dims text kern base
 MODULES_prep := corpus format dims text kern cli os base
@@ -19,7 +19,8 @@ MODULES_eval := $(MODULES)
 PACKAGES_base := libxxhash
 PACKAGES_text := libutf8proc
 PACKAGES_format := sqlite3 jansson
-PACKAGES_corpus := libarchive zlib jansson
+PACKAGES_corpus := libarchive zlib yajl
+BARE_corpus := csv
 PACKAGES := $(sort $(foreach m,$(MODULES),$(PACKAGES_$(m))))
 
 OUT_release := build
@@ -51,9 +52,10 @@ PKG_CFLAGS = $(if $(PKG_LIBS),$(eval PKG_CFLAGS := $(shell pkg-config --cflags $
 # gnu11 would fuse separate multiplications and additions; results must not depend on the compiler.
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon \
 	-Itools -Itests -Iscripts $(PKG_CFLAGS)
-LIBS = $(PKG_LIBS) -lm -pthread
+bare = $(foreach m,$(1),$(BARE_$(m):%=-l%))
+LIBS = $(PKG_LIBS) $(call bare,$(MODULES)) -lm -pthread
 # The same for the folders $(1).
-libs_of = $(shell pkg-config --libs $(sort $(foreach m,$(1),$(PACKAGES_$(m))))) -Wl,--as-needed -lm -pthread
+libs_of = $(shell pkg-config --libs $(sort $(foreach m,$(1),$(PACKAGES_$(m))))) $(call bare,$(1)) -Wl,--as-needed -lm -pthread
 
 MODULE_LIBS := $(MODULES:%=$(OUT)/parts/%.a)
 TOOL_LIBS := $(TOOLS:%=$(OUT)/parts/tool-%.a)

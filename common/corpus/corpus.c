@@ -1,132 +1,179 @@
 #include "corpus/corpus.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "corpus/split.h"
-#include "corpus/stream.h"
+#include "corpus/reader.h"
+#include "corpus/recode.h"
+#include "corpus/unpack.h"
 
-enum { BLOCK = 1 << 17, HEAD = 4096 /* bytes that tell the form of a member */ };
-
-const char *const corpus_format_names[5] = {"auto", "text", "json", "jsonl", NULL};
-
-struct splitter {
-    int (*feed)(struct split *s, const char *data, size_t n, struct err *e);
-    int (*finish)(struct split *s, struct err *e);
+enum {
+    BINARY_HEAD = 4096, /* bytes of a member among which a NUL means that it is no text */
+    NUL_RUN = 512       /* so many NULs are no text but a hole in a file */
 };
+static const uint64_t MAX_BYTES = 1000 * UINT64_C(1000000000);
 
-static const struct splitter splitters[] = {
-    [CORPUS_TEXT] = {textsplit_feed, textsplit_finish},
-    [CORPUS_JSON] = {jsonarray_feed, jsonarray_finish},
-    [CORPUS_JSONL] = {jsonlines_feed, jsonlines_finish},
-};
+const char *const corpus_format_names[CORPUS_N_FORMATS + 1] = {"auto", "text", "json", "jsonl",
+                                                               "csv",  "tsv",  NULL};
+const char *const corpus_invalid_names[3] = {"refuse", "replace", NULL};
 
-static size_t skip_space(const char *data, size_t n, size_t i)
-{
-    while (i < n && data[i] && strchr(" \t\r\n", data[i]))
-        i++;
-    return i;
-}
-
-/* The form of a member by its first bytes: an array begins "[{" (or is "[]"), an object of JSON
- * lines begins {" (or is "{}"), white space aside; all else is text. */
-static enum corpus_format sniff(const char *data, size_t n)
-{
-    size_t first = skip_space(data, n, 0), second = skip_space(data, n, first + 1);
-    if (second >= n)
-        return CORPUS_TEXT;
-    if (data[first] == '[' && (data[second] == '{' || data[second] == ']'))
-        return CORPUS_JSON;
-    if (data[first] == '{' && (data[second] == '"' || data[second] == '}'))
-        return CORPUS_JSONL;
-    return CORPUS_TEXT;
-}
-
-/* Reads until the block holds HEAD bytes or the member ends: a sniff must not depend on how the
- * bytes happen to arrive. */
-static int read_head(struct stream *in, char *block, size_t *n, struct err *e)
-{
-    for (size_t got = 1; *n < HEAD && got; *n += got)
-        if (stream_read(in, block + *n, BLOCK - *n, &got, e))
-            return -1;
-    return 0;
-}
+/* In the order in which they are asked; text takes what is left. */
+static const struct {
+    enum corpus_format format;
+    const struct reader *reader;
+} readers[] = {{CORPUS_JSON, &reader_json},
+               {CORPUS_JSONL, &reader_json},
+               {CORPUS_CSV, &reader_csv},
+               {CORPUS_TSV, &reader_tsv},
+               {CORPUS_TEXT, &reader_text}};
 
 struct reading { /* of one file */
     const struct corpus_options *options;
-    corpus_story *story;
-    corpus_progress *progress;
-    void *context;
-    struct stream *in;
-    uint64_t n_bytes; /* of all members, unpacked */
-    char block[BLOCK];
+    struct emit out;
+    uint64_t n_bytes; /* of all members */
 };
 
-static int split_member(struct reading *r, struct split *split, struct err *e)
+/* The bytes of a member, as UTF-8, on their way to the reader. */
+struct member {
+    struct source source;
+    struct source *from;
+    const char *name;
+    uint64_t n_read;
+    uint64_t n_nuls; /* at the end of what was read */
+};
+
+/* --- damage --- */
+
+/* NULs that a download or a file system put in place of text. */
+static int next_of_member(struct source *source, const char **data, size_t *n, struct err *e)
 {
-    size_t n = 0;
-    if (read_head(r->in, r->block, &n, e))
+    struct member *m = (struct member *)source;
+    if (source_next(m->from, data, n, e))
         return -1;
-    size_t skip = n >= 3 && !memcmp(r->block, "\xef\xbb\xbf", 3) ? 3 : 0; /* byte order mark */
-    enum corpus_format format = r->options->format;
-    if (format == CORPUS_AUTO) {
-        format = sniff(r->block + skip, n - skip);
-        if (memchr(r->block, 0, MIN(n, (size_t)HEAD)))
-            return err_set(e, "%s: is neither text nor an archive of a known kind", split->name);
+    for (size_t i = 0; i < *n;) {
+        const char *nul = memchr(*data + i, 0, *n - i);
+        size_t at = nul ? (size_t)(nul - *data) : *n;
+        if (at > i)
+            m->n_nuls = 0;
+        for (i = at; i < *n && !(*data)[i]; i++)
+            if (++m->n_nuls == NUL_RUN)
+                return err_set(e,
+                               "%s: is damaged: a run of NUL bytes from byte %" PRIu64
+                               " of its text (a download that was cut short?)",
+                               m->name, m->n_read + i + 1 - NUL_RUN);
     }
-    const struct splitter *splitter = &splitters[format];
-    while (n) {
-        r->n_bytes += n;
-        if (splitter->feed(split, r->block + skip, n - skip, e))
-            return -1;
-        if (r->progress) {
-            uint64_t read, total;
-            stream_position(r->in, &read, &total);
-            r->progress(r->context, read, total);
-        }
-        skip = 0;
-        if (stream_read(r->in, r->block, BLOCK, &n, e))
-            return -1;
-    }
-    return splitter->finish(split, e);
+    m->n_read += *n;
+    return 0;
 }
 
-static int read_members(struct reading *r, struct err *e)
+/* What holds a NUL early is no text, or none in UTF-8; damage begins later, or with the file. */
+static int check_binary(const char *name, const struct head *in, struct err *e)
 {
-    bool more;
-    for (;;) {
-        if (stream_next(r->in, &more, e))
-            return -1;
-        if (!more)
-            return 0;
-        size_t limit = r->options->max_story_bytes;
-        struct split split = {.name = stream_name(r->in),
-                              .field = r->options->field ? r->options->field : "story",
-                              .limit = limit ? limit : (size_t)64 << 20,
-                              .story = r->story,
-                              .context = r->context};
-        int code = split_member(r, &split, e);
-        split_release(&split);
-        if (code)
-            return -1;
-    }
+    size_t n = MIN(in->n, (size_t)BINARY_HEAD), n_nuls = 0;
+    if (!memchr(in->data, 0, n))
+        return 0;
+    while (n_nuls < in->n && !in->data[n_nuls])
+        n_nuls++;
+    if (n_nuls >= NUL_RUN)
+        return 0; /* refused as that */
+    const char *guess = recode_guess(in->data, n);
+    if (guess)
+        return err_set(e, "%s: looks like %s without a byte-order mark: read it with --encoding %s",
+                       name, guess, guess);
+    return err_set(e, "%s: is neither text nor an archive of a known kind", name);
 }
 
-int corpus_read(const char *path, const struct corpus_options *options, corpus_story *story,
-                corpus_progress *progress, void *context, struct err *e)
+/* --- a member --- */
+
+static const struct reader *choose(const struct corpus_options *o, const struct head *in)
 {
-    struct reading *r = calloc(1, sizeof *r);
-    if (!r)
-        return err_memory(e, "%s: out of memory", path);
-    *r = (struct reading){
-        .options = options, .story = story, .progress = progress, .context = context};
-    r->in = stream_open(path, e);
-    int code = r->in ? read_members(r, e) : -1;
-    if (!code && !r->n_bytes)
-        code = err_set(e, "%s: is empty", strcmp(path, "-") ? path : "standard input");
-    stream_close(r->in);
-    free(r);
+    for (size_t i = 0;; i++)
+        if (o->format == readers[i].format ||
+            (o->format == CORPUS_AUTO && readers[i].reader->probe(in->data, in->n, o)))
+            return readers[i].reader;
+}
+
+static int read_utf8(struct reading *r, const char *name, struct source *in, struct err *e)
+{
+    struct member member = {.source = {next_of_member}, .from = in, .name = name};
+    struct head head;
+    emit_begin_member(&r->out, name);
+    head_init(&head, &member.source);
+    int code = head_look(&head, READER_HEAD, e);
+    if (!code)
+        code = choose(r->options, &head)->read(&head.source, &r->out, e);
+    r->n_bytes += member.n_read;
+    head_release(&head);
+    return code;
+}
+
+/* Refuses what is no text, where the form is not given. */
+static int read_member(struct reading *r, const char *name, struct head *in, struct err *e)
+{
+    if (head_look(in, BINARY_HEAD, e) ||
+        (r->options->format == CORPUS_AUTO && check_binary(name, in, e)))
+        return -1;
+    return read_utf8(r, name, &in->source, e);
+}
+
+static int read_encoded(struct reading *r, const char *name, const char *encoding,
+                        struct source *in, struct err *e)
+{
+    struct source *recode = recode_open(in, encoding, name, e);
+    struct head head;
+    if (!recode)
+        return -1;
+    head_init(&head, recode);
+    int code = read_member(r, name, &head, e);
+    head_release(&head);
+    recode_close(recode);
+    return code;
+}
+
+static int visit(void *context, const char *name, struct head *in, struct err *e)
+{
+    struct reading *r = context;
+    size_t n_mark;
+    if (head_look(in, BINARY_HEAD, e))
+        return -1;
+    const char *encoding = recode_mark(in->data, in->n, &n_mark);
+    head_skip(in, n_mark); /* a mark tells better than an option for all files */
+    r->n_bytes += n_mark;
+    if (!encoding)
+        encoding = r->options->encoding;
+    if (!encoding || !strcasecmp(encoding, "UTF-8"))
+        return read_member(r, name, in, e);
+    return read_encoded(r, name, encoding, &in->source, e);
+}
+
+/* --- a file --- */
+
+static int end_file(struct reading *r, const struct unpack_result *u, struct err *e)
+{
+    if (!r->n_bytes)
+        return err_set(e, "%s: is empty", r->out.file);
+    r->out.counts->n_passed_over += u->n_passed_over;
+    if (u->n_cut)
+        emit_warn(&r->out,
+                  "%s: the tar archive has no end mark: it may have been cut after a member",
+                  r->out.file);
+    return emit_end(&r->out, e);
+}
+
+int corpus_read(const char *path, const struct corpus_options *options,
+                const struct corpus_hooks *hooks, struct corpus_counts *counts, struct err *e)
+{
+    struct reading r = {.options = options};
+    struct unpack_result result;
+    const struct unpack_hooks walk = {visit, hooks->progress, hooks->context, &r};
+    emit_begin(&r.out, strcmp(path, "-") ? path : "standard input", options, hooks, counts);
+    int code =
+        unpack_file(path, options->max_bytes ? options->max_bytes : MAX_BYTES, &walk, &result, e);
+    if (!code)
+        code = end_file(&r, &result, e);
+    emit_release(&r.out);
     return code;
 }
 

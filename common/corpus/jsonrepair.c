@@ -3,13 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/unicode.h"
+#include "base/array.h"
 
-static const char MARK[] = "\xef\xbf\xbe"; /* U+FFFE */
-enum { MARK_BYTES = 3, ESCAPE_BYTES = 6 }; /* of the mark; of "\uXXXX" */
-static const char INVALID_BYTE = '\xff';
+enum { ESCAPE_BYTES = 6 /* of "\uXXXX" */ };
 
-/* The code unit of the escape \uXXXX that starts text[0..n), or -1. */
+/* What begins at text[0..n), n > 0: its length, and what stands for it. */
+struct piece {
+    size_t n;         /* 0: the end of the block cuts it */
+    const char *with; /* NULL: it is sound */
+    size_t n_with;
+};
+
+/* The code unit of the escape \uXXXX that begins text[0..n), or -1. */
 static long escaped_unit(const char *text, size_t n)
 {
     char digits[5] = {0};
@@ -29,52 +34,130 @@ static bool is_low(long unit)
     return unit >= 0xdc00 && unit < 0xe000;
 }
 
-/* Length of the escape at text[0..n), text[0] a backslash; *sound is false for half a pair. */
-static size_t escape_length(const char *text, size_t n, bool *sound)
+/* text[0] is a backslash within a string. */
+static struct piece escape(const char *text, size_t n, bool last)
 {
+    const struct piece cut = {0}, half = {ESCAPE_BYTES, "\xff", 1};
+    if (n < 2 || (text[1] == 'u' && n < ESCAPE_BYTES))
+        return last ? (struct piece){n, NULL, 0} : cut;
     long unit = escaped_unit(text, n);
-    *sound = !is_high(unit) && !is_low(unit);
-    if (is_high(unit) && is_low(escaped_unit(text + ESCAPE_BYTES, n - ESCAPE_BYTES))) {
-        *sound = true;
-        return 2 * ESCAPE_BYTES;
-    }
-    return unit >= 0 ? ESCAPE_BYTES
-                     : MIN(n, (size_t)2); /* "\\", "\n": the next byte is no escape */
+    if (unit < 0)
+        return (struct piece){2, NULL, 0}; /* the byte after it is no quote of the string's */
+    if (is_low(unit))
+        return half;
+    if (!is_high(unit))
+        return (struct piece){ESCAPE_BYTES, NULL, 0};
+    const char *second = text + ESCAPE_BYTES;
+    size_t left = n - ESCAPE_BYTES;
+    if (is_low(escaped_unit(second, left)))
+        return (struct piece){2 * (size_t)ESCAPE_BYTES, NULL, 0};
+    bool open =
+        left < ESCAPE_BYTES && (left < 1 || second[0] == '\\') && (left < 2 || second[1] == 'u');
+    return open && !last ? cut : half;
 }
 
-int jsonrepair_hide(const char *text, size_t n, char **out, size_t *n_out, struct err *e)
+/* text[0] is one of "-NI\xef" outside of a string. */
+static struct piece word(const char *text, size_t n, bool last)
 {
-    size_t capacity;
-    char *copy = size_mul(n, MARK_BYTES, &capacity) ? malloc(MAX(capacity, 1)) : NULL;
-    if (!copy)
-        return err_memory(e, "out of memory");
-    size_t used = 0;
-    for (size_t i = 0; i < n;) {
-        bool sound;
-        size_t length;
-        if (text[i] == '\\') {
-            length = escape_length(text + i, n - i, &sound);
-        } else {
-            int32_t code;
-            length = unicode_decode(text + i, n - i, &code);
-            sound = code != UNICODE_INVALID;
-        }
-        memcpy(copy + used, sound ? text + i : MARK, sound ? length : MARK_BYTES);
-        used += sound ? length : MARK_BYTES;
-        i += length;
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity", "\xef\xbb\xbf"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        size_t length = strlen(words[i]);
+        if (n >= length && !memcmp(text, words[i], length))
+            return i == 3 ? (struct piece){length, "", 0} : (struct piece){length, "null", 4};
+        if (n < length && !last && !memcmp(text, words[i], n))
+            return (struct piece){0};
     }
-    *out = copy;
+    return (struct piece){1, NULL, 0};
+}
+
+/* Bytes of text[0..n) up to the first that may need repair or ends or begins a string. */
+static size_t plain_run(const char *text, size_t n, bool quoted)
+{
+    size_t i = 0;
+    if (quoted)
+        while (i < n && text[i] != '"' && text[i] != '\\')
+            i++;
+    else
+        while (i < n && text[i] != '"' && text[i] != '-' && text[i] != 'N' && text[i] != 'I' &&
+               text[i] != '\xef')
+            i++;
+    return i;
+}
+
+static int append(struct jsonrepair *r, size_t *used, const char *data, size_t n, struct err *e)
+{
+    if (array_reserve(&r->out, &r->out_capacity, *used + n, 1))
+        return err_memory(e, "out of memory for %zu bytes of JSON", *used + n);
+    if (n)
+        memcpy(r->out + *used, data, n);
+    *used += n;
+    return 0;
+}
+
+/* Repairs text[0..n); *n_done bytes of it are dealt with, the rest is cut. */
+static int repair(struct jsonrepair *r, const char *text, size_t n, bool last, size_t *n_done,
+                  const char **out, size_t *n_out, struct err *e)
+{
+    size_t from = 0, used = 0, i = 0; /* text[from..i) is sound and not copied */
+    while (i < n) {
+        size_t run = plain_run(text + i, n - i, r->quoted);
+        r->n_quoted += r->quoted ? run : 0;
+        i += run;
+        if (i == n)
+            break;
+        struct piece p = {1, NULL, 0};
+        if (text[i] == '"') {
+            r->quoted = !r->quoted;
+            r->n_quoted = 0;
+        } else {
+            p = r->quoted ? escape(text + i, n - i, last) : word(text + i, n - i, last);
+        }
+        if (!p.n)
+            break;
+        if (p.with) {
+            if (append(r, &used, text + from, i - from, e) || append(r, &used, p.with, p.n_with, e))
+                return -1;
+            from = i + p.n;
+        }
+        r->n_quoted += r->quoted ? p.n : 0;
+        i += p.n;
+    }
+    *n_done = i;
+    if (!from) {
+        *out = text;
+        *n_out = i;
+        return 0;
+    }
+    if (append(r, &used, text + from, i - from, e))
+        return -1;
+    *out = r->out;
     *n_out = used;
     return 0;
 }
 
-size_t jsonrepair_show(char *text, size_t n)
+int jsonrepair_next(struct jsonrepair *r, const char *data, size_t n, bool last, const char **out,
+                    size_t *n_out, struct err *e)
 {
-    size_t used = 0;
-    for (size_t i = 0; i < n;) {
-        bool mark = n - i >= MARK_BYTES && memcmp(text + i, MARK, MARK_BYTES) == 0;
-        text[used++] = mark ? INVALID_BYTE : text[i];
-        i += mark ? MARK_BYTES : 1;
+    size_t n_done;
+    if (r->n_carry) {
+        if (array_reserve(&r->joined, &r->joined_capacity, r->n_carry + n, 1))
+            return err_memory(e, "out of memory for %zu bytes of JSON", n);
+        memcpy(r->joined, r->carry, r->n_carry);
+        if (n)
+            memcpy(r->joined + r->n_carry, data, n);
+        data = r->joined;
+        n += r->n_carry;
     }
-    return used;
+    if (repair(r, data, n, last, &n_done, out, n_out, e))
+        return -1;
+    r->n_carry = n - n_done;
+    memcpy(r->carry, data + n_done, r->n_carry);
+    return 0;
+}
+
+void jsonrepair_release(struct jsonrepair *r)
+{
+    free(r->joined);
+    free(r->out);
+    *r = (struct jsonrepair){0};
 }

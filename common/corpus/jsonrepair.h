@@ -1,18 +1,32 @@
-/* jsonrepair.h - carries broken text through a JSON parser that accepts none.
+/* jsonrepair.h - carries what is almost JSON through a parser that accepts only JSON.
  *
- * A story in JSON may hold bytes that are no UTF-8, or an escape of half a surrogate pair. Each
- * such fault becomes the noncharacter U+FFFE before parsing, and the byte 0xff after it, which is
- * as invalid as it was: whoever normalises the story replaces and counts it as in any other text.
- */
+ * Outside of strings, NaN, Infinity and -Infinity (which Python writes) become null, and byte-order
+ * marks (where files were joined) are dropped. Within strings, the escape of half a surrogate pair
+ * becomes the byte 0xff, which is as invalid: whoever normalises the story replaces and counts it
+ * as in any other text. All else passes unchanged, block by block, copied only where it is
+ * repaired. */
 #ifndef JSONREPAIR_H
 #define JSONREPAIR_H
 
 #include "base/err.h"
 
-/* A copy of JSON text[0..n) with every fault replaced; *out is malloc'ed, *n_out its bytes. */
-MUST_USE int jsonrepair_hide(const char *text, size_t n, char **out, size_t *n_out, struct err *e);
+enum { JSONREPAIR_CARRY = 12 }; /* longest sequence that may need repair: two escapes */
 
-/* Puts one invalid byte in place of every U+FFFE, in place; returns the new length. */
-size_t jsonrepair_show(char *text, size_t n);
+struct jsonrepair {               /* zero-initialise */
+    bool quoted;                  /* within a string */
+    size_t n_quoted;              /* bytes of it so far */
+    char carry[JSONREPAIR_CARRY]; /* the start of a sequence that goes on in the next block */
+    size_t n_carry;
+    char *joined; /* owned: carry and block */
+    size_t joined_capacity;
+    char *out; /* owned: the repaired block */
+    size_t out_capacity;
+};
+
+/* The next block, repaired, at *out, good until the next call. `last` after the last block: what is
+ * carried comes out as it is. */
+MUST_USE int jsonrepair_next(struct jsonrepair *r, const char *data, size_t n, bool last,
+                             const char **out, size_t *n_out, struct err *e);
+void jsonrepair_release(struct jsonrepair *r);
 
 #endif

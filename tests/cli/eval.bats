@@ -138,7 +138,7 @@ stories_of() {
 
 @test "eval: text is normalised and trimmed before it is counted" {
     printf '  Cafe\xcc\x81 is o\xffpen. \n\n<|endoftext|>\n\n \n<|endoftext|>\n' > a.txt
-    succeeds eval --json "$model" a.txt
+    succeeds eval --json --invalid replace "$model" a.txt
     check '.[0] | .n_stories == 1 and
         .n_chars == ("Caf\u00e9 is o\ufffdpen." | length) and
         .n_bytes == ("Caf\u00e9 is o\ufffdpen." | utf8bytelength)'

@@ -264,14 +264,14 @@ a.jsonl|valid|300|0" ]
 
 @test "wrong JSON" {
     head -c 5000 "$in/a.json" > cut.json
-    fails 1 "cut.json: wrong JSON: the array ends early" prep -o out cut.json
+    fails 1 "cut.json: wrong JSON: it ends early, in record " prep -o out cut.json
     head -c 5000 "$in/a.jsonl" > cut.jsonl
-    fails 1 "cut.jsonl: line " prep -o out cut.jsonl
-    fails 1 "a.json: element 1 has no field \"text\"" prep -o out --field text "$in/a.json"
+    fails 1 "cut.jsonl: wrong JSON: it ends early, in record " prep -o out cut.jsonl
+    fails 1 "a.json: record 1 (line 1) has no field \"text\" (found \"summary\", \"story\")" prep -o out --field text "$in/a.json"
     printf '[{"story": 1}]' > number.json
-    fails 1 "number.json: element 1: field \"story\" is not a string" prep -o out number.json
+    fails 1 "number.json: record 1 (line 1): field \"story\" is not a string (found a number)" prep -o out number.json
     printf '[{"story": "a"}, {"story": }]' > syntax.json
-    fails 1 "syntax.json: element 2: wrong JSON" prep -o out syntax.json
+    fails 1 "syntax.json: wrong JSON after record 2 (line 1)" prep -o out syntax.json
     fails 1 "a.txt: wrong JSON" prep -o out --format json "$in/a.txt"
 }
 

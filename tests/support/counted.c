@@ -62,7 +62,9 @@ size_t counted_tinystories(counted_story *story, void *context)
     struct corpus_options options = {0};
     struct reading r = {.story = story, .context = context};
     struct err e;
-    if (corpus_read(path, &options, normalised, NULL, &r, &e))
+    const struct corpus_hooks hooks = {.story = normalised, .context = &r};
+    struct corpus_counts counts = {0};
+    if (corpus_read(path, &options, &hooks, &counts, &e))
         fail_msg("%s", e.text);
     free(r.text.data);
     return r.n;

@@ -69,7 +69,7 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     v->pool = threads_new(n_threads, e);
     if (!v->pool)
         return -1;
-    v->gather = gather_new(&v->file, v->pool, e);
+    v->gather = gather_new(v->file.vocab->normalize, v->file.tokenizer, v->pool, e);
     if (!v->gather)
         return -1;
     return prepare(v, e);
@@ -123,29 +123,19 @@ static void on_progress(void *context, uint64_t read, uint64_t total)
     show_progress(r);
 }
 
-/* Scores the stories gathered. */
-static int score_gathered(struct run *r, struct err *e)
+static int on_story(void *context, const struct gather_story *s, struct err *e)
 {
-    struct gather *g = r->eval->gather;
-    if (gather_encode(g, e))
-        return -1;
-    for (size_t i = 0; i < g->n_stories; i++) {
-        const struct gather_story *s = &g->stories[i];
-        if (s->n_bytes == 0)
-            continue; /* prep drops empty stories too */
-        add_story(r, s->ids, s->n, s->n_chars, s->n_bytes);
-        show_progress(r);
-    }
-    gather_clear(g);
+    struct run *r = context;
+    (void)e;
+    add_story(r, s->ids, s->n, s->n_chars, s->n_bytes);
+    show_progress(r);
     return 0;
 }
 
-static int on_story(void *context, const char *text, size_t n, struct err *e)
+static void on_warning(void *context, const char *sentence)
 {
-    struct run *r = context;
-    if (gather_add(r->eval->gather, text, n, e))
-        return -1;
-    return gather_full(r->eval->gather) ? score_gathered(r, e) : 0;
+    (void)context;
+    cli_warn("%s", sentence);
 }
 
 /* Size of a story's text. Exact where nothing is UNK: its tokens then decode to the text. */
@@ -203,12 +193,11 @@ static int read_shard(struct run *r, const char *path, struct err *e)
 
 static int read_any(struct run *r, const char *path, struct err *e)
 {
+    struct eval *v = r->eval;
+    const struct gather_hooks hooks = {on_story, on_progress, on_warning, r};
     if (shard_probe(path))
         return read_shard(r, path, e);
-    gather_clear(r->eval->gather);
-    if (corpus_read(path, &r->eval->options.corpus, on_story, on_progress, r, e))
-        return -1;
-    return score_gathered(r, e);
+    return gather_read(v->gather, path, &v->options.corpus, &hooks, &v->counts, e);
 }
 
 int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,

@@ -4,8 +4,7 @@
 
 #include "load/load.h"
 #include "cli/cli.h"
-#include "corpus/corpus.h"
-#include "eval/gather.h"
+#include "corpus/gather.h"
 #include "format/shard.h"
 #include "model/score_infer.h"
 #include "model/score_net.h"
@@ -40,6 +39,7 @@ struct eval {
     struct score_infer score_infer; /* exact, int8 */
     struct infer_weights weights;
     struct gather *gather;
+    struct corpus_counts counts; /* of all files */
 };
 
 struct eval_result {

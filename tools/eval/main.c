@@ -3,22 +3,19 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "corpus/cmdline.h"
 #include "eval/report.h"
 
 static const char *vocab;
 static const struct cpu_level *cpu;
-static const char *field = "story";
-static int format = CORPUS_AUTO;
+static struct cmdline reading;
 static int threads;
 static bool v4_scoring;
 static int math = EVAL_F32;
 
 static const struct cli_option options[] = {
     CLI_HEADING("Text"),
-    CLI_CHOICE(0, "format", &format, corpus_format_names, "FORM",
-               "form of the text (default auto: told by content)"),
-    CLI_TEXT(0, "field", &field, "NAME",
-             "field of a JSON object that holds the story (default story)"),
+    CMDLINE_ROWS(reading),
     CLI_HEADING("Scoring"),
     CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
     CLI_CHOICE(0, "math", &math, eval_math_names, "KIND",
@@ -109,8 +106,9 @@ int main(int argc, char **argv)
     uint64_t total = check_files(operands + 1, n);
 
     struct eval v;
-    struct eval_options o = {
-        (enum eval_math)math, {.format = (enum corpus_format)format, .field = field}, v4_scoring};
+    struct eval_options o = {.math = (enum eval_math)math, .v4_scoring = v4_scoring};
+    if (cmdline_options(&reading, &o.corpus, &e))
+        cli_usage("%s", e.text);
     if (eval_open(&v, &o, operands[0], vocab, cpu, threads, &e))
         cli_die("%s", e.text);
     struct eval_result *results = calloc(n, sizeof *results);

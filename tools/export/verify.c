@@ -2,20 +2,18 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/array.h"
-#include "corpus/corpus.h"
+#include "cli/cli.h"
+#include "corpus/gather.h"
 #include "model/score_net.h"
-#include "text/normalize.h"
 #include "os/threads.h"
 #include "os/pages.h"
 
 /* The text as tokens: both models are given the very same. */
 struct stories {
-    const struct modelfile *bolt;
-    struct tokenizer_cache *cache;
-    struct text_buf text; /* scratch */
-    struct token_buf ids; /* of all stories, one behind the other */
+    struct token_buf ids; /* of all stories, one after the other */
     size_t *ends;         /* of each story in ids */
     size_t n;
     size_t capacity;
@@ -34,36 +32,41 @@ double verify_limit(enum number_type embed)
     return 1e-2;
 }
 
-static int on_story(void *context, const char *text, size_t n, struct err *e)
+static int on_story(void *context, const struct gather_story *story, struct err *e)
 {
     struct stories *s = context;
-    struct normalize_stats stats = {0};
-    size_t n_chars;
-    if (normalize_text(s->bolt->vocab->normalize, text, n, &s->text, &n_chars, &stats, e))
-        return -1;
-    if (s->text.n == 0)
-        return 0; /* prep drops empty stories too */
-    if (tokenizer_encode(s->bolt->tokenizer, s->cache, s->text.data, s->text.n, &s->ids, e))
-        return -1;
-    if (array_reserve(&s->ends, &s->capacity, s->n + 1, sizeof *s->ends))
+    struct token_buf *ids = &s->ids;
+    if (array_reserve(&ids->ids, &ids->capacity, ids->n + story->n, sizeof *ids->ids) ||
+        array_reserve(&s->ends, &s->capacity, s->n + 1, sizeof *s->ends))
         return err_memory(e, "out of memory for %zu stories", s->n + 1);
-    s->ends[s->n++] = s->ids.n;
+    memcpy(ids->ids + ids->n, story->ids, story->n * sizeof *story->ids);
+    ids->n += story->n;
+    s->ends[s->n++] = ids->n;
     return 0;
 }
 
-static int read_stories(struct stories *s, const char *path, struct err *e)
+static void on_warning(void *context, const char *sentence)
 {
-    struct corpus_options options = {.format = CORPUS_AUTO};
-    s->cache = tokenizer_cache_new(e);
-    if (!s->cache || corpus_read(path, &options, on_story, NULL, s, e))
-        return -1;
-    return s->n ? 0 : err_set(e, "%s: no story in it", path);
+    (void)context;
+    cli_warn("%s", sentence);
+}
+
+static int read_stories(struct stories *s, const struct modelfile *m, struct pool *p,
+                        const char *path, struct err *e)
+{
+    const struct corpus_options options = {.format = CORPUS_AUTO};
+    const struct gather_hooks hooks = {.story = on_story, .warning = on_warning, .context = s};
+    struct corpus_counts counts = {0};
+    struct gather *g = gather_new(m->vocab->normalize, m->tokenizer, p, e);
+    int code = g ? gather_read(g, path, &options, &hooks, &counts, e) : -1;
+    gather_free(g);
+    if (!code && !s->n)
+        code = err_set(e, "%s: no story in it", path);
+    return code;
 }
 
 static void release_stories(struct stories *s)
 {
-    tokenizer_cache_free(s->cache);
-    free(s->text.data);
     free(s->ids.ids);
     free(s->ends);
 }
@@ -129,7 +132,7 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
     if (load_open(&bolt, path, vocab_path, k, e))
         return -1;
     int rc = -1;
-    struct stories stories = {.bolt = &bolt};
+    struct stories stories = {0};
     struct pool *pool = threads_new(n_threads, e);
     if (!pool)
         goto out;
@@ -137,7 +140,7 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
         err_set(e, "%s: has other hyperparameters than the checkpoint", path);
         goto out;
     }
-    if (read_stories(&stories, text, e) ||
+    if (read_stories(&stories, &bolt, pool, text, e) ||
         loss_of(&stories, c, NULL, k, pool, &r->checkpoint_loss, &r->n_tokens, e) ||
         loss_of(&stories, c, &bolt.model, k, pool, &r->export_loss, &r->n_tokens, e))
         goto out;

@@ -121,6 +121,13 @@ static void on_progress(void *context, uint64_t read, uint64_t total)
     cli_progress_update(&r->progress, share, detail);
 }
 
+static void on_warning(void *context, const char *sentence)
+{
+    struct reader *r = context;
+    cli_progress_end(&r->progress); /* its line makes room; the next update shows it again */
+    cli_warn("%s", sentence);
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -132,7 +139,8 @@ static int read_file(struct reader *r, const char *path, bool valid, struct err 
     struct intake *in = r->in;
     r->from_valid = valid;
     memset(r->rows, 0, sizeof r->rows);
-    if (corpus_read(path, &r->o->corpus, on_story, on_progress, r, e) || take_batch(r, e))
+    const struct corpus_hooks hooks = {on_story, on_progress, on_warning, r};
+    if (corpus_read(path, &r->o->corpus, &hooks, &in->counts, e) || take_batch(r, e))
         return -1;
     r->bytes_before += corpus_size(path);
     for (int split = 0; split < INTAKE_N_SPLITS; split++) {

@@ -21,6 +21,7 @@ struct intake {
     size_t n_sources;
     uint64_t n_overlap; /* validation stories that also stand in training */
     uint64_t raw_bytes; /* of all stories, as read */
+    struct corpus_counts counts;
     double seconds;
 };
 

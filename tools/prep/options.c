@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "corpus/cmdline.h"
 #include "prep/bpetrain.h"
 
 static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
-static const char *field = "story";
+static struct cmdline reading;
 static struct cli_list valid;
 static double valid_fraction = 0.01;
 static long long vocab_size = 10000;
 static int threads;
-static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC, format = CORPUS_AUTO;
+static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC;
 static bool keep_duplicates;
 static struct {
     bool valid_fraction, tokenizer, vocab_size, normalize;
@@ -50,10 +51,7 @@ static const struct cli_option options[] = {
                "Unicode normalisation: none, nfc or nfkc (default nfc)", .given = &given.normalize),
     CLI_FLAG(0, "keep-duplicates", &keep_duplicates,
              "keep stories that are exactly equal to an earlier one"),
-    CLI_CHOICE(0, "format", &format, corpus_format_names, "FORM",
-               "form of the text: auto, text, json or jsonl (default auto: told by content)"),
-    CLI_TEXT(0, "field", &field, "NAME",
-             "field of a JSON object that holds the story (default story)"),
+    CMDLINE_ROWS(reading),
     CLI_HEADING("Machine"),
     CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
                           "processors this process may "
@@ -64,11 +62,12 @@ static const struct cli_tool tool = {
     .name = "prep",
     .synopsis = "[options] -o DIR INPUT...",
     .summary = "Turns stories into token shards and a vocabulary database.",
-    .epilog = "INPUT is text, where <|endoftext|> ends a story, a JSON array of objects or JSON\n"
-              "lines; plain, .gz, .bz2, .xz or .zst, or in .tar or .zip archives; - is standard\n"
-              "input.\n\n"
-              "  prep -o data --valid TinyStories-valid.txt TinyStories-train.txt\n"
-              "  zcat more/*.gz | prep -o data --vocab-size 4096 -\n",
+    .epilog =
+        "INPUT is text, where <|endoftext|> ends a story, JSON objects or strings in an array,\n"
+        "on lines or one after another, or a CSV or TSV table with a header; plain, .gz,\n"
+        ".bz2, .xz or .zst, or in .tar or .zip archives; - is standard input.\n\n"
+        "  prep -o data --valid TinyStories-valid.txt TinyStories-train.txt\n"
+        "  zcat more/*.gz | prep -o data --vocab-size 4096 -\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,
@@ -145,7 +144,9 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .normalize = (enum vocab_normalize)normalize,
         .normalize_given = given.normalize,
         .keep_duplicates = keep_duplicates,
-        .corpus = {.format = (enum corpus_format)format, .field = field},
         .threads = threads,
     };
+    struct err e;
+    if (cmdline_options(&reading, &o->corpus, &e))
+        cli_usage("%s", e.text);
 }

@@ -50,6 +50,12 @@ void report_table(const struct prep *p)
     say_counts("duplicates dropped", t.n_duplicates, v.n_duplicates);
     say_counts("empty stories dropped", t.n_empty, v.n_empty);
     say_counts("invalid sequences", t.n_invalid, v.n_invalid);
+    if (p->intake.counts.n_missing)
+        cli_say("  %-22s %16s\n", "records without field",
+                cli_count_text(buf, p->intake.counts.n_missing));
+    if (p->intake.counts.n_passed_over)
+        cli_say("  %-22s %16s\n", "members passed over",
+                cli_count_text(buf, p->intake.counts.n_passed_over));
     if (p->o->n_valid)
         cli_say("  %-22s %16s %16s\n", "also in training", "",
                 cli_count_text(buf, p->intake.n_overlap));
@@ -108,6 +114,8 @@ void report_json(const struct prep *p)
     put_fingerprint(&j, "vocab_fingerprint", vocab_fingerprint(&p->vocab));
     cli_json_uint(&j, "n_words", p->intake.words.n);
     cli_json_uint(&j, "n_overlap", p->intake.n_overlap);
+    cli_json_uint(&j, "n_missing", p->intake.counts.n_missing);
+    cli_json_uint(&j, "n_passed_over", p->intake.counts.n_passed_over);
     for (int split = 0; split < INTAKE_N_SPLITS; split++)
         put_split(&j, p, (enum intake_split)split);
     cli_json_array(&j, "sources");

@@ -1,0 +1,107 @@
+#include "corpus/cut.h"
+
+#include <string.h>
+
+#include "corpus/corpus.h"
+
+enum { MARK_BYTES = sizeof CORPUS_MARK - 1 };
+
+enum cut_kind cut_kind_of(const char *separator, bool words)
+{
+    if (!separator)
+        return CUT_NONE;
+    if (!strcmp(separator, "line"))
+        return words ? CUT_LINE : CUT_NONE;
+    if (!strcmp(separator, "blank-line"))
+        return words ? CUT_BLANK_LINE : CUT_NONE;
+    return CUT_TEXT;
+}
+
+static size_t find(const char *text, size_t n, size_t from, const char *what, size_t n_what)
+{
+    const char *p = from < n ? memmem(text + from, n - from, what, n_what) : NULL;
+    return p ? (size_t)(p - text) : n;
+}
+
+/* A blank line: from the end of the line before it to the start of the next one with text. */
+static void find_blank_line(struct cut *c, size_t from)
+{
+    c->separator_at = c->n;
+    for (size_t at = from; at < c->n; at++) {
+        const char *p = memchr(c->text + at, '\n', c->n - at);
+        if (!p)
+            return;
+        at = (size_t)(p - c->text);
+        size_t end = at + 1, last = at;
+        while (end < c->n && c->text[end] && strchr(" \t\r\n", c->text[end])) {
+            if (c->text[end] == '\n')
+                last = end;
+            end++;
+        }
+        if (last > at) {
+            c->separator_at = at;
+            c->separator_end = last + 1;
+            return;
+        }
+        at = end - 1;
+    }
+}
+
+static void find_separator(struct cut *c, size_t from)
+{
+    c->separator_at = c->n;
+    if (c->kind == CUT_BLANK_LINE)
+        find_blank_line(c, from);
+    else if (c->kind != CUT_NONE) {
+        bool line = c->kind == CUT_LINE;
+        size_t length = line ? 1 : c->n_separator;
+        c->separator_at = find(c->text, c->n, from, line ? "\n" : c->separator, length);
+        c->separator_end = c->separator_at + length;
+    }
+}
+
+void cut_begin(struct cut *c, const char *text, size_t n, size_t from)
+{
+    c->text = text;
+    c->n = n;
+    c->from = from;
+    c->mark_at = find(text, n, from, CORPUS_MARK, MARK_BYTES);
+    find_separator(c, from);
+}
+
+/* The first place that may belong to an end that is not complete yet. */
+static size_t look_again(const struct cut *c)
+{
+    size_t most = MARK_BYTES - 1;
+    if (c->kind == CUT_TEXT)
+        most = MAX(most, c->n_separator - 1);
+    size_t at = c->n - c->from > most ? c->n - most : c->from;
+    if (c->kind != CUT_BLANK_LINE)
+        return at;
+    /* white space up to the end may hold the first line end of a blank line */
+    size_t i = c->n;
+    while (i > c->from && c->text[i - 1] && strchr(" \t\r\n", c->text[i - 1]))
+        i--;
+    return MIN(at, i);
+}
+
+bool cut_next(struct cut *c, size_t *at, size_t *next, size_t *again)
+{
+    if (c->mark_at == c->n && c->separator_at == c->n) {
+        *again = look_again(c);
+        return false;
+    }
+    if (c->mark_at <= c->separator_at) {
+        *at = c->mark_at;
+        *next = *at + MARK_BYTES;
+    } else {
+        *at = c->separator_at;
+        *next = c->separator_end;
+    }
+    c->from = *next;
+    if (c->mark_at < *next && c->mark_at < c->n)
+        c->mark_at = find(c->text, c->n, *next, CORPUS_MARK, MARK_BYTES);
+    if (c->separator_at < *next && c->separator_at < c->n)
+        find_separator(c, *next);
+    return true;
+}

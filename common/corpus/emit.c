@@ -1,0 +1,295 @@
+#include "corpus/emit.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "text/unicode.h"
+
+enum {
+    JUDGED_BYTES = 1 << 20,
+    MOST_INVALID = 100, /* one in so many characters */
+    BOM = 0xfeff,
+    BOM_BYTES = 3
+};
+
+void emit_begin(struct emit *m, const char *file, const struct corpus_options *o,
+                const struct corpus_hooks *hooks, struct corpus_counts *counts)
+{
+    *m = (struct emit){.options = o,
+                       .hooks = hooks,
+                       .counts = counts,
+                       .file = file,
+                       .name = file,
+                       .field = o->field ? o->field : "story",
+                       .limit = o->max_story_bytes ? o->max_story_bytes : (size_t)64 << 20,
+                       .text_cuts = cut_kind_of(o->separator, true),
+                       .string_cuts = cut_kind_of(o->separator, false)};
+}
+
+void emit_begin_member(struct emit *m, const char *name)
+{
+    m->name = name;
+    m->of_member = (struct emit_tally){0};
+}
+
+void emit_release(struct emit *m)
+{
+    free(m->buffer);
+    m->buffer = NULL;
+    m->capacity = 0;
+}
+
+void emit_warn(const struct emit *m, const char *format, ...)
+{
+    struct err sentence;
+    char *text;
+    va_list args;
+    if (!m->hooks->warning)
+        return;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) >= 0) {
+        err_set(&sentence, "%s", text);
+        free(text);
+        m->hooks->warning(m->hooks->context, sentence.text);
+    }
+    va_end(args);
+}
+
+bool emit_is_blank(const char *text, size_t n)
+{
+    size_t i = 0;
+    while (i < n && text[i] && strchr(" \t\r\n\f\v", text[i]))
+        i++;
+    return i == n;
+}
+
+/* --- invalid characters --- */
+
+/* Length of the run of ASCII that begins text[0..n). */
+static size_t ascii_run(const char *text, size_t n)
+{
+    size_t i = 0;
+    for (uint64_t word; i + 8 <= n; i += 8) {
+        memcpy(&word, text + i, 8);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < n && (unsigned char)text[i] < 0x80)
+        i++;
+    return i;
+}
+
+static bool at_line_start(const char *text, size_t i)
+{
+    return i == 0 || text[i - 1] == '\n' || text[i - 1] == '\r';
+}
+
+/* Counts characters; returns how many byte-order marks begin a line. */
+static size_t examine(const char *text, size_t n, struct emit_tally *t)
+{
+    size_t n_marks = 0;
+    t->n_bytes += n;
+    for (size_t i = 0; i < n;) {
+        size_t run = ascii_run(text + i, n - i);
+        t->n_chars += run;
+        i += run;
+        while (i < n && (unsigned char)text[i] >= 0x80) {
+            int32_t code;
+            size_t length = unicode_decode(text + i, n - i, &code);
+            t->n_chars++;
+            t->n_invalid += code == UNICODE_INVALID;
+            n_marks += code == BOM && at_line_start(text, i);
+            i += length;
+        }
+    }
+    return n_marks;
+}
+
+static void add_tally(struct emit_tally *to, const struct emit_tally *t)
+{
+    to->n_bytes += t->n_bytes;
+    to->n_chars += t->n_chars;
+    to->n_invalid += t->n_invalid;
+}
+
+/* More than one character in a hundred is no slip but another encoding. */
+static int judge(const struct emit *m, struct emit_tally *t, const char *name, struct err *e)
+{
+    t->judged = true;
+    if (m->options->invalid == CORPUS_REPLACE || t->n_invalid * MOST_INVALID <= t->n_chars)
+        return 0;
+    double percent = 100 * (double)t->n_invalid / (double)t->n_chars;
+    const char *encoding = m->options->encoding;
+    if (encoding)
+        return err_set(e,
+                       "%s: %.1f %% of its characters are invalid as %s: name another --encoding, "
+                       "or have them replaced with --invalid replace",
+                       name, percent, encoding);
+    return err_set(e,
+                   "%s: %.1f %% of its characters are invalid as UTF-8: name its encoding with "
+                   "--encoding NAME (such as windows-1252, KOI8-R, GB18030), or have them "
+                   "replaced with --invalid replace",
+                   name, percent);
+}
+
+static int judge_first(struct emit *m, struct err *e)
+{
+    if (!m->of_member.judged && m->of_member.n_bytes >= JUDGED_BYTES &&
+        judge(m, &m->of_member, m->name, e))
+        return -1;
+    if (!m->of_file.judged && m->of_file.n_bytes >= JUDGED_BYTES)
+        return judge(m, &m->of_file, m->file, e);
+    return 0;
+}
+
+/* A copy without the byte-order marks that begin lines, where files were joined. */
+static int drop_marks(struct emit *m, const char **text, size_t *n, struct err *e)
+{
+    const char *in = *text;
+    size_t used = 0;
+    if (array_reserve(&m->buffer, &m->capacity, *n, 1))
+        return err_memory(e, "%s: out of memory for a story of %zu bytes", m->name, *n);
+    for (size_t i = 0; i < *n;) {
+        bool mark = at_line_start(in, i) && *n - i >= BOM_BYTES &&
+                    !memcmp(in + i, "\xef\xbb\xbf", BOM_BYTES);
+        if (!mark)
+            m->buffer[used++] = in[i];
+        i += mark ? BOM_BYTES : 1;
+    }
+    *text = m->buffer;
+    *n = used;
+    return 0;
+}
+
+/* --- markers --- */
+
+static bool is_marker(const char *text, size_t n)
+{
+    char open = text[0], close = open == '<' ? '>' : ']';
+    if (n < 3 || n >= EMIT_MARKER_BYTES || (open != '<' && open != '[') || text[n - 1] != close)
+        return false;
+    for (size_t i = 1; i < n - 1; i++)
+        if (!isalnum((unsigned char)text[i]) && !(text[i] && strchr("|_/-", text[i])))
+            return false;
+    return true;
+}
+
+static void count_marker(struct emit_markers *list, const char *text, size_t n)
+{
+    size_t i = 0;
+    while (i < list->n && (strncmp(list->items[i].text, text, n) || list->items[i].text[n]))
+        i++;
+    if (i == EMIT_MARKERS)
+        return; /* one that most stories have is among the first */
+    if (i == list->n) {
+        memcpy(list->items[i].text, text, n);
+        list->n++;
+    }
+    list->items[i].n_stories++;
+}
+
+static void count_markers(struct emit *m, const char *text, size_t n)
+{
+    while (n && isspace((unsigned char)text[0])) {
+        text++;
+        n--;
+    }
+    while (n && isspace((unsigned char)text[n - 1]))
+        n--;
+    if (!n)
+        return;
+    m->n_stories++;
+    size_t most = MIN(n, (size_t)EMIT_MARKER_BYTES - 1);
+    if (text[0] == '<' || text[0] == '[') {
+        const char *end = memchr(text, text[0] == '<' ? '>' : ']', most);
+        if (end && is_marker(text, (size_t)(end + 1 - text)))
+            count_marker(&m->begins, text, (size_t)(end + 1 - text));
+    }
+    if (text[n - 1] == '>' || text[n - 1] == ']') {
+        const char *last = text + n - most;
+        const char *begin = memrchr(last, text[n - 1] == '>' ? '<' : '[', most);
+        if (begin && is_marker(begin, (size_t)(text + n - begin)))
+            count_marker(&m->ends, begin, (size_t)(text + n - begin));
+    }
+}
+
+static void warn_markers(const struct emit *m, const struct emit_markers *list, const char *verb)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (2 * list->items[i].n_stories > m->n_stories)
+            emit_warn(m,
+                      "%s: %" PRIu64 " of %" PRIu64 " stories %s with \"%s\", which is learned as "
+                      "text (--separator '%s' ends stories there)",
+                      m->file, list->items[i].n_stories, m->n_stories, verb, list->items[i].text,
+                      list->items[i].text);
+}
+
+/* --- stories --- */
+
+int emit_story(struct emit *m, const char *text, size_t n, struct err *e)
+{
+    struct emit_tally t = {0};
+    if (n > m->limit)
+        return err_set(e,
+                       "%s: a story is longer than %zu bytes (is its end not marked? --separator "
+                       "TEXT names another mark)",
+                       m->name, m->limit);
+    size_t n_marks = examine(text, n, &t);
+    add_tally(&m->of_file, &t);
+    add_tally(&m->of_member, &t);
+    if (judge_first(m, e) || (n_marks && drop_marks(m, &text, &n, e)))
+        return -1;
+    count_markers(m, text, n);
+    return m->hooks->story(m->hooks->context, text, n, e);
+}
+
+int emit_string(struct emit *m, const char *text, size_t n, struct err *e)
+{
+    struct cut c = {.kind = m->string_cuts, .separator = m->options->separator};
+    size_t begin = 0, at, next, again;
+    c.n_separator = c.separator ? strlen(c.separator) : 0;
+    cut_begin(&c, text, n, 0);
+    for (; cut_next(&c, &at, &next, &again); begin = next)
+        if (emit_story(m, text + begin, at - begin, e))
+            return -1;
+    return begin && emit_is_blank(text + begin, n - begin)
+               ? 0
+               : emit_story(m, text + begin, n - begin, e);
+}
+
+int emit_missing(struct emit *m, const char *where, const char *found, struct err *e)
+{
+    if (m->options->skip_missing) {
+        m->counts->n_missing++;
+        return 0;
+    }
+    return err_set(e,
+                   "%s: %s has no field \"%s\" (found %s): name another with --field, or pass such "
+                   "records over with --skip-missing",
+                   m->name, where, m->field, found);
+}
+
+int emit_end(struct emit *m, struct err *e)
+{
+    char more[64] = "";
+    if (judge(m, &m->of_file, m->file, e))
+        return -1;
+    if (m->of_file.n_invalid)
+        emit_warn(m, "%s: %" PRIu64 " invalid characters were replaced by U+FFFD", m->file,
+                  m->of_file.n_invalid);
+    warn_markers(m, &m->begins, "begin");
+    warn_markers(m, &m->ends, "end");
+    if (m->n_uncut > 1)
+        snprintf(more, sizeof more, " (nor do %" PRIu64 " members more)", m->n_uncut - 1);
+    if (m->n_uncut)
+        emit_warn(m,
+                  "%s: %.1f kB of text without %s in it%s: read as one story (--separator line or "
+                  "--separator blank-line cuts it)",
+                  m->file, (double)m->uncut_bytes / 1e3, CORPUS_MARK, more);
+    return 0;
+}

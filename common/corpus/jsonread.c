@@ -1,0 +1,368 @@
+#include "corpus/reader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_parse.h>
+
+#include "corpus/jsonpath.h"
+#include "corpus/jsonrepair.h"
+
+enum { MOST_DEPTH = 1000 };
+
+/* A stream of JSON values: objects, strings, and arrays of these. YAJL pushes events, so a value of
+ * any size is never held as a whole, and numbers of other fields are never converted. */
+struct json {
+    struct emit *out;
+    yajl_handle yajl;
+    struct jsonrepair repair;
+    struct jsonpath path;
+    int depth;     /* open brackets */
+    bool in_array; /* the outermost of them is an array */
+    bool in_record;
+    uint64_t n_values; /* records and strings so far */
+    uint64_t n_lines;  /* line ends in the blocks before this one */
+    const char *block; /* what YAJL has now */
+    size_t n_block;
+    struct err *err; /* where a callback leaves its failure */
+    bool failed;
+};
+
+/* --- probe --- */
+
+static size_t skip_space(const char *data, size_t n, size_t i)
+{
+    while (i < n && reader_is_space(data[i]))
+        i++;
+    return i;
+}
+
+/* Whether text[0..n) is one whole string. */
+static bool is_string(const char *text, size_t n)
+{
+    yajl_handle h = yajl_alloc(NULL, NULL, NULL);
+    if (!h)
+        return false;
+    yajl_config(h, yajl_dont_validate_strings, 1);
+    bool whole = n > 1 && text[0] == '"' &&
+                 yajl_parse(h, (const unsigned char *)text, n) == yajl_status_ok &&
+                 yajl_complete_parse(h) == yajl_status_ok;
+    yajl_free(h);
+    return whole;
+}
+
+/* The first complete line is a string, and every further one in sight begins like one: other text
+ * begins with a quote, too. */
+static bool are_strings(const char *head, size_t n, size_t first)
+{
+    size_t n_lines = 0;
+    for (size_t i = first; i < n; n_lines++) {
+        const char *end = memchr(head + i, '\n', n - i);
+        size_t length = end ? (size_t)(end - head) - i : n - i;
+        while (length && reader_is_space(head[i + length - 1]))
+            length--;
+        bool complete = end || n < READER_HEAD; /* the end of the member ends a line */
+        if (head[i] != '"' || (n_lines == 0 && !(complete && is_string(head + i, length))))
+            return false;
+        i = end ? skip_space(head, n, (size_t)(end - head)) : n;
+    }
+    return n_lines > 0;
+}
+
+/* An object, or an array of what may hold stories, or what only looks so: text that begins like
+ * JSON is more likely JSON that cannot be used, and --format text reads it. */
+static bool probe(const char *head, size_t n, const struct corpus_options *o)
+{
+    (void)o;
+    size_t first = skip_space(head, n, 0), second = skip_space(head, n, first + 1);
+    if (first >= n)
+        return false;
+    if (head[first] == '"')
+        return are_strings(head, n, first);
+    if (second >= n)
+        return false;
+    char c = head[second];
+    if (head[first] == '{')
+        return c == '"' || c == '}' || c == '\'';
+    return head[first] == '[' && (c == '{' || c == ']' || c == '"' || c == '[' ||
+                                  (n - second >= 4 && !memcmp(head + second, "null", 4)));
+}
+
+/* --- failures --- */
+
+static uint64_t count_lines(const char *text, size_t n)
+{
+    uint64_t count = 0;
+    for (const char *p = text, *end = text + n; (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        count++;
+    return count;
+}
+
+/* "record 3 (line 7)", as far as YAJL has come. */
+static const char *where(const struct json *j, char text[64])
+{
+    size_t n = MIN(yajl_get_bytes_consumed(j->yajl), j->n_block);
+    uint64_t line = 1 + j->n_lines + count_lines(j->block, n);
+    snprintf(text, 64, "record %" PRIu64 " (line %" PRIu64 ")", j->n_values, line);
+    return text;
+}
+
+/* Ends the parsing: returns what a callback returns for that. */
+static int stop(struct json *j, int code)
+{
+    j->failed = j->failed || code;
+    return code == 0;
+}
+
+/* A value that cannot be a story. */
+static int refuse(struct json *j, enum jsonpath_role role, const char *found)
+{
+    char place[64];
+    const char *name = j->out->name, *field = j->out->field;
+    if (role == JSONPATH_FIELD)
+        return stop(j, err_set(j->err,
+                               "%s: %s: field \"%s\" is not a string (found %s): name another "
+                               "with --field",
+                               name, where(j, place), field, found));
+    return stop(j, err_set(j->err,
+                           "%s: %s is not usable JSON (found %s; expected objects with a "
+                           "field \"%s\", or strings): --format text reads it as text",
+                           name, where(j, place), found, field));
+}
+
+static int missing(struct json *j)
+{
+    char place[64];
+    const char *names = j->path.n_names ? j->path.names : "none";
+    return emit_missing(j->out, where(j, place), names, j->err);
+}
+
+/* --- events --- */
+
+/* Whether the next value is one of those that a member consists of. */
+static bool is_top(const struct json *j)
+{
+    return j->depth == 0 || (j->depth == 1 && j->in_array && !j->in_record);
+}
+
+/* A value that is no string: null counts as an empty story, another in place of one is refused. */
+static int on_scalar(struct json *j, bool null, const char *found)
+{
+    if (is_top(j)) {
+        j->n_values++;
+        return null ? stop(j, emit_story(j->out, "", 0, j->err)) : refuse(j, JSONPATH_OTHER, found);
+    }
+    if (!j->in_record)
+        return 1;
+    enum jsonpath_role role = jsonpath_value(&j->path);
+    if (role != JSONPATH_FIELD)
+        return 1;
+    if (!null)
+        return refuse(j, role, found);
+    jsonpath_found(&j->path);
+    return stop(j, emit_story(j->out, "", 0, j->err));
+}
+
+static int on_null(void *context)
+{
+    return on_scalar(context, true, "null");
+}
+
+static int on_boolean(void *context, int value)
+{
+    return on_scalar(context, false, value ? "true" : "false");
+}
+
+static int on_number(void *context, const char *text, size_t n)
+{
+    (void)text;
+    (void)n;
+    return on_scalar(context, false, "a number");
+}
+
+static int on_string(void *context, const unsigned char *text, size_t n)
+{
+    struct json *j = context;
+    char place[64];
+    if (is_top(j))
+        j->n_values++;
+    else if (!j->in_record || jsonpath_value(&j->path) != JSONPATH_FIELD)
+        return 1;
+    else if (!jsonpath_found(&j->path))
+        return stop(j, err_set(j->err, "%s: %s has the field \"%s\" twice", j->out->name,
+                               where(j, place), j->out->field));
+    return stop(j, emit_string(j->out, (const char *)text, n, j->err));
+}
+
+static int deeper(struct json *j)
+{
+    if (++j->depth <= MOST_DEPTH)
+        return 1;
+    return stop(j, err_set(j->err, "%s: wrong JSON: more than %d brackets are open", j->out->name,
+                           MOST_DEPTH));
+}
+
+/* A bracket within a record. */
+static int open_inner(struct json *j, bool is_array, const char *found)
+{
+    enum jsonpath_role role = jsonpath_value(&j->path);
+    if (role == JSONPATH_FIELD)
+        return refuse(j, role, found);
+    jsonpath_open(&j->path, role, is_array);
+    return deeper(j);
+}
+
+static int on_start_map(void *context)
+{
+    struct json *j = context;
+    if (!is_top(j))
+        return open_inner(j, false, "an object: a table stored by columns?");
+    j->n_values++;
+    j->in_record = true;
+    jsonpath_begin(&j->path, j->out->field);
+    return deeper(j);
+}
+
+static int on_key(void *context, const unsigned char *key, size_t n)
+{
+    struct json *j = context;
+    jsonpath_key(&j->path, (const char *)key, n);
+    return 1;
+}
+
+static int close_inner(struct json *j)
+{
+    j->depth--;
+    int code = jsonpath_close(&j->path) ? missing(j) : 0;
+    if (!j->path.depth)
+        j->in_record = false;
+    return stop(j, code);
+}
+
+static int on_end_map(void *context)
+{
+    return close_inner(context);
+}
+
+static int on_start_array(void *context)
+{
+    struct json *j = context;
+    if (j->in_record)
+        return open_inner(j, true, "an array");
+    if (j->depth) {
+        j->n_values++;
+        return refuse(j, JSONPATH_OTHER, "arrays in an array");
+    }
+    j->in_array = true;
+    return deeper(j);
+}
+
+static int on_end_array(void *context)
+{
+    struct json *j = context;
+    if (j->in_record)
+        return close_inner(j);
+    j->depth--;
+    j->in_array = false;
+    return 1;
+}
+
+static const yajl_callbacks callbacks = {
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_start_map,
+    .yajl_map_key = on_key,
+    .yajl_end_map = on_end_map,
+    .yajl_start_array = on_start_array,
+    .yajl_end_array = on_end_array,
+};
+
+/* --- reading --- */
+
+/* The byte that YAJL stopped at, its last one, and the one before it, white space aside. */
+static void around(const struct json *j, char *before, char *at)
+{
+    size_t i = MIN(yajl_get_bytes_consumed(j->yajl), j->n_block);
+    *at = i > 0 ? j->block[i - 1] : '\0';
+    for (i = i > 0 ? i - 1 : 0; i > 0 && reader_is_space(j->block[i - 1]);)
+        i--;
+    *before = i > 0 ? j->block[i - 1] : '\0';
+}
+
+/* What is wrong in YAJL's words, and in ours where it is known. */
+static int wrong(const struct json *j, bool early, struct err *e)
+{
+    char place[64], before, at;
+    if (early)
+        return err_set(e, "%s: wrong JSON: it ends early, in %s", j->out->name, where(j, place));
+    around(j, &before, &at);
+    const char *known =
+        at == '\'' ? "strings in single quotes, as Python prints them: json.dumps writes JSON"
+        : before == ',' && (at == ']' || at == '}') ? "a comma before a bracket"
+        : at == ','                                 ? "a comma between two values"
+                                                    : NULL;
+    unsigned char *text = known ? NULL : yajl_get_error(j->yajl, 0, NULL, 0);
+    const char *fault = known ? known : text ? (const char *)text : "damaged";
+    int length = (int)strcspn(fault, "\n");
+    err_set(e, "%s: wrong JSON after %s: %.*s (--format text reads it as text)", j->out->name,
+            where(j, place), length, fault);
+    if (text)
+        yajl_free_error(j->yajl, text);
+    return -1;
+}
+
+static int feed(struct json *j, const char *data, size_t n, bool last, struct err *e)
+{
+    j->err = e;
+    if (jsonrepair_next(&j->repair, data, n, last, &j->block, &j->n_block, e))
+        return -1;
+    if (j->repair.quoted && j->repair.n_quoted > j->out->limit)
+        return err_set(e, "%s: wrong JSON: a string is longer than %zu bytes", j->out->name,
+                       j->out->limit);
+    yajl_status status = yajl_parse(j->yajl, (const unsigned char *)j->block, j->n_block);
+    bool parsed = status == yajl_status_ok;
+    if (parsed && last)
+        status = yajl_complete_parse(j->yajl);
+    if (j->failed)
+        return -1;
+    if (status != yajl_status_ok)
+        return wrong(j, parsed, e);
+    j->n_lines += count_lines(j->block, j->n_block);
+    return 0;
+}
+
+static int read_all(struct json *j, struct source *in, struct err *e)
+{
+    for (size_t n = 1; n;) {
+        const char *data;
+        if (source_next(in, &data, &n, e) || feed(j, data, n, n == 0, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int read_json(struct source *in, struct emit *out, struct err *e)
+{
+    struct json *j = calloc(1, sizeof *j);
+    int code = -1;
+    if (j) {
+        j->out = out;
+        j->yajl = yajl_alloc(&callbacks, NULL, j);
+    }
+    if (!j || !j->yajl) {
+        err_memory(e, "%s: out of memory", out->name);
+    } else {
+        yajl_config(j->yajl, yajl_allow_multiple_values, 1);
+        yajl_config(j->yajl, yajl_dont_validate_strings, 1); /* invalid text is the emitter's */
+        code = read_all(j, in, e);
+        yajl_free(j->yajl);
+        jsonrepair_release(&j->repair);
+    }
+    free(j);
+    return code;
+}
+
+const struct reader reader_json = {probe, read_json};

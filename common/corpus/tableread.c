@@ -1,0 +1,219 @@
+#include "corpus/reader.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <csv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAMES_BYTES = 200 };
+
+/* A table with a header: CSV (RFC 4180) or the same with tabs. One column has the stories. */
+struct table {
+    struct emit *out;
+    struct csv_parser parser;
+    size_t column;           /* of the stories; n_columns until the header has named it */
+    size_t n_columns;        /* of the header */
+    size_t at;               /* column of the next cell */
+    uint64_t n_rows;         /* whole ones, the header included */
+    bool told;               /* this row has its story */
+    char names[NAMES_BYTES]; /* of the columns, in quotes */
+    struct err *err;         /* where a callback leaves its failure */
+    bool failed;
+};
+
+/* --- probe --- */
+
+struct shape { /* of the first rows */
+    const char *field;
+    size_t n_cells[2], row, at;
+    bool plain; /* all cells of the header are words */
+    bool named; /* one of them is the field */
+    bool known; /* one of them is a usual name for text */
+};
+
+static bool is_word(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)text[i]) && !(text[i] && strchr("_.:#-", text[i])))
+            return false;
+    return true;
+}
+
+static bool is_name(const char *text, size_t n, const char *name)
+{
+    return strlen(name) == n && !memcmp(text, name, n);
+}
+
+static void see_cell(void *text, size_t n, void *context)
+{
+    static const char *const usual[] = {"story", "text", "content", "document", "body"};
+    struct shape *s = context;
+    if (s->row < 2)
+        s->n_cells[s->row]++;
+    if (s->row > 0)
+        return;
+    s->plain = s->plain && is_word(text, n);
+    s->named = s->named || is_name(text, n, s->field);
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+        s->known = s->known || is_name(text, n, usual[i]);
+}
+
+static void see_row(int end, void *context)
+{
+    struct shape *s = context;
+    (void)end;
+    s->row++;
+}
+
+/* A header of words, and a second row of as many cells. A single column must have the name of one,
+ * and its first cell be quoted: else it would be any text whose first line is one word. */
+static bool probe_table(const char *head, size_t n, const struct corpus_options *o, char delimiter)
+{
+    struct csv_parser parser;
+    struct shape s = {.field = o->field ? o->field : "story", .plain = true};
+    const char *end = memchr(head, '\n', n);
+    if (!end || csv_init(&parser, CSV_STRICT))
+        return false;
+    csv_set_delim(&parser, (unsigned char)delimiter);
+    bool sound = csv_parse(&parser, head, n, see_cell, see_row, &s) == n;
+    if (sound && n < READER_HEAD) /* the last row may lack its line end */
+        csv_fini(&parser, see_cell, see_row, &s);
+    csv_free(&parser);
+    if (!s.plain || s.row < 2 || s.n_cells[0] != s.n_cells[1])
+        return false;
+    if (s.n_cells[0] > 1)
+        return true;
+    return (s.named || s.known) && end + 1 < head + n && end[1] == '"';
+}
+
+static bool probe_csv(const char *head, size_t n, const struct corpus_options *o)
+{
+    return probe_table(head, n, o, ',');
+}
+
+static bool probe_tsv(const char *head, size_t n, const struct corpus_options *o)
+{
+    return probe_table(head, n, o, '\t');
+}
+
+/* --- reading --- */
+
+static void add_name(struct table *t, const char *text, size_t n)
+{
+    size_t used = strlen(t->names);
+    if (used + n + 12 < NAMES_BYTES)
+        snprintf(t->names + used, NAMES_BYTES - used, "%s\"%.*s\"", used ? ", " : "", (int)n, text);
+    else if (used + 6 < NAMES_BYTES && !strstr(t->names, ", ..."))
+        strcpy(t->names + used, ", ...");
+}
+
+static void fail(struct table *t, int code)
+{
+    t->failed = t->failed || code;
+}
+
+static void on_cell(void *text, size_t n, void *context)
+{
+    struct table *t = context;
+    size_t at = t->at++;
+    if (t->failed)
+        return;
+    if (t->n_rows == 0) {
+        add_name(t, text, n);
+        t->n_columns++;
+        if (is_name(text, n, t->out->field))
+            t->column = at;
+    } else if (at == t->column) {
+        t->told = true;
+        fail(t, emit_string(t->out, text ? text : "", n, t->err));
+    }
+}
+
+static int end_header(struct table *t)
+{
+    if (t->column < t->n_columns)
+        return 0;
+    return err_set(t->err,
+                   "%s: the table has no column \"%s\" (found %s): name another with --field, "
+                   "or read it as text with --format text",
+                   t->out->name, t->out->field, t->names);
+}
+
+static int end_row(struct table *t)
+{
+    char where[48];
+    snprintf(where, sizeof where, "row %" PRIu64 " of the table", t->n_rows + 1);
+    if (t->at > t->n_columns)
+        return err_set(t->err,
+                       "%s: %s has %zu cells, expected %zu (a cell with a delimiter in it must "
+                       "be quoted)",
+                       t->out->name, where, t->at, t->n_columns);
+    return t->told ? 0 : emit_missing(t->out, where, t->names, t->err);
+}
+
+static void on_row(int end, void *context)
+{
+    struct table *t = context;
+    (void)end;
+    if (!t->failed)
+        fail(t, t->n_rows ? end_row(t) : end_header(t));
+    t->n_rows++;
+    t->at = 0;
+    t->told = false;
+}
+
+static int wrong(struct table *t, struct err *e)
+{
+    int code = csv_error(&t->parser);
+    if (t->failed)
+        return -1;
+    return err_set(e, "%s: wrong table in row %" PRIu64 ": %s (--format text reads it as text)",
+                   t->out->name, t->n_rows + 1,
+                   code == CSV_EPARSE
+                       ? "a quote within a cell that is not doubled, or that does not "
+                         "end"
+                       : csv_strerror(code));
+}
+
+static int read_all(struct table *t, struct source *in, struct err *e)
+{
+    for (size_t n = 1; n;) {
+        const char *data;
+        if (source_next(in, &data, &n, e))
+            return -1;
+        size_t used = n ? csv_parse(&t->parser, data, n, on_cell, on_row, t) : 0;
+        if (used != n || t->failed)
+            return wrong(t, e);
+        if (t->parser.entry_pos > t->out->limit)
+            return err_set(e, "%s: a cell in row %" PRIu64 " is longer than %zu bytes",
+                           t->out->name, t->n_rows + 1, t->out->limit);
+    }
+    return csv_fini(&t->parser, on_cell, on_row, t) || t->failed ? wrong(t, e) : 0;
+}
+
+static int read_table(struct source *in, struct emit *out, char delimiter, struct err *e)
+{
+    struct table t = {.out = out, .column = SIZE_MAX, .err = e};
+    if (csv_init(&t.parser, CSV_STRICT | CSV_STRICT_FINI))
+        return err_memory(e, "%s: out of memory", out->name);
+    csv_set_delim(&t.parser, (unsigned char)delimiter);
+    csv_set_blk_size(&t.parser, 1 << 16);
+    int code = read_all(&t, in, e);
+    csv_free(&t.parser);
+    return code;
+}
+
+static int read_csv(struct source *in, struct emit *out, struct err *e)
+{
+    return read_table(in, out, ',', e);
+}
+
+static int read_tsv(struct source *in, struct emit *out, struct err *e)
+{
+    return read_table(in, out, '\t', e);
+}
+
+const struct reader reader_csv = {probe_csv, read_csv};
+const struct reader reader_tsv = {probe_tsv, read_tsv};

@@ -1,0 +1,262 @@
+#include "corpus/unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "corpus/gunzip.h"
+#include "corpus/packed.h"
+
+enum { BLOCK = 1 << 17, MOST_ARCHIVES = 2, MOST_STREAMS = 4 };
+
+/* The file itself, and what has come out of it. */
+struct file {
+    struct source source;
+    const char *name; /* for people */
+    int fd;
+    bool regular, close_fd;
+    uint64_t size; /* 0 if unknown */
+    uint64_t n_read;
+    const struct unpack_hooks *hooks;
+    struct unpack_result *result;
+    uint64_t n_unpacked, max_bytes;
+    char block[BLOCK];
+};
+
+/* Bytes that come out of a packing, counted. */
+struct meter {
+    struct source source;
+    struct source *from;
+    struct file *file;
+    const char *name;
+};
+
+/* Where in the packing the walk stands. */
+struct place {
+    const char *name;
+    int n_archives, n_streams; /* around it */
+};
+
+static int walk(struct file *f, struct source *in, struct place place, struct err *e);
+
+/* --- the file --- */
+
+static int next_of_file(struct source *source, const char **data, size_t *n, struct err *e)
+{
+    struct file *f = (struct file *)source;
+    ssize_t got;
+    do
+        got = read(f->fd, f->block, BLOCK);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return err_errno(e, "%s: cannot read", f->name);
+    *data = f->block;
+    *n = (size_t)got;
+    f->n_read += *n;
+    if (f->hooks->progress)
+        f->hooks->progress(f->hooks->progress_context, f->n_read, f->size);
+    return 0;
+}
+
+static int open_file(struct file *f, const char *path, struct err *e)
+{
+    struct stat st;
+    f->name = "standard input";
+    f->fd = STDIN_FILENO;
+    if (strcmp(path, "-") != 0) {
+        f->name = path;
+        f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (f->fd < 0)
+            return err_errno(e, "%s: cannot open", path);
+        f->close_fd = true;
+    }
+    if (fstat(f->fd, &st))
+        return err_errno(e, "%s: cannot examine", f->name);
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, "%s: is a directory, expected a file", f->name);
+    f->regular = S_ISREG(st.st_mode) && lseek(f->fd, 0, SEEK_CUR) == 0;
+    f->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return 0;
+}
+
+/* --- what comes out --- */
+
+static int next_of_meter(struct source *source, const char **data, size_t *n, struct err *e)
+{
+    struct meter *m = (struct meter *)source;
+    if (source_next(m->from, data, n, e))
+        return -1;
+    m->file->n_unpacked += *n;
+    if (m->file->n_unpacked <= m->file->max_bytes)
+        return 0;
+    return err_set(e, "%s: unpacks to more than %" PRIu64 " bytes (--max-bytes N allows more)",
+                   m->name, m->file->max_bytes);
+}
+
+/* Walks what comes out of a packing. */
+static int walk_out(struct file *f, struct source *out, struct place place, struct err *e)
+{
+    struct meter m = {.source = {next_of_meter}, .from = out, .file = f, .name = place.name};
+    return walk(f, &m.source, place, e);
+}
+
+static int walk_gzip(struct file *f, struct source *in, struct place place, struct err *e)
+{
+    struct source *gunzip = gunzip_open(in, place.name, e);
+    place.n_streams++;
+    int code = gunzip ? walk_out(f, gunzip, place, e) : -1;
+    gunzip_close(gunzip);
+    return code;
+}
+
+static int walk_stream(struct file *f, struct source *in, struct place place, struct err *e)
+{
+    struct packed *p = packed_stream(in, place.name, e);
+    place.n_streams++;
+    int code = p ? walk_out(f, packed_source(p), place, e) : -1;
+    packed_close(p);
+    return code;
+}
+
+/* Known by name, where what is in it cannot be text. */
+static bool is_litter(const char *path)
+{
+    static const char *const names[] = {".DS_Store", "Thumbs.db", "desktop.ini"};
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (!strncmp(path, "__MACOSX/", 9) || strstr(path, "/__MACOSX/"))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+/* What a Mac stores of a file where the archive cannot: "._name", in AppleDouble. */
+static bool is_apple_double(const char *path, const struct head *h)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    return !strncmp(name, "._", 2) && h->n >= 4 && !memcmp(h->data, "\0\5\26\7", 4);
+}
+
+static int walk_member(struct file *f, struct packed *archive, const char *member,
+                       struct place place, struct err *e)
+{
+    const char *name = packed_name(archive);
+    struct head head;
+    struct meter m = {{next_of_meter}, packed_source(archive), f, name};
+    head_init(&head, &m.source);
+    int code = head_look(&head, PACKED_HEAD, e);
+    bool passed_over = !code && (is_litter(member) || is_apple_double(member, &head));
+    f->result->n_passed_over += passed_over;
+    if (!code && !passed_over)
+        code = walk(f, &head.source, (struct place){name, place.n_archives + 1, 0}, e);
+    head_release(&head);
+    return code;
+}
+
+static int walk_archive(struct file *f, struct packed *archive, struct place place, struct err *e)
+{
+    const char *member;
+    int code = archive ? 0 : -1;
+    while (!code) {
+        code = packed_next(archive, &member, e);
+        if (code || !member)
+            break;
+        code = walk_member(f, archive, member, place, e);
+    }
+    if (!code)
+        f->result->n_cut += packed_is_cut(archive);
+    packed_close(archive);
+    return code;
+}
+
+/* A zip archive that comes from a pipe or out of a packing is put into a file without a name. */
+static int walk_zip(struct file *f, struct source *in, struct place place, struct err *e)
+{
+    FILE *copy = tmpfile();
+    if (!copy)
+        return err_errno(e, "%s: cannot make a temporary file", place.name);
+    int code = 0;
+    for (size_t n = 1; !code && n;) {
+        const char *data;
+        code = source_next(in, &data, &n, e);
+        if (!code && n && fwrite(data, 1, n, copy) != n)
+            code = err_errno(e, "%s: cannot write a temporary file", place.name);
+    }
+    if (!code && fflush(copy))
+        code = err_errno(e, "%s: cannot write a temporary file", place.name);
+    if (!code)
+        code = walk_archive(f, packed_zip(fileno(copy), place.name, e), place, e);
+    fclose(copy); /* all of it was read: nothing can be lost */
+    return code;
+}
+
+static bool is_file_itself(const struct file *f, const struct place *place)
+{
+    return f->regular && !place->n_archives && !place->n_streams;
+}
+
+/* Told by its first bytes: undone, walked, or visited as a member. */
+static int walk_head(struct file *f, struct head *head, struct place place, struct err *e)
+{
+    if (head_look(head, PACKED_HEAD, e))
+        return -1;
+    enum packed_kind kind = packed_probe(head->data, head->n);
+    if (kind == PACKED_NOT) /* an empty member has nothing to say */
+        return head->n ? f->hooks->visit(f->hooks->context, place.name, head, e) : 0;
+    if ((kind == PACKED_TAR || kind == PACKED_ZIP) && place.n_archives == MOST_ARCHIVES)
+        return err_set(e, "%s: is an archive within archives, more than %d deep: unpack it first",
+                       place.name, MOST_ARCHIVES);
+    if ((kind == PACKED_GZIP || kind == PACKED_STREAM) && place.n_streams == MOST_STREAMS)
+        return err_set(e, "%s: is compressed more than %d times: unpack it first", place.name,
+                       MOST_STREAMS);
+    switch (kind) {
+    case PACKED_GZIP:
+        return walk_gzip(f, &head->source, place, e);
+    case PACKED_STREAM:
+        return walk_stream(f, &head->source, place, e);
+    case PACKED_TAR:
+        return walk_archive(f, packed_tar(&head->source, place.name, e), place, e);
+    default:
+        break;
+    }
+    if (is_file_itself(f, &place))
+        return walk_archive(f, packed_zip(f->fd, place.name, e), place, e);
+    return walk_zip(f, &head->source, place, e);
+}
+
+static int walk(struct file *f, struct source *in, struct place place, struct err *e)
+{
+    struct head head;
+    head_init(&head, in);
+    int code = walk_head(f, &head, place, e);
+    head_release(&head);
+    return code;
+}
+
+int unpack_file(const char *path, uint64_t max_bytes, const struct unpack_hooks *hooks,
+                struct unpack_result *result, struct err *e)
+{
+    struct file *f = malloc(sizeof *f);
+    if (!f)
+        return err_memory(e, "%s: out of memory", path);
+    *result = (struct unpack_result){0};
+    f->source.next = next_of_file;
+    f->close_fd = false;
+    f->n_read = f->n_unpacked = 0;
+    f->hooks = hooks;
+    f->result = result;
+    f->max_bytes = max_bytes;
+    int code = open_file(f, path, e);
+    if (!code)
+        code = walk(f, &f->source, (struct place){f->name, 0, 0}, e);
+    if (f->close_fd)
+        close(f->fd); /* only read: nothing can be lost */
+    free(f);
+    return code;
+}
