@@ -70,11 +70,12 @@ void ckpt_close(struct ckpt *c);
 MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
                                uint64_t vocab_fingerprint, struct err *e);
 
-/* Path (dir included) of the newest step-%09d.safetensors in dir that opens and checks clean,
- * damaged ones passed over (the fault of each in *skipped, one a line, which the caller frees; may
- * be NULL on return); without any, best.safetensors. *path is NULL when there is none; the caller
- * frees it. */
-MUST_USE int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e);
+/* Opens the newest step-%09d.safetensors in dir that checks clean; without any, best.safetensors.
+ * *path (dir included) is its name, which the caller frees, or NULL when there is none: then c is
+ * not open. Damaged ones are passed over, the fault of each in *skipped, one a line, which the
+ * caller frees (may be NULL on return). */
+MUST_USE int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skipped,
+                              struct err *e);
 
 /* Deletes all but the newest `keep` (0 keeps all) of the step-*.safetensors up to `step`, the one
  * just written. Later ones, which only a damaged file passed over can be, do not count. */

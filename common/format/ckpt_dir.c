@@ -89,14 +89,11 @@ static int append_line(char **text, const char *line, struct err *e)
 }
 
 /* Opens one candidate: 1 good, 0 damaged and noted, -1 failure. */
-static int try_path(const char *path, char **skipped, struct err *e)
+static int try_path(struct ckpt *c, const char *path, char **skipped, struct err *e)
 {
-    struct ckpt c;
     struct err fault;
-    if (ckpt_open(&c, path, &fault) == 0) {
-        ckpt_close(&c);
+    if (ckpt_open(c, path, &fault) == 0)
         return 1;
-    }
     return skipped ? append_line(skipped, fault.text, e) : 0;
 }
 
@@ -107,7 +104,7 @@ static char *best_of(const char *dir)
     return asprintf(&path, "%s/best.safetensors", dir) < 0 ? NULL : path;
 }
 
-int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
+int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skipped, struct err *e)
 {
     struct steps steps;
     *path = NULL;
@@ -121,7 +118,7 @@ int ckpt_newest(const char *dir, char **path, char **skipped, struct err *e)
         if (!candidate)
             found = err_memory(e, "out of memory");
         else if (i < steps.n || access(candidate, F_OK) == 0)
-            found = try_path(candidate, skipped, e);
+            found = try_path(c, candidate, skipped, e);
         if (found > 0)
             *path = candidate;
         else

@@ -25,9 +25,12 @@ static int newest_in(const char *dir, char **found, char **skipped, struct err *
         return 0;
     }
     free(best);
-    if (ckpt_newest(dir, found, skipped, e))
+    if (ckpt_open_newest(&c, dir, found, skipped, e))
         return -1;
-    return *found ? 0 : err_set(e, "%s: holds no good checkpoint", dir);
+    if (!*found)
+        return err_set(e, "%s: holds no good checkpoint", dir);
+    ckpt_close(&c);
+    return 0;
 }
 
 int load_find(const char *path, char **found, struct err *e)

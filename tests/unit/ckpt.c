@@ -396,19 +396,21 @@ static void test_folder(void **state)
 {
     (void)state;
     struct err e;
+    struct ckpt c;
     char *path, *skipped;
     assert_false(ckpt_any(scratch_dir()));
     assert_false(ckpt_any("/nonexistent"));
-    assert_int_equal(ckpt_newest(scratch_dir(), &path, &skipped, &e), 0);
+    assert_int_equal(ckpt_open_newest(&c, scratch_dir(), &path, &skipped, &e), 0);
     assert_null(path);
-    assert_int_equal(ckpt_newest("/nonexistent", &path, &skipped, &e), -1);
+    assert_int_equal(ckpt_open_newest(&c, "/nonexistent", &path, &skipped, &e), -1);
     save(scratch_path("step-000000005.safetensors"));
     save(scratch_path("step-000000020.safetensors"));
     save(scratch_path("step-1000000000.safetensors")); /* ten digits */
     scratch_write(scratch_path("step-2000000000.safetensors"), "damaged", 7);
     scratch_write(scratch_path("step-7.safetensors"), "of another", 10);
     assert_true(ckpt_any(scratch_dir()));
-    assert_int_equal(ckpt_newest(scratch_dir(), &path, &skipped, &e), 0);
+    assert_int_equal(ckpt_open_newest(&c, scratch_dir(), &path, &skipped, &e), 0);
+    ckpt_close(&c);
     assert_string_equal(path, scratch_path("step-1000000000.safetensors"));
     assert_non_null(strstr(skipped, "step-2000000000.safetensors"));
     assert_null(strchr(skipped, '\n'));
@@ -421,7 +423,8 @@ static void test_folder(void **state)
     assert_int_equal(scratch_count(), before);
     assert_int_equal(ckpt_prune(scratch_dir(), 1000000000, 1, &e), 0);
     assert_int_equal(scratch_count(), before - 2);
-    assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
+    assert_int_equal(ckpt_open_newest(&c, scratch_dir(), &path, NULL, &e), 0);
+    ckpt_close(&c);
     assert_string_equal(path, scratch_path("step-1000000000.safetensors"));
     free(path);
 }
@@ -430,14 +433,17 @@ static void test_folder_with_best_alone(void **state)
 {
     (void)state;
     struct err e;
+    struct ckpt c;
     char *path;
     save(scratch_path("best.safetensors"));
     assert_true(ckpt_any(scratch_dir()));
-    assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
+    assert_int_equal(ckpt_open_newest(&c, scratch_dir(), &path, NULL, &e), 0);
+    ckpt_close(&c);
     assert_string_equal(path, scratch_path("best.safetensors"));
     free(path);
     save(scratch_path("step-000000001.safetensors"));
-    assert_int_equal(ckpt_newest(scratch_dir(), &path, NULL, &e), 0);
+    assert_int_equal(ckpt_open_newest(&c, scratch_dir(), &path, NULL, &e), 0);
+    ckpt_close(&c);
     assert_string_equal(path, scratch_path("step-000000001.safetensors"));
     free(path);
     assert_int_equal(remove(scratch_path("best.safetensors")), 0);

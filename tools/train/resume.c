@@ -8,15 +8,10 @@
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
-int resume_find(struct trainer *t, struct err *e)
+static int open_newest(struct trainer *t, struct ckpt *c, struct err *e)
 {
-    const char *dir = t->options.save_dir;
-    if (t->options.resume[0]) {
-        t->resumed_from = strdup(t->options.resume);
-        return t->resumed_from ? 0 : err_memory(e, "out of memory");
-    }
     char *skipped = NULL;
-    int code = ckpt_newest(dir, &t->resumed_from, &skipped, e);
+    int code = ckpt_open_newest(c, t->options.save_dir, &t->resumed_from, &skipped, e);
     for (char *line = skipped, *next; line; line = next) {
         next = strchr(line, '\n');
         if (next)
@@ -25,30 +20,43 @@ int resume_find(struct trainer *t, struct err *e)
     }
     free(skipped);
     if (code == 0 && !t->resumed_from)
-        return err_set(e, "%s: no checkpoint to resume from", dir);
+        return err_set(e, "%s: no checkpoint to resume from", t->options.save_dir);
     return code;
 }
 
 /* Going on from an older checkpoint beside later ones would mix two runs in one folder. */
 static int check_is_newest(const struct trainer *t, const struct ckpt_state *s, struct err *e)
 {
-    struct ckpt c;
+    struct ckpt newest;
     struct err ignored;
-    char *newest;
+    char *path;
     int code = 0;
-    if (ckpt_newest(t->options.save_dir, &newest, NULL, &ignored) || !newest)
+    if (ckpt_open_newest(&newest, t->options.save_dir, &path, NULL, &ignored) || !path)
         return 0;
-    if (ckpt_open(&c, newest, &ignored) == 0) {
-        if (c.state.step > s->step)
-            code = err_set(e,
-                           "%s: is of a later step than %s (%llu, not %llu); delete it or choose "
-                           "another --save-dir",
-                           newest, t->resumed_from, (unsigned long long)c.state.step,
-                           (unsigned long long)s->step);
-        ckpt_close(&c);
-    }
-    free(newest);
+    if (newest.state.step > s->step)
+        code = err_set(e,
+                       "%s: is of a later step than %s (%llu, not %llu); delete it or choose "
+                       "another --save-dir",
+                       path, t->resumed_from, (unsigned long long)newest.state.step,
+                       (unsigned long long)s->step);
+    ckpt_close(&newest);
+    free(path);
     return code;
+}
+
+int resume_open(struct trainer *t, struct ckpt *c, struct err *e)
+{
+    if (!t->options.resume[0])
+        return open_newest(t, c, e);
+    t->resumed_from = strdup(t->options.resume);
+    if (!t->resumed_from)
+        return err_memory(e, "out of memory");
+    if (ckpt_open(c, t->resumed_from, e))
+        return -1;
+    if (check_is_newest(t, &c->state, e) == 0)
+        return 0;
+    ckpt_close(c);
+    return -1;
 }
 
 /* ---- whether it fits ------------------------------------------------------------------------- */
@@ -150,7 +158,7 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
                        path);
     if (check_state(&c->state, path, e) || check_settings(&t->options, &c->state, path, e) ||
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
-        check_data(t, &c->state, path, e) || check_is_newest(t, &c->state, e))
+        check_data(t, &c->state, path, e))
         return -1;
     t->dims = c->dims;
     t->state = c->state;

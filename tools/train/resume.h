@@ -4,9 +4,10 @@
 
 #include "train/trainer.h"
 
-/* Sets t->resumed_from to the path of --resume, or to the newest good checkpoint of the folder,
- * with a warning for each damaged one passed over. */
-MUST_USE int resume_find(struct trainer *t, struct err *e);
+/* Opens what --resume names, or the newest good checkpoint of the folder, with a warning for each
+ * damaged one passed over, and sets t->resumed_from to its path. A checkpoint named while the folder
+ * holds a later one is an error. ckpt_close at the end. */
+MUST_USE int resume_open(struct trainer *t, struct ckpt *c, struct err *e);
 
 /* Takes model and state of an open checkpoint for the run to go on with. An error, which names both
  * values, where it would change the model, the data, seed, batch or learning rate. */

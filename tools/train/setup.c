@@ -217,39 +217,43 @@ static void choose_arithmetic(struct trainer *t)
     snprintf(s->isa, sizeof s->isa, "%s", isa);
 }
 
-static int prepare(struct trainer *t, struct err *e)
+/* c: the checkpoint the run begins from; NULL for one that makes its weights. */
+static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
 {
-    struct ckpt c = {0};
     const struct options *o = &t->options;
-    const char *path = t->resumed_from ? t->resumed_from : o->init_from;
-    int code = -1;
-    if (path && ckpt_open(&c, path, e))
-        return -1;
-    if (t->resumed_from ? resume_model(t, &c, e)
-        : path          ? resume_weights(t, &c, e)
+    if (t->resumed_from ? resume_model(t, c, e)
+        : c             ? resume_weights(t, c, e)
                         : fresh_model(t, e))
-        goto out;
+        return -1;
     t->state.vocab_fingerprint = t->train.vocab_fingerprint;
     t->state.train_fingerprint = t->train.fingerprint;
     if (o->eval_every)
         t->state.valid_fingerprint = t->valid.fingerprint;
     choose_arithmetic(t);
     if (check_length(t, e) || allocate(t, e))
-        goto out;
-    if (!path)
+        return -1;
+    if (!c)
         init_params(&t->dims, t->state.seed, t->params);
-    else if (ckpt_read(&c, t->params, t->resumed_from ? t->optim.m : NULL,
+    else if (ckpt_read(c, t->params, t->resumed_from ? t->optim.m : NULL,
                        t->resumed_from ? t->optim.v : NULL, e))
-        goto out;
+        return -1;
     set_budget(t);
-    if (!t->resumed_from)
-        start_fresh(t);
-    else if (restore(t, e))
-        goto out;
-    code = 0;
-out:
-    if (path)
-        ckpt_close(&c);
+    if (t->resumed_from)
+        return restore(t, e);
+    start_fresh(t);
+    return 0;
+}
+
+static int begin(struct trainer *t, struct err *e)
+{
+    const struct options *o = &t->options;
+    struct ckpt c = {0};
+    if (!o->resume && !o->init_from)
+        return prepare(t, NULL, e);
+    if (o->resume ? resume_open(t, &c, e) : ckpt_open(&c, o->init_from, e))
+        return -1;
+    int code = prepare(t, &c, e);
+    ckpt_close(&c);
     return code;
 }
 
@@ -259,15 +263,13 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     kern_init(&t->kern, o->cpu);
     if (o->bench ? make_tokens(t, e) : open_data(t, e))
         return -1;
-    if (o->resume && resume_find(t, e))
-        return -1;
     if (!o->bench && !o->resume && ckpt_any(o->save_dir))
         return err_set(e,
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
     t->pool = threads_new(o->threads, e);
-    if (!t->pool || prepare(t, e))
+    if (!t->pool || begin(t, e))
         return -1;
     if (o->bench)
         return 0;
