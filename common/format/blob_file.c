@@ -17,7 +17,7 @@ bool blob_probe_file(const char *path)
 
 int blob_write(const char *path, const struct dims *d, enum number_type embed,
                const struct vocab *v, const struct blob_tensor *tensors, uint64_t *fingerprint,
-               struct err *e)
+               struct file_set *set, struct err *e)
 {
     unsigned char *image;
     size_t n_bytes;
@@ -28,7 +28,7 @@ int blob_write(const char *path, const struct dims *d, enum number_type embed,
     if (rc == 0)
         rc = file_out_write(&out, image, n_bytes, e);
     if (rc == 0)
-        rc = file_out_commit(&out, e);
+        rc = file_set_take(set, &out, e);
     else
         file_out_abort(&out);
     free(image);

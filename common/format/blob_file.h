@@ -3,13 +3,15 @@
 #define BLOB_FILE_H
 
 #include "blob/blob.h"
+#include "os/file_set.h"
 
 /* True if path is a file that begins as a blob does. */
 bool blob_probe_file(const char *path);
 
-/* Writes what blob_build makes of the same arguments. Errors: those, and of the file. */
+/* Writes what blob_build makes of the same arguments; with a set, to appear with it. Errors: those,
+ * and of the file. */
 MUST_USE int blob_write(const char *path, const struct dims *d, enum number_type embed,
                         const struct vocab *v, const struct blob_tensor *tensors,
-                        uint64_t *fingerprint, struct err *e);
+                        uint64_t *fingerprint, struct file_set *set, struct err *e);
 
 #endif

@@ -21,7 +21,7 @@ static void set_tensor(const struct dims *d, size_t set, size_t i, struct tensor
 
 /* Writes the tensors of up to three parameter arrays: weights, then moments. */
 static int save(const char *path, const struct dims *d, const float *const arrays[3],
-                size_t n_arrays, const struct ckpt_meta *meta, struct err *e)
+                size_t n_arrays, const struct ckpt_meta *meta, struct file_set *set, struct err *e)
 {
     size_t n = dims_n_tensors(d);
     struct st_tensor *tensors = calloc(3 * n, sizeof *tensors);
@@ -41,7 +41,7 @@ static int save(const char *path, const struct dims *d, const float *const array
                                         .data = arrays[i / n] + t.offset,
                                         .n_bytes = t.n * sizeof(float)};
     }
-    rc = safetensors_write(path, tensors, n_arrays * n, meta->items, meta->n, e);
+    rc = safetensors_write(path, tensors, n_arrays * n, meta->items, meta->n, set, e);
 out:
     free(tensors);
     free(names);
@@ -56,13 +56,13 @@ int ckpt_save(const char *path, const struct dims *d, const float *params, const
         return err_memory(e, "%s: out of memory", path);
     ckpt_meta_dims(meta, d);
     ckpt_meta_state(meta, state);
-    int rc = save(path, d, (const float *const[3]){params, m, v}, 3, meta, e);
+    int rc = save(path, d, (const float *const[3]){params, m, v}, 3, meta, NULL, e);
     free(meta);
     return rc;
 }
 
 int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
-                      uint64_t vocab_fingerprint, struct err *e)
+                      uint64_t vocab_fingerprint, struct file_set *set, struct err *e)
 {
     struct ckpt_meta *meta = calloc(1, sizeof *meta);
     if (!meta)
@@ -71,7 +71,7 @@ int ckpt_save_weights(const char *path, const struct dims *d, const float *param
     ckpt_meta_text(meta, "weights", "ternary");
     if (vocab_fingerprint)
         ckpt_meta_u64(meta, "vocab_fingerprint", vocab_fingerprint);
-    int rc = save(path, d, (const float *const[3]){params}, 1, meta, e);
+    int rc = save(path, d, (const float *const[3]){params}, 1, meta, set, e);
     free(meta);
     return rc;
 }

@@ -68,7 +68,7 @@ void ckpt_close(struct ckpt *c);
 /* Writes weights alone, linear weights as given (dequantised: values in alpha * {-1,0,1}), with the
  * hyperparameters and weights=ternary in the metadata: `export --format safetensors`. */
 MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
-                               uint64_t vocab_fingerprint, struct err *e);
+                               uint64_t vocab_fingerprint, struct file_set *set, struct err *e);
 
 /* Opens the newest step-%09d.safetensors in dir that checks clean; without any, best.safetensors.
  * *path (dir included) is its name, which the caller frees, or NULL when there is none: then c is

@@ -423,7 +423,8 @@ static int write_all(struct file_out *o, const unsigned char *head, size_t n_hea
 }
 
 int safetensors_write(const char *path, const struct st_tensor *tensors, size_t n_tensors,
-                      const struct st_meta *meta, size_t n_meta, struct err *e)
+                      const struct st_meta *meta, size_t n_meta, struct file_set *set,
+                      struct err *e)
 {
     struct file_out out = {0};
     char *text = make_header(tensors, n_tensors, meta, n_meta);
@@ -439,7 +440,7 @@ int safetensors_write(const char *path, const struct st_tensor *tensors, size_t 
     if (rc == 0)
         rc = write_all(&out, head, n_head, tensors, n_tensors, e);
     if (rc == 0)
-        rc = file_out_commit(&out, e);
+        rc = file_set_take(set, &out, e);
     else
         file_out_abort(&out);
     free(head);

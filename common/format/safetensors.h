@@ -8,7 +8,7 @@
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
-#include "os/file.h"
+#include "os/file_set.h"
 
 enum safetensors_type { ST_F32, ST_F16, ST_BF16, ST_I32, ST_I64, ST_U8, ST_OTHER };
 
@@ -49,9 +49,10 @@ const char *safetensors_meta(const struct safetensors *s, const char *key);
 /* True if the file looks like safetensors (a plausible length, then '{'). */
 bool safetensors_probe(const char *path);
 
-/* Writes all tensors in the order given, with checksums, whole or not at all. Same arguments, same
- * bytes. */
+/* Writes all tensors in the order given, with checksums, whole or not at all; with a set, to appear
+ * with it. Same arguments, same bytes. */
 MUST_USE int safetensors_write(const char *path, const struct st_tensor *tensors, size_t n_tensors,
-                               const struct st_meta *meta, size_t n_meta, struct err *e);
+                               const struct st_meta *meta, size_t n_meta, struct file_set *set,
+                               struct err *e);
 
 #endif

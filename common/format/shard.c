@@ -218,8 +218,7 @@ struct shard_writer {
     uint64_t n_tokens, n_stories, n_chars, n_bytes, n_unk;
     uint32_t vocab_size;
     uint64_t vocab_fingerprint;
-    bool sealed;
-    uint64_t fingerprint; /* when sealed */
+    uint64_t fingerprint; /* of the finished file */
 };
 
 static int put(struct shard_writer *w, const void *data, size_t n, struct err *e)
@@ -275,7 +274,7 @@ int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_
     return 0;
 }
 
-int shard_seal(struct shard_writer *w, struct err *e)
+static int seal(struct shard_writer *w, struct err *e)
 {
     static const unsigned char zeros[SECTION_ALIGN];
     unsigned char header[HEADER_BYTES] = {0};
@@ -301,17 +300,16 @@ int shard_seal(struct shard_writer *w, struct err *e)
     le_put64(header + AT_PAYLOAD_HASH, hash_digest(&w->hash));
     le_put64(header + AT_HEADER_CHECK, hash64(header, AT_HEADER_CHECK));
     w->fingerprint = content_fingerprint(header);
-    w->sealed = true;
     return file_out_patch(&w->out, 0, header, HEADER_BYTES, e);
 }
 
-int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct err *e)
+int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct file_set *set, struct err *e)
 {
-    int code = w->sealed ? 0 : shard_seal(w, e);
+    int code = seal(w, e);
     if (fingerprint)
         *fingerprint = w->fingerprint;
     if (!code)
-        code = file_out_commit(&w->out, e);
+        code = file_set_take(set, &w->out, e);
     shard_abort(w); /* nothing is left to drop after a commit */
     return code;
 }

@@ -6,7 +6,7 @@
 #ifndef SHARD_H
 #define SHARD_H
 
-#include "os/file.h"
+#include "os/file_set.h"
 
 enum { SHARD_VERSION = 1 };
 
@@ -41,12 +41,10 @@ struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_
 /* n ids of one story without its EOS (which is added here). */
 MUST_USE int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_chars,
                        uint64_t n_bytes, struct err *e);
-/* Writes all that is left, so that shard_finish has only to put the file in its place: for a set of
- * files of which none is to appear when another cannot be written. No shard_add after it. */
-MUST_USE int shard_seal(struct shard_writer *w, struct err *e);
-/* Seals w where that is still to do, commits it and frees it, also on failure. *fingerprint may be
- * NULL. */
-MUST_USE int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct err *e);
+/* Writes what is left, puts the file in its place - with a set, when that is committed - and frees
+ * w, also on failure. *fingerprint may be NULL. */
+MUST_USE int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct file_set *set,
+                          struct err *e);
 void shard_abort(struct shard_writer *w); /* NULL is fine */
 
 #endif

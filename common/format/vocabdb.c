@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "os/file.h"
 #include "format/vocabdb_schema.h"
 
 static int sql_fail(sqlite3 *db, const char *path, const char *what, struct err *e)
@@ -194,7 +193,7 @@ static int fill(sqlite3 *db, const char *path, struct content *c, struct err *e)
     return run(db, path, "COMMIT", e);
 }
 
-static int write_out(sqlite3 *db, const char *path, struct err *e)
+static int write_out(sqlite3 *db, const char *path, struct file_set *set, struct err *e)
 {
     sqlite3_int64 size = 0;
     unsigned char *image = sqlite3_serialize(db, "main", &size, 0);
@@ -207,7 +206,7 @@ static int write_out(sqlite3 *db, const char *path, struct err *e)
             file_out_abort(&out);
             status = -1;
         } else {
-            status = file_out_commit(&out, e);
+            status = file_set_take(set, &out, e);
         }
     }
     sqlite3_free(image);
@@ -215,7 +214,7 @@ static int write_out(sqlite3 *db, const char *path, struct err *e)
 }
 
 int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources, size_t n_sources,
-                 const char *path, struct err *e)
+                 const char *path, struct file_set *set, struct err *e)
 {
     if (vocab_check(v, path, e))
         return -1;
@@ -225,7 +224,7 @@ int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources, si
     if (sqlite3_open(":memory:", &db) != SQLITE_OK)
         status = sql_fail(db, path, "cannot make the database", e);
     else
-        status = fill(db, path, &c, e) || write_out(db, path, e) ? -1 : 0;
+        status = fill(db, path, &c, e) || write_out(db, path, set, e) ? -1 : 0;
     sqlite3_close(db);
     return status;
 }

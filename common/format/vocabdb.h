@@ -2,6 +2,7 @@
 #ifndef VOCABDB_H
 #define VOCABDB_H
 
+#include "os/file_set.h"
 #include "text/vocab.h"
 
 enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 1 };
@@ -18,10 +19,11 @@ struct vocabdb_source {
     uint64_t n_bytes;
 };
 
-/* Writes the database whole or not at all (built in memory, then file.h's way out). The same
+/* Writes the database whole or not at all (built in memory, then file.h's way out); with
+ * a set, to appear with it. The same
  * content gives the same file bytes for one version of SQLite. The vocabulary is checked first. */
 MUST_USE int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources,
-                          size_t n_sources, const char *path, struct err *e);
+                          size_t n_sources, const char *path, struct file_set *set, struct err *e);
 
 /* Reads and checks a database from a read-only map of the file: never a journal, a lock or a write.
  * Another application_id or user_version is an error that names both numbers; the rules are those

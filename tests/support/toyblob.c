@@ -24,7 +24,7 @@ void toyblob_write(const char *path, struct model *m, enum number_type embed, co
                      : floats ? (struct blob_tensor){.data = *floats}
                               : (struct blob_tensor){.data = m->embed.data};
     }
-    if (blob_write(path, &m->dims, embed, v, tensors, NULL, &e))
+    if (blob_write(path, &m->dims, embed, v, tensors, NULL, NULL, &e))
         fail_msg("%s", e.text);
 }
 

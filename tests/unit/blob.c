@@ -62,7 +62,7 @@ static const char *write_good(enum number_type embed)
     struct err e;
     uint64_t fingerprint;
     const char *path = scratch_path("good");
-    if (blob_write(path, &dims, embed, &vocab, tensors, &fingerprint, &e))
+    if (blob_write(path, &dims, embed, &vocab, tensors, &fingerprint, NULL, &e))
         fail_msg("%s", e.text);
     return path;
 }
@@ -213,7 +213,7 @@ static void test_example(void **state)
         {ffn_down, NULL, 0.125f}, {norm, NULL, 0},
     };
     const char *path = scratch_path("example");
-    assert_int_equal(blob_write(path, &d, NUMBER_F16, &vocab, example, &fingerprint, &e), 0);
+    assert_int_equal(blob_write(path, &d, NUMBER_F16, &vocab, example, &fingerprint, NULL, &e), 0);
     assert_true(fingerprint == 0xfc1bb6c096e3c527);
     size_t n;
     unsigned char *data = scratch_read(path, &n);
@@ -392,7 +392,7 @@ static void expect_write_fails(const char *path, enum number_type embed, const c
 {
     struct err e;
     size_t before = scratch_count();
-    assert_int_equal(blob_write(path, &dims, embed, &vocab, tensors, NULL, &e), -1);
+    assert_int_equal(blob_write(path, &dims, embed, &vocab, tensors, NULL, NULL, &e), -1);
     if (!strstr(e.text, message) || !strstr(e.text, path))
         fail_msg("'%s', expected '%s'", e.text, message);
     assert_int_equal(scratch_count(), before);

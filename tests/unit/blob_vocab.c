@@ -42,7 +42,7 @@ static int write_model(const char *name, struct vocab_merge *merges, uint32_t n_
         dims_tensor(&DIMS, i, &t);
         tensors[i] = (struct blob_tensor){.data = t.ternary ? (const void *)codes : floats};
     }
-    return blob_write(scratch_path(name), &DIMS, NUMBER_F32, &v, tensors, NULL, e);
+    return blob_write(scratch_path(name), &DIMS, NUMBER_F32, &v, tensors, NULL, NULL, e);
 }
 
 /* ---- a file to break ---- */

@@ -126,7 +126,7 @@ static void test_weights_alone(void **state)
     struct err e;
     struct ckpt c;
     const char *path = scratch_path("weights");
-    assert_int_equal(ckpt_save_weights(path, &dims, params, 77, &e), 0);
+    assert_int_equal(ckpt_save_weights(path, &dims, params, 77, NULL, &e), 0);
     assert_int_equal(ckpt_open(&c, path, &e), 0);
     assert_true(!c.has_state && !c.has_moments && c.ternary);
     assert_int_equal(c.state.vocab_fingerprint, 77);
@@ -192,7 +192,7 @@ static const char *edited(void (*change)(struct edit *d, const void *arg), const
     memcpy(d.tensors, s.tensors, s.n_tensors * sizeof *s.tensors);
     memcpy(d.meta, s.meta, s.n_meta * sizeof *s.meta);
     change(&d, arg);
-    assert_int_equal(safetensors_write(path, d.tensors, d.n, d.meta, d.n_meta, &e), 0);
+    assert_int_equal(safetensors_write(path, d.tensors, d.n, d.meta, d.n_meta, NULL, &e), 0);
     safetensors_close(&s);
     return path;
 }

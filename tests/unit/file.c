@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "os/file_set.h"
 
 static char folder[64];
 static char target[128];
@@ -460,6 +461,91 @@ static void whole_stream(void **state)
     free(want);
 }
 
+/* A file of a set, taken. */
+static int take(struct file_set *set, const char *name, const char *text)
+{
+    struct file_out o;
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(file_out_open(&o, path, &e), 0);
+    assert_int_equal(file_out_write(&o, text, strlen(text), &e), 0);
+    return file_set_take(set, &o, &e);
+}
+
+static void assert_in_folder(const char *name, const char *text)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (text)
+        assert_holds(path, text);
+    else
+        assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void a_set_appears_together(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    put(target, "old");
+    assert_int_equal(take(&set, "out.bin", "new"), 0);
+    assert_int_equal(take(&set, "b", "second"), 0);
+    assert_in_folder("out.bin", "old");
+    assert_in_folder("b", NULL);
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    assert_in_folder("out.bin", "new");
+    assert_in_folder("b", "second");
+    assert_int_equal(count_entries(), 2);
+    assert_int_equal(take(NULL, "b", "alone"), 0); /* without a set, at once */
+    assert_in_folder("b", "alone");
+}
+
+static void an_aborted_set_leaves_nothing(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    put(target, "old");
+    assert_int_equal(take(&set, "out.bin", "new"), 0);
+    assert_int_equal(take(&set, "b", "second"), 0);
+    file_set_abort(&set);
+    file_set_abort(&set);
+    assert_in_folder("out.bin", "old");
+    assert_int_equal(count_entries(), 1);
+}
+
+/* The second name becomes a folder after all was written: the one failure that comes this late. */
+static void a_set_that_breaks_is_taken_away(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    char path[160];
+    assert_int_equal(take(&set, "a", "first"), 0);
+    assert_int_equal(take(&set, "b", "second"), 0);
+    assert_int_equal(take(&set, "c", "third"), 0);
+    snprintf(path, sizeof path, "%s/b", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(file_set_commit(&set, &e), -1);
+    assert_says("/b: cannot replace");
+    assert_in_folder("a", NULL);
+    assert_in_folder("c", NULL);
+    assert_int_equal(count_entries(), 1);
+}
+
+static void a_set_takes_so_many(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    char name[16];
+    for (int i = 0; i < FILE_SET_MAX; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        assert_int_equal(take(&set, name, "x"), 0);
+    }
+    assert_int_equal(take(&set, "more", "x"), -1);
+    assert_says("more: more than 8 files");
+    assert_int_equal(count_entries(), FILE_SET_MAX);
+    file_set_abort(&set);
+    assert_int_equal(count_entries(), 0);
+}
+
 #define WITH_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 
 int main(void)
@@ -482,6 +568,10 @@ int main(void)
         WITH_FOLDER(cleanup_removes_all_temporaries),
         WITH_FOLDER(directories),
         WITH_FOLDER(whole_stream),
+        WITH_FOLDER(a_set_appears_together),
+        WITH_FOLDER(an_aborted_set_leaves_nothing),
+        WITH_FOLDER(a_set_that_breaks_is_taken_away),
+        WITH_FOLDER(a_set_takes_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static const struct st_meta meta[2] = {{"key", "value \"quoted\""}, {"\xc3\xa4",
 static void write_good(const char *path)
 {
     struct err e;
-    assert_int_equal(safetensors_write(path, written, 3, meta, 2, &e), 0);
+    assert_int_equal(safetensors_write(path, written, 3, meta, 2, NULL, &e), 0);
 }
 
 static void test_round_trip(void **state)
@@ -289,14 +289,14 @@ static void test_writer_errors(void **state)
     struct err e;
     size_t before = scratch_count();
     const struct st_tensor twice[2] = {written[0], written[0]};
-    assert_int_equal(safetensors_write(scratch_path("twice"), twice, 2, NULL, 0, &e), -1);
+    assert_int_equal(safetensors_write(scratch_path("twice"), twice, 2, NULL, 0, NULL, &e), -1);
     const struct st_meta bytes[1] = {{"k", "\xff"}};
-    assert_int_equal(safetensors_write(scratch_path("bytes"), written, 1, bytes, 1, &e), -1);
+    assert_int_equal(safetensors_write(scratch_path("bytes"), written, 1, bytes, 1, NULL, &e), -1);
     const struct st_meta same[2] = {{"k", "1"}, {"k", "2"}};
-    assert_int_equal(safetensors_write(scratch_path("same"), written, 1, same, 2, &e), -1);
-    assert_int_equal(safetensors_write("/nonexistent/x", written, 1, NULL, 0, &e), -1);
+    assert_int_equal(safetensors_write(scratch_path("same"), written, 1, same, 2, NULL, &e), -1);
+    assert_int_equal(safetensors_write("/nonexistent/x", written, 1, NULL, 0, NULL, &e), -1);
     assert_non_null(strstr(e.text, "/nonexistent"));
-    assert_int_equal(safetensors_write("/dev/full", written, 1, NULL, 0, &e), -1);
+    assert_int_equal(safetensors_write("/dev/full", written, 1, NULL, 0, NULL, &e), -1);
     assert_non_null(strstr(e.text, "/dev/full"));
     assert_int_equal(scratch_count(), before);
 }

@@ -35,7 +35,7 @@ static void write_example(uint64_t *fingerprint)
     assert_int_equal(shard_add(w, first, 3, 11, 12, &e), 0);
     assert_int_equal(shard_add(w, first, 0, 0, 0, &e), 0);
     assert_int_equal(shard_add(w, third, 2, 5, 5, &e), 0);
-    assert_int_equal(shard_finish(w, fingerprint, &e), 0);
+    assert_int_equal(shard_finish(w, fingerprint, NULL, &e), 0);
 }
 
 static int make_folder(void **state)
@@ -135,7 +135,7 @@ static void test_empty_shard(void **state)
     struct err e;
     struct shard_writer *w = shard_create(path, VOCAB_SIZE, 1, &e);
     assert_non_null(w);
-    assert_int_equal(shard_finish(w, NULL, &e), 0);
+    assert_int_equal(shard_finish(w, NULL, NULL, &e), 0);
     assert_int_equal(shard_open(&s, path, &e), 0);
     assert_int_equal(s.n_stories + s.n_tokens, 0);
     shard_close(&s);
@@ -153,7 +153,7 @@ static void test_many_stories(void **state)
         ids[i] = (uint16_t)(4 + i);
     for (size_t i = 0; i < 5000; i++)
         assert_int_equal(shard_add(w, ids, i % 64, i % 64, i % 64, &e), 0);
-    assert_int_equal(shard_finish(w, NULL, &e), 0);
+    assert_int_equal(shard_finish(w, NULL, NULL, &e), 0);
     assert_int_equal(shard_open(&s, path, &e), 0);
     assert_int_equal(s.n_stories, 5000);
     for (size_t i = 0; i < 5000; i++)
@@ -181,7 +181,7 @@ static void test_full_disk(void **state)
     (void)state;
     struct err e = {.text = ""};
     struct shard_writer *w = shard_create("/dev/full", VOCAB_SIZE, 1, &e);
-    int code = w ? shard_finish(w, NULL, &e) : -1;
+    int code = w ? shard_finish(w, NULL, NULL, &e) : -1;
     assert_int_equal(code, -1);
     assert_non_null(strstr(e.text, "/dev/full"));
 }

@@ -62,7 +62,7 @@ static void make_shard(const char *path, uint64_t vocabulary, size_t n_stories, 
             story[j] = (uint16_t)(100 + (i + 3 * j) % 50 + (rng_below(&rng, 8) == 0));
         assert_int_equal(shard_add(w, story, n, n, n, &e), 0);
     }
-    assert_int_equal(shard_finish(w, NULL, &e), 0);
+    assert_int_equal(shard_finish(w, NULL, NULL, &e), 0);
 }
 
 static int make_folder(void **state)
@@ -73,7 +73,7 @@ static int make_folder(void **state)
     cli.quiet = true;
     assert_non_null(mkdtemp(folder));
     make_vocab(&v);
-    assert_int_equal(vocabdb_save(&v, NULL, 0, in_folder("vocab.db"), &e), 0);
+    assert_int_equal(vocabdb_save(&v, NULL, 0, in_folder("vocab.db"), NULL, &e), 0);
     make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 200, 1);
     make_shard(in_folder("valid.shard"), vocab_fingerprint(&v), 20, 2);
     return 0;

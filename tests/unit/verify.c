@@ -49,7 +49,7 @@ static int setup(void **state)
     set_path(vocab_path, "vocab.db");
     set_path(text_path, "text");
     scratch_write(text_path, text, sizeof text - 1);
-    return vocabdb_save(&v, NULL, 0, vocab_path, &e);
+    return vocabdb_save(&v, NULL, 0, vocab_path, NULL, &e);
 }
 
 static void export_blob(enum number_type embed)

@@ -36,7 +36,7 @@ static int setup(void **state)
 static void save(const struct vocab *v)
 {
     struct err e;
-    if (vocabdb_save(v, SOURCES, 2, path, &e))
+    if (vocabdb_save(v, SOURCES, 2, path, NULL, &e))
         fail_msg("%s", e.text);
 }
 
@@ -444,7 +444,7 @@ static void flipped_bits(void **state)
 static void expect_not_saved(const struct vocab *v, const char *to, const char *message)
 {
     struct err e = {.text = ""};
-    assert_int_equal(vocabdb_save(v, SOURCES, 2, to, &e), -1);
+    assert_int_equal(vocabdb_save(v, SOURCES, 2, to, NULL, &e), -1);
     if (strstr(e.text, to) != e.text || !strstr(e.text, message))
         fail_msg("\"%s\" does not say \"%s: %s\"", e.text, to, message);
 }

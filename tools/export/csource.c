@@ -184,17 +184,10 @@ void csource_array_end(struct csource *s)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-int csource_sync(struct csource *s)
-{
-    if (!s->failed && file_out_sync(&s->out, s->e))
-        s->failed = true;
-    return s->failed ? -1 : 0;
-}
-
-int csource_commit(struct csource *s)
+int csource_close(struct csource *s, struct file_set *set)
 {
     if (!s->failed)
-        return file_out_commit(&s->out, s->e);
+        return file_set_take(set, &s->out, s->e);
     csource_abort(s);
     return -1;
 }

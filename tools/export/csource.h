@@ -2,7 +2,7 @@
 #ifndef CSOURCE_H
 #define CSOURCE_H
 
-#include "os/file.h"
+#include "os/file_set.h"
 
 enum { CSOURCE_MAX_NAME = 64 };
 
@@ -10,8 +10,7 @@ enum { CSOURCE_MAX_NAME = 64 };
  * model: no digit or underscore first, no keyword of C or C++. */
 bool csource_is_name(const char *name);
 
-/* A file of C. After a failed write all calls do nothing, and csource_sync and csource_commit
- * fail. */
+/* A file of C. After a failed write all calls do nothing, and csource_close fails. */
 struct csource {
     struct file_out out;
     struct err *e;    /* gets the first failure */
@@ -22,7 +21,7 @@ struct csource {
     size_t item_bytes;
 };
 
-/* A file that appears with csource_commit. The name and e must live as long. */
+/* A file that appears with the set of csource_close. The name and e must live as long. */
 MUST_USE int csource_open(struct csource *s, const char *path, const char *name, struct err *e);
 
 /* At most 1023 bytes. */
@@ -42,9 +41,8 @@ void csource_array_end(struct csource *s);
 /* A finite float as a hexadecimal constant of C99, which keeps every bit; returns buf. */
 const char *csource_float_text(char buf[32], float value);
 
-/* Everything written lies on the disk: what is left to fail is csource_commit's renaming. */
-MUST_USE int csource_sync(struct csource *s);
-MUST_USE int csource_commit(struct csource *s);
+/* The file is whole: hands it to the set. */
+MUST_USE int csource_close(struct csource *s, struct file_set *set);
 void csource_abort(struct csource *s);
 
 #endif

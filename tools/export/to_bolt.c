@@ -24,7 +24,7 @@ static int write_model(struct model *m, const struct vocab *v, enum number_type 
             tensors[i] = (struct blob_tensor){.data = *model_floats(m, t.kind, t.block)};
         }
     }
-    int rc = blob_write(path, &m->dims, embed, v, tensors, fingerprint, e);
+    int rc = blob_write(path, &m->dims, embed, v, tensors, fingerprint, NULL, e);
     free(tensors);
     return rc;
 }

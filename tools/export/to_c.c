@@ -418,26 +418,10 @@ static void put_header(struct csource *s, const struct job *j, const struct to_c
     say(s, end);
 }
 
-/* Both files lie on the disk before the first takes its place; should the second fail to, the
- * first goes again. */
-static int commit_both(struct csource *source, struct csource *header, const char *path)
-{
-    int rc = csource_sync(source) || csource_sync(header) ? -1 : 0;
-    if (rc == 0)
-        rc = csource_commit(source);
-    if (rc == 0) {
-        rc = csource_commit(header);
-        if (rc)
-            remove(path);
-    }
-    csource_abort(source);
-    csource_abort(header);
-    return rc;
-}
-
 int to_c(const struct model *m, const struct vocab *v, const struct to_c_options *o,
          const char *path, struct to_c_sizes *sizes, struct err *e)
 {
+    struct file_set set = {0};
     struct csource source = {0}, header = {0};
     struct job job = {&source, m, v, o, path};
     char *header_path = to_c_header(path, e);
@@ -451,10 +435,13 @@ int to_c(const struct model *m, const struct vocab *v, const struct to_c_options
         goto out;
     sizes->flash_bytes = source.n_bytes;
     put_header(&header, &job, sizes);
-    rc = commit_both(&source, &header, path);
+    if (csource_close(&source, &set) || csource_close(&header, &set))
+        goto out;
+    rc = file_set_commit(&set, e);
 out:
     csource_abort(&source);
     csource_abort(&header);
+    file_set_abort(&set);
     free(header_path);
     return rc;
 }

@@ -23,7 +23,7 @@ int to_safetensors(const struct to_source *s, const char *path, struct err *e)
     float *params = malloc(dims_n_floats(d) * sizeof *params);
     if (params) {
         model_to_params(&m, params);
-        rc = ckpt_save_weights(path, d, params, s->ckpt->state.vocab_fingerprint, e);
+        rc = ckpt_save_weights(path, d, params, s->ckpt->state.vocab_fingerprint, NULL, e);
     } else {
         rc = err_memory(e, "%s: out of memory", path);
     }

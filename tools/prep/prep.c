@@ -68,58 +68,58 @@ static char *path_in(const char *folder, const char *name, const char *extension
     return asprintf(&path, "%s/%s%s", folder, name, extension) < 0 ? NULL : path;
 }
 
-static int create_shard(struct prep *p, enum intake_split split, struct shard_writer **w,
-                        struct err *e)
+static struct shard_writer *create_shard(struct prep *p, enum intake_split split, struct err *e)
 {
     char *path = path_in(p->o->output, intake_split_names[split], ".shard");
-    if (!path)
-        return err_memory(e, "%s: out of memory", p->o->output);
-    *w = shard_create(path, p->vocab.n_tokens, vocab_fingerprint(&p->vocab), e);
+    if (!path) {
+        err_memory(e, "%s: out of memory", p->o->output);
+        return NULL;
+    }
+    struct shard_writer *w = shard_create(path, p->vocab.n_tokens, vocab_fingerprint(&p->vocab), e);
     free(path);
-    return *w ? 0 : -1;
+    return w;
 }
 
-static int save_vocabulary(struct prep *p, struct err *e)
+static int save_vocabulary(struct prep *p, struct file_set *set, struct err *e)
 {
     char *path = path_in(p->o->output, "vocab", ".db");
     if (!path)
         return err_memory(e, "%s: out of memory", p->o->output);
-    int code = vocabdb_save(&p->vocab, p->intake.sources, p->intake.n_sources, path, e);
+    int code = vocabdb_save(&p->vocab, p->intake.sources, p->intake.n_sources, path, set, e);
     free(path);
     return code;
 }
 
-/* Both shards are complete on disk before the first of the three files appears, so that what can
- * fail (a full disk) has failed by then. Were the run to end between two of them, the fingerprint
- * of the vocabulary in the shards would tell. */
+static int write_shard(struct prep *p, enum intake_split split, struct file_set *set, struct err *e)
+{
+    struct cli_progress progress;
+    struct shard_writer *w = create_shard(p, split, e);
+    if (!w)
+        return -1;
+    cli_progress_start(&progress,
+                       split == INTAKE_TRAIN ? "writing train.shard" : "writing valid.shard");
+    int code = encode_spool(&p->intake.spools[split], &p->words, w, p->pool, &p->counts[split],
+                            &progress, p->intake.spools[split].n_stories, e);
+    if (code)
+        shard_abort(w);
+    else
+        code = shard_finish(w, &p->fingerprints[split], set, e);
+    cli_progress_end(&progress);
+    return code;
+}
+
+/* All three files or none. Were the run to end between two of their renamings, the fingerprint of
+ * the vocabulary in the shards would tell. */
 static int write_files(struct prep *p, struct err *e)
 {
-    static const enum intake_split order[] = {INTAKE_VALID, INTAKE_TRAIN};
-    struct shard_writer *writers[INTAKE_N_SPLITS] = {NULL};
-    int code = encode_words(&p->words, &p->vocab, &p->intake.words, p->pool, e);
-    for (size_t i = 0; !code && i < ARRAY_LEN(order); i++) {
-        struct cli_progress progress;
-        enum intake_split split = order[i];
-        cli_progress_start(&progress,
-                           split == INTAKE_TRAIN ? "writing train.shard" : "writing valid.shard");
-        code = create_shard(p, split, &writers[split], e);
-        if (!code)
-            code = encode_spool(&p->intake.spools[split], &p->words, writers[split], p->pool,
-                                &p->counts[split], &progress, p->intake.spools[split].n_stories, e);
-        if (!code)
-            code = shard_seal(writers[split], e);
-        cli_progress_end(&progress);
+    struct file_set set = {0};
+    if (encode_words(&p->words, &p->vocab, &p->intake.words, p->pool, e) ||
+        save_vocabulary(p, &set, e) || write_shard(p, INTAKE_VALID, &set, e) ||
+        write_shard(p, INTAKE_TRAIN, &set, e)) {
+        file_set_abort(&set);
+        return -1;
     }
-    if (!code)
-        code = save_vocabulary(p, e);
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        enum intake_split split = order[i];
-        if (code)
-            shard_abort(writers[split]);
-        else
-            code = shard_finish(writers[split], &p->fingerprints[split], e);
-    }
-    return code;
+    return file_set_commit(&set, e);
 }
 
 static int run(struct prep *p, struct err *e)

@@ -1,0 +1,34 @@
+/* file_set.h - output files that belong together: all of them appear, or none.
+ *
+ *     struct file_set set = {0};
+ *     write the first; file_set_take(&set, &out, e);
+ *     write the second; file_set_take(&set, &out, e);
+ *     file_set_commit(&set, e), or file_set_abort(&set) after any failure
+ *
+ * A writer of one file takes a set that may be NULL, and ends with file_set_take. */
+#ifndef FILE_SET_H
+#define FILE_SET_H
+
+#include "os/file.h"
+
+enum { FILE_SET_MAX = 8 };
+
+struct file_set { /* begins zeroed */
+    struct file_out out[FILE_SET_MAX];
+    size_t n;
+};
+
+/* Makes a finished file one of the set, and lets it lie whole on the disk (file_out_sync) until the
+ * set is committed; with NULL for a set it appears at once (file_out_commit). The handle is
+ * released either way, and the file dropped on failure. */
+MUST_USE int file_set_take(struct file_set *s, struct file_out *o, struct err *e);
+
+/* Puts all files in their places, in the order taken. What can fail has failed before, but for the
+ * renaming itself: then the files already in place are removed again, so that no part of a set is
+ * taken for the whole. The set is empty afterwards. */
+MUST_USE int file_set_commit(struct file_set *s, struct err *e);
+
+/* Drops all files. Safe on an empty set. */
+void file_set_abort(struct file_set *s);
+
+#endif
