@@ -108,7 +108,7 @@ $(UNIT_TESTS): $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(SUPPORT) $(TOOL_LIBS) $(M
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS) $(LIBS) -lcmocka
-$(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(TOOL_LIBS) $(MODULE_LIBS)
+$(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(OBJ)/tests/support/toytrain.o $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -11,29 +11,17 @@
 #include <string.h>
 
 #include "format/ckpt.h"
-#include "train/grad.h"
-#include "train/optim.h"
-#include "os/threads.h"
-#include "os/pages.h"
+#include "support/toytrain.h"
 
 static const float TINY_GRADIENT = 1e-6f; /* AdamW divides such gradients by themselves: noise */
 
 struct parity {
     struct ckpt file;
-    struct kern kern;
-    struct pool *pool;
-    struct arena arena;
-    struct net net;
-    struct grad grad;
-    struct optim optim;
-    float *params;
-    uint16_t *tokens;
-    uint16_t *targets;
-    uint32_t *pos;
+    struct toytrain train;
     float *logits;
     size_t rows;
     double lr;
-    bool bf16;
+    struct toytrain_options options;
     int n_passed;
     int n_failed;
 };
@@ -106,24 +94,17 @@ static void read_ids(const struct parity *t, const char *name, uint16_t *out)
     }
 }
 
-static void lay_out(struct parity *t, struct arena *a)
+static void read_options(struct parity *t)
 {
-    const struct dims *d = &t->file.dims;
-    size_t n = dims_n_floats(d);
-    struct optim_options o = optim_defaults();
-    o.beta1 = meta_number(t, "beta1", o.beta1);
-    o.beta2 = meta_number(t, "beta2", o.beta2);
-    o.eps = meta_number(t, "adam_eps", o.eps);
-    o.weight_decay = meta_number(t, "weight_decay", o.weight_decay);
-    o.clip = meta_number(t, "grad_clip", o.clip);
-    t->params = arena_alloc(a, n, sizeof(float));
-    t->tokens = arena_alloc(a, t->rows, sizeof *t->tokens);
-    t->targets = arena_alloc(a, t->rows, sizeof *t->targets);
-    t->pos = arena_alloc(a, t->rows, sizeof *t->pos);
-    t->logits = arena_alloc(a, t->rows * (size_t)d->V, sizeof(float));
-    net_init(&t->net, d, t->rows, true, &t->kern, pool_threads(t->pool), a);
-    grad_init(&t->grad, &t->net, a);
-    optim_init(&t->optim, &o, n, a);
+    struct optim_options *o = &t->options.optim;
+    *o = optim_defaults();
+    o->beta1 = meta_number(t, "beta1", o->beta1);
+    o->beta2 = meta_number(t, "beta2", o->beta2);
+    o->eps = meta_number(t, "adam_eps", o->eps);
+    o->weight_decay = meta_number(t, "weight_decay", o->weight_decay);
+    o->clip = meta_number(t, "grad_clip", o->clip);
+    t->rows = (size_t)meta_number(t, "batch", 1) * (size_t)t->file.dims.T;
+    t->lr = meta_number(t, "lr", 4e-3);
 }
 
 static void open_file(struct parity *t, const char *path)
@@ -131,23 +112,19 @@ static void open_file(struct parity *t, const char *path)
     struct err e;
     if (ckpt_open(&t->file, path, &e))
         fail(e.text);
-    size_t T = (size_t)t->file.dims.T;
-    t->rows = (size_t)meta_number(t, "batch", 1) * T;
-    t->lr = meta_number(t, "lr", 4e-3);
+    read_options(t);
     if (t->rows == 0 || t->rows > 1u << 20)
         fail("the golden file's batch is out of range");
-    struct arena measure;
-    arena_measure(&measure);
-    lay_out(t, &measure);
-    if (arena_init(&t->arena, &pages_memory, measure.used, &e))
+    if (toytrain_open(&t->train, &t->file.dims, t->rows, &t->options, &e) ||
+        ckpt_read(&t->file, t->train.params, NULL, NULL, &e))
         fail(e.text);
-    lay_out(t, &t->arena);
-    if (ckpt_read(&t->file, t->params, NULL, NULL, &e))
-        fail(e.text);
-    read_ids(t, "input.tokens", t->tokens);
-    read_ids(t, "input.targets", t->targets);
+    t->logits = calloc(t->rows * (size_t)t->file.dims.V, sizeof *t->logits);
+    if (!t->logits)
+        fail("out of memory");
+    read_ids(t, "input.tokens", t->train.tokens);
+    read_ids(t, "input.targets", t->train.targets);
     for (size_t r = 0; r < t->rows; r++)
-        t->pos[r] = (uint32_t)(r % T);
+        t->train.pos[r] = (uint32_t)(r % (size_t)t->file.dims.T);
 }
 
 static void compare_logits(struct parity *t)
@@ -156,12 +133,12 @@ static void compare_logits(struct parity *t)
     float *want = tensor_copy(t, "output.", "logits", n);
     if (!want)
         return;
-    net_forward(&t->net, t->pool, t->tokens, t->pos, t->rows);
-    net_logits(&t->net, 0, t->rows, 0, t->logits);
+    toytrain_loss(&t->train, false);
+    net_logits(&t->train.net, 0, t->rows, 0, t->logits);
     double error = 0;
     for (size_t i = 0; i < n; i++)
         error = worse(fabs((double)t->logits[i] - (double)want[i]), error);
-    report(t, "logits", error / largest(want, n), t->bf16 ? 2e-2 : 1e-4);
+    report(t, "logits", error / largest(want, n), t->options.bf16 ? 2e-2 : 1e-4);
     free(want);
 }
 
@@ -176,17 +153,19 @@ static void compare_gradients(struct parity *t)
             continue;
         double max = largest(want, s.n);
         for (size_t j = 0; j < s.n; j++)
-            error = worse(fabs((double)t->grad.g[s.offset + j] - (double)want[j]) / max, error);
+            error =
+                worse(fabs((double)t->train.gradient[s.offset + j] - (double)want[j]) / max, error);
         free(want);
     }
     if (error != -1)
-        report(t, "gradients", error, t->bf16 ? 2e-2 : 1e-3);
+        report(t, "gradients", error, t->options.bf16 ? 2e-2 : 1e-3);
 }
 
 static void compare_weights(struct parity *t, const char *prefix, const char *group)
 {
     double error = -1;
-    if (t->bf16) /* AdamW makes a full step of any gradient: rounding shows in the weights */
+    if (t->options
+            .bf16) /* AdamW makes a full step of any gradient: rounding shows in the weights */
         return;
     for (size_t i = 0; i < dims_n_tensors(&t->file.dims); i++) {
         struct tensor s;
@@ -195,7 +174,7 @@ static void compare_weights(struct parity *t, const char *prefix, const char *gr
         float *first = tensor_copy(t, "grad.", s.name, s.n);
         for (size_t j = 0; want && j < s.n; j++)
             if (!first || !(fabsf(first[j]) < TINY_GRADIENT))
-                error = worse(fabs((double)t->params[s.offset + j] - (double)want[j]), error);
+                error = worse(fabs((double)t->train.params[s.offset + j] - (double)want[j]), error);
         free(first);
         free(want);
     }
@@ -230,27 +209,23 @@ static void run(struct parity *t)
     size_t n_steps = steps_in(t);
     double loss_error = -1;
     double norm_error = -1;
-    net_load(&t->net, t->pool, t->params, false);
     compare_logits(t);
     for (size_t step = 0; step < n_steps; step++) {
-        net_load(&t->net, t->pool, t->params, false);
-        double loss =
-            grad_batch(&t->grad, t->pool, t->tokens, t->targets, t->pos, t->rows, 1, true);
-        double norm = optim_norm(&t->optim, &t->kern, t->pool, t->grad.g);
+        double loss = toytrain_gradient(&t->train, false);
         loss_error = worse(relative(t, "losses", step, loss), loss_error);
-        norm_error = worse(relative(t, "grad_norms", step, norm), norm_error);
         if (step == 0)
             compare_gradients(t);
-        optim_step(&t->optim, &t->kern, t->pool, t->params, t->grad.g, norm, t->lr, step + 1);
+        double norm = toytrain_step(&t->train, t->lr, step + 1);
+        norm_error = worse(relative(t, "grad_norms", step, norm), norm_error);
         if (step == 0)
             compare_weights(t, "step1.", "weights, 1 step");
         if (step == 2)
             compare_weights(t, "step3.", "weights, 3 steps");
     }
     if (loss_error != -1)
-        report(t, "losses", loss_error, t->bf16 ? 1e-2 : 1e-4);
+        report(t, "losses", loss_error, t->options.bf16 ? 1e-2 : 1e-4);
     if (norm_error != -1)
-        report(t, "gradient norms", norm_error, t->bf16 ? 2e-2 : 1e-4);
+        report(t, "gradient norms", norm_error, t->options.bf16 ? 2e-2 : 1e-4);
 }
 
 static const char *value_of(char **argv, int *i)
@@ -262,21 +237,19 @@ static const char *value_of(char **argv, int *i)
 
 int main(int argc, char **argv)
 {
-    struct parity t = {0};
+    struct parity t = {.options = {.level = cpu_best(), .threads = 2}};
     struct err e;
-    const struct cpu_level *level = cpu_best();
-    int n_threads = 2;
     const char *path = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--cpu") == 0) {
-            if (cpu_parse(value_of(argv, &i), &level, &e))
+            if (cpu_parse(value_of(argv, &i), &t.options.level, &e))
                 fail(e.text);
         } else if (strcmp(argv[i], "--threads") == 0) {
-            n_threads = atoi(value_of(argv, &i));
+            t.options.threads = atoi(value_of(argv, &i));
         } else if (strcmp(argv[i], "--precision") == 0) {
             const char *name = value_of(argv, &i);
-            t.bf16 = strcmp(name, "bf16") == 0;
-            if (!t.bf16 && strcmp(name, "f32") != 0)
+            t.options.bf16 = strcmp(name, "bf16") == 0;
+            if (!t.options.bf16 && strcmp(name, "f32") != 0)
                 fail("--precision takes f32 or bf16");
         } else {
             path = argv[i];
@@ -284,17 +257,11 @@ int main(int argc, char **argv)
     }
     if (!path)
         fail("usage: parity [--cpu LEVEL] [--threads N] [--precision f32|bf16] FILE.safetensors");
-    kern_init(&t.kern, level);
-    if (t.bf16)
-        kern_use_bf16(&t.kern);
-    t.pool = threads_new(n_threads, &e);
-    if (!t.pool)
-        fail(e.text);
     open_file(&t, path);
     run(&t);
     printf("%d passed, %d failed\n", t.n_passed, t.n_failed);
-    threads_free(t.pool);
+    toytrain_close(&t.train);
     ckpt_close(&t.file);
-    arena_release(&t.arena);
+    free(t.logits);
     return t.n_failed || !t.n_passed;
 }

@@ -1,5 +1,5 @@
 /* Backward passes against finite differences, and what the golden files cannot show: ragged rows,
- * accumulation, any number of threads, overfitting. */
+ * sums of batches, any number of threads, overfitting. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,67 +9,28 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "train/grad.h"
-#include "train/init.h"
-#include "train/optim.h"
-#include "os/threads.h"
 #include "os/pages.h"
-
-struct fixture {
-    struct kern kern;
-    struct pool *pool;
-    struct arena arena;
-    struct dims dims;
-    struct net net;
-    struct grad grad;
-    struct optim optim;
-    float *params;
-    uint16_t *tokens;
-    uint16_t *targets;
-    uint32_t *pos;
-    size_t rows;
-};
-
-static void lay_out(struct fixture *f, struct arena *a)
-{
-    struct optim_options o = optim_defaults();
-    size_t n = dims_n_floats(&f->dims);
-    f->params = arena_alloc(a, n, sizeof(float));
-    f->tokens = arena_alloc(a, f->rows, sizeof *f->tokens);
-    f->targets = arena_alloc(a, f->rows, sizeof *f->targets);
-    f->pos = arena_alloc(a, f->rows, sizeof *f->pos);
-    net_init(&f->net, &f->dims, f->rows, true, &f->kern, pool_threads(f->pool), a);
-    grad_init(&f->grad, &f->net, a);
-    optim_init(&f->optim, &o, n, a);
-}
+#include "os/threads.h"
+#include "support/toytrain.h"
+#include "train/init.h"
+#include "train/sums.h"
 
 /* A model with random weights and random rows, sequences of uneven length. */
-static void open_fixture(struct fixture *f, const struct cpu_level *level, int threads, size_t rows)
+static void open_random(struct toytrain *t, const struct dims *d, const struct cpu_level *level, int threads,
+                        size_t rows)
 {
     struct err e;
-    struct arena measure;
     struct rng rng;
-    f->rows = rows;
-    kern_init(&f->kern, level);
-    f->pool = threads_new(threads, &e);
-    assert_non_null(f->pool);
-    arena_measure(&measure);
-    lay_out(f, &measure);
-    assert_int_equal(arena_init(&f->arena, &pages_memory, measure.used, &e), 0);
-    lay_out(f, &f->arena);
-    init_params(&f->dims, 7, f->params);
+    struct toytrain_options o = {level, .threads = threads, .optim = optim_defaults()};
+    if (toytrain_open(t, d, rows, &o, &e))
+        fail_msg("%s", e.text);
+    init_params(d, 7, t->params);
     rng_seed(&rng, 11, 0);
     for (size_t r = 0; r < rows; r++) {
-        f->tokens[r] = (uint16_t)rng_below(&rng, (uint64_t)f->dims.V);
-        f->targets[r] = (uint16_t)rng_below(&rng, (uint64_t)f->dims.V);
-        f->pos[r] = r == 0 || rng_below(&rng, 17) == 0 ? 0 : f->pos[r - 1] + 1;
+        t->tokens[r] = (uint16_t)rng_below(&rng, (uint64_t)d->V);
+        t->targets[r] = (uint16_t)rng_below(&rng, (uint64_t)d->V);
+        t->pos[r] = r == 0 || rng_below(&rng, 17) == 0 ? 0 : t->pos[r - 1] + 1;
     }
-}
-
-static void close_fixture(struct fixture *f)
-{
-    threads_free(f->pool);
-    arena_release(&f->arena);
 }
 
 static struct dims small_dims(void)
@@ -84,36 +45,26 @@ static struct dims small_dims(void)
     return d;
 }
 
-static double loss_of(struct fixture *f)
-{
-    /* "ternary" weights are used as they are: with quantisation the loss has steps, not slopes */
-    net_load(&f->net, f->pool, f->params, true);
-    net_forward(&f->net, f->pool, f->tokens, f->pos, f->rows);
-    net_nll(&f->net, f->pool, f->targets, f->rows, f->grad.loss.nll);
-    double sum = 0;
-    for (size_t r = 0; r < f->rows; r++)
-        sum += (double)f->grad.loss.nll[r];
-    return sum / (double)f->rows;
-}
-
 /* Every tensor: the slope along a random direction equals gradient . direction. */
 static void test_finite_differences(void **state)
 {
     (void)state;
     for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level)) {
-        struct fixture f = {.dims = small_dims()};
+        struct dims d = small_dims();
+        struct toytrain f;
+        open_random(&f, &d, level, 2, 150);
         struct rng rng;
-        open_fixture(&f, level, 2, 150);
         for (size_t i = 0; i < 37 * 12; i++)
             f.params[i] *= 20; /* a larger embedding, so that the loss is not flat */
-        net_load(&f.net, f.pool, f.params, true);
-        grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+        /* "ternary" weights are used as they are: with quantisation the loss has steps, not slopes
+         */
+        toytrain_gradient(&f, true);
         rng_seed(&rng, 3, 0);
         for (size_t i = 0; i < dims_n_tensors(&f.dims); i++) {
             struct tensor t;
             dims_tensor(&f.dims, i, &t);
             float *w = f.params + t.offset;
-            const float *g = f.grad.g + t.offset;
+            const float *g = f.gradient + t.offset;
             float *keep = malloc(t.n * sizeof *keep);
             float *way = malloc(t.n * sizeof *way);
             double slope = 0;
@@ -129,30 +80,30 @@ static void test_finite_differences(void **state)
                 slope += (double)g[j] * (double)way[j];
                 w[j] = keep[j] + (float)h * way[j];
             }
-            double up = loss_of(&f);
+            double up = toytrain_loss(&f, true);
             for (size_t j = 0; j < t.n; j++)
                 w[j] = keep[j] - (float)h * way[j];
-            double down = loss_of(&f);
+            double down = toytrain_loss(&f, true);
             memcpy(w, keep, t.n * sizeof *keep);
             double measured = (up - down) / (2 * h);
             if (fabs(measured - slope) > 2e-2 * fabs(slope))
-                fail_msg("%s at level %s: slope %g, gradient says %g", t.name, level->name,
-                         measured, slope);
+                fail_msg("%s at level %s: slope %g, gradient says %g", t.name,
+                         level->name, measured, slope);
             free(way);
             free(keep);
         }
-        close_fixture(&f);
+        toytrain_close(&f);
     }
 }
 
 static void gradient_with(int threads, size_t rows, float *out, double *loss)
 {
-    struct fixture f = {.dims = small_dims()};
-    open_fixture(&f, cpu_best(), threads, rows);
-    net_load(&f.net, f.pool, f.params, false);
-    *loss = grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
-    memcpy(out, f.grad.g, dims_n_floats(&f.dims) * sizeof *out);
-    close_fixture(&f);
+    struct dims d = small_dims();
+    struct toytrain f;
+    open_random(&f, &d, cpu_best(), threads, rows);
+    *loss = toytrain_gradient(&f, false);
+    memcpy(out, f.gradient, dims_n_floats(&f.dims) * sizeof *out);
+    toytrain_close(&f);
 }
 
 static void test_threads_do_not_matter(void **state)
@@ -174,33 +125,107 @@ static void test_threads_do_not_matter(void **state)
     free(other);
 }
 
-/* Two halves accumulated are the whole. */
-static void test_accumulation(void **state)
+/* Two halves, each with half the share, add up to the whole. */
+static void test_shares(void **state)
 {
     (void)state;
-    struct fixture f = {.dims = small_dims()};
-    open_fixture(&f, cpu_best(), 2, 200);
+    struct dims d = small_dims();
+    struct toytrain f;
+    open_random(&f, &d, cpu_best(), 2, 200);
     f.pos[100] = 0;
     for (size_t r = 101; r < 200; r++)
         f.pos[r] = f.pos[r] == 0 ? 0 : f.pos[r - 1] + 1;
     size_t n = dims_n_floats(&f.dims);
-    float *whole = malloc(n * sizeof *whole);
-    net_load(&f.net, f.pool, f.params, false);
-    double loss = grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, 200, 1, true);
-    memcpy(whole, f.grad.g, n * sizeof *whole);
-    double a = grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, 100, 0.5f, true);
-    double b =
-        grad_batch(&f.grad, f.pool, f.tokens + 100, f.targets + 100, f.pos + 100, 100, 0.5f, false);
-    assert_true(fabs(loss - (a + b) / 2) < 1e-6);
+    float *half[2];
+    double loss[2];
+    for (size_t i = 0; i < 2; i++) {
+        size_t first = 100 * i;
+        struct grad_batch b = {f.tokens + first, f.targets + first, f.pos + first, 100};
+        half[i] = calloc(n, sizeof(float));
+        net_load(&f.net, f.pool, f.params, false);
+        grad_start(&f.grad, &b, 0.5f, half[i]);
+        while (grad_round(&f.grad, f.pool) != GRAD_DONE)
+            continue;
+        loss[i] = grad_loss(&f.grad);
+    }
+    double whole = toytrain_gradient(&f, false);
+    assert_true(fabs(whole - (loss[0] + loss[1]) / 2) < 1e-6);
     float max = 0;
     float error = 0;
     for (size_t i = 0; i < n; i++) {
-        max = fmaxf(max, fabsf(whole[i]));
-        error = fmaxf(error, fabsf(whole[i] - f.grad.g[i]));
+        max = fmaxf(max, fabsf(f.gradient[i]));
+        error = fmaxf(error, fabsf(f.gradient[i] - (half[0][i] + half[1][i])));
     }
     assert_true(error < 1e-5f * max);
-    free(whole);
-    close_fixture(&f);
+    free(half[0]);
+    free(half[1]);
+    toytrain_close(&f);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+enum { SUM_FLOATS = 20000 }; /* more than one task of the pool */
+
+/* Numbers of very different sizes, so that the order of a sum shows. */
+static void make_leaf(size_t number, float *out)
+{
+    struct rng rng;
+    rng_seed(&rng, number, 9);
+    for (size_t i = 0; i < SUM_FLOATS; i++)
+        out[i] = (float)(rng_normal(&rng) * exp(8 * rng_unit(&rng)));
+}
+
+/* The sum of leaves [first, first + n), as sums.h defines it. */
+static double tree_sum(size_t first, size_t n, float *out)
+{
+    if (n == 1) {
+        make_leaf(first, out);
+        return 1.0 / (double)(first + 3);
+    }
+    size_t p = 1;
+    while (2 * p < n)
+        p *= 2;
+    float *right = malloc(SUM_FLOATS * sizeof *right);
+    double sum = tree_sum(first, p, out) + tree_sum(first + p, n - p, right);
+    for (size_t i = 0; i < SUM_FLOATS; i++)
+        out[i] += right[i];
+    free(right);
+    return sum;
+}
+
+/* Whatever the number of leaves and of threads; the second sum reuses the arrays of the first. */
+static void test_sums_are_the_tree(void **state)
+{
+    (void)state;
+    struct err e;
+    struct kern k;
+    float *want = malloc(SUM_FLOATS * sizeof *want);
+    kern_init(&k, cpu_best());
+    for (size_t n = 1; n <= 17; n++) {
+        struct pool *pool = threads_new((int)n % 3 + 1, &e);
+        struct arena a;
+        struct sums s;
+        arena_measure(&a);
+        sums_init(&s, SUM_FLOATS, n, &a);
+        size_t log2 = n >= 16 ? 4 : n >= 8 ? 3 : n >= 4 ? 2 : n >= 2 ? 1 : 0;
+        assert_int_equal(s.depth, log2 + 1);
+        assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
+        sums_init(&s, SUM_FLOATS, n, &a);
+        for (int round = 0; round < 2; round++) {
+            sums_start(&s);
+            for (size_t i = 0; i < n; i++) {
+                make_leaf(i, sums_leaf(&s));
+                sums_add(&s, &k, pool, 1.0 / (double)(i + 3));
+            }
+            const struct sums_part *sum = sums_total(&s, &k, pool);
+            assert_true(sum->loss == tree_sum(0, n, want));
+            assert_int_equal(sum->n_leaves, n);
+            assert_memory_equal(sum->x, want, SUM_FLOATS * sizeof *want);
+        }
+        arena_release(&a);
+        threads_free(pool);
+    }
+    free(want);
 }
 
 /* The head's input gradient with a filter: the same bits where nothing is below it; else another,
@@ -208,10 +233,11 @@ static void test_accumulation(void **state)
 static void test_head_filter(void **state)
 {
     (void)state;
-    struct fixture f = {.dims = small_dims()};
-    f.dims.V = 3000;
-    open_fixture(&f, cpu_best(), 2, 100);
-    size_t n = f.rows * (size_t)f.dims.D;
+    struct dims d = small_dims();
+    d.V = 3000;
+    struct toytrain f;
+    open_random(&f, &d, cpu_best(), 2, 100);
+    size_t n = f.batch.rows * (size_t)d.D;
     size_t n_likely = 300 * (size_t)f.dims.D;
     size_t n_embed = 3000 * (size_t)f.dims.D;
     float *exact = malloc(n * sizeof *exact);
@@ -220,39 +246,38 @@ static void test_head_filter(void **state)
         f.params[i] *= 60; /* some tokens, all in the first block, have nearly all probability */
     for (size_t i = 0; i < n_embed; i++)
         largest = fmaxf(largest, fabsf(f.params[i]));
-    net_load(&f.net, f.pool, f.params, false);
-    grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+    toytrain_gradient(&f, false);
     memcpy(exact, f.grad.loss.d_hidden, n * sizeof *exact);
 
     f.grad.loss.filter = 1e-30f;
-    grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+    toytrain_gradient(&f, false);
     assert_memory_equal(f.grad.loss.d_hidden, exact, n * sizeof *exact);
 
     f.grad.loss.filter = 1e-3f;
-    grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
+    toytrain_gradient(&f, false);
     assert_memory_not_equal(f.grad.loss.d_hidden, exact, n * sizeof *exact);
     for (size_t i = 0; i < n; i++)
-        assert_true(fabsf(f.grad.loss.d_hidden[i] - exact[i]) <= 0.01f * largest / (float)f.rows);
+        assert_true(fabsf(f.grad.loss.d_hidden[i] - exact[i]) <=
+                    0.01f * largest / (float)f.batch.rows);
     free(exact);
-    close_fixture(&f);
+    toytrain_close(&f);
 }
 
 static void test_overfits_one_batch(void **state)
 {
     (void)state;
-    struct fixture f = {.dims = small_dims()};
+    struct dims d = small_dims();
     double loss = 0;
-    f.dims.D = 32;
-    f.dims.H = 64;
-    open_fixture(&f, cpu_best(), 2, 64);
+    d.D = 32;
+    d.H = 64;
+    struct toytrain f;
+    open_random(&f, &d, cpu_best(), 2, 64);
     for (uint64_t step = 1; step <= 400; step++) {
-        net_load(&f.net, f.pool, f.params, false);
-        loss = grad_batch(&f.grad, f.pool, f.tokens, f.targets, f.pos, f.rows, 1, true);
-        double norm = optim_norm(&f.optim, &f.kern, f.pool, f.grad.g);
-        optim_step(&f.optim, &f.kern, f.pool, f.params, f.grad.g, norm, 5e-3, step);
+        loss = toytrain_gradient(&f, false);
+        toytrain_step(&f, 5e-3, step);
     }
     assert_true(loss < 0.05);
-    close_fixture(&f);
+    toytrain_close(&f);
 }
 
 /* AdamW by hand for one parameter over two steps, with clipping. */
@@ -291,9 +316,13 @@ static void test_adamw_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finite_differences), cmocka_unit_test(test_threads_do_not_matter),
-        cmocka_unit_test(test_accumulation),       cmocka_unit_test(test_head_filter),
-        cmocka_unit_test(test_overfits_one_batch), cmocka_unit_test(test_adamw_by_hand),
+        cmocka_unit_test(test_finite_differences),
+        cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_sums_are_the_tree),
+        cmocka_unit_test(test_head_filter),
+        cmocka_unit_test(test_overfits_one_batch),
+        cmocka_unit_test(test_adamw_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,7 @@ static int measure(struct bench *b, struct trainer *t, double *flops, struct err
     for (int i = -N_WARM_UP; i < N_ROUNDS && !cli_caught(); i++) {
         double peak = probe_peak(t, flops);
         double before = clock_seconds();
-        phases_start(&t->grad.phases);
+        phases_start(&t->phases);
         if (trainer_step(t, &step, e))
             return -1;
         if (i < 0)
@@ -104,7 +104,7 @@ static int measure(struct bench *b, struct trainer *t, double *flops, struct err
         b->step_s[i] = clock_seconds() - before;
         b->peak[i] = peak;
         for (int p = 0; p < PHASE_N; p++)
-            b->phase_s[p][i] = t->grad.phases.seconds[p];
+            b->phase_s[p][i] = t->phases.seconds[p];
     }
     return 0;
 }

@@ -4,25 +4,27 @@
 
 enum { WEIGHT_TILE = 48 }; /* rows of a weight matrix whose gradient is one task */
 
-struct batch {
-    struct grad *grad;
-    const uint16_t *tokens;
-    const uint32_t *pos;
-    size_t rows;
-    bool add; /* to the gradient that is there */
-    int block;
-};
-
-static struct span tile_span(size_t task, size_t rows)
+static size_t n_tiles(const struct grad *g)
 {
-    size_t first = task * NET_TILE;
-    return (struct span){first, MIN((size_t)NET_TILE, rows - first)};
+    return DIV_UP(g->batch.rows, (size_t)NET_TILE);
 }
 
-static float *tile_sums(const struct grad *g, size_t tile)
+static struct span tile_span(const struct grad *g, size_t task)
+{
+    size_t first = task * NET_TILE;
+    return (struct span){first, MIN((size_t)NET_TILE, g->batch.rows - first)};
+}
+
+/* The sums over the rows of one tile, [K+2][D]. */
+static float *sums_of_tile(const struct grad *g, size_t tile)
 {
     size_t D = (size_t)g->net->dims.D;
     return g->tile_sums + tile * ((size_t)g->net->dims.K + 2) * D;
+}
+
+static float *gradient_of(const struct grad *g, enum tensor_kind kind, int block)
+{
+    return g->out + dims_offset(&g->net->dims, kind, block);
 }
 
 void grad_init(struct grad *g, struct net *n, struct arena *a)
@@ -33,29 +35,27 @@ void grad_init(struct grad *g, struct net *n, struct arena *a)
     size_t H = (size_t)n->dims.H;
     struct operand_use both = {.keep_floats = true, .keep_columns = true};
     struct operand_use columns = {.keep_columns = true};
-    *g = (struct grad){.net = n};
-    g->g = arena_alloc(a, dims_n_floats(&n->dims), sizeof(float));
+    *g = (struct grad){.net = n, .next = GRAD_DONE};
     loss_init(&g->loss, n, a);
     operand_init(&g->d_out, k, rows, D, both, a);
     operand_init(&g->d_in, k, rows, D, both, a);
     operand_init(&g->d_mid, k, rows, D, both, a);
-    operand_init(&g->d_a, k, rows, H, columns, a);
-    columns.slot = 1; /* d_a and d_b are computed together */
-    operand_init(&g->d_b, k, rows, H, columns, a);
-    operand_init(&g->d_gv, k, rows, 2 * D, both, a);
+    operand_init(&g->d_ffn_gate, k, rows, H, columns, a);
+    columns.slot = 1; /* d_ffn_gate and d_ffn_up are computed together */
+    operand_init(&g->d_ffn_up, k, rows, H, columns, a);
+    operand_init(&g->d_gate_value, k, rows, 2 * D, both, a);
     g->d_conv = arena_alloc(a, rows * D, sizeof(float));
     g->d_norm = arena_alloc(a, rows * D, sizeof(float));
     g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
     g->tile_sums = arena_alloc(a, g->n_tiles * ((size_t)n->dims.K + 2) * D, sizeof(float));
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
+/* ---- operations, each beside X_forward in model/net.c ---------------------------------------- */
 
-/* dx [count][in] (+)= dy W: the input's gradient of a linear layer for the rows of a span, which
- * are all written in dy. */
-static void input_gradient(const struct net *n, const struct net_linear *l,
-                           const struct operand *dy, struct span s, size_t worker, float *dx,
-                           bool add)
+/* y = W x, so dx (+)= W^T dy, in rows dy W. dx [count][in] is that of the span's rows, which are
+ * all written in dy. */
+static void linear_back(const struct net *n, const struct net_linear *l, const struct operand *dy,
+                        struct span s, size_t worker, float *dx, bool add)
 {
     const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_out, k->unit);
@@ -63,182 +63,206 @@ static void input_gradient(const struct net *n, const struct net_linear *l,
                (struct kern_b){l->columns, l->n_in}, dx, l->n_in, add);
 }
 
-/* Input and output gradient of a linear layer over all rows: what its weight gradient is made of.
- */
-struct pair {
-    const uint32_t *x;
-    const uint32_t *dy;
-};
-
-static struct pair layer_pair(const struct grad *g, int block, size_t layer)
-{
-    const struct net_acts *t = &g->net->block[block].acts;
-    switch (layer) {
-    case NET_MIXER_UP:
-        return (struct pair){t->norm1.columns, g->d_gv.columns};
-    case NET_MIXER_DOWN:
-        return (struct pair){t->mixed.columns, g->d_mid.columns};
-    case NET_FFN_GATE:
-        return (struct pair){t->norm2.columns, g->d_a.columns};
-    case NET_FFN_UP:
-        return (struct pair){t->norm2.columns, g->d_b.columns};
-    default:
-        return (struct pair){t->ffn_hidden.columns, g->d_out.columns};
-    }
-}
-
-/* ---- sums over rows -------------------------------------------------------------------------- */
-
-/* g[tensor] (+)= sum over tiles of their rows [which][D], in tile order; taps are stored [D][K]. */
-static void add_tile_sums(const struct batch *b, enum tensor_kind kind, int block, size_t which,
-                          size_t column, size_t stride)
-{
-    const struct grad *g = b->grad;
-    size_t D = (size_t)g->net->dims.D;
-    size_t n = DIV_UP(b->rows, (size_t)NET_TILE);
-    float *out = g->g + dims_offset(&g->net->dims, kind, block) + column;
-    for (size_t c = 0; c < D; c++) {
-        float sum = 0;
-        for (size_t t = 0; t < n; t++)
-            sum += tile_sums(g, t)[which * D + c];
-        out[c * stride] = b->add ? out[c * stride] + sum : sum;
-    }
-}
-
-static void reduce_block(const struct batch *b)
-{
-    size_t K = (size_t)b->grad->net->dims.K;
-    for (size_t i = 0; i < K; i++)
-        add_tile_sums(b, TENSOR_TAPS, b->block, i, i, K);
-    add_tile_sums(b, TENSOR_NORM1, b->block, K, 0, 1);
-    add_tile_sums(b, TENSOR_NORM2, b->block, K + 1, 0, 1);
-}
-
-/* ---- rounds ---------------------------------------------------------------------------------- */
-
-/* dx = skip (or 0) + the gradient of a norm's input, given dy, that of its output; d_scale [D] =
- * that of its scale.
- */
-static void norm_back(const struct grad *g, const float *x, const float *scale, const float *rstd,
+/* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and d_scale [D]
+ * the sum over the span's rows of dy * x * rstd. skip: the gradient that goes past the norm. */
+static void norm_back(const struct net *n, const float *x, const float *scale, const float *rstd,
                       struct span s, const float *dy, const float *skip, float *dx, float *d_scale)
 {
-    const struct kern *k = g->net->kern;
-    size_t D = (size_t)g->net->dims.D;
+    size_t D = (size_t)n->dims.D;
     if (skip)
         memcpy(dx + s.first * D, skip + s.first * D, s.count * D * sizeof(float));
     else
         memset(dx + s.first * D, 0, s.count * D * sizeof(float));
     memset(d_scale, 0, D * sizeof(float));
     for (size_t r = s.first; r < s.first + s.count; r++)
-        k->rmsnorm_back(x + r * D, scale, rstd[r], dy + r * D, D, dx + r * D, d_scale);
+        n->kern->rmsnorm_back(x + r * D, scale, rstd[r], dy + r * D, D, dx + r * D, d_scale);
 }
 
-static void final_norm_task(void *context, size_t task, size_t worker)
+/* out = mid + ffn_down h, h = silu(a) * b, a = ffn_gate n, b = ffn_up n, n = rmsnorm(mid, norm2),
+ * so dh = ffn_down^T d_out;  da, db = swiglu_back(dh);  dn = ffn_gate^T da + ffn_up^T db d_mid =
+ * d_out + rmsnorm_back(dn) */
+static void ffn_back(const struct grad *g, struct span s, size_t worker, float *d_norm2)
 {
-    (void)worker;
-    const struct batch *b = context;
-    const struct grad *g = b->grad;
     const struct net *n = g->net;
-    norm_back(g, n->x_final, n->final_norm, n->rstd_final, tile_span(task, b->rows),
-              g->loss.d_hidden, NULL, g->d_out.floats, tile_sums(g, task));
-}
-
-static void glu_task(void *context, size_t task, size_t worker)
-{
-    const struct batch *b = context;
-    const struct grad *g = b->grad;
-    const struct net *n = g->net;
-    const struct net_block *nb = &n->block[b->block];
-    const struct net_acts *t = &nb->acts;
-    size_t D = (size_t)n->dims.D;
+    const struct net_block *b = &n->block[g->block];
+    const struct net_acts *t = &b->acts;
     size_t H = (size_t)n->dims.H;
-    struct span s = tile_span(task, b->rows);
-    float *d_a = operand_floats(&g->d_a, &n->scratch, s, worker);
-    float *d_b = operand_floats(&g->d_b, &n->scratch, s, worker);
-    float *d_norm = g->d_norm + s.first * D;
+    float *d_gate = operand_floats(&g->d_ffn_gate, &n->scratch, s, worker);
+    float *d_up = operand_floats(&g->d_ffn_up, &n->scratch, s, worker);
+    float *d_norm = g->d_norm + s.first * (size_t)n->dims.D;
+    linear_back(n, &b->linear[NET_FFN_DOWN], &g->d_out, s, worker, d_up, false);
+    n->kern->swiglu_back(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, d_up, s.count * H,
+                         d_gate, d_up);
+    linear_back(n, &b->linear[NET_FFN_GATE], &g->d_ffn_gate, s, worker, d_norm, false);
+    linear_back(n, &b->linear[NET_FFN_UP], &g->d_ffn_up, s, worker, d_norm, true);
+    norm_back(n, t->mid, b->norm2, t->rstd2, s, g->d_norm, g->d_out.floats, g->d_mid.floats,
+              d_norm2);
+}
+
+/* mid = x + mixer_down (conv * sigmoid(gate)), so
+ *   d_mixed = mixer_down^T d_mid;  d_conv, d_gate = gate_back(d_mixed) */
+static void mixer_out_back(const struct grad *g, struct span s, size_t worker)
+{
+    const struct net *n = g->net;
+    const struct net_block *b = &n->block[g->block];
+    size_t D = (size_t)n->dims.D;
     float *d_conv = g->d_conv + s.first * D;
-    input_gradient(n, &nb->linear[NET_FFN_DOWN], &g->d_out, s, worker, d_b, false);
-    n->kern->swiglu_back(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, d_b, s.count * H, d_a,
-                         d_b);
-    input_gradient(n, &nb->linear[NET_FFN_GATE], &g->d_a, s, worker, d_norm, false);
-    input_gradient(n, &nb->linear[NET_FFN_UP], &g->d_b, s, worker, d_norm, true);
-    norm_back(g, t->mid, nb->norm2, t->rstd2, s, g->d_norm, g->d_out.floats, g->d_mid.floats,
-              tile_sums(g, task) + ((size_t)n->dims.K + 1) * D);
-    input_gradient(n, &nb->linear[NET_MIXER_DOWN], &g->d_mid, s, worker, d_conv, false);
+    linear_back(n, &b->linear[NET_MIXER_DOWN], &g->d_mid, s, worker, d_conv, false);
     for (size_t r = s.first; r < s.first + s.count; r++, d_conv += D)
-        n->kern->gate_back(t->conv + r * D, t->gate_value + r * 2 * D, d_conv, D, d_conv,
-                           g->d_gv.floats + r * 2 * D);
+        n->kern->gate_back(b->acts.conv + r * D, b->acts.gate_value + r * 2 * D, d_conv, D, d_conv,
+                           g->d_gate_value.floats + r * 2 * D);
 }
 
 /* Rows r, r + dilation, ... of r's own sequence, at most K: those whose convolution reads row r. */
-static size_t later_rows(const struct batch *b, size_t r, size_t dilation, size_t K)
+static size_t later_rows(const struct grad *g, size_t r, size_t dilation, size_t K)
 {
+    const uint32_t *pos = g->batch.pos;
     size_t n = 1;
-    while (n < K && r + n * dilation < b->rows &&
-           b->pos[r + n * dilation] == b->pos[r] + n * dilation)
+    while (n < K && r + n * dilation < g->batch.rows &&
+           pos[r + n * dilation] == pos[r] + n * dilation)
         n++;
     return n;
 }
 
-/* The gradients of v and of the taps, for one tile. */
-static void conv_back(const struct batch *b, struct span s, float *sums)
+/* conv[r] = sum over i of taps[K-1-i] * value[r - i dilation], so
+ *   d_value[r] = sum over i of taps[K-1-i] * d_conv[r + i dilation]: looks at rows of other tiles;
+ *   d_taps [K][D] = the span's part of the sum over r of d_conv[r] * value[r - i dilation] */
+static void conv_back(const struct grad *g, struct span s, float *d_taps)
 {
-    const struct grad *g = b->grad;
-    const struct net_block *nb = &g->net->block[b->block];
+    const struct net_block *b = &g->net->block[g->block];
     const struct kern *k = g->net->kern;
     size_t D = (size_t)g->net->dims.D;
     size_t K = (size_t)g->net->dims.K;
-    size_t dilation = (size_t)g->net->dims.dilation[b->block];
-    memset(sums, 0, K * D * sizeof(float));
+    size_t dilation = (size_t)g->net->dims.dilation[g->block];
+    memset(d_taps, 0, K * D * sizeof(float));
     for (size_t r = s.first; r < s.first + s.count; r++) {
         const float *d_conv = g->d_conv + r * D;
-        size_t later = later_rows(b, r, dilation, K);
-        k->conv_back(d_conv, dilation * D, nb->taps + (K - later) * D, later, D,
-                     g->d_gv.floats + r * 2 * D + D);
-        size_t n_taps = MIN(K, b->pos[r] / dilation + 1);
+        size_t later = later_rows(g, r, dilation, K);
+        k->conv_back(d_conv, dilation * D, b->taps + (K - later) * D, later, D,
+                     g->d_gate_value.floats + r * 2 * D + D);
+        size_t n_taps = MIN(K, g->batch.pos[r] / dilation + 1);
         for (size_t i = 0; i < n_taps; i++)
-            k->mul_add(d_conv, nb->acts.gate_value + (r - i * dilation) * 2 * D + D, D,
-                       sums + (K - 1 - i) * D);
+            k->mul_add(d_conv, b->acts.gate_value + (r - i * dilation) * 2 * D + D, D,
+                       d_taps + (K - 1 - i) * D);
     }
+}
+
+/* gate, value = mixer_up rmsnorm(x, norm1), and x also goes past the mixer, so
+ *   d_in = d_mid + rmsnorm_back(mixer_up^T (d_gate, d_value)) */
+static void mixer_in_back(const struct grad *g, struct span s, size_t worker, float *d_norm1)
+{
+    const struct net *n = g->net;
+    const struct net_block *b = &n->block[g->block];
+    linear_back(n, &b->linear[NET_MIXER_UP], &g->d_gate_value, s, worker,
+                g->d_norm + s.first * (size_t)n->dims.D, false);
+    norm_back(n, b->acts.x, b->norm1, b->acts.rstd1, s, g->d_norm, g->d_mid.floats, g->d_in.floats,
+              d_norm1);
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+static void final_norm_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct grad *g = context;
+    const struct net *n = g->net;
+    norm_back(n, n->x_final, n->final_norm, n->rstd_final, tile_span(g, task), g->loss.d_hidden,
+              NULL, g->d_out.floats, sums_of_tile(g, task));
+}
+
+static void glu_task(void *context, size_t task, size_t worker)
+{
+    const struct grad *g = context;
+    size_t D = (size_t)g->net->dims.D;
+    size_t K = (size_t)g->net->dims.K;
+    struct span s = tile_span(g, task);
+    ffn_back(g, s, worker, sums_of_tile(g, task) + (K + 1) * D);
+    mixer_out_back(g, s, worker);
 }
 
 static void conv_task(void *context, size_t task, size_t worker)
 {
-    const struct batch *b = context;
-    const struct grad *g = b->grad;
-    const struct net_block *nb = &g->net->block[b->block];
+    const struct grad *g = context;
     size_t D = (size_t)g->net->dims.D;
-    struct span s = tile_span(task, b->rows);
-    float *sums = tile_sums(g, task);
-    conv_back(b, s, sums);
-    input_gradient(g->net, &nb->linear[NET_MIXER_UP], &g->d_gv, s, worker, g->d_norm + s.first * D,
-                   false);
-    norm_back(g, nb->acts.x, nb->norm1, nb->acts.rstd1, s, g->d_norm, g->d_mid.floats,
-              g->d_in.floats, sums + (size_t)g->net->dims.K * D);
+    size_t K = (size_t)g->net->dims.K;
+    struct span s = tile_span(g, task);
+    float *sums = sums_of_tile(g, task);
+    conv_back(g, s, sums);
+    mixer_in_back(g, s, worker, sums + K * D);
+}
+
+/* A tensor's gradient = sum over tiles of their rows [which][D], in tile order; element c goes to
+ * column + c * stride, as taps are stored [D][K]. */
+static void add_up_tiles(const struct grad *g, float *out, size_t which, size_t column,
+                         size_t stride)
+{
+    size_t D = (size_t)g->net->dims.D;
+    size_t n = n_tiles(g);
+    for (size_t c = 0; c < D; c++) {
+        float sum = 0;
+        for (size_t t = 0; t < n; t++)
+            sum += sums_of_tile(g, t)[which * D + c];
+        out[column + c * stride] = sum;
+    }
+}
+
+static void add_up_block(const struct grad *g)
+{
+    size_t K = (size_t)g->net->dims.K;
+    for (size_t i = 0; i < K; i++)
+        add_up_tiles(g, gradient_of(g, TENSOR_TAPS, g->block), i, i, K);
+    add_up_tiles(g, gradient_of(g, TENSOR_NORM1, g->block), K, 0, 1);
+    add_up_tiles(g, gradient_of(g, TENSOR_NORM2, g->block), K + 1, 0, 1);
+}
+
+/* Input and output gradient of a linear layer over all rows, by columns: what its weight gradient
+ * is made of. */
+struct pair {
+    const uint32_t *x;
+    const uint32_t *dy;
+};
+
+static struct pair layer_pair(const struct grad *g, enum net_layer layer)
+{
+    const struct net_acts *t = &g->net->block[g->block].acts;
+    switch (layer) {
+    case NET_MIXER_UP:
+        return (struct pair){t->norm1.columns, g->d_gate_value.columns};
+    case NET_MIXER_DOWN:
+        return (struct pair){t->mixed.columns, g->d_mid.columns};
+    case NET_FFN_GATE:
+        return (struct pair){t->norm2.columns, g->d_ffn_gate.columns};
+    case NET_FFN_UP:
+        return (struct pair){t->norm2.columns, g->d_ffn_up.columns};
+    case NET_FFN_DOWN:
+    case NET_N_LAYERS:
+        break;
+    }
+    return (struct pair){t->ffn_hidden.columns, g->d_out.columns};
 }
 
 static void weight_task(void *context, size_t task, size_t worker)
 {
     (void)worker;
-    const struct batch *b = context;
-    const struct grad *g = b->grad;
+    const struct grad *g = context;
     const struct net *n = g->net;
-    for (size_t layer = 0; layer < NET_N_LAYERS; layer++) {
-        const struct net_linear *l = &n->block[b->block].linear[layer];
+    for (int layer = 0; layer < NET_N_LAYERS; layer++) {
+        const struct net_linear *l = &n->block[g->block].linear[layer];
         size_t n_tasks = DIV_UP(l->n_out, (size_t)WEIGHT_TILE);
         if (task >= n_tasks) {
             task -= n_tasks;
             continue;
         }
-        struct pair p = layer_pair(g, b->block, layer);
+        struct pair p = layer_pair(g, (enum net_layer)layer);
         size_t first = task * WEIGHT_TILE;
-        float *dw = g->g + dims_offset(&n->dims, net_layer_kind[layer], b->block);
         n->kern->product(MIN((size_t)WEIGHT_TILE, l->n_out - first), l->n_in,
-                         DIV_UP(b->rows, n->kern->unit), p.dy + first, 1, l->n_out,
-                         (struct kern_b){p.x, l->n_in}, dw + first * l->n_in, l->n_in, b->add);
+                         DIV_UP(g->batch.rows, n->kern->unit), p.dy + first, 1, l->n_out,
+                         (struct kern_b){p.x, l->n_in},
+                         gradient_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in,
+                         false);
         return;
     }
-    reduce_block(b);
+    add_up_block(g);
 }
 
 static size_t n_weight_tasks(const struct net_block *b)
@@ -250,41 +274,100 @@ static size_t n_weight_tasks(const struct net_block *b)
 }
 
 /* The embedding as input: rows in order, so a token's sum does not depend on who adds it. */
-static void add_embedding(const struct batch *b)
+static void add_embedding(const struct grad *g)
 {
-    const struct grad *g = b->grad;
     size_t D = (size_t)g->net->dims.D;
-    for (size_t r = 0; r < b->rows; r++)
-        g->net->kern->add(g->d_out.floats + r * D, D, g->g + b->tokens[r] * D);
+    float *d_embed = gradient_of(g, TENSOR_EMBED, 0);
+    for (size_t r = 0; r < g->batch.rows; r++)
+        g->net->kern->add(g->d_out.floats + r * D, D, d_embed + g->batch.tokens[r] * D);
 }
 
-double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const uint16_t *targets,
-                  const uint32_t *pos, size_t rows, float share, bool first)
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+void grad_start(struct grad *g, const struct grad_batch *b, float share, float *out)
 {
-    struct net *n = g->net;
-    struct batch b = {.grad = g, .tokens = tokens, .pos = pos, .rows = rows, .add = !first};
-    size_t n_tiles = DIV_UP(rows, (size_t)NET_TILE);
-    net_forward(n, p, tokens, pos, rows);
-    phases_end(&g->phases, PHASE_FORWARD);
-    loss_backward(&g->loss, p, targets, rows, share / (float)rows, first, g->g, &g->phases);
-    pool_run(p, final_norm_task, &b, n_tiles);
-    add_tile_sums(&b, TENSOR_FINAL_NORM, 0, 0, 0, 1);
-    phases_end(&g->phases, PHASE_REST);
-    for (b.block = n->dims.L - 1; b.block >= 0; b.block--) {
-        pool_run(p, glu_task, &b, n_tiles);
-        phases_end(&g->phases, PHASE_GLU);
-        pool_run(p, conv_task, &b, n_tiles);
-        phases_end(&g->phases, PHASE_CONV);
-        pool_run(p, weight_task, &b, n_weight_tasks(&n->block[b.block]));
-        phases_end(&g->phases, PHASE_WEIGHTS);
-        struct operand swap = g->d_out;
-        g->d_out = g->d_in;
-        g->d_in = swap;
+    g->batch = *b;
+    g->share = share;
+    g->out = out;
+    g->next = GRAD_FORWARD;
+    g->head_row = 0;
+    g->block = g->net->dims.L - 1;
+}
+
+static void head_round(struct grad *g, struct pool *p)
+{
+    struct loss_rows r = {g->batch.targets, g->batch.rows, g->head_row,
+                          g->share / (float)g->batch.rows};
+    if (g->next == GRAD_HEAD) {
+        loss_hidden(&g->loss, p, &r);
+        g->next = GRAD_EMBED;
+        return;
     }
-    add_embedding(&b);
+    loss_embed(&g->loss, p, &r, gradient_of(g, TENSOR_EMBED, 0));
+    g->head_row += NET_HEAD_ROWS;
+    g->next = g->head_row < g->batch.rows ? GRAD_HEAD : GRAD_FINAL_NORM;
+}
+
+static void weights_round(struct grad *g, struct pool *p)
+{
+    pool_run(p, weight_task, g, n_weight_tasks(&g->net->block[g->block]));
+    struct operand swap = g->d_out;
+    g->d_out = g->d_in;
+    g->d_in = swap;
+    g->block--;
+    g->next = g->block >= 0 ? GRAD_GLU : GRAD_INPUT;
+}
+
+enum grad_round grad_round(struct grad *g, struct pool *p)
+{
+    enum grad_round now = g->next;
+    switch (now) {
+    case GRAD_FORWARD:
+        net_forward(g->net, p, g->batch.tokens, g->batch.pos, g->batch.rows);
+        g->next = GRAD_HEAD;
+        break;
+    case GRAD_HEAD:
+    case GRAD_EMBED:
+        head_round(g, p);
+        break;
+    case GRAD_FINAL_NORM:
+        pool_run(p, final_norm_task, g, n_tiles(g));
+        add_up_tiles(g, gradient_of(g, TENSOR_FINAL_NORM, 0), 0, 0, 1);
+        g->next = GRAD_GLU;
+        break;
+    case GRAD_GLU:
+        pool_run(p, glu_task, g, n_tiles(g));
+        g->next = GRAD_CONV;
+        break;
+    case GRAD_CONV:
+        pool_run(p, conv_task, g, n_tiles(g));
+        g->next = GRAD_WEIGHTS;
+        break;
+    case GRAD_WEIGHTS:
+        weights_round(g, p);
+        break;
+    case GRAD_INPUT:
+        add_embedding(g);
+        g->next = GRAD_DONE;
+        break;
+    case GRAD_DONE:
+        break;
+    }
+    return now;
+}
+
+double grad_loss(const struct grad *g)
+{
     double sum = 0;
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < g->batch.rows; r++)
         sum += (double)g->loss.nll[r];
-    phases_end(&g->phases, PHASE_REST);
-    return sum / (double)rows;
+    return sum / (double)g->batch.rows;
+}
+
+double grad_whole(struct grad *g, struct pool *p, const struct grad_batch *b, float *out)
+{
+    grad_start(g, b, 1, out);
+    while (grad_round(g, p) != GRAD_DONE)
+        continue;
+    return grad_loss(g);
 }

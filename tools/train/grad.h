@@ -3,44 +3,83 @@
  * Straight-through: the gradient of a quantised weight is handed to its float master weight
  * unchanged (Bengio et al. 2013; no mask, none through mean|w|).
  *
- * For each block, last to first, three rounds of tasks:
- *   1. tiles of rows: back through the GLU, the second norm, the mixer's W and its gate;
- *   2. tiles of rows: back through the convolution (which looks at later rows, hence the barrier),
- * U and the first norm;
- *   3. tiles of weights: each weight gradient as one product over all rows, dW = dY^T X, every
- * output tile owned by one task. Sums over rows that are no product (norm scales, taps) are kept by
- * tile and added up in tile order, so the gradient is the same bits for any number of threads. */
+ * A batch is a list of rounds of tasks, run one at a time by grad_round: forward, the head
+ * (loss.h), the final norm, then for each block, last to first,
+ *
+ *   GRAD_GLU      tiles of rows: back through the feed-forward layer and the mixer's gate;
+ *   GRAD_CONV     tiles of rows: back through the convolution (which looks at later rows, hence the
+ *                 barrier) and what comes before it in the mixer;
+ *   GRAD_WEIGHTS  tiles of weights: each weight gradient as one product over all rows, dW = dY^T X,
+ *                 every output tile owned by one task,
+ *
+ * and last the embedding as input. Sums over rows that are no product (norm scales, taps) are kept
+ * by tile and added up in tile order, so the gradient is the same bits for any number of threads.
+ */
 #ifndef GRAD_H
 #define GRAD_H
 
 #include "model/net.h"
 #include "train/loss.h"
-#include "train/phases.h"
+
+/* In the order they run; HEAD and EMBED take turns, as do the blocks' three. */
+enum grad_round {
+    GRAD_FORWARD,
+    GRAD_HEAD,       /* loss, and gradient of the rows the head reads */
+    GRAD_EMBED,      /* gradient of the embedding as output head */
+    GRAD_FINAL_NORM, /* back through the final norm */
+    GRAD_GLU,
+    GRAD_CONV,
+    GRAD_WEIGHTS,
+    GRAD_INPUT, /* gradient of the embedding as input */
+    GRAD_DONE
+};
+
+/* Rows of tokens and what should follow each; pos as net_forward takes it. */
+struct grad_batch {
+    const uint16_t *tokens;
+    const uint16_t *targets;
+    const uint32_t *pos;
+    size_t rows; /* at most the net's max_rows */
+};
 
 struct grad {
     struct net *net;
-    struct phases phases; /* adds up from call to call; phases_start begins anew */
-    float *g;             /* [dims_n_floats] the gradient, summed over grad_batch calls */
     struct loss loss;
-    struct operand d_out; /* [rows][D] gradient of a block's output, floats kept */
-    struct operand d_in;  /* [rows][D] of its input; the two swap from block to block */
-    struct operand d_mid; /* [rows][D] of net_acts.mid, floats kept */
-    struct operand d_a;   /* [rows][H] */
-    struct operand d_b;   /* [rows][H] */
-    struct operand d_gv;  /* [rows][2D], floats kept */
-    float *d_conv;        /* [rows][D] */
-    float *d_norm;        /* [rows][D] of a norm's output, inside the blocks */
-    size_t n_tiles;       /* most tiles of NET_TILE rows a batch can have */
-    float *tile_sums;     /* [n_tiles][K+2][D]: taps, then the first and second norm's scale */
+    struct operand d_out;        /* [rows][D] gradient of a block's output, floats kept */
+    struct operand d_in;         /* [rows][D] of its input; the two swap from block to block */
+    struct operand d_mid;        /* [rows][D] of net_acts.mid, floats kept */
+    struct operand d_ffn_gate;   /* [rows][H] */
+    struct operand d_ffn_up;     /* [rows][H] */
+    struct operand d_gate_value; /* [rows][2D], floats kept */
+    float *d_conv;               /* [rows][D] */
+    float *d_norm;               /* [rows][D] of a norm's output, inside the blocks */
+    size_t n_tiles;              /* most tiles of NET_TILE rows a batch can have */
+    float *tile_sums; /* [n_tiles][K+2][D]: taps, then the first and second norm's scale */
+
+    /* the batch under way, since grad_start */
+    struct grad_batch batch;
+    float share;
+    float *out;           /* [dims_n_floats] */
+    enum grad_round next; /* the round to run */
+    size_t head_row;      /* first row of the chunk whose HEAD or EMBED it is */
+    int block;            /* whose GLU, CONV or WEIGHTS it is */
 };
 
 /* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
 void grad_init(struct grad *g, struct net *n, struct arena *a);
 
-/* Forward and backward over rows of tokens and targets; adds to g->g (or overwrites it when
- * `first`) the gradient of `share` times the mean cross-entropy. Returns the mean cross-entropy in
- * nats. net_load must have been called since the weights last changed. */
-double grad_batch(struct grad *g, struct pool *p, const uint16_t *tokens, const uint16_t *targets,
-                  const uint32_t *pos, size_t rows, float share, bool first);
+/* Begins a batch, whose arrays stay in place until it is done. Once all rounds are run, out
+ * [dims_n_floats] is the gradient of `share` times the mean cross-entropy; its gaps are not
+ * written. net_load must have been called since the weights last changed. */
+void grad_start(struct grad *g, const struct grad_batch *b, float share, float *out);
+
+/* Runs the next round and returns which it was; GRAD_DONE: none was left. */
+enum grad_round grad_round(struct grad *g, struct pool *p);
+
+/* Mean cross-entropy of a batch that is done, in nats a row. */
+double grad_loss(const struct grad *g);
+
+/* All of the above: a whole batch with share 1; its mean cross-entropy. */
+double grad_whole(struct grad *g, struct pool *p, const struct grad_batch *b, float *out);
 
 #endif

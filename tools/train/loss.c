@@ -13,7 +13,6 @@ struct chunk {
     struct loss *loss;
     const uint16_t *targets;
     float scale;
-    bool add;
     float *d_embed;
     size_t first; /* row of logits[0] */
     size_t count;
@@ -135,7 +134,7 @@ static void embed_task(void *context, size_t task, size_t worker)
     const uint32_t *weighed = l->weighed.columns;
     n->kern->product(count, D, DIV_UP(h->count, unit), powers + first, 1, V,
                      (struct kern_b){weighed + h->first / unit * D, D}, h->d_embed + first * D, D,
-                     h->add);
+                     h->first > 0);
     for (size_t row = h->first; row < h->first + h->count; row++) {
         size_t target = h->targets[row];
         const float *hidden = n->hidden.floats + row * D;
@@ -145,17 +144,24 @@ static void embed_task(void *context, size_t task, size_t worker)
     }
 }
 
-void loss_backward(struct loss *l, struct pool *p, const uint16_t *targets, size_t rows,
-                   float scale, bool first, float *d_embed, struct phases *phases)
+static struct chunk chunk_of(struct loss *l, const struct loss_rows *r, float *d_embed)
 {
-    struct chunk h = {
-        .loss = l, .targets = targets, .scale = scale, .add = !first, .d_embed = d_embed};
-    for (h.first = 0; h.first < rows; h.first += NET_HEAD_ROWS) {
-        h.count = MIN((size_t)NET_HEAD_ROWS, rows - h.first);
-        pool_run(p, rows_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
-        phases_end(phases, PHASE_HEAD);
-        pool_run(p, embed_task, &h, DIV_UP((size_t)l->net->dims.V, (size_t)EMBED_TILE));
-        phases_end(phases, PHASE_EMBED);
-        h.add = true;
-    }
+    return (struct chunk){.loss = l,
+                          .targets = r->targets,
+                          .scale = r->scale,
+                          .d_embed = d_embed,
+                          .first = r->first,
+                          .count = MIN((size_t)NET_HEAD_ROWS, r->rows - r->first)};
+}
+
+void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r)
+{
+    struct chunk h = chunk_of(l, r, NULL);
+    pool_run(p, rows_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
+}
+
+void loss_embed(struct loss *l, struct pool *p, const struct loss_rows *r, float *d_embed)
+{
+    struct chunk h = chunk_of(l, r, d_embed);
+    pool_run(p, embed_task, &h, DIV_UP((size_t)l->net->dims.V, (size_t)EMBED_TILE));
 }

@@ -13,7 +13,6 @@
 #define LOSS_H
 
 #include "model/net.h"
-#include "train/phases.h"
 
 /* With `filter` above 0, d_hidden leaves out blocks of the vocabulary whose softmax probabilities
  * are all below it in a few neighbouring rows (gradient filtering: Wijmans et al. 2024, "Cut Your
@@ -30,9 +29,19 @@ struct loss {
 /* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
 void loss_init(struct loss *l, struct net *n, struct arena *a);
 
-/* After net_forward: fills nll and d_hidden, and adds scale * d(sum of nll)/d E to d_embed [V][D]
- * (or overwrites it when `first`). */
-void loss_backward(struct loss *l, struct pool *p, const uint16_t *targets, size_t rows,
-                   float scale, bool first, float *d_embed, struct phases *phases);
+/* The rows of a batch, of which the head takes NET_HEAD_ROWS at a time: those from `first` on. */
+struct loss_rows {
+    const uint16_t *targets; /* [rows] */
+    size_t rows;             /* of the batch */
+    size_t first;            /* of the chunk: 0, NET_HEAD_ROWS, ... */
+    float scale;
+};
+
+/* After net_forward: nll and d_hidden of a chunk. */
+void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r);
+
+/* After loss_hidden of the same chunk: adds its scale * d(sum of nll)/d E to d_embed [V][D]; the
+ * first chunk overwrites. */
+void loss_embed(struct loss *l, struct pool *p, const struct loss_rows *r, float *d_embed);
 
 #endif

@@ -1,6 +1,5 @@
 #include "train/phases.h"
 
-#include "cli/cli.h"
 #include "os/clock.h"
 
 const char *const phases_names[PHASE_N] = {

@@ -10,11 +10,11 @@ enum phase {
     PHASE_FORWARD,  /* blocks, forward */
     PHASE_HEAD,     /* logits, softmax, gradient of the hidden rows */
     PHASE_EMBED,    /* gradient of the embedding as output head */
-    PHASE_GLU,      /* blocks backward: GLU, second norm, mixer's W and gate */
-    PHASE_CONV,     /* blocks backward: convolution, U, first norm */
+    PHASE_GLU,      /* blocks backward: feed-forward layer, second norm, mixer's gate */
+    PHASE_CONV,     /* blocks backward: convolution and what comes before it, first norm */
     PHASE_WEIGHTS,  /* weight gradients of the blocks */
-    PHASE_OPTIMISE, /* gradient norm, clipping, AdamW */
-    PHASE_REST,     /* batches, final norm, the embedding as input, loss */
+    PHASE_OPTIMISE, /* gradient norm, clipping, optimiser */
+    PHASE_REST,     /* batches, final norm, the embedding as input, loss, sums of micro-batches */
     PHASE_N
 };
 extern const char *const phases_names[PHASE_N];

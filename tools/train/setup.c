@@ -119,6 +119,7 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
+    sums_init(&t->sums, n, s->accum, a);
     optim_init(&t->optim, &q, n, a);
     batches_init(&t->batches, &t->train, (size_t)t->dims.T, s->batch * s->accum, a);
 }

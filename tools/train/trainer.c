@@ -5,24 +5,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The phase that each round of a gradient belongs to. */
+static const enum phase phase_of[] = {
+    [GRAD_FORWARD] = PHASE_FORWARD, [GRAD_HEAD] = PHASE_HEAD,  [GRAD_EMBED] = PHASE_EMBED,
+    [GRAD_FINAL_NORM] = PHASE_REST, [GRAD_GLU] = PHASE_GLU,    [GRAD_CONV] = PHASE_CONV,
+    [GRAD_WEIGHTS] = PHASE_WEIGHTS, [GRAD_INPUT] = PHASE_REST,
+};
+
+/* A micro-batch: its gradient becomes the next leaf of the step's sum. */
+static void add_batch(struct trainer *t)
+{
+    struct grad_batch b = {t->tokens, t->targets, t->pos, t->state.batch * (size_t)t->dims.T};
+    enum grad_round round;
+    batches_take(&t->batches, t->state.batch, t->tokens, t->targets);
+    phases_end(&t->phases, PHASE_REST);
+    grad_start(&t->grad, &b, 1.0f / (float)t->state.accum, sums_leaf(&t->sums));
+    while ((round = grad_round(&t->grad, t->pool)) != GRAD_DONE)
+        phases_end(&t->phases, phase_of[round]);
+    sums_add(&t->sums, &t->kern, t->pool, grad_loss(&t->grad));
+    phases_end(&t->phases, PHASE_REST);
+}
+
 int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
 {
     struct ckpt_state *s = &t->state;
-    size_t rows = (size_t)s->batch * (size_t)t->dims.T;
-    double loss = 0;
-    struct phases *phases = &t->grad.phases;
     batches_begin_step(&t->batches);
-    phases_end(phases, PHASE_REST);
+    phases_end(&t->phases, PHASE_REST);
     net_load(&t->net, t->pool, t->params, false);
-    phases_end(phases, PHASE_PACK);
-    for (uint64_t i = 0; i < s->accum; i++) {
-        batches_take(&t->batches, s->batch, t->tokens, t->targets);
-        phases_end(phases, PHASE_REST);
-        loss += grad_batch(&t->grad, t->pool, t->tokens, t->targets, t->pos, rows,
-                           1.0f / (float)s->accum, i == 0);
-    }
-    out->loss = loss / (double)s->accum;
-    out->grad_norm = optim_norm(&t->optim, &t->kern, t->pool, t->grad.g);
+    phases_end(&t->phases, PHASE_PACK);
+    sums_start(&t->sums);
+    for (uint64_t i = 0; i < s->accum; i++)
+        add_batch(t);
+    const struct sums_part *sum = sums_total(&t->sums, &t->kern, t->pool);
+    phases_end(&t->phases, PHASE_REST);
+    out->loss = sum->loss / (double)s->accum;
+    out->grad_norm = optim_norm(&t->optim, &t->kern, t->pool, sum->x);
     out->lr = schedule_lr(&t->schedule, s->progress, s->step);
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
         return err_set(
@@ -31,10 +48,9 @@ int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
             "may help",
             (unsigned long long)s->step + 1, out->loss, out->grad_norm);
     s->step++;
-    s->tokens += rows * s->accum;
-    optim_step(&t->optim, &t->kern, t->pool, t->params, t->grad.g, out->grad_norm, out->lr,
-               s->step);
-    phases_end(phases, PHASE_OPTIMISE);
+    s->tokens += s->batch * s->accum * (uint64_t)t->dims.T;
+    optim_step(&t->optim, &t->kern, t->pool, t->params, sum->x, out->grad_norm, out->lr, s->step);
+    phases_end(&t->phases, PHASE_OPTIMISE);
     return 0;
 }
 

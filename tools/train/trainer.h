@@ -13,7 +13,9 @@
 #include "train/log.h"
 #include "train/optim.h"
 #include "train/options.h"
+#include "train/phases.h"
 #include "train/schedule.h"
+#include "train/sums.h"
 
 struct trainer {
     struct options options;
@@ -27,6 +29,8 @@ struct trainer {
     struct tokenizer *tokenizer;
     struct net net;
     struct grad grad;
+    struct sums sums;     /* the gradients of a step's micro-batches */
+    struct phases phases; /* adds up from step to step; phases_start begins anew */
     struct optim optim;
     struct batches batches;
     struct schedule schedule;
