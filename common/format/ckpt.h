@@ -31,6 +31,7 @@ struct ckpt_state {
     uint64_t seed;
     uint64_t batch;
     uint64_t accum;
+    char accum_sum[16]; /* how its gradients were added: "tree" (CKPT.md), "" in older files */
     double lr;
     double min_lr;
     double weight_decay;

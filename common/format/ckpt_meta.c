@@ -9,15 +9,21 @@
 /* How every field of ckpt_state stands in the metadata. */
 enum field_type { FIELD_U64, FIELD_WORDS, FIELD_REAL, FIELD_TEXT };
 
-#define FIELD(key, type, member)                       \
-    {                                                  \
-        key, type, offsetof(struct ckpt_state, member) \
+#define FIELD(key, type, member)                              \
+    {                                                         \
+        key, type, offsetof(struct ckpt_state, member), false \
+    }
+/* A key that files of an earlier version lack. */
+#define LATER(key, type, member)                             \
+    {                                                        \
+        key, type, offsetof(struct ckpt_state, member), true \
     }
 
 static const struct field {
     const char *key;
     enum field_type type; /* FIELD_WORDS: four 64-bit words */
     size_t offset;
+    bool later;
 } fields[] = {
     FIELD("step", FIELD_U64, step),
     FIELD("tokens", FIELD_U64, tokens),
@@ -34,6 +40,7 @@ static const struct field {
     FIELD("seed", FIELD_U64, seed),
     FIELD("batch", FIELD_U64, batch),
     FIELD("accum_steps", FIELD_U64, accum),
+    LATER("accum_sum", FIELD_TEXT, accum_sum),
     FIELD("lr", FIELD_REAL, lr),
     FIELD("min_lr", FIELD_REAL, min_lr),
     FIELD("weight_decay", FIELD_REAL, weight_decay),
@@ -200,7 +207,7 @@ int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, b
     bool is_run = safetensors_meta(file, "step") != NULL;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         const char *value = safetensors_meta(file, fields[i].key);
-        if (!value && is_run)
+        if (!value && is_run && !fields[i].later)
             return err_set(e, "%s: metadata lacks '%s'", path, fields[i].key);
         if (value && !parse_field(&fields[i], value, s))
             return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, fields[i].key,

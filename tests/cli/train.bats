@@ -234,6 +234,23 @@ flip() {
     same_tensors run/step-000000020.safetensors old/step-000000020.safetensors
 }
 
+@test "an earlier version's run with --accum 2 goes on with a warning, one with --accum 1 without" {
+    for accum in 1 2; do
+        tiny_succeeds --save-dir "a$accum" --steps 5 --accum "$accum" -q
+        mkdir "old$accum"
+        without_checksums "a$accum/step-000000005.safetensors" "1s/accum_sum/accum_non/" > "old$accum/step-000000005.safetensors"
+    done
+    tiny_succeeds --save-dir a2 --steps 8 --resume -q
+    [ -z "$stderr" ] || flunk "a warning without a cause"
+    tiny_succeeds --save-dir old1 --steps 8 --resume -q
+    [ -z "$stderr" ] || flunk "a warning without a cause"
+    tiny_succeeds --save-dir old2 --steps 8 --resume -q
+    one_error_line train "the gradients of a step's 2 batches in another order"
+    same_tensors a2/step-000000008.safetensors old2/step-000000008.safetensors
+    tiny_succeeds --save-dir old2 --steps 9 --resume -q
+    [ -z "$stderr" ] || flunk "warned of a second time"
+}
+
 @test "a run that only damaged checkpoints are left of" {
     tiny_succeeds -q --save-dir run --steps 5 --eval-every 0
     truncate -s 9 run/step-000000005.safetensors

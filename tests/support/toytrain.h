@@ -1,5 +1,5 @@
-/* toytrain.h - a net with its gradient and optimiser, ready to take steps on rows of tokens: what the
- * unit tests of training and parity have in common. */
+/* toytrain.h - a net with its gradient and optimiser, ready to take steps on rows of tokens: what
+ * the unit tests of training and parity have in common. */
 #ifndef TOYTRAIN_H
 #define TOYTRAIN_H
 

@@ -60,8 +60,10 @@ static void count_work(struct bench *b, const struct trainer *t)
     b->bytes[PHASE_PACK] = (up + down + glu) * (4 + 4 + packed) + head * (4 + packed);
     /* the gradient twice, weight and moments read and written */
     b->bytes[PHASE_OPTIMISE] = (up + down + glu + taps + head) * (2 * 4 + 6 * 4);
-    /* final norm: two rows read, one written; embedding: one row added to another */
-    b->bytes[PHASE_REST] = rows * D * 6 * 4;
+    /* final norm: two rows read, one written; embedding: one row added to another; and one gradient
+     * added to another for every batch but one */
+    double merges = (double)t->state.accum - 1;
+    b->bytes[PHASE_REST] = (rows * D * 6 + merges * (double)dims_n_floats(d) * 3) * 4;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */

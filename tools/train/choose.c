@@ -46,6 +46,7 @@ struct ckpt_state choose_state(const struct options *o, bool large)
         .lr = o->given.lr ? o->lr
               : large     ? LARGE_LR
                           : SMALL_LR,
+        .accum_sum = "tree",
         .min_lr = MIN_LR,
         .weight_decay = q.weight_decay,
         .beta1 = q.beta1,

@@ -1,5 +1,7 @@
 #include "train/resume.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +147,16 @@ static int check_state(const struct ckpt_state *s, const char *path, struct err 
                                 : "random number generators");
 }
 
+/* No error, since nothing is wrong with the weights: only rounding differs. */
+static void warn_of_older_sums(struct ckpt_state *s, const char *path)
+{
+    if (s->accum > 1 && strcmp(s->accum_sum, "tree") != 0)
+        cli_warn("%s was written by 0.1.0, which added the gradients of a step's %" PRIu64
+                 " batches in another order; results differ from an uninterrupted run's",
+                 path, s->accum);
+    snprintf(s->accum_sum, sizeof s->accum_sum, "tree");
+}
+
 /* ---- taking it ------------------------------------------------------------------------------- */
 
 int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
@@ -162,6 +174,7 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
         return -1;
     t->dims = c->dims;
     t->state = c->state;
+    warn_of_older_sums(&t->state, path);
     return 0;
 }
 
