@@ -65,9 +65,19 @@ static const uint8_t text_bytes[] = {0xef, 0xbf, 0xbd, 0x61, 0x62, 0x63, 0x61, 0
 enum {
     WIDTH = RUNTIME_WIDTH,
     LANES = 16,        /* partial sums of a norm */
+    CELLS = 6,         /* rows in a word of ternary weights */
+    GROUPS = 4,        /* groups of columns at a time */
+    SUMS = 27,         /* signed sums of a group */
     ROWS = 8,          /* logits at a time */
     TEXTS_A_START = 32 /* tokens for each of text_starts */
 };
+
+/* For inner loops, whose tables are then reached from a register of their own. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
 
 union number {
     float number;
@@ -173,45 +183,113 @@ static void normalise(const float *x, const float *scale, float *y)
 /* The 27 signed sums (±x0 ± x1) ± x2 of the n <= 3 numbers x, those that miss being 0. */
 static void signed_sums(const float *x, uint32_t n, float *sums)
 {
-    float term[3][3];
+    float x0 = x[0];
+    float x1 = n > 1 ? x[1] : 0;
+    float x2 = n > 2 ? x[2] : 0;
+    float pair[9];
     uint32_t i;
-    for (i = 0; i < 3; i++) {
-        term[i][0] = i < n ? -x[i] : 0;
-        term[i][1] = 0;
-        term[i][2] = i < n ? x[i] : 0;
+    pair[0] = -x0 - x1;
+    pair[1] = 0 - x1;
+    pair[2] = x0 - x1;
+    pair[3] = -x0 + 0;
+    pair[4] = 0;
+    pair[5] = x0 + 0;
+    pair[6] = -x0 + x1;
+    pair[7] = 0 + x1;
+    pair[8] = x0 + x1;
+    for (i = 0; i < 9; i++) {
+        sums[i] = pair[i] - x2;
+        sums[9 + i] = pair[i] + 0;
+        sums[18 + i] = pair[i] + x2;
     }
-    for (i = 0; i < 27; i++)
-        sums[i] = (term[0][i % 3] + term[1][i / 3 % 3]) + term[2][i / 9];
 }
 
-/* y = W x: group by group, each adds one of its signed sums to every row. */
-static void multiply(const struct ternary *w, const float *x, uint32_t cols, float *y,
-                     uint32_t rows)
+/* Adds to `rows` numbers the sums that their weights in one group choose. */
+static void add_group(const uint32_t *words, const float *sums, float *y, uint32_t rows)
 {
-    float sums[32];
-    const uint32_t *words = w->words;
-    uint32_t c, r;
-    for (r = 0; r < rows; r++)
-        y[r] = 0;
-    for (c = 0; c < cols; c += 3) {
-        signed_sums(x + c, cols - c < 3 ? cols - c : 3, sums);
-        for (r = 0; r + 6 <= rows; r += 6) {
-            uint32_t word = *words++;
-            y[r] += sums[word & 31];
-            y[r + 1] += sums[word >> 5 & 31];
-            y[r + 2] += sums[word >> 10 & 31];
-            y[r + 3] += sums[word >> 15 & 31];
-            y[r + 4] += sums[word >> 20 & 31];
-            y[r + 5] += sums[word >> 25 & 31];
-        }
-        if (r < rows) {
-            uint32_t word = *words++;
-            for (; r < rows; r++, word >>= 5)
-                y[r] += sums[word & 31];
-        }
+    uint32_t r, word = 0;
+    for (r = 0; r < rows; r++, word >>= 5) {
+        if (r % CELLS == 0)
+            word = *words++;
+        y[r] += sums[word & 31];
     }
-    for (r = 0; r < rows; r++)
-        y[r] = y[r] * w->alpha;
+}
+
+static inline float add_four(float y, const float (*sums)[SUMS], uint32_t a, uint32_t b, uint32_t c,
+                             uint32_t d)
+{
+    y += sums[0][a];
+    y += sums[1][b];
+    y += sums[2][c];
+    return y + sums[3][d];
+}
+
+/* The same for GROUPS groups one after the other: each number is fetched and stored once. */
+static APART void add_groups(const uint32_t *words, const float (*sums)[SUMS], float *y,
+                             uint32_t rows)
+{
+    uint32_t group_words = (rows + CELLS - 1) / CELLS;
+    uint32_t r, i;
+    for (r = 0; r + CELLS <= rows; r += CELLS, y += CELLS, words++) {
+        uint32_t a = words[0];
+        uint32_t b = words[group_words];
+        uint32_t c = words[2 * group_words];
+        uint32_t d = words[3 * group_words];
+        y[0] = add_four(y[0], sums, a & 31, b & 31, c & 31, d & 31);
+        y[1] = add_four(y[1], sums, a >> 5 & 31, b >> 5 & 31, c >> 5 & 31, d >> 5 & 31);
+        y[2] = add_four(y[2], sums, a >> 10 & 31, b >> 10 & 31, c >> 10 & 31, d >> 10 & 31);
+        y[3] = add_four(y[3], sums, a >> 15 & 31, b >> 15 & 31, c >> 15 & 31, d >> 15 & 31);
+        y[4] = add_four(y[4], sums, a >> 20 & 31, b >> 20 & 31, c >> 20 & 31, d >> 20 & 31);
+        y[5] = add_four(y[5], sums, a >> 25, b >> 25, c >> 25, d >> 25);
+    }
+    for (i = 0; i < GROUPS && r < rows; i++)
+        add_group(words + i * group_words, sums[i], y, rows - r);
+}
+
+/* y = W x for n <= 2 matrices of the same shape: group by group, each adds one of its signed sums to
+ * every row. */
+static void multiply(const struct ternary *const *w, float *const *y, uint32_t n, const float *x,
+                     uint32_t cols, uint32_t rows)
+{
+    float sums[GROUPS][SUMS];
+    uint32_t group_words = (rows + CELLS - 1) / CELLS;
+    uint32_t at = 0;
+    uint32_t c, i, r;
+    for (i = 0; i < n; i++)
+        for (r = 0; r < rows; r++)
+            y[i][r] = 0;
+    for (c = 0; c < cols; c += 3) {
+        uint32_t groups = (cols - c) / 3 < GROUPS ? 1 : GROUPS;
+        for (r = 0; r < groups; r++)
+            signed_sums(x + c + 3 * r, cols - c - 3 * r, sums[r]);
+        for (i = 0; i < n; i++)
+            if (groups == GROUPS)
+                add_groups(w[i]->words + at, (const float(*)[SUMS])sums, y[i], rows);
+            else
+                add_group(w[i]->words + at, sums[0], y[i], rows);
+        at += groups * group_words;
+        c += 3 * (groups - 1);
+    }
+    for (i = 0; i < n; i++)
+        for (r = 0; r < rows; r++)
+            y[i][r] = y[i][r] * w[i]->alpha;
+}
+
+static void multiply_one(const struct ternary *w, const float *x, uint32_t cols, float *y,
+                         uint32_t rows)
+{
+    multiply(&w, &y, 1, x, cols, rows);
+}
+
+/* Both halves of what a part of a block begins with read the same x. */
+static void multiply_two(const struct ternary *w0, const struct ternary *w1, const float *x,
+                         float *y0, float *y1, uint32_t rows)
+{
+    const struct ternary *w[2];
+    float *y[2];
+    w[0] = w0, w[1] = w1;
+    y[0] = y0, y[1] = y1;
+    multiply(w, y, 2, x, WIDTH, rows);
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -253,12 +331,11 @@ static void mix(struct runtime *s, const struct block *b, float *ring, uint32_t 
     uint32_t i;
     *newest = *newest + 1 < ring_rows(b) ? *newest + 1 : 0;
     normalise(s->x, b->norm1, s->norm);
-    multiply(&b->mixer_gate, s->norm, WIDTH, s->a, WIDTH);
-    multiply(&b->mixer_value, s->norm, WIDTH, ring + *newest * WIDTH, WIDTH);
+    multiply_two(&b->mixer_gate, &b->mixer_value, s->norm, s->a.x, ring + *newest * WIDTH, WIDTH);
     convolve(b, ring, *newest, s->seen, s->b);
     for (i = 0; i < WIDTH; i++)
-        s->b[i] = s->b[i] * sigmoid(s->a[i]);
-    multiply(&b->mixer_down, s->b, WIDTH, s->norm, WIDTH);
+        s->b[i] = s->b[i] * sigmoid(s->a.x[i]);
+    multiply_one(&b->mixer_down, s->b, WIDTH, s->norm, WIDTH);
     add_norm(s);
 }
 
@@ -267,11 +344,10 @@ static void feed_forward(struct runtime *s, const struct block *b)
 {
     uint32_t i;
     normalise(s->x, b->norm2, s->norm);
-    multiply(&b->ffn_gate, s->norm, WIDTH, s->a, RUNTIME_HIDDEN);
-    multiply(&b->ffn_up, s->norm, WIDTH, s->b, RUNTIME_HIDDEN);
+    multiply_two(&b->ffn_gate, &b->ffn_up, s->norm, s->a.x, s->b, RUNTIME_HIDDEN);
     for (i = 0; i < RUNTIME_HIDDEN; i++)
-        s->a[i] = s->a[i] * sigmoid(s->a[i]) * s->b[i];
-    multiply(&b->ffn_down, s->a, RUNTIME_HIDDEN, s->norm, WIDTH);
+        s->a.x[i] = s->a.x[i] * sigmoid(s->a.x[i]) * s->b[i];
+    multiply_one(&b->ffn_down, s->a.x, RUNTIME_HIDDEN, s->norm, WIDTH);
     add_norm(s);
 }
 
@@ -312,6 +388,16 @@ static float times_scale(float x, uint32_t row)
 #endif
 }
 
+static float logit(const float *x, uint32_t id)
+{
+    const weight *w = embedding + id * WIDTH;
+    float sum = 0;
+    uint32_t c;
+    for (c = 0; c < WIDTH; c++)
+        sum += weight_of(w[c]) * x[c];
+    return times_scale(sum, id);
+}
+
 /* y = the logits of the tokens from `first` on: ROWS, or one if fewer are left; returns how many.
  * Eight sums at a time, each in its own order, do not wait for one another. */
 static uint32_t head(const float *x, uint32_t first, float *y)
@@ -320,9 +406,7 @@ static uint32_t head(const float *x, uint32_t first, float *y)
     float s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
     uint32_t c;
     if (RUNTIME_VOCAB - first < ROWS) {
-        for (c = 0; c < WIDTH; c++)
-            s0 += weight_of(w[c]) * x[c];
-        y[0] = times_scale(s0, first);
+        y[0] = logit(x, first);
         return 1;
     }
     for (c = 0; c < WIDTH; c++, w++) {
@@ -351,6 +435,149 @@ static float comparable(float x)
 {
     return x > -FLT_MAX ? (x < FLT_MAX ? x : FLT_MAX) : -FLT_MAX;
 }
+
+/* ---- the likeliest token --------------------------------------------------------------------- */
+
+struct likeliest {
+    uint32_t id;
+    float logit;
+};
+
+static void compare(float y, uint32_t id, struct likeliest *best)
+{
+    if (comparable(y) > best->logit) {
+        best->logit = comparable(y);
+        best->id = id;
+    }
+}
+
+/* Looks at all logits from the token `first` on. */
+static void search(const float *x, uint32_t first, struct likeliest *best)
+{
+    float y[ROWS];
+    uint32_t n, i;
+    for (; first < RUNTIME_VOCAB; first += n) {
+        n = head(x, first, y);
+        for (i = 0; i < n; i++)
+            compare(y[i], first + i, best);
+    }
+}
+
+#if RUNTIME_EMBED == 8
+/* Most logits need not be known to the bit to be known to be lower than another. With x rounded to
+ * whole numbers q of a unit, a logit is estimated in whole numbers: a = scale Σ w q units. It differs from
+ * the logit by at most e = |scale| 128 WIDTH (0.6 + 1.1 (WIDTH + 4) WHOLE 2^-24) + 1e-20 units:
+ * |x - q| <= 0.51 for each of WIDTH weights of at most 128; WIDTH + 4 roundings of floats that are at most
+ * WHOLE times larger (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); what lies
+ * below the normal floats. Only a token whose a + e reaches the highest a - e so far is computed. */
+/* `estimate` gives Σ w q of four rows. */
+#define WHOLE (WIDTH > 512 ? 16777215 / WIDTH : 32767) /* no sum of products exceeds 31 bits */
+
+#if defined(__ARM_FEATURE_SIMD32) && __ARM_FEATURE_SIMD32 && RUNTIME_WIDTH % 4 == 0
+#include <arm_acle.h>
+#define PLACE(c) (((c) & ~3u) | ((c)&1) << 1 | ((c) >> 1 & 1)) /* pairs as sxtb16 makes them */
+
+static uint32_t word_at(const void *p)
+{
+    uint32_t word;
+    __builtin_memcpy(&word, p, sizeof word);
+    return word;
+}
+
+static int32_t dot_four(uint32_t w, uint32_t even, uint32_t odd, int32_t sum)
+{
+    sum = __smlad(__sxtb16((int32_t)w), (int32_t)even, sum);
+    return __smlad(__sxtb16((int32_t)(w >> 8 | w << 24)), (int32_t)odd, sum);
+}
+
+static void estimate(const int8_t *w, const int16_t *q, int32_t *y)
+{
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    uint32_t c;
+    for (c = 0; c < WIDTH; c += 4, w += 4, q += 4) {
+        uint32_t even = word_at(q);
+        uint32_t odd = word_at(q + 2);
+        s0 = dot_four(word_at(w), even, odd, s0);
+        s1 = dot_four(word_at(w + WIDTH), even, odd, s1);
+        s2 = dot_four(word_at(w + 2 * WIDTH), even, odd, s2);
+        s3 = dot_four(word_at(w + 3 * WIDTH), even, odd, s3);
+    }
+    y[0] = s0, y[1] = s1, y[2] = s2, y[3] = s3;
+}
+#else
+#define PLACE(c) (c)
+
+static void estimate(const int8_t *w, const int16_t *q, int32_t *y)
+{
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    uint32_t c;
+    for (c = 0; c < WIDTH; c++, w++) {
+        s0 += w[0] * q[c];
+        s1 += w[WIDTH] * q[c];
+        s2 += w[2 * WIDTH] * q[c];
+        s3 += w[3 * WIDTH] * q[c];
+    }
+    y[0] = s0, y[1] = s1, y[2] = s2, y[3] = s3;
+}
+#endif
+
+static float magnitude(float x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* x as whole numbers; 0 where the bounds above do not hold. */
+static int round_to_whole(const float *x, int16_t *q)
+{
+    float largest = 0;
+    uint32_t c;
+    for (c = 0; c < WIDTH; c++) {
+        if (!(magnitude(x[c]) < 0x1p60f))
+            return 0;
+        if (magnitude(x[c]) > largest)
+            largest = magnitude(x[c]);
+    }
+    if (largest < 0x1p-60f)
+        return 0;
+    for (c = 0; c < WIDTH; c++) {
+        float scaled = x[c] * ((float)WHOLE / largest);
+        q[PLACE(c)] = (int16_t)(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
+    }
+    return 1;
+}
+
+static int search_by_estimate(struct runtime *s, struct likeliest *best)
+{
+    const float slack =
+        128.0f * WIDTH * (0.6f + 1.1f * (WIDTH + 4) * (float)WHOLE * 0x1p-24f);
+    int16_t *q = s->a.whole;
+    float bound = -FLT_MAX;
+    uint32_t first, i;
+    if (!round_to_whole(s->norm, q))
+        return 0;
+    for (first = RUNTIME_END; first + 4 <= RUNTIME_VOCAB; first += 4) {
+        int32_t y[4];
+        estimate(embedding + first * WIDTH, q, y);
+        for (i = 0; i < 4; i++) {
+            float a = (float)y[i] * row_scales[first + i];
+            float e = magnitude(row_scales[first + i]) * slack + 1e-20f;
+            if (a + e < bound)
+                continue;
+            if (a - e > bound)
+                bound = a - e;
+            compare(logit(s->norm, first + i), first + i, best);
+        }
+    }
+    search(s->norm, first, best);
+    return 1;
+}
+#else
+static int search_by_estimate(struct runtime *s, struct likeliest *best)
+{
+    (void)s, (void)best;
+    return 0;
+}
+#endif
 
 /* ---- in the header --------------------------------------------------------------------------- */
 
@@ -384,20 +611,13 @@ void runtime_feed(struct runtime *s, uint16_t token)
 
 uint16_t runtime_step_argmax(struct runtime *s, uint16_t token)
 {
-    float y[ROWS];
-    float best = -FLT_MAX;
-    uint32_t id = RUNTIME_END;
-    uint32_t first, n, i;
+    struct likeliest best;
+    best.id = RUNTIME_END;
+    best.logit = -FLT_MAX;
     runtime_feed(s, token);
-    for (first = RUNTIME_END; first < RUNTIME_VOCAB; first += n) {
-        n = head(s->norm, first, y);
-        for (i = 0; i < n; i++)
-            if (comparable(y[i]) > best) {
-                best = comparable(y[i]);
-                id = first + i;
-            }
-    }
-    return (uint16_t)id;
+    if (!search_by_estimate(s, &best))
+        search(s->norm, RUNTIME_END, &best);
+    return (uint16_t)best.id;
 }
 
 const unsigned char *runtime_text(uint16_t token, size_t *n)

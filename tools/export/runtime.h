@@ -43,7 +43,10 @@ struct runtime {
     uint32_t newest[RUNTIME_BLOCKS]; /* row of the newest value in a block's ring */
     float x[RUNTIME_WIDTH];          /* the residual stream */
     float norm[RUNTIME_WIDTH];       /* after a token: what the head reads */
-    float a[RUNTIME_BUFFER];
+    union {
+        float x[RUNTIME_BUFFER];
+        int16_t whole[RUNTIME_WIDTH]; /* norm, rounded */
+    } a;
     float b[RUNTIME_BUFFER];
     float ring[RUNTIME_RING_ROWS * RUNTIME_WIDTH]; /* the blocks' rings, one behind the other */
 #ifndef RUNTIME_NO_LOGITS

@@ -13,7 +13,7 @@ enum {
     GROUP = 3,          /* columns in a cell of five bits */
     CELLS = 6,          /* rows in a word */
     TEXTS_A_START = 32, /* as in runtime.c */
-    STACK_BYTES = 1024  /* more than a call needs */
+    STACK_BYTES = 1280  /* more than a call needs */
 };
 
 /* ---- paths and names ------------------------------------------------------------------------- */
