@@ -38,7 +38,7 @@ test: ## run every test; the last line counts them
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run
 
-check-%: ## one kind of test: check-unit check-kern check-parity check-cli check-rules
+check-%: ## one kind of test: check-unit check-kern check-parity check-cli check-rules check-chip
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 

@@ -1,6 +1,7 @@
 #include "board.h"
 
-/* Semihosting: the debugger, or the emulator, serves the call (Arm IHI "Semihosting for AArch32 and AArch64"). */
+/* Semihosting: the debugger, or the emulator, serves the call (Arm IHI "Semihosting for AArch32 and
+ * AArch64"). */
 enum { SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20 };
 
 static void semihost(uint32_t operation, const void *argument)
@@ -32,8 +33,8 @@ void board_exit(int status)
         ;
 }
 
-/* SysTick counts down 24 bits of the processor's clock. Under QEMU's -icount shift=0 an instruction takes
- * 1 ns, and this board's clock has a period of 40 ns. */
+/* SysTick counts down 24 bits of the processor's clock. Under QEMU's -icount shift=0 an instruction
+ * takes 1 ns, and this board's clock has a period of 40 ns. */
 #define SYST_CSR (*(volatile uint32_t *)0xe000e010)
 #define SYST_RVR (*(volatile uint32_t *)0xe000e014)
 #define SYST_CVR (*(volatile uint32_t *)0xe000e018)

@@ -1,5 +1,5 @@
-/* main.c - a story on a processor without an operating system: the likeliest one after the beginning given in
- * the Makefile, and what it cost. story.c and story.h are written by `export --format c`. */
+/* main.c - the likeliest story, on a processor without an operating system, and what it cost.
+ * story.c and story.h are written by `export --format c`. */
 #include "board.h"
 #include "story.h"
 

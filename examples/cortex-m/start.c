@@ -6,7 +6,8 @@
 int main(void);
 
 /* Set by board.ld. */
-extern uint32_t data_in_flash[], data_begin[], data_end[], bss_begin[], bss_end[], stack_begin[], stack_end[];
+extern uint32_t data_in_flash[], data_begin[], data_end[], bss_begin[], bss_end[], stack_begin[],
+    stack_end[];
 
 static void reset(void)
 {
@@ -33,7 +34,8 @@ struct vectors {
     uint32_t *stack;
     handler *handlers[15];
 };
-__attribute__((section(".vectors"), used)) static const struct vectors vectors = {
+extern const struct vectors vectors;
+__attribute__((section(".vectors"), used)) const struct vectors vectors = {
     stack_end,
     {reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, fault, fault, 0, fault, fault}};
 

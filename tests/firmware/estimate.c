@@ -1,5 +1,6 @@
-/* The likeliest token by estimates is the one by all logits, also where they lie as close together as
- * floats can, where numbers are tiny or huge, and where they are none. Compile with -DSOURCE='"toy.c"'. */
+/* The likeliest token by estimates is the one by all logits, also where they lie as close together
+ * as floats can, where numbers are tiny or huge, and where they are none. Compile with
+ * -DSOURCE='"toy.c"'. */
 #include SOURCE
 
 #include <stdio.h>

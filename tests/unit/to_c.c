@@ -273,9 +273,10 @@ static void test_estimates(void **state)
         s.scales[V - 2] = 1e-30f;
         s.scales[V - 4] = 3e-41f;
         export_sample(&s, NUMBER_Q8, &counted);
-        assert_true(run("%s -std=c99 -O2 -ffp-contract=off -DSOURCE='\"toy.c\"' -I%s -o %s/estimate "
-                        "tests/firmware/estimate.c",
-                        compiler(), dir, dir));
+        assert_true(
+            run("%s -std=c99 -O2 -ffp-contract=off -DSOURCE='\"toy.c\"' -I%s -o %s/estimate "
+                "tests/firmware/estimate.c",
+                compiler(), dir, dir));
         assert_true(run("%s/estimate > %s/found || { cat %s/found >&2; exit 1; }", dir, dir, dir));
         close_sample(&s);
     }
@@ -430,12 +431,12 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_gcc),
-        cmocka_unit_test(test_clang),           cmocka_unit_test(test_freestanding),
-        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_stack),
-        cmocka_unit_test(test_estimates),
-        cmocka_unit_test(test_microcontroller), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_gcc),
+        cmocka_unit_test(test_clang),      cmocka_unit_test(test_freestanding),
+        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_estimates),  cmocka_unit_test(test_microcontroller),
+        cmocka_unit_test(test_texts),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -246,8 +246,8 @@ static APART void add_groups(const uint32_t *words, const float (*sums)[SUMS], f
         add_group(words + i * group_words, sums[i], y, rows - r);
 }
 
-/* y = W x for n <= 2 matrices of the same shape: group by group, each adds one of its signed sums to
- * every row. */
+/* y = W x for n <= 2 matrices of the same shape: group by group, each adds one of its signed sums
+ * to every row. */
 static void multiply(const struct ternary *const *w, float *const *y, uint32_t n, const float *x,
                      uint32_t cols, uint32_t rows)
 {
@@ -465,11 +465,12 @@ static void search(const float *x, uint32_t first, struct likeliest *best)
 
 #if RUNTIME_EMBED == 8
 /* Most logits need not be known to the bit to be known to be lower than another. With x rounded to
- * whole numbers q of a unit, a logit is estimated in whole numbers: a = scale Σ w q units. It differs from
- * the logit by at most e = |scale| 128 WIDTH (0.6 + 1.1 (WIDTH + 4) WHOLE 2^-24) + 1e-20 units:
- * |x - q| <= 0.51 for each of WIDTH weights of at most 128; WIDTH + 4 roundings of floats that are at most
- * WHOLE times larger (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); what lies
- * below the normal floats. Only a token whose a + e reaches the highest a - e so far is computed. */
+ * whole numbers q of a unit, a logit is estimated in whole numbers: a = scale Σ w q units. It
+ * differs from the logit by at most e = |scale| 128 WIDTH (0.6 + 1.1 (WIDTH + 4) WHOLE 2^-24) +
+ * 1e-20 units: |x - q| <= 0.51 for each of WIDTH weights of at most 128; WIDTH + 4 roundings of
+ * floats that are at most WHOLE times larger (Higham, Accuracy and Stability of Numerical
+ * Algorithms, section 3.1); what lies below the normal floats. Only a token whose a + e reaches the
+ * highest a - e so far is computed. */
 /* `estimate` gives Σ w q of four rows. */
 #define WHOLE (WIDTH > 512 ? 16777215 / WIDTH : 32767) /* no sum of products exceeds 31 bits */
 
@@ -548,8 +549,7 @@ static int round_to_whole(const float *x, int16_t *q)
 
 static int search_by_estimate(struct runtime *s, struct likeliest *best)
 {
-    const float slack =
-        128.0f * WIDTH * (0.6f + 1.1f * (WIDTH + 4) * (float)WHOLE * 0x1p-24f);
+    const float slack = 128.0f * WIDTH * (0.6f + 1.1f * (WIDTH + 4) * (float)WHOLE * 0x1p-24f);
     int16_t *q = s->a.whole;
     float bound = -FLT_MAX;
     uint32_t first, i;
