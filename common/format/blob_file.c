@@ -4,17 +4,6 @@
 
 #include "os/file.h"
 
-bool blob_probe_file(const char *path)
-{
-    struct err ignored;
-    struct file_map map;
-    if (file_map(&map, path, &ignored))
-        return false;
-    bool yes = blob_probe(map.data, map.size);
-    file_unmap(&map);
-    return yes;
-}
-
 int blob_write(const char *path, const struct dims *d, enum number_type embed,
                const struct vocab *v, const struct blob_tensor *tensors, uint64_t *fingerprint,
                struct file_set *set, struct err *e)

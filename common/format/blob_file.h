@@ -1,12 +1,9 @@
-/* blob_file.h - blobs as files: told from others, and written whole or not at all. */
+/* blob_file.h - blobs as files, written whole or not at all. */
 #ifndef BLOB_FILE_H
 #define BLOB_FILE_H
 
 #include "blob/blob.h"
 #include "os/file_set.h"
-
-/* True if path is a file that begins as a blob does. */
-bool blob_probe_file(const char *path);
 
 /* Writes what blob_build makes of the same arguments; with a set, to appear with it. Errors: those,
  * and of the file. */

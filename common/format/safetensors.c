@@ -305,15 +305,10 @@ const char *safetensors_meta(const struct safetensors *s, const char *key)
     return NULL;
 }
 
-bool safetensors_probe(const char *path)
+bool safetensors_probe(const void *data, size_t n)
 {
-    struct err ignored;
-    struct file_map map;
-    if (file_map(&map, path, &ignored))
-        return false;
-    bool yes = map.size > 8 && le_get64(map.data) <= MAX_HEADER && map.data[8] == '{';
-    file_unmap(&map);
-    return yes;
+    const unsigned char *bytes = data;
+    return n > 8 && le_get64(bytes) <= MAX_HEADER && bytes[8] == '{';
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -46,8 +46,8 @@ void safetensors_close(struct safetensors *s);
 const struct st_tensor *safetensors_find(const struct safetensors *s, const char *name);
 const char *safetensors_meta(const struct safetensors *s, const char *key);
 
-/* True if the file looks like safetensors (a plausible length, then '{'). */
-bool safetensors_probe(const char *path);
+/* True if the n bytes begin as safetensors do (a plausible length, then '{'). */
+bool safetensors_probe(const void *data, size_t n);
 
 /* Writes all tensors in the order given, with checksums, whole or not at all; with a set, to appear
  * with it. Same arguments, same bytes. */

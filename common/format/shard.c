@@ -194,7 +194,12 @@ void shard_close(struct shard *s)
     *s = (struct shard){0};
 }
 
-bool shard_probe(const char *path)
+bool shard_probe(const void *data, size_t n)
+{
+    return n >= sizeof shard_magic && !memcmp(data, shard_magic, sizeof shard_magic);
+}
+
+bool shard_probe_file(const char *path)
 {
     unsigned char head[sizeof shard_magic];
     struct stat st;
@@ -205,7 +210,7 @@ bool shard_probe(const char *path)
         return false;
     ssize_t n = pread(fd, head, sizeof head, 0);
     close(fd);
-    return n == (ssize_t)sizeof head && !memcmp(head, shard_magic, sizeof head);
+    return n > 0 && shard_probe(head, (size_t)n);
 }
 
 /* --- writing --- */

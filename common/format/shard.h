@@ -30,8 +30,11 @@ struct shard {
 MUST_USE int shard_open(struct shard *s, const char *path, struct err *e);
 void shard_close(struct shard *s);
 
-/* True if the file begins with the magic of a shard (false for anything unreadable). */
-bool shard_probe(const char *path);
+/* True if the n bytes begin as a shard does. */
+bool shard_probe(const void *data, size_t n);
+
+/* True if path is a regular file that begins so; a pipe is not touched. */
+bool shard_probe_file(const char *path);
 
 /* Writing: shard_create, shard_add for each story in order, shard_finish. On any error, or to give
  * up, shard_abort; nothing is left behind. */

@@ -493,3 +493,9 @@ int vocabdb_load(struct vocab *v, const char *path, struct err *e)
         vocab_release(v);
     return status;
 }
+
+bool vocabdb_probe(const void *data, size_t n)
+{
+    static const char magic[16] = "SQLite format 3";
+    return n >= sizeof magic && !memcmp(data, magic, sizeof magic);
+}

@@ -30,4 +30,7 @@ MUST_USE int vocabdb_save(const struct vocab *v, const struct vocabdb_source *so
  * of VOCAB.md. Fills v whatever it held before; vocab_release(v) at the end, not on failure. */
 MUST_USE int vocabdb_load(struct vocab *v, const char *path, struct err *e);
 
+/* True if the n bytes begin as an SQLite database does. */
+bool vocabdb_probe(const void *data, size_t n);
+
 #endif

@@ -6,46 +6,75 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "format/blob_file.h"
-#include "format/ckpt.h"
+#include "format/kind.h"
 #include "format/vocabdb.h"
 #include "os/file.h"
 
-/* best.safetensors, or the newest good step; *skipped gets the faults of steps passed over. */
-static int newest_in(const char *dir, char **found, char **skipped, struct err *e)
+/* ---- finding and opening --------------------------------------------------------------------- */
+
+/* best.safetensors, or the newest good step. */
+static int open_in_directory(const char *dir, char **found, struct ckpt *c, struct err *e)
 {
-    char *best;
-    if (asprintf(&best, "%s/best.safetensors", dir) < 0)
-        return err_memory(e, "%s: out of memory", dir);
-    struct ckpt c;
     struct err fault;
-    if (ckpt_open(&c, best, &fault) == 0) {
-        ckpt_close(&c);
-        *found = best;
-        return 0;
+    if (asprintf(found, "%s/best.safetensors", dir) < 0) {
+        *found = NULL;
+        return err_memory(e, "%s: out of memory", dir);
     }
-    free(best);
-    if (ckpt_open_newest(&c, dir, found, skipped, e))
+    if (ckpt_open(c, *found, &fault) == 0)
+        return 0;
+    free(*found);
+    if (ckpt_open_newest(c, dir, found, NULL, e))
         return -1;
-    if (!*found)
-        return err_set(e, "%s: holds no good checkpoint", dir);
-    ckpt_close(&c);
-    return 0;
+    return *found ? 0 : err_set(e, "%s: holds no good checkpoint", dir);
 }
 
-int load_find(const char *path, char **found, struct err *e)
+/* Opens *c or *b; *found gets the path of the file, for the caller to free. */
+static int open_model(const char *path, char **found, bool *is_ckpt, struct ckpt *c,
+                      struct modelfile *b, struct err *e)
 {
+    enum kind kind;
     struct stat st;
-    char *skipped = NULL;
     *found = NULL;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        int rc = newest_in(path, found, &skipped, e);
-        free(skipped);
-        return rc;
-    }
+    *is_ckpt = true;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return open_in_directory(path, found, c, e);
     *found = strdup(path);
-    return *found ? 0 : err_memory(e, "%s: out of memory", path);
+    if (!*found)
+        return err_memory(e, "%s: out of memory", path);
+    if (kind_of_file(path, &kind, NULL, e))
+        return -1;
+    *is_ckpt = kind == KIND_SAFETENSORS;
+    if (*is_ckpt)
+        return ckpt_open(c, path, e);
+    if (kind == KIND_BLOB)
+        return load_blob(b, path, e);
+    return err_set(e,
+                   kind == KIND_EMPTY ? "%s: is empty, expected a model"
+                                      : "%s: neither a model blob nor a checkpoint",
+                   path);
 }
+
+int load_source_open(struct load_source *s, const char *path, struct err *e)
+{
+    *s = (struct load_source){0};
+    if (open_model(path, &s->path, &s->is_ckpt, &s->ckpt, &s->blob, e) == 0)
+        return 0;
+    free(s->path);
+    *s = (struct load_source){0};
+    return -1;
+}
+
+void load_source_close(struct load_source *s)
+{
+    if (s->is_ckpt)
+        ckpt_close(&s->ckpt);
+    else
+        load_close(&s->blob);
+    free(s->path);
+    *s = (struct load_source){0};
+}
+
+/* ---- its parts ------------------------------------------------------------------------------- */
 
 static int check_vocab(const struct vocab *v, const char *vocab_path, uint64_t expected,
                        const char *path, struct err *e)
@@ -79,20 +108,14 @@ void load_close(struct modelfile *b)
     file_unmap(&map);
 }
 
-static int open_blob(struct modelfile *b, const char *path, const char *vocab_path, struct err *e)
+int load_check_vocab(const struct modelfile *b, const char *path, const char *vocab_path,
+                     struct err *e)
 {
     struct vocab v;
-    if (load_blob(b, path, e))
+    if (vocabdb_load(&v, vocab_path, e))
         return -1;
-    if (!vocab_path)
-        return 0;
-    int rc = vocabdb_load(&v, vocab_path, e);
-    if (rc == 0) {
-        rc = check_vocab(&v, vocab_path, b->vocab_fingerprint, path, e);
-        vocab_release(&v);
-    }
-    if (rc)
-        load_close(b);
+    int rc = check_vocab(&v, vocab_path, b->vocab_fingerprint, path, e);
+    vocab_release(&v);
     return rc;
 }
 
@@ -142,43 +165,24 @@ static int fill_from_ckpt(struct modelfile *b, const struct ckpt *c, const char 
     return b->tokenizer ? 0 : err_at(e, vocab_path, &fault);
 }
 
-static int open_ckpt(struct modelfile *b, const char *path, const char *vocab_path,
-                     const struct kern *k, struct err *e)
-{
-    struct ckpt c;
-    *b = (struct modelfile){0};
-    if (ckpt_open(&c, path, e))
-        return -1;
-    int rc = fill_from_ckpt(b, &c, path, vocab_path, k, e);
-    if (rc)
-        load_close(b);
-    ckpt_close(&c);
-    return rc;
-}
-
 int load_open(struct modelfile *b, const char *path, const char *vocab_path, const struct kern *k,
               struct err *e)
 {
-    struct file_map map;
+    struct ckpt c;
     char *found;
+    bool is_ckpt;
     *b = (struct modelfile){0};
-    if (load_find(path, &found, e))
-        return -1;
-    int rc = file_map(&map, found, e); /* says so if it cannot be read at all */
-    if (rc == 0) {
-        size_t size = map.size;
-        file_unmap(&map);
-        if (blob_probe_file(found))
-            rc = open_blob(b, found, vocab_path, e);
-        else if (safetensors_probe(found))
-            rc = open_ckpt(b, found, vocab_path, k, e);
-        else if (size == 0)
-            rc = err_set(e, "%s: is empty, expected a model", found);
-        else
-            rc = err_set(e, "%s: neither a model blob nor a checkpoint", found);
+    int rc = open_model(path, &found, &is_ckpt, &c, b, e);
+    if (rc == 0 && is_ckpt) {
+        rc = fill_from_ckpt(b, &c, found, vocab_path, k, e);
+        ckpt_close(&c);
+    } else if (rc == 0 && vocab_path) {
+        rc = load_check_vocab(b, found, vocab_path, e);
     }
-    free(found);
     if (rc == 0)
         vocab_drop_merges(b->vocab);
+    else
+        load_close(b);
+    free(found);
     return rc;
 }

@@ -5,16 +5,24 @@
 #include "bolt/modelfile.h"
 #include "format/ckpt.h"
 
-/* The model file that path means, a copy the caller frees: in a directory of checkpoints
- * best.safetensors if it is good, else the newest good step-*.safetensors; anything else is itself.
- */
-MUST_USE int load_find(const char *path, char **found, struct err *e);
+/* A file with a model in it, found and opened once. */
+struct load_source {
+    char *path; /* of the file, owned */
+    bool is_ckpt;
+    struct ckpt ckpt;      /* open if is_ckpt, else zeroed */
+    struct modelfile blob; /* read if not is_ckpt, else zeroed */
+};
 
-/* path (as load_find takes it): a blob, or a checkpoint together with the vocabulary database
- * vocab_path. The kind is detected from the content. Errors: a checkpoint without vocab_path, a
- * vocabulary of another size or fingerprint than the checkpoint was trained with, and all of
- * load_blob, ckpt_open and vocabdb_load. A blob given with a vocab_path must match it too. The
- * vocabulary's merges are dropped, since the tokenizer is made. load_close at the end. */
+/* path is a blob or a checkpoint, which its first bytes tell, or a directory of checkpoints: then
+ * best.safetensors if it is good, else the newest good step-*.safetensors. Errors: neither of
+ * these, and those of load_blob and ckpt_open. load_source_close at the end. */
+MUST_USE int load_source_open(struct load_source *s, const char *path, struct err *e);
+void load_source_close(struct load_source *s); /* safe on a zeroed struct */
+
+/* A model out of path, as load_source_open takes it, with its vocabulary: a blob's own, or for a
+ * checkpoint that of the database vocab_path. Errors: those of load_source_open, load_vocab and,
+ * where a blob is given a vocab_path, load_check_vocab. The vocabulary's merges are dropped, since
+ * the tokenizer is made. load_close at the end. */
 MUST_USE int load_open(struct modelfile *b, const char *path, const char *vocab_path,
                        const struct kern *k, struct err *e);
 
@@ -25,10 +33,16 @@ MUST_USE int load_blob(struct modelfile *b, const char *path, struct err *e);
 void load_close(struct modelfile *b);
 
 /* The two halves of a checkpoint for use, path being its name for messages: its weights packed, and
- * its vocabulary out of vocab_path, checked. model_release and vocab_release at the end. */
+ * its vocabulary out of vocab_path. Errors: no vocab_path, a vocabulary of another size or
+ * fingerprint than the checkpoint was trained with, and those of ckpt_read and vocabdb_load.
+ * model_release and vocab_release at the end. */
 MUST_USE int load_model(struct model *m, const struct ckpt *c, const char *path,
                         const struct kern *k, struct err *e);
 MUST_USE int load_vocab(struct vocab *v, const struct ckpt *c, const char *path,
                         const char *vocab_path, struct err *e);
+
+/* Whether the database vocab_path is the vocabulary of a blob read from path; an error if not. */
+MUST_USE int load_check_vocab(const struct modelfile *b, const char *path, const char *vocab_path,
+                              struct err *e);
 
 #endif

@@ -205,7 +205,7 @@ tokens() {
     head -c 3000 model.bolt > cut.bolt
     mkdir out
     fails 1 "cut.bolt: " export -q cut.bolt -o out/x.c --format c
-    fails 1 "name its vocab.db with --vocab" export -q "$RUN" -o out/x.c --format c
+    fails 2 "name its database with --vocab DB" export -q "$RUN" -o out/x.c --format c
     fails 1 "absent" export -q absent -o out/x.c --format c
     fails 1 "absent/x.c" export -q model.bolt -o absent/x.c --format c
     empty_dir out
@@ -229,6 +229,26 @@ tokens() {
     same got want
 }
 
+@test "without --format the ending of the file's name says it" {
+    for name in x.safetensors x.c x.bolt x; do
+        succeeds export "$RUN" -o $name --vocab "$VOCAB" --json
+        case $name in *.*) want=${name#*.} ;; *) want=bolt ;; esac
+        [ "$(json_text "$output" format)" = "$want" ] || flunk "$name: expected $want"
+    done
+    succeeds export "$RUN" -o other.c --format bolt --vocab "$VOCAB"
+    same other.c x.bolt
+}
+
+@test "safetensors of a blob are those of its checkpoint" {
+    succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB" --embed f32
+    succeeds export -q "$RUN" -o run.safetensors
+    succeeds export -q model.bolt -o blob.safetensors --vocab "$VOCAB"
+    same run.safetensors blob.safetensors
+    fails 1 "--verify compares with a checkpoint" export -q model.bolt -o x.safetensors --vocab "$VOCAB" \
+        --verify "$DATA/valid.txt"
+    [ ! -e x.safetensors ]
+}
+
 @test "wrong usage is exit 2" {
     fails 2 "no CHECKPOINT" export -o x.bolt
     fails 2 "more than one CHECKPOINT" export a b -o x.bolt
@@ -236,7 +256,7 @@ tokens() {
     fails 2 "--vocab" export "$RUN" -o x.bolt
     fails 2 "--embed" export "$RUN" -o x.bolt --vocab "$VOCAB" --embed f64
     fails 2 "--embed" export "$RUN" -o x --format safetensors --embed f32
-    fails 2 "--name is for" export "$RUN" -o x.bolt --vocab "$VOCAB" --name x
+    fails 2 "--name is not for" export "$RUN" -o x.bolt --vocab "$VOCAB" --name x
     fails 2 "must end in .c" export "$RUN" -o x.h --format c --vocab "$VOCAB"
     fails 2 "must end in .c" export "$RUN" -o - --format c --vocab "$VOCAB"
     fails 2 "--name NAME" export "$RUN" -o 3d.c --format c --vocab "$VOCAB"
@@ -260,7 +280,7 @@ tokens() {
     stories 5 300 > other/train.txt
     "$BUILD/prep" -q -o other --vocab-size 390 other/train.txt
     fails 1 "absent" export -q absent -o out/x --vocab "$VOCAB"
-    fails 1 "text: no safetensors file" export -q text -o out/x --vocab "$VOCAB"
+    fails 1 "text: neither a model blob nor a checkpoint" export -q text -o out/x --vocab "$VOCAB"
     fails 1 "cut.safetensors: truncated" export -q cut.safetensors -o out/x --vocab "$VOCAB"
     fails 1 "model.bolt: is a model blob already" export -q model.bolt -o out/x --vocab "$VOCAB"
     fails 1 "absent.db" export -q "$RUN" -o out/x --vocab absent.db

@@ -109,7 +109,7 @@ static void test_round_trip(void **state)
     struct shard s;
     struct err e;
     write_example(&fingerprint);
-    assert_true(shard_probe(path));
+    assert_true(shard_probe_file(path));
     if (shard_open(&s, path, &e))
         fail_msg("%s", e.text);
     assert_int_equal(s.n_tokens, 8);
@@ -282,10 +282,10 @@ static void test_missing_and_probe(void **state)
     assert_int_equal(shard_open(&s, "/nonexistent", &e), -1);
     assert_non_null(strstr(e.text, "/nonexistent"));
     assert_int_equal(shard_open(&s, scratch_dir(), &e), -1);
-    assert_false(shard_probe("/nonexistent"));
-    assert_false(shard_probe(scratch_dir()));
+    assert_false(shard_probe_file("/nonexistent"));
+    assert_false(shard_probe_file(scratch_dir()));
     scratch_write(path, "BOLT", 4);
-    assert_false(shard_probe(path));
+    assert_false(shard_probe_file(path));
 }
 
 /* Whoever opens a pipe and closes it again cuts its writer off. */
@@ -298,7 +298,7 @@ static void test_probe_leaves_pipes_alone(void **state)
     int watch = inotify_init1(IN_NONBLOCK);
     assert_true(watch >= 0);
     assert_true(inotify_add_watch(watch, pipe, IN_OPEN) >= 0);
-    assert_false(shard_probe(pipe));
+    assert_false(shard_probe_file(pipe));
     assert_int_equal(read(watch, event, sizeof event), -1);
     close(watch);
     unlink(pipe);

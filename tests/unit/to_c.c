@@ -149,7 +149,9 @@ static void export_sample(const struct sample *s, enum number_type type, struct 
 {
     struct err e;
     struct to_c_options o = {.name = "toy", .embed = type};
-    if (to_c(&s->model, &s->vocab, &o, scratch_path("toy.c"), sizes, &e))
+    struct file_set files = {0};
+    if (to_c(&s->model, &s->vocab, &o, scratch_path("toy.c"), sizes, &files, &e) ||
+        file_set_commit(&files, &e))
         fail_msg("%s", e.text);
 }
 
@@ -388,18 +390,19 @@ static void test_refusals(void **state)
     (void)state;
     open_sample(&s, 1, NUMBER_F32);
     size_t before = scratch_count();
+    struct file_set files = {0};
     const char *path = scratch_path("other.c");
     float *first = (float *)(void *)s.stored;
     *first = 70000;
-    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &e), -1);
+    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &files, &e), -1);
     assert_non_null(strstr(e.text, "too large for f16"));
     s.model.block[1].ffn_down.alpha = (float)strtod("inf", NULL);
-    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &e), -1);
+    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &files, &e), -1);
     assert_non_null(strstr(e.text, "not finite"));
     s.model.dims.K = 64;
     s.model.dims.D = 8192;
     s.model.dims.dilation[0] = 4096;
-    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &e), -1);
+    assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &files, &e), -1);
     assert_non_null(strstr(e.text, "bytes of RAM"));
     assert_int_equal(scratch_count(), before);
     close_sample(&s);

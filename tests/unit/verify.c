@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export/to.h"
+#include "export/output.h"
 #include "export/verify.h"
 #include "format/vocabdb.h"
 #include "support/scratch.h"
@@ -55,13 +55,21 @@ static int setup(void **state)
 static void export_blob(enum number_type embed)
 {
     struct err e;
-    struct ckpt c;
-    uint64_t fingerprint;
-    assert_int_equal(ckpt_open(&c, ckpt_path, &e), 0);
-    struct to_source source = {ckpt_path, &c, &kern, vocab_path};
-    if (to_bolt(&source, embed, blob_path, &fingerprint, &e))
+    struct load_source from;
+    struct model m;
+    struct vocab v = toyvocab();
+    struct file_set files = {0};
+    struct output_report report = {0};
+    assert_int_equal(load_source_open(&from, ckpt_path, &e), 0);
+    assert_int_equal(load_model(&m, &from.ckpt, ckpt_path, &kern, &e), 0);
+    struct output_source source = {ckpt_path, &from.ckpt, &m, &v, 0};
+    struct output_options o = {.path = blob_path, .embed_given = true, .embed = embed};
+    if (output_bolt.write(&source, &o, &files, &report, &e) || file_set_commit(&files, &e))
         fail_msg("%s", e.text);
-    ckpt_close(&c);
+    assert_int_equal(report.embed, embed);
+    output_report_release(&report);
+    model_release(&m);
+    load_source_close(&from);
 }
 
 /* Verifies the blob against the checkpoint as it stands now. */

@@ -195,7 +195,7 @@ static int read_any(struct run *r, const char *path, struct err *e)
 {
     struct eval *v = r->eval;
     const struct gather_hooks hooks = {on_story, on_progress, on_warning, r};
-    if (shard_probe(path))
+    if (shard_probe_file(path))
         return read_shard(r, path, e);
     return gather_read(v->gather, path, &v->options.corpus, &hooks, &v->counts, e);
 }

@@ -4,10 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "load/load.h"
 #include "cli/cli.h"
-#include "format/blob_file.h"
+#include "format/kind.h"
 #include "format/shard.h"
 #include "format/vocabdb.h"
 
@@ -122,21 +123,16 @@ static void facts_of_vocab(const struct vocab *v)
 
 /* ---- one function a kind ---- */
 
-static int info_blob(const char *path, struct err *e)
+static void info_blob(const char *path, struct modelfile *b)
 {
-    struct modelfile b;
-    if (load_blob(&b, path, e))
-        return -1;
-    begin(path, "model blob", b.blob.size);
+    begin(path, "model blob", b->blob.size);
     fact_count("version", BLOB_VERSION);
-    facts_of_dims(&b.model.dims);
-    fact_text("embedding", number_type_names[b.blob.embed]);
-    fact_real("zero_share", zero_share(&b.model));
-    facts_of_vocab(b.vocab);
-    fact_fingerprint("fingerprint", b.blob.fingerprint);
+    facts_of_dims(&b->model.dims);
+    fact_text("embedding", number_type_names[b->blob.embed]);
+    fact_real("zero_share", zero_share(&b->model));
+    facts_of_vocab(b->vocab);
+    fact_fingerprint("fingerprint", b->blob.fingerprint);
     end();
-    load_close(&b);
-    return 0;
 }
 
 static void facts_of_state(const struct ckpt_state *s)
@@ -168,28 +164,22 @@ static const char *checksums(const struct safetensors *s)
     return s->has_checksums ? "right" : "none";
 }
 
-static int info_ckpt(const char *path, const struct kern *k, struct err *e)
+static int info_ckpt(const char *path, const struct ckpt *c, const struct kern *k, struct err *e)
 {
-    struct ckpt c;
     struct model m;
-    if (ckpt_open(&c, path, e))
+    if (load_model(&m, c, path, k, e))
         return -1;
-    if (load_model(&m, &c, path, k, e)) {
-        ckpt_close(&c);
-        return -1;
-    }
-    begin(path, c.has_state ? "checkpoint" : "weights", c.file.map.size);
-    facts_of_dims(&c.dims);
-    fact_text("weights", c.ternary ? "ternary" : "float");
-    fact_text("moments", c.has_moments ? "yes" : "no");
-    fact_text("checksums", checksums(&c.file));
+    begin(path, c->has_state ? "checkpoint" : "weights", c->file.map.size);
+    facts_of_dims(&c->dims);
+    fact_text("weights", c->ternary ? "ternary" : "float");
+    fact_text("moments", c->has_moments ? "yes" : "no");
+    fact_text("checksums", checksums(&c->file));
     fact_real("zero_share", zero_share(&m));
-    fact_fingerprint("vocab_fingerprint", c.state.vocab_fingerprint);
-    if (c.has_state)
-        facts_of_state(&c.state);
+    fact_fingerprint("vocab_fingerprint", c->state.vocab_fingerprint);
+    if (c->has_state)
+        facts_of_state(&c->state);
     end();
     model_release(&m);
-    ckpt_close(&c);
     return 0;
 }
 
@@ -208,7 +198,7 @@ static void info_safetensors(const char *path, const struct safetensors *s)
     end();
 }
 
-static int info_any_safetensors(const char *path, const struct kern *k, struct err *e)
+static int info_other_safetensors(const char *path, struct err *e)
 {
     struct safetensors s;
     if (safetensors_open(&s, path, e))
@@ -217,7 +207,21 @@ static int info_any_safetensors(const char *path, const struct kern *k, struct e
     if (!is_model)
         info_safetensors(path, &s);
     safetensors_close(&s);
-    return is_model ? info_ckpt(path, k, e) : 0;
+    return is_model;
+}
+
+static int info_model(const char *path, const struct kern *k, struct err *e)
+{
+    struct load_source s;
+    if (load_source_open(&s, path, e))
+        return -1;
+    int rc = 0;
+    if (s.is_ckpt)
+        rc = info_ckpt(s.path, &s.ckpt, k, e);
+    else
+        info_blob(s.path, &s.blob);
+    load_source_close(&s);
+    return rc;
 }
 
 static int info_shard(const char *path, struct err *e)
@@ -254,34 +258,31 @@ static int info_vocab(const char *path, size_t n_bytes, struct err *e)
     return 0;
 }
 
-static int info_file(const char *path, const struct kern *k, struct err *e)
-{
-    static const char sqlite[16] = "SQLite format 3";
-    struct file_map map;
-    if (file_map(&map, path, e))
-        return -1;
-    size_t n_bytes = map.size;
-    bool is_sqlite = n_bytes >= sizeof sqlite && memcmp(map.data, sqlite, sizeof sqlite) == 0;
-    file_unmap(&map);
-    if (n_bytes == 0)
-        return err_set(e, "%s: is empty", path);
-    if (is_sqlite)
-        return info_vocab(path, n_bytes, e);
-    if (blob_probe_file(path))
-        return info_blob(path, e);
-    if (shard_probe(path))
-        return info_shard(path, e);
-    if (safetensors_probe(path))
-        return info_any_safetensors(path, k, e);
-    return err_set(e, "%s: no file of ours: neither blob, checkpoint, shard nor vocabulary", path);
-}
-
 int info_print(const char *path, const struct kern *k, struct err *e)
 {
-    char *found;
-    if (load_find(path, &found, e))
+    enum kind kind = KIND_SAFETENSORS;
+    size_t n_bytes;
+    struct stat st;
+    struct err fault;
+    bool is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (!is_folder && kind_of_file(path, &kind, &n_bytes, e))
         return -1;
-    int rc = info_file(found, k, e);
-    free(found);
-    return rc;
+    switch (kind) {
+    case KIND_EMPTY:
+        return err_set(e, "%s: is empty", path);
+    case KIND_OTHER:
+        break;
+    case KIND_SHARD:
+        return info_shard(path, e);
+    case KIND_VOCAB:
+        return info_vocab(path, n_bytes, e);
+    case KIND_BLOB:
+        return info_model(path, k, e);
+    case KIND_SAFETENSORS:
+        if (info_model(path, k, e) == 0)
+            return 0;
+        /* no model of ours: of something else, or damaged */
+        return !is_folder && info_other_safetensors(path, &fault) == 0 ? 0 : -1;
+    }
+    return err_set(e, "%s: no file of ours: neither blob, checkpoint, shard nor vocabulary", path);
 }

@@ -419,9 +419,8 @@ static void put_header(struct csource *s, const struct job *j, const struct to_c
 }
 
 int to_c(const struct model *m, const struct vocab *v, const struct to_c_options *o,
-         const char *path, struct to_c_sizes *sizes, struct err *e)
+         const char *path, struct to_c_sizes *sizes, struct file_set *files, struct err *e)
 {
-    struct file_set set = {0};
     struct csource source = {0}, header = {0};
     struct job job = {&source, m, v, o, path};
     char *header_path = to_c_header(path, e);
@@ -435,13 +434,10 @@ int to_c(const struct model *m, const struct vocab *v, const struct to_c_options
         goto out;
     sizes->flash_bytes = source.n_bytes;
     put_header(&header, &job, sizes);
-    if (csource_close(&source, &set) || csource_close(&header, &set))
-        goto out;
-    rc = file_set_commit(&set, e);
+    rc = csource_close(&source, files) || csource_close(&header, files) ? -1 : 0;
 out:
     csource_abort(&source);
     csource_abort(&header);
-    file_set_abort(&set);
     free(header_path);
     return rc;
 }

@@ -4,6 +4,7 @@
 #define TO_C_H
 
 #include "model/model.h"
+#include "os/file_set.h"
 #include "text/vocab.h"
 
 struct to_c_options {
@@ -27,12 +28,13 @@ char *to_c_header(const char *path, struct err *e);
  * underscore. Returns a copy the caller frees; NULL with a message if that is no name. */
 char *to_c_name(const char *path, struct err *e);
 
-/* Writes path and its header, both or neither. The same model and vocabulary give the same bytes.
+/* Writes path and its header into the set. The same model and vocabulary give the same bytes.
  * An embedding already stored as asked for is taken as it is, another rounded as a blob's writer
  * does. The text computes the logits of INFER_EXACT (model/infer.h) to the bit. Errors: writing;
  * numbers that are not finite or, as f16, too large; a model whose RAM cannot be counted in 31
  * bits. */
 MUST_USE int to_c(const struct model *m, const struct vocab *v, const struct to_c_options *o,
-                  const char *path, struct to_c_sizes *sizes, struct err *e);
+                  const char *path, struct to_c_sizes *sizes, struct file_set *files,
+                  struct err *e);
 
 #endif

@@ -5,8 +5,8 @@
 #include "train/trainer.h"
 
 /* Opens what --resume names, or the newest good checkpoint of the folder, with a warning for each
- * damaged one passed over, and sets t->resumed_from to its path. A checkpoint named while the folder
- * holds a later one is an error. ckpt_close at the end. */
+ * damaged one passed over, and sets t->resumed_from to its path. A checkpoint named while the
+ * folder holds a later one is an error. ckpt_close at the end. */
 MUST_USE int resume_open(struct trainer *t, struct ckpt *c, struct err *e);
 
 /* Takes model and state of an open checkpoint for the run to go on with. An error, which names both

@@ -222,9 +222,7 @@ static void choose_arithmetic(struct trainer *t)
 static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
 {
     const struct options *o = &t->options;
-    if (t->resumed_from ? resume_model(t, c, e)
-        : c             ? resume_weights(t, c, e)
-                        : fresh_model(t, e))
+    if (t->resumed_from ? resume_model(t, c, e) : c ? resume_weights(t, c, e) : fresh_model(t, e))
         return -1;
     t->state.vocab_fingerprint = t->train.vocab_fingerprint;
     t->state.train_fingerprint = t->train.fingerprint;
