@@ -200,7 +200,7 @@ void cli_json_item_uint(struct cli_json *j, uint64_t value); /* in an array */
  * but newline and tab are shown as U+FFFD. So is, always, what is not UTF-8. Whole UTF-8 characters
  * only; state carries an unfinished character between calls. */
 struct cli_utf8 {
-    unsigned char pending[4];
+    char pending[4];
     int n_pending;
     bool terminal;
 };

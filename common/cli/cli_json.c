@@ -6,28 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli_private.h"
+#include "base/utf8.h"
 
-static void put_string(FILE *out, const char *value, size_t n)
+static void put_string(FILE *out, const char *s, size_t n)
 {
     static const char letters[] = "\"\\\b\f\n\r\t";
     static const char names[] = "\"\\bfnrt";
-    const unsigned char *s = (const unsigned char *)value;
     putc('"', out);
     for (size_t i = 0; i < n;) {
-        int length = cli_utf8_length(s + i, n - i);
-        const char *known = s[i] ? strchr(letters, s[i]) : NULL;
-        if (length <= 0)
-            fputs("\xEF\xBF\xBD", out);
+        int32_t code;
+        size_t length = utf8_decode(s + i, n - i, &code);
+        const char *known = code > 0 && code < 0x80 ? strchr(letters, code) : NULL;
+        if (code < 0)
+            fputs(UTF8_REPLACEMENT, out);
         else if (known)
             fprintf(out, "\\%c", names[known - letters]);
-        else if (s[i] < 0x20 || s[i] == 0x7F)
-            fprintf(out, "\\u%04x", s[i]);
-        else if (length == 2 && s[i] == 0xC2 && s[i + 1] < 0xA0) /* C1: harmless on a terminal */
-            fprintf(out, "\\u%04x", s[i + 1]);
+        else if (code < 0x20 || (code >= 0x7F && code < 0xA0)) /* C1: harmless on a terminal */
+            fprintf(out, "\\u%04x", (unsigned)code);
         else
-            fwrite(s + i, 1, (size_t)length, out);
-        i += length > 0 ? (size_t)length : length < 0 ? (size_t)-length : n - i;
+            fwrite(s + i, 1, length, out);
+        i += length;
     }
     putc('"', out);
 }

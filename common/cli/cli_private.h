@@ -23,8 +23,4 @@ void cli_signal_install(void);
 void cli_progress_clear(void);
 void cli_progress_break(void);
 
-/* The first character of n > 0 bytes: its length if it is well-formed UTF-8, 0 if it is only
- * unfinished, else minus the number of bytes that one U+FFFD stands for. */
-int cli_utf8_length(const unsigned char *s, size_t n);
-
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 enum {
     JUDGED_BYTES = 1 << 20,
@@ -100,9 +100,9 @@ static size_t examine(const char *text, size_t n, struct emit_tally *t)
         i += run;
         while (i < n && (unsigned char)text[i] >= 0x80) {
             int32_t code;
-            size_t length = unicode_decode(text + i, n - i, &code);
+            size_t length = utf8_decode(text + i, n - i, &code);
             t->n_chars++;
-            t->n_invalid += code == UNICODE_INVALID;
+            t->n_invalid += code < 0;
             n_marks += code == BOM && at_line_start(text, i);
             i += length;
         }

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/utf8.h"
 #include "text/unicode.h"
-
-static const char REPLACEMENT[] = "\xef\xbf\xbd";
 
 static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
 {
@@ -41,10 +40,10 @@ static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *
     size_t i = 0;
     while (i < n && (unsigned char)s[i] >= 0x80) {
         int32_t code;
-        size_t length = unicode_decode(s + i, n - i, &code);
-        bool valid = code != UNICODE_INVALID;
+        size_t length = utf8_decode(s + i, n - i, &code);
+        bool valid = code >= 0;
         stats->n_invalid += !valid;
-        if (append(b, valid ? s + i : REPLACEMENT, valid ? length : 3, e))
+        if (append(b, valid ? s + i : UTF8_REPLACEMENT, valid ? length : 3, e))
             return -1;
         i += length;
     }

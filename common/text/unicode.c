@@ -5,6 +5,7 @@
 #include <utf8proc.h>
 
 #include "base/array.h"
+#include "base/utf8.h"
 
 #define O UNICODE_OTHER
 #define L UNICODE_LETTER
@@ -20,42 +21,6 @@ const unsigned char unicode_ascii_class[256] = {
 #undef L
 #undef N
 #undef S
-
-/* Length of the sequence that a lead byte begins, and the range its second byte must be in (Unicode
- * table 3-7); 0 for a byte that begins none. */
-static size_t lead(unsigned char b, unsigned char *low, unsigned char *high)
-{
-    *low = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
-    *high = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
-    if (b < 0xc2 || b > 0xf4)
-        return 0;
-    return b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-}
-
-size_t unicode_decode(const char *s, size_t n, int32_t *code)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    if (p[0] < 0x80) {
-        *code = p[0];
-        return 1;
-    }
-    unsigned char low;
-    unsigned char high;
-    size_t length = lead(p[0], &low, &high);
-    *code = UNICODE_INVALID;
-    if (!length)
-        return 1;
-    int32_t value = p[0] & (0x7f >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (i == n || p[i] < low || p[i] > high)
-            return i;
-        value = value << 6 | (p[i] & 0x3f);
-        low = 0x80;
-        high = 0xbf;
-    }
-    *code = value;
-    return length;
-}
 
 static bool is_space(int32_t c)
 {
@@ -91,7 +56,7 @@ enum unicode_class unicode_class(int32_t code)
 enum unicode_class unicode_class_at(const char *s, size_t n, size_t *length)
 {
     int32_t code;
-    *length = unicode_decode(s, n, &code);
+    *length = utf8_decode(s, n, &code);
     return unicode_class(code);
 }
 
@@ -192,7 +157,7 @@ int unicode_compose(bool compat, const char *s, size_t n, struct unicode_scratch
     bool failed = array_reserve(&w->codes, &w->capacity, n + 1, sizeof *w->codes) != 0;
     for (size_t i = 0; i < n && !failed;) {
         int32_t code;
-        i += unicode_decode(s + i, n - i, &code);
+        i += utf8_decode(s + i, n - i, &code);
         failed = append_decomposed(&c, code, options) != 0;
     }
     utf8proc_ssize_t got = -1;

@@ -1,4 +1,4 @@
-/* unicode.h - code points: decoding, classes, canonical composition. The one door to utf8proc. */
+/* unicode.h - code points: classes, canonical composition. The one door to utf8proc. */
 #ifndef UNICODE_H
 #define UNICODE_H
 
@@ -10,17 +10,11 @@ enum unicode_class {
     UNICODE_NUMBER, /* \p{N} */
     UNICODE_SPACE   /* White_Space */
 };
-enum { UNICODE_INVALID = -1 };
 
 /* Class of every ASCII character; all bytes from 128 up read UNICODE_OTHER here. */
 extern const unsigned char unicode_ascii_class[256];
 
-/* Decodes the character at s[0..n), n > 0: returns its length in bytes and stores its code point,
- * or UNICODE_INVALID with the length of the maximal subpart that is no valid UTF-8 (what one U+FFFD
- * replaces: Unicode 15, section 3.9, table 3-8). */
-size_t unicode_decode(const char *s, size_t n, int32_t *code);
-
-/* Class of a code point or UNICODE_INVALID. */
+/* Class of what utf8_decode stored. */
 enum unicode_class unicode_class(int32_t code);
 
 /* The same for the character at s[0..n), n > 0, whose length goes to *length. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "os/file.h"
 #include "prep/vocabbuild.h"
 #include "text/bytechar.h"
@@ -28,13 +29,10 @@ struct loader {
 static bool read_name(struct loader *l, const char *name, size_t n, struct vocab_bytes *bytes)
 {
     unsigned char *start = l->at;
-    for (size_t i = 0; i < n; i++) {
-        unsigned c = (unsigned char)name[i];
-        if (c >= 0xc2 && c < 0xe0 && i + 1 < n && ((unsigned char)name[i + 1] & 0xc0) == 0x80)
-            c = (c & 0x1f) << 6 | ((unsigned char)name[++i] & 0x3f);
-        else if (c >= 0x80)
-            return false;
-        int byte = bytechar_byte(c);
+    for (size_t i = 0; i < n;) {
+        int32_t code;
+        i += utf8_decode(name + i, n - i, &code);
+        int byte = code < 0 ? BYTECHAR_NONE : bytechar_byte((unsigned)code);
         if (byte == BYTECHAR_NONE)
             return false;
         *l->at++ = (unsigned char)byte;
