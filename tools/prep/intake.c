@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "os/clock.h"
 #include "prep/gpt2vocab.h"
+#include "prep/holdout.h"
 
 const char *const intake_split_names[INTAKE_N_SPLITS] = {"train", "valid"};
 
@@ -17,6 +18,9 @@ struct reader {
     struct pool *pool;
     struct batch batch;
     struct storyset seen;                        /* stories of the training inputs */
+    struct holdout holdout;                      /* used where no story fell on validation's side */
+    uint64_t n_told;                             /* stories read */
+    bool cut; /* the batch is one text in two pieces: for training, and held out */
     bool from_valid;                             /* the present file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
@@ -54,27 +58,37 @@ static int check_seen(struct reader *r, const struct batch_story *s, enum intake
     return 0;
 }
 
-static int take_story(struct reader *r, struct batch_story *s, struct err *e)
+/* Counts the words of a story for training; remembers the first to be held out. */
+static int learn_from(struct reader *r, const struct batch_story *s, struct err *e)
+{
+    const struct holdout_story story = {s->hash, s->words, s->n_words};
+    bool head = r->n_kept[INTAKE_TRAIN] < GPT2VOCAB_HEAD_STORIES;
+    for (size_t i = 0; i < s->n_words; i++) {
+        struct pretoken *word = &r->in->words.items[s->words[i]];
+        word->count++;
+        word->count_head += head;
+    }
+    return holdout_see(&r->holdout, &story, e);
+}
+
+static int take_story(struct reader *r, size_t i, struct err *e)
 {
     struct intake *in = r->in;
+    struct batch_story *s = &r->batch.stories[i];
     if (!s->n_bytes) {
         r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_empty++;
         return 0;
     }
     bool keep;
-    enum intake_split split = side(r, s->hash);
+    enum intake_split split = r->cut ? (enum intake_split)i : side(r, s->hash);
     if (check_seen(r, s, split, &keep, e))
         return -1;
     if (!keep)
         return 0;
     if (batch_resolve(s, &in->words, e))
         return -1;
-    bool head = r->n_kept[INTAKE_TRAIN] < GPT2VOCAB_HEAD_STORIES;
-    for (size_t i = 0; split == INTAKE_TRAIN && i < s->n_words; i++) {
-        struct pretoken *word = &in->words.items[s->words[i]];
-        word->count++;
-        word->count_head += head;
-    }
+    if (split == INTAKE_TRAIN && learn_from(r, s, e))
+        return -1;
     struct vocabdb_source *row = &r->rows[split];
     r->n_kept[split]++;
     row->n_stories++;
@@ -90,7 +104,7 @@ static int take_batch(struct reader *r, struct err *e)
         return -1;
     r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
     for (size_t i = 0; i < b->n_stories; i++)
-        if (take_story(r, &b->stories[i], e))
+        if (take_story(r, i, e))
             return -1;
     batch_clear(b);
     return 0;
@@ -100,9 +114,10 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
 {
     struct reader *r = context;
     r->in->raw_bytes += n;
-    if (batch_add(&r->batch, text, n, e))
+    r->n_told++;
+    if (batch_full(&r->batch) && take_batch(r, e)) /* not before: the last may be the only one */
         return -1;
-    return batch_full(&r->batch) ? take_batch(r, e) : 0;
+    return batch_add(&r->batch, text, n, e);
 }
 
 static void on_progress(void *context, uint64_t read, uint64_t total)
@@ -134,13 +149,33 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static int read_file(struct reader *r, const char *path, bool valid, struct err *e)
+/* A single text, all there is, is cut: a piece at its end is held out. */
+static void cut_single(struct reader *r)
+{
+    struct batch *b = &r->batch;
+    double fraction = r->o->valid_fraction;
+    if (r->n_told != 1 || b->n_stories != 1 || fraction <= 0 || fraction >= 1)
+        return;
+    size_t at = holdout_cut(b->raw, b->n_raw, fraction);
+    if (at == b->n_raw)
+        return;
+    b->ends[0] = at;
+    b->ends[1] = b->n_raw;
+    b->n_stories = 2;
+    r->cut = true;
+}
+
+static int read_file(struct reader *r, const char *path, bool valid, bool last, struct err *e)
 {
     struct intake *in = r->in;
     r->from_valid = valid;
     memset(r->rows, 0, sizeof r->rows);
     const struct corpus_hooks hooks = {on_story, on_progress, on_warning, r};
-    if (corpus_read(path, &r->o->corpus, &hooks, &in->counts, e) || take_batch(r, e))
+    if (corpus_read(path, &r->o->corpus, &hooks, &in->counts, e))
+        return -1;
+    if (last)
+        cut_single(r);
+    if (take_batch(r, e))
         return -1;
     r->bytes_before += corpus_size(path);
     for (int split = 0; split < INTAKE_N_SPLITS; split++) {
@@ -167,12 +202,57 @@ static int read_files(struct reader *r, struct err *e)
     if (!known)
         r->bytes_total = 0;
     for (size_t i = 0; i < o->n_inputs; i++)
-        if (read_file(r, o->inputs[i], false, e))
+        if (read_file(r, o->inputs[i], false, i + 1 == o->n_inputs, e))
             return -1;
     for (size_t i = 0; i < o->n_valid; i++)
-        if (read_file(r, o->valid[i], true, e))
+        if (read_file(r, o->valid[i], true, false, e))
             return -1;
     return 0;
+}
+
+/* The row of the file that a training story came from, and after it the one of the same file for
+ * validation, made if there is none. */
+static struct vocabdb_source *rows_of(struct intake *in, uint64_t place)
+{
+    size_t i = 0;
+    for (;; i++) {
+        bool train = !strcmp(in->sources[i].split, intake_split_names[INTAKE_TRAIN]);
+        if (train && place < in->sources[i].n_stories)
+            break;
+        place -= train ? in->sources[i].n_stories : 0;
+    }
+    struct vocabdb_source *row = &in->sources[i];
+    const char *valid = intake_split_names[INTAKE_VALID];
+    if (i + 1 == in->n_sources || strcmp(row[1].split, valid) != 0) {
+        memmove(row + 2, row + 1, (in->n_sources - i - 1) * sizeof *row);
+        row[1] = (struct vocabdb_source){.name = row->name, .split = valid};
+        in->n_sources++;
+    }
+    return row;
+}
+
+/* Places are those before anything was moved, and come in ascending order. */
+static void on_moved(void *context, uint64_t place, uint64_t n_chars, uint64_t n_bytes)
+{
+    struct reader *r = context;
+    struct vocabdb_source *row = rows_of(r->in, place - r->n_kept[INTAKE_VALID]);
+    for (int split = 0; split < INTAKE_N_SPLITS; split++) {
+        uint64_t sign = split == INTAKE_TRAIN ? UINT64_MAX : 1; /* -1 */
+        row[split].n_stories += sign;
+        row[split].n_chars += sign * n_chars;
+        row[split].n_bytes += sign * n_bytes;
+        r->n_kept[split] += sign;
+    }
+}
+
+/* A hold-out is at least one story, unless it is to be none. */
+static int hold_out_one(struct reader *r, struct err *e)
+{
+    struct intake *in = r->in;
+    if (r->o->n_valid || r->o->valid_fraction <= 0 || r->n_kept[INTAKE_VALID])
+        return 0;
+    return holdout_move(&r->holdout, &in->spools[INTAKE_TRAIN], &in->spools[INTAKE_VALID],
+                        &in->words, GPT2VOCAB_HEAD_STORIES, on_moved, r, e);
 }
 
 static int check_counts(const struct reader *r, struct err *e)
@@ -217,10 +297,13 @@ int intake_run(struct intake *in, const struct prep_options *o, enum vocab_norma
     cli_progress_end(&r->progress);
     in->seconds = clock_seconds() - r->progress.start;
     if (!code)
+        code = hold_out_one(r, e);
+    if (!code)
         code = check_counts(r, e);
 out:
     if (r) {
         storyset_release(&r->seen);
+        holdout_release(&r->holdout);
         batch_release(&r->batch);
     }
     free(r);
