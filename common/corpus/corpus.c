@@ -72,7 +72,7 @@ static int next_of_member(struct source *source, const char **data, size_t *n, s
 static int check_binary(const char *name, const struct head *in, struct err *e)
 {
     size_t n = MIN(in->n, (size_t)BINARY_HEAD), n_nuls = 0;
-    if (!memchr(in->data, 0, n))
+    if (!n || !memchr(in->data, 0, n))
         return 0;
     while (n_nuls < in->n && !in->data[n_nuls])
         n_nuls++;

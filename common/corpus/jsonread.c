@@ -94,8 +94,12 @@ static bool probe(const char *head, size_t n, const struct corpus_options *o)
 static uint64_t count_lines(const char *text, size_t n)
 {
     uint64_t count = 0;
-    for (const char *p = text, *end = text + n; (p = memchr(p, '\n', (size_t)(end - p))); p++)
-        count++;
+    for (size_t i = 0; i < n; count++, i++) {
+        const char *p = memchr(text + i, '\n', n - i);
+        if (!p)
+            break;
+        i = (size_t)(p - text);
+    }
     return count;
 }
 
@@ -322,7 +326,9 @@ static int feed(struct json *j, const char *data, size_t n, bool last, struct er
     if (j->repair.quoted && j->repair.n_quoted > j->out->limit)
         return err_set(e, "%s: wrong JSON: a string is longer than %zu bytes", j->out->name,
                        j->out->limit);
-    yajl_status status = yajl_parse(j->yajl, (const unsigned char *)j->block, j->n_block);
+    yajl_status status = yajl_status_ok;
+    if (j->n_block)
+        status = yajl_parse(j->yajl, (const unsigned char *)j->block, j->n_block);
     bool parsed = status == yajl_status_ok;
     if (parsed && last)
         status = yajl_complete_parse(j->yajl);

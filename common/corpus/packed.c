@@ -58,21 +58,30 @@ static bool begins(const char *data, size_t n, const char *magic, size_t n_magic
     return n >= n_magic && !memcmp(data, magic, n_magic);
 }
 
+/* libarchive's name of the compression that begins so, or ARCHIVE_FILTER_NONE. */
+static int filter_of(const char *data, size_t n)
+{
+    if (begins(data, n,
+               "\xfd"
+               "7zXZ\0",
+               6))
+        return ARCHIVE_FILTER_XZ;
+    if (begins(data, n, "\x28\xb5\x2f\xfd", 4))
+        return ARCHIVE_FILTER_ZSTD;
+    if (n >= 4 && data[0] >= 0x50 && data[0] <= 0x5f && !memcmp(data + 1, "\x2a\x4d\x18", 3))
+        return ARCHIVE_FILTER_ZSTD; /* it may begin with a frame to skip */
+    if (n >= 10 && begins(data, n, "BZh", 3) &&
+        (!memcmp(data + 4, "1AY&SY", 6) || !memcmp(data + 4, "\x17rE8P\x90", 6)))
+        return ARCHIVE_FILTER_BZIP2;
+    return ARCHIVE_FILTER_NONE;
+}
+
 enum packed_kind packed_probe(const char *data, size_t n)
 {
     if (gunzip_probe(data, n))
         return PACKED_GZIP;
-    if (begins(data, n,
-               "\xfd"
-               "7zXZ\0",
-               6) ||
-        begins(data, n, "\x28\xb5\x2f\xfd", 4))
+    if (filter_of(data, n) != ARCHIVE_FILTER_NONE)
         return PACKED_STREAM;
-    if (n >= 10 && begins(data, n, "BZh", 3) &&
-        (!memcmp(data + 4, "1AY&SY", 6) || !memcmp(data + 4, "\x17rE8P\x90", 6)))
-        return PACKED_STREAM;
-    if (n >= 4 && data[0] >= 0x50 && data[0] <= 0x5f && !memcmp(data + 1, "\x2a\x4d\x18", 3))
-        return PACKED_STREAM; /* zstd may begin with a frame to skip */
     if (begins(data, n, "PK\3\4", 4) || begins(data, n, "PK\5\6", 4))
         return PACKED_ZIP;
     return is_tar(data, n) ? PACKED_TAR : PACKED_NOT;
@@ -86,6 +95,8 @@ static int fail(struct packed *p, const char *name, struct err *e)
     }
     const char *text = archive_error_string(p->archive);
     int64_t at = archive_filter_bytes(p->archive, p->kind == PACKED_STREAM ? -1 : 0);
+    if (at < 0)
+        at = (int64_t)p->n_given;
     return err_set(e, "%s: cannot read: %s (at byte %" PRId64 ")", name, text ? text : "damaged",
                    at);
 }
@@ -249,22 +260,36 @@ static struct packed *opened(struct packed *p, int code, struct err *e)
     return NULL;
 }
 
-struct packed *packed_stream(struct source *from, const char *name, struct err *e)
+struct packed *packed_stream(struct head *from, const char *name, struct err *e)
 {
-    struct packed *p = new_packed(from, name, PACKED_STREAM, e);
+    struct packed *p = new_packed(&from->source, name, PACKED_STREAM, e);
     if (!p)
         return NULL;
-    struct archive_entry *entry; /* a library built without one of them says so when it meets it */
-    archive_read_support_filter_bzip2(p->archive);
-    archive_read_support_filter_xz(p->archive);
-    archive_read_support_filter_zstd(p->archive);
+    struct archive_entry *entry;
+    int filter = filter_of(from->data, from->n); /* a library built without it says so */
+    if (filter == ARCHIVE_FILTER_BZIP2)
+        archive_read_support_filter_bzip2(p->archive);
+    else if (filter == ARCHIVE_FILTER_XZ)
+        archive_read_support_filter_xz(p->archive);
+    else
+        archive_read_support_filter_zstd(p->archive);
     archive_read_support_format_raw(p->archive);
     archive_read_support_format_empty(p->archive);
     int code = archive_read_open(p->archive, p, NULL, give, NULL);
     if (code >= ARCHIVE_WARN)
         code = archive_read_next_header(p->archive, &entry);
     p->ended = code == ARCHIVE_EOF;
-    return opened(p, p->ended ? ARCHIVE_OK : code, e);
+    if (opened(p, p->ended ? ARCHIVE_OK : code, e) == NULL)
+        return NULL;
+    int n_filters = archive_filter_count(p->archive) - 1; /* without that which reads */
+    if (n_filters == 1 && (!p->ended || !end_stream(p, e)))
+        return p;
+    if (n_filters < 1)
+        err_set(e, "%s: cannot read: truncated compressed data", name);
+    if (n_filters > 1) /* what follows the inner one would go unseen */
+        err_set(e, "%s: is compressed twice in the same way: undo that once first", name);
+    packed_close(p);
+    return NULL;
 }
 
 struct packed *packed_tar(struct source *from, const char *name, struct err *e)

@@ -6,7 +6,7 @@
 #ifndef PACKED_H
 #define PACKED_H
 
-#include "corpus/source.h"
+#include "corpus/head.h"
 
 enum packed_kind {
     PACKED_NOT,
@@ -22,8 +22,9 @@ enum packed_kind packed_probe(const char *data, size_t n);
 struct packed;
 
 /* Each is NULL and *e on failure; `from`, and `name` for messages, are used until packed_close. A
- * zip archive's directory stands at its end, so it is read from a file, which it fills. */
-struct packed *packed_stream(struct source *from, const char *name, struct err *e);
+ * zip archive's directory stands at its end, so it is read from a file, which it fills. A stream's
+ * head has been looked at. */
+struct packed *packed_stream(struct head *from, const char *name, struct err *e);
 struct packed *packed_tar(struct source *from, const char *name, struct err *e);
 struct packed *packed_zip(int fd, const char *name, struct err *e);
 void packed_close(struct packed *p); /* NULL is fine */

@@ -67,13 +67,14 @@ static void see_row(int end, void *context)
     s->row++;
 }
 
-/* A header of words, and a second row of as many cells. A single column must have the name of one,
- * and its first cell be quoted: else it would be any text whose first line is one word. */
+/* A header of words, one of which is the field, or with a second row of as many cells. A single
+ * column must have a usual name, and its first cell be quoted: else it would be any text whose
+ * first line is one word. */
 static bool probe_table(const char *head, size_t n, const struct corpus_options *o, char delimiter)
 {
     struct csv_parser parser;
     struct shape s = {.field = o->field ? o->field : "story", .plain = true};
-    const char *end = memchr(head, '\n', n);
+    const char *end = n ? memchr(head, '\n', n) : NULL;
     if (!end || csv_init(&parser, CSV_STRICT))
         return false;
     csv_set_delim(&parser, (unsigned char)delimiter);
@@ -81,11 +82,12 @@ static bool probe_table(const char *head, size_t n, const struct corpus_options 
     if (sound && n < READER_HEAD) /* the last row may lack its line end */
         csv_fini(&parser, see_cell, see_row, &s);
     csv_free(&parser);
-    if (!s.plain || s.row < 2 || s.n_cells[0] != s.n_cells[1])
+    bool even = s.row > 1 && s.n_cells[0] == s.n_cells[1];
+    if (!s.plain || s.row < 1)
         return false;
     if (s.n_cells[0] > 1)
-        return true;
-    return (s.named || s.known) && end + 1 < head + n && end[1] == '"';
+        return s.named || even;
+    return even && (s.named || s.known) && end + 1 < head + n && end[1] == '"';
 }
 
 static bool probe_csv(const char *head, size_t n, const struct corpus_options *o)

@@ -114,7 +114,7 @@ static int walk_gzip(struct file *f, struct source *in, struct place place, stru
     return code;
 }
 
-static int walk_stream(struct file *f, struct source *in, struct place place, struct err *e)
+static int walk_stream(struct file *f, struct head *in, struct place place, struct err *e)
 {
     struct packed *p = packed_stream(in, place.name, e);
     place.n_streams++;
@@ -219,7 +219,7 @@ static int walk_head(struct file *f, struct head *head, struct place place, stru
     case PACKED_GZIP:
         return walk_gzip(f, &head->source, place, e);
     case PACKED_STREAM:
-        return walk_stream(f, &head->source, place, e);
+        return walk_stream(f, head, place, e);
     case PACKED_TAR:
         return walk_archive(f, packed_tar(&head->source, place.name, e), place, e);
     default:
