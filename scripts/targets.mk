@@ -23,7 +23,7 @@ VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
 .PHONY: deps data train export sample eval demo test bench asan tsan fuzz lint format install \
-	uninstall dist clean help FORCE
+	uninstall wheel dist clean help FORCE
 
 deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
 	scripts/deps $(or $(GROUPS),build test)
@@ -38,7 +38,7 @@ test: ## run every test; the last line counts them
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run
 
-check-%: ## one kind of test: check-unit check-kern check-parity check-cli check-rules check-chip
+check-%: ## one kind of test: check-unit check-kern check-parity check-cli check-rules check-chip check-python
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 
@@ -139,6 +139,10 @@ uninstall: ## remove what install put there
 	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
 		$(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
 		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
+
+wheel: ## a wheel of the Python package that carries the library, in build/wheel/
+	@scripts/deps build python
+	@scripts/wheel build/wheel
 
 dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
 	@mkdir -p build

@@ -172,3 +172,36 @@ defined_globals() {
     make_ uninstall $places
     [ -z "$(find root ! -type d)" ] || flunk "left: $(find root ! -type d)"
 }
+
+@test "library: the example in C++, two stories in two threads, tells the streams 0 and 1 of sample" {
+    command -v c++ > /dev/null || skip "no C++ compiler"
+    # shellcheck disable=SC2046 # flags are words
+    c++ -std=c++11 -Wall -Wextra -Werror -pthread $sanitizer "$ROOT/examples/streams.cc" \
+        $(pkg-config --cflags --libs bolt) -o streams
+    run --separate-stderr ./streams "$model" "Once upon a time"
+    [ "$status" -eq 0 ]
+    succeeds sample --json --count 2 -p "Once upon a time" "$model"
+    printf '%s\n' "$output" | jq -rs '.[0].text, "", .[1].text' > expected
+    ./streams "$model" "Once upon a time" > told
+    same expected told
+    run --separate-stderr ./streams none.bolt
+    [ "$status" -eq 1 ]
+    one_error_line streams none.bolt
+}
+
+@test "library: the shell pipeline, with the programs as installed" {
+    printf '%s\n' "Once upon a time" "Tom" > prompts
+    run --separate-stderr env PATH="$prefix/bin:$PATH" "$ROOT/examples/pipeline.sh" "$model" out < prompts
+    [ "$status" -eq 0 ] || flunk "failed"
+    [ "$(wc -l < out/stories.jsonl)" -eq 6 ]
+    [ "$(grep -c endoftext out/best.txt)" -eq 3 ]
+    contains "$output" "3 stories, "
+    [ -s out/data/train.shard ]
+    # the half that was kept is the likelier one
+    jq -s 'sort_by(-(.logprobs | add / length)) | .[:3] | map(.text)' out/stories.jsonl > want
+    jq -Rs 'split("\n<|endoftext|>\n") | .[:3]' out/best.txt > got
+    same want got
+    run --separate-stderr env PATH="$prefix/bin:$PATH" "$ROOT/examples/pipeline.sh" none.bolt other < prompts
+    [ "$status" -eq 1 ]
+    one_error_line sample none.bolt
+}
