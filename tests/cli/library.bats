@@ -203,5 +203,5 @@ defined_globals() {
     same want got
     run --separate-stderr env PATH="$prefix/bin:$PATH" "$ROOT/examples/pipeline.sh" none.bolt other < prompts
     [ "$status" -eq 1 ]
-    one_error_line sample none.bolt
+    one_error_line bolt-sample none.bolt
 }
