@@ -42,9 +42,11 @@ static int check_header(struct reader *r, struct err *e)
     if (memcmp(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8))
         return err_set(e, "%s: not a model blob", r->path);
     uint32_t version = le_get32(h + BLOB_AT_VERSION);
-    if (version != BLOB_VERSION)
-        return err_set(e, "%s: unknown version of the blob format (found %" PRIu32 ", expected %d)",
-                       r->path, version, BLOB_VERSION);
+    if (version < BLOB_OLDEST || version > BLOB_VERSION)
+        return err_set(
+            e, "%s: unknown version of the blob format (found %" PRIu32 ", expected %d to %d)",
+            r->path, version, BLOB_OLDEST, BLOB_VERSION);
+    r->blob->version = version;
     uint64_t check = le_get64(h + BLOB_AT_HEADER_CHECK);
     uint64_t actual = hash64(h, BLOB_AT_HEADER_CHECK);
     if (check != actual)

@@ -23,19 +23,22 @@ static uint64_t table_bytes(uint32_t n_tokens, uint32_t n_merges)
 /* ---- reading ---- */
 
 /* Rules 15 and 16. */
-static int read_head(struct vocab *v, const unsigned char *section, size_t n, int V,
-                     const char *path, struct err *e)
+static int read_head(struct vocab *v, uint32_t version, const unsigned char *section, size_t n,
+                     int V, const char *path, struct err *e)
 {
     if (n < BLOB_VOCAB_HEAD)
         return err_set(e, "%s: vocabulary too short (found %zu bytes)", path, n);
     uint32_t kind = le_get32(section + BLOB_VOCAB_KIND);
-    uint32_t normalize = le_get32(section + BLOB_VOCAB_NORMALIZE);
+    uint32_t normalize = le_get16(section + BLOB_VOCAB_NORMALIZE);
+    uint32_t lines = le_get16(section + BLOB_VOCAB_LINES);
     uint32_t n_tokens = le_get32(section + BLOB_VOCAB_N_TOKENS);
     uint32_t n_merges = le_get32(section + BLOB_VOCAB_N_MERGES);
-    if (kind > VOCAB_GPT2 || normalize > VOCAB_NORM_NFKC)
-        return err_set(
-            e, "%s: unknown kind of vocabulary (kind %" PRIu32 ", normalisation %" PRIu32 ")", path,
-            kind, normalize);
+    if (kind > VOCAB_GPT2 || normalize > VOCAB_NORM_NFKC ||
+        lines > (version == BLOB_OLDEST ? VOCAB_LINES_KEPT : VOCAB_LINES_LF))
+        return err_set(e,
+                       "%s: unknown kind of vocabulary (kind %" PRIu32 ", normalisation %" PRIu32
+                       ", lines %" PRIu32 ")",
+                       path, kind, normalize, lines);
     if (n_tokens != (uint32_t)V || n_merges > VOCAB_MAX_MERGES)
         return err_set(e,
                        "%s: vocabulary of %" PRIu32 " tokens and %" PRIu32
@@ -45,7 +48,7 @@ static int read_head(struct vocab *v, const unsigned char *section, size_t n, in
     if (tables > n || le_get64(section + BLOB_VOCAB_N_BYTES) != n - tables)
         return err_set(e, "%s: tables of the vocabulary do not fit its section", path);
     *v = (struct vocab){.kind = (enum vocab_kind)kind,
-                        .normalize = (enum vocab_normalize)normalize,
+                        .form = {(enum vocab_normalize)normalize, (enum vocab_lines)lines},
                         .n_tokens = n_tokens,
                         .tokens = calloc(n_tokens, sizeof *v->tokens),
                         .n_merges = n_merges,
@@ -141,7 +144,7 @@ int blob_vocab_read(struct blob *b, const unsigned char *section, size_t n, cons
 {
     size_t n_bytes;
     struct vocab *v = &b->vocab;
-    if (read_head(v, section, n, b->dims.V, path, e) ||
+    if (read_head(v, b->version, section, n, b->dims.V, path, e) ||
         read_sides(v, section + BLOB_VOCAB_HEAD, &n_bytes, path, e) ||
         join_merges(v, n_bytes, path, e))
         return -1;
@@ -224,7 +227,8 @@ int blob_vocab_put(unsigned char *p, const struct vocab *v, const char *path, st
     if (put_merges(p + BLOB_VOCAB_HEAD, v, path, e))
         return -1;
     le_put32(p + BLOB_VOCAB_KIND, v->kind);
-    le_put32(p + BLOB_VOCAB_NORMALIZE, v->normalize);
+    le_put16(p + BLOB_VOCAB_NORMALIZE, (uint16_t)v->form.normalize);
+    le_put16(p + BLOB_VOCAB_LINES, (uint16_t)v->form.lines);
     le_put32(p + BLOB_VOCAB_N_TOKENS, v->n_tokens);
     le_put32(p + BLOB_VOCAB_N_MERGES, v->n_merges);
     le_put64(p + BLOB_VOCAB_N_BYTES, string_bytes(v));

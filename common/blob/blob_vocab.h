@@ -5,9 +5,9 @@
 
 #include "blob/blob.h"
 
-/* Checks the n bytes of the section, and fills b's vocab, vocab_fingerprint and tokenizer, for
- * b->dims.V tokens. Their bytes stay in the section. Messages begin with `path`; what a failure
- * leaves in b is freed with b. */
+/* Checks the n bytes of the section, as b->version has them, and fills b's vocab, vocab_fingerprint
+ * and tokenizer, for b->dims.V tokens. Their bytes stay in the section. Messages begin with `path`;
+ * what a failure leaves in b is freed with b. */
 MUST_USE int blob_vocab_read(struct blob *b, const unsigned char *section, size_t n,
                              const char *path, struct err *e);
 

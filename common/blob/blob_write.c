@@ -115,11 +115,12 @@ static int put_tensor(struct image *image, size_t i, const struct tensor *t, enu
     return 0;
 }
 
-static void put_header(const struct image *image, uint64_t hash)
+static void put_header(const struct image *image, const struct vocab *v, uint64_t hash)
 {
+    uint32_t version = v->form.lines == VOCAB_LINES_KEPT ? BLOB_OLDEST : BLOB_VERSION;
     unsigned char *h = image->data;
     memcpy(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8);
-    le_put32(h + BLOB_AT_VERSION, BLOB_VERSION);
+    le_put32(h + BLOB_AT_VERSION, version);
     le_put32(h + BLOB_AT_HEADER_BYTES, BLOB_HEADER_BYTES);
     le_put64(h + BLOB_AT_FILE_BYTES, image->size);
     le_put64(h + BLOB_AT_PAYLOAD_HASH, hash);
@@ -165,7 +166,7 @@ int blob_build(const char *name, const struct dims *d, enum number_type embed,
         return -1;
     }
     uint64_t hash = hash64(image.data + BLOB_HEADER_BYTES, image.size - BLOB_HEADER_BYTES);
-    put_header(&image, hash);
+    put_header(&image, v, hash);
     if (fingerprint)
         *fingerprint = hash;
     *data = image.data;

@@ -268,7 +268,7 @@ static int reserve(struct bolt_context *c, struct err *e)
     if (arena_init(&c->arena, c->model->source.memory, measure.used, e))
         return -1;
     lay_out(c, &c->arena);
-    if (normalize_reserve(&c->unicode, &c->text, c->model->file.vocab->normalize, c->max_text, e))
+    if (normalize_reserve(&c->unicode, &c->text, c->model->file.vocab->form, c->max_text, e))
         return -1;
     if (array_reserve(&c->ids.ids, &c->ids.capacity, c->max_text, sizeof *c->ids.ids))
         return err_memory(e, "out of memory for %zu tokens", c->max_text);
@@ -361,8 +361,8 @@ int64_t bolt_encode(struct bolt_context *c, const char *text, size_t n_bytes, in
         return fail(c, BOLT_ERROR_LIMIT, "text too long (found %zu bytes, at most %zu)", n_bytes,
                     c->max_text);
     c->ids.n = 0;
-    if (normalize_text_in(&c->unicode, f->vocab->normalize, text, n_bytes, &c->text, &n_chars,
-                          &stats, &e))
+    if (normalize_text_in(&c->unicode, f->vocab->form, text, n_bytes, &c->text, &n_chars, &stats,
+                          &e))
         return fail(c, code_of(&e), "%s", e.text);
     if (c->text.n > c->max_text)
         return fail(c, BOLT_ERROR_LIMIT,

@@ -154,10 +154,11 @@ BOLT_API const char *bolt_error(const struct bolt_context *context);
  * N-1.) */
 BOLT_API void bolt_reset(struct bolt_context *context, uint64_t seed, uint64_t stream);
 
-/* Normalises the text as the model's vocabulary asks (which drops white space at both ends and
- * replaces invalid UTF-8 by U+FFFD) and cuts it into tokens, of which up to `capacity` go to ids.
- * Returns how many there are, be it more than that. Changes nothing of the story. n_bytes are
- * always enough ids for a vocabulary of kind bpe with ASCII text. Errors: ARGUMENT, LIMIT. */
+/* Normalises the text as the model's vocabulary asks (which drops white space at both ends, makes
+ * every line end a line feed and replaces invalid UTF-8 by U+FFFD) and cuts it into tokens, of
+ * which up to `capacity` go to ids. Returns how many there are, be it more than that. Changes
+ * nothing of the story. n_bytes are always enough ids for a vocabulary of kind bpe with ASCII text.
+ * Errors: ARGUMENT, LIMIT. */
 BOLT_API int64_t bolt_encode(struct bolt_context *context, const char *text, size_t n_bytes,
                              int32_t *ids, size_t capacity);
 

@@ -5,7 +5,7 @@
 
 #include "base/array.h"
 
-struct gather *gather_new(enum vocab_normalize form, const struct tokenizer *t, struct pool *p,
+struct gather *gather_new(struct vocab_form form, const struct tokenizer *t, struct pool *p,
                           struct err *e)
 {
     size_t n_workers = (size_t)pool_threads(p);

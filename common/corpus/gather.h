@@ -31,7 +31,7 @@ struct gather_group {
 };
 
 struct gather {
-    enum vocab_normalize form;
+    struct vocab_form form;
     const struct tokenizer *tokenizer;
     struct pool *pool;
     char *raw; /* stories as read, one after the other */
@@ -46,7 +46,7 @@ struct gather {
 
 /* Text is normalised to `form`. t and p are used until gather_free. NULL and *e when out of memory.
  */
-struct gather *gather_new(enum vocab_normalize form, const struct tokenizer *t, struct pool *p,
+struct gather *gather_new(struct vocab_form form, const struct tokenizer *t, struct pool *p,
                           struct err *e);
 void gather_free(struct gather *g); /* NULL is fine */
 

@@ -81,7 +81,7 @@ struct content {
     struct {
         const char *key;
         char value[32];
-    } settings[6];
+    } settings[7];
     int n_settings;
 };
 
@@ -154,6 +154,11 @@ static void PRINTF_LIKE(3, 4)
     c->n_settings++;
 }
 
+int vocabdb_version(const struct vocab *v)
+{
+    return v->form.lines == VOCAB_LINES_KEPT ? 1 : VOCABDB_VERSION;
+}
+
 /* The sum of all counts, modulo 2^64: guards them, as the fingerprint guards the rest. */
 static uint64_t total_count(const struct vocab *v)
 {
@@ -167,14 +172,16 @@ static int fill(sqlite3 *db, const char *path, struct content *c, struct err *e)
 {
     const struct vocab *v = c->v;
     add_setting(c, "kind", "%s", vocab_kind_names[v->kind]);
-    add_setting(c, "normalize", "%s", vocab_normalize_names[v->normalize]);
+    add_setting(c, "normalize", "%s", vocab_normalize_names[v->form.normalize]);
+    if (vocabdb_version(v) > 1)
+        add_setting(c, "lines", "%s", vocab_lines_names[v->form.lines]);
     add_setting(c, "tokens", "%" PRIu32, v->n_tokens);
     add_setting(c, "merges", "%" PRIu32, v->n_merges);
     add_setting(c, "total_count", "%" PRIu64, total_count(v));
     add_setting(c, "fingerprint", "%016" PRIx64, vocab_fingerprint(v));
     char ids[96];
     snprintf(ids, sizeof ids, "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN",
-             VOCABDB_APPLICATION_ID, VOCABDB_VERSION);
+             VOCABDB_APPLICATION_ID, vocabdb_version(v));
     if (run(db, path, "PRAGMA page_size = 4096; PRAGMA encoding = 'UTF-8'", e) ||
         run(db, path, ids, e))
         return -1;
@@ -239,6 +246,7 @@ struct reader {
     struct file_map map;
     sqlite3 *db;
     struct vocab *v;
+    long version;
     size_t n_storage; /* bytes taken of v->storage, which has map.size */
     uint64_t total_count;
     uint64_t fingerprint;
@@ -281,14 +289,21 @@ static int read_text(struct reader *r, const char *sql, const char *parameter, c
     return status;
 }
 
-static int check_pragma(struct reader *r, const char *pragma, const char *what, long expected,
-                        struct err *e)
+static int check_ids(struct reader *r, struct err *e)
 {
     char text[32];
-    if (read_text(r, pragma, NULL, text, sizeof text, e))
+    if (read_text(r, "PRAGMA application_id", NULL, text, sizeof text, e))
         return -1;
-    if (strtol(text, NULL, 10) != expected)
-        return err_set(e, "%s: %s (found %s, expected %ld)", r->path, what, text, expected);
+    if (strtol(text, NULL, 10) != VOCABDB_APPLICATION_ID)
+        return err_set(e, "%s: not a vocabulary database: application_id (found %s, expected %d)",
+                       r->path, text, VOCABDB_APPLICATION_ID);
+    if (read_text(r, "PRAGMA user_version", NULL, text, sizeof text, e))
+        return -1;
+    r->version = strtol(text, NULL, 10);
+    if (r->version < 1 || r->version > VOCABDB_VERSION)
+        return err_set(
+            e, "%s: unknown version of the vocabulary database (found %s, expected 1 to %d)",
+            r->path, text, VOCABDB_VERSION);
     return 0;
 }
 
@@ -314,18 +329,15 @@ static int connect(struct reader *r, struct err *e)
 static int check_form(struct reader *r, struct err *e)
 {
     char text[1024];
-    if (check_pragma(r, "PRAGMA application_id", "not a vocabulary database: application_id",
-                     VOCABDB_APPLICATION_ID, e) ||
-        check_pragma(r, "PRAGMA user_version", "unknown version of the vocabulary database",
-                     VOCABDB_VERSION, e))
+    if (check_ids(r, e))
         return -1;
     for (size_t i = 0; i < VOCABDB_N_TABLES; i++) {
         if (read_text(r, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?",
                       vocabdb_tables[i].name, text, sizeof text, e))
             return -1;
         if (strcmp(text, vocabdb_tables[i].sql) != 0)
-            return err_set(e, "%s: table %s is missing or not the one of version %d", r->path,
-                           vocabdb_tables[i].name, VOCABDB_VERSION);
+            return err_set(e, "%s: table %s is missing or not the one of version %ld", r->path,
+                           vocabdb_tables[i].name, r->version);
     }
     for (size_t i = 0; i < VOCABDB_N_TABLES; i++) {
         char sql[64];
@@ -373,18 +385,21 @@ static int read_settings(struct reader *r, struct err *e)
 {
     int kind;
     int normalize;
+    int lines = VOCAB_LINES_KEPT;
     uint64_t n_tokens = 0;
     uint64_t n_merges = 0;
     if (read_choice(r, "kind", vocab_kind_names, ARRAY_LEN(vocab_kind_names), &kind, e) ||
         read_choice(r, "normalize", vocab_normalize_names, ARRAY_LEN(vocab_normalize_names),
                     &normalize, e) ||
+        (r->version > 1 &&
+         read_choice(r, "lines", vocab_lines_names, ARRAY_LEN(vocab_lines_names), &lines, e)) ||
         read_number(r, "tokens", 10, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, &n_tokens, e) ||
         read_number(r, "merges", 10, 0, VOCAB_MAX_MERGES, &n_merges, e) ||
         read_number(r, "total_count", 10, 0, UINT64_MAX, &r->total_count, e) ||
         read_number(r, "fingerprint", 16, 0, UINT64_MAX, &r->fingerprint, e))
         return -1;
     r->v->kind = (enum vocab_kind)kind;
-    r->v->normalize = (enum vocab_normalize)normalize;
+    r->v->form = (struct vocab_form){(enum vocab_normalize)normalize, (enum vocab_lines)lines};
     r->v->n_tokens = (uint32_t)n_tokens;
     r->v->n_merges = (uint32_t)n_merges;
     return 0;

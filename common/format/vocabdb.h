@@ -5,7 +5,7 @@
 #include "os/file_set.h"
 #include "text/vocab.h"
 
-enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 1 };
+enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 2 };
 
 /* One input file of the corpus, as reported by prep. */
 struct vocabdb_source {
@@ -18,6 +18,9 @@ struct vocabdb_source {
     uint64_t n_chars;      /* of the kept stories, normalised */
     uint64_t n_bytes;
 };
+
+/* The version a vocabulary is written in: the oldest that can hold it. */
+int vocabdb_version(const struct vocab *v);
 
 /* Writes the database whole or not at all (built in memory, then file.h's way out); with
  * a set, to appear with it. The same

@@ -7,6 +7,8 @@
 #include "base/utf8.h"
 #include "text/unicode.h"
 
+enum { BYTE_ORDER_MARK = 0xfeff, BYTE_ORDER_MARK_BYTES = 3 };
+
 static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
 {
     if (array_reserve(&b->data, &b->capacity, b->n + n, 1))
@@ -33,8 +35,9 @@ static size_t ascii_run(const char *s, size_t n)
 }
 
 /* Appends the characters from s up to the next ASCII one (all of them not ASCII) or n, with U+FFFD
- * for whatever is not valid; returns their number of bytes through *used. */
-static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *used,
+ * for whatever is not valid; returns their number of bytes through *used, and notes in *marked that
+ * one is U+FEFF. */
+static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *used, bool *marked,
                            struct normalize_stats *stats, struct err *e)
 {
     size_t i = 0;
@@ -42,6 +45,7 @@ static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *
         int32_t code;
         size_t length = utf8_decode(s + i, n - i, &code);
         bool valid = code >= 0;
+        *marked = *marked || code == BYTE_ORDER_MARK;
         stats->n_invalid += !valid;
         if (append(b, valid ? s + i : UTF8_REPLACEMENT, valid ? length : 3, e))
             return -1;
@@ -63,13 +67,40 @@ static int compose_tail(struct unicode_scratch *w, struct text_buf *b, size_t fr
     return append(b, composed, n, e);
 }
 
-static void trim(struct text_buf *b)
+static bool is_mark(const char *s, size_t n)
+{
+    return n >= BYTE_ORDER_MARK_BYTES && memcmp(s, "\xef\xbb\xbf", BYTE_ORDER_MARK_BYTES) == 0;
+}
+
+/* Makes every line end one LF, and drops the marks that begin a line. Neither takes part in
+ * composition, so it may be done after it, where what few texts need costs the others nothing. */
+static void unify_lines(struct text_buf *b)
+{
+    char *s = b->data;
+    size_t n = 0;
+    for (size_t i = 0; i < b->n;) {
+        if ((n == 0 || s[n - 1] == '\n') && is_mark(s + i, b->n - i)) {
+            i += BYTE_ORDER_MARK_BYTES;
+            continue;
+        }
+        bool cr = s[i] == '\r';
+        i += cr && i + 1 < b->n && s[i + 1] == '\n';
+        s[n++] = cr ? '\n' : s[i];
+        i++;
+    }
+    b->n = n;
+}
+
+static void trim(struct text_buf *b, bool marks)
 {
     size_t start = 0;
+    for (size_t length; start < b->n; start += length) {
+        const char *at = b->data + start;
+        if (unicode_class_at(at, b->n - start, &length) != UNICODE_SPACE &&
+            !(marks && is_mark(at, b->n - start)))
+            break;
+    }
     size_t length;
-    while (start < b->n &&
-           unicode_class_at(b->data + start, b->n - start, &length) == UNICODE_SPACE)
-        start += length;
     while (b->n > start) {
         size_t last = b->n - 1;
         while (last > start && ((unsigned char)b->data[last] & 0xc0) == 0x80)
@@ -85,10 +116,12 @@ static void trim(struct text_buf *b)
 
 /* ASCII characters are starters that never combine with what stands before them, so text may be
  * composed in pieces that each begin with one. Only the pieces with other characters need it. */
-int normalize_text_in(struct unicode_scratch *w, enum vocab_normalize form, const char *in,
-                      size_t n, struct text_buf *out, size_t *n_chars,
-                      struct normalize_stats *stats, struct err *e)
+int normalize_text_in(struct unicode_scratch *w, struct vocab_form form, const char *in, size_t n,
+                      struct text_buf *out, size_t *n_chars, struct normalize_stats *stats,
+                      struct err *e)
 {
+    bool unify = form.lines == VOCAB_LINES_LF;
+    bool marked = false;
     out->n = 0;
     for (size_t i = 0; i < n;) {
         size_t run = ascii_run(in + i, n - i);
@@ -99,18 +132,21 @@ int normalize_text_in(struct unicode_scratch *w, enum vocab_normalize form, cons
             break;
         size_t from = out->n - (run > 0);
         size_t used;
-        if (append_repaired(out, in + i, n - i, &used, stats, e))
+        if (append_repaired(out, in + i, n - i, &used, &marked, stats, e))
             return -1;
         i += used;
-        if (form != VOCAB_NORM_NONE && compose_tail(w, out, from, form == VOCAB_NORM_NFKC, e))
+        if (form.normalize != VOCAB_NORM_NONE &&
+            compose_tail(w, out, from, form.normalize == VOCAB_NORM_NFKC, e))
             return -1;
     }
-    trim(out);
+    if (unify && out->n && (marked || memchr(out->data, '\r', out->n)))
+        unify_lines(out);
+    trim(out, unify && marked);
     *n_chars = normalize_count_chars(out->data, out->n);
     return 0;
 }
 
-int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct text_buf *out,
+int normalize_text(struct vocab_form form, const char *in, size_t n, struct text_buf *out,
                    size_t *n_chars, struct normalize_stats *stats, struct err *e)
 {
     struct unicode_scratch w = {0};
@@ -120,14 +156,16 @@ int normalize_text(enum vocab_normalize form, const char *in, size_t n, struct t
 }
 
 /* A byte grows to 3 at most where it is invalid and in NFC, to 11 in NFKC (U+FDFA). */
-int normalize_reserve(struct unicode_scratch *w, struct text_buf *out, enum vocab_normalize form,
+int normalize_reserve(struct unicode_scratch *w, struct text_buf *out, struct vocab_form form,
                       size_t n, struct err *e)
 {
     size_t wanted;
-    if (!size_mul(n, form == VOCAB_NORM_NFKC ? 11 : 3, &wanted) ||
+    if (!size_mul(n, form.normalize == VOCAB_NORM_NFKC ? 11 : 3, &wanted) ||
         array_reserve(&out->data, &out->capacity, wanted, 1))
         return err_memory(e, "out of memory for texts of %zu bytes", n);
-    return form == VOCAB_NORM_NONE ? 0 : unicode_reserve(w, form == VOCAB_NORM_NFKC, n, e);
+    return form.normalize == VOCAB_NORM_NONE
+               ? 0
+               : unicode_reserve(w, form.normalize == VOCAB_NORM_NFKC, n, e);
 }
 
 size_t normalize_count_chars(const char *text, size_t n)

@@ -10,6 +10,7 @@
 
 const char *const vocab_kind_names[2] = {"bpe", "gpt2"};
 const char *const vocab_normalize_names[3] = {"none", "nfc", "nfkc"};
+const char *const vocab_lines_names[2] = {"kept", "lf"};
 const char *const vocab_type_names[3] = {"special", "byte", "merged"};
 const char *const vocab_special_names[VOCAB_N_SPECIAL] = {"<pad>", "<unk>", "<bos>", "<eos>"};
 
@@ -76,8 +77,10 @@ int vocab_check_merges(const struct vocab *v, struct merges *m, const char *name
     *m = (struct merges){0};
     if ((unsigned)v->kind >= ARRAY_LEN(vocab_kind_names))
         return err_set(e, "%s: unknown kind of vocabulary %d", name, (int)v->kind);
-    if ((unsigned)v->normalize >= ARRAY_LEN(vocab_normalize_names))
-        return err_set(e, "%s: unknown normalisation %d", name, (int)v->normalize);
+    if ((unsigned)v->form.normalize >= ARRAY_LEN(vocab_normalize_names))
+        return err_set(e, "%s: unknown normalisation %d", name, (int)v->form.normalize);
+    if ((unsigned)v->form.lines >= ARRAY_LEN(vocab_lines_names))
+        return err_set(e, "%s: unknown form of lines %d", name, (int)v->form.lines);
     if (v->n_tokens <= VOCAB_N_SPECIAL || v->n_tokens > VOCAB_MAX_TOKENS)
         return err_set(e, "%s: bad number of tokens (found %u, expected %d to %d)", name,
                        v->n_tokens, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS);
@@ -118,7 +121,8 @@ static uint64_t chain(uint64_t h, uint32_t a, uint32_t b, struct vocab_bytes byt
 uint64_t vocab_fingerprint(const struct vocab *v)
 {
     const struct vocab_bytes nothing = {(const unsigned char *)"", 0};
-    uint64_t h = chain(0, (uint32_t)v->kind, (uint32_t)v->normalize, nothing);
+    uint32_t form = (uint32_t)v->form.normalize | (uint32_t)v->form.lines << 16;
+    uint64_t h = chain(0, (uint32_t)v->kind, form, nothing);
     h = chain(h, v->n_tokens, v->n_merges, nothing);
     for (uint32_t id = 0; id < v->n_tokens; id++)
         h = chain(h, (uint32_t)v->tokens[id].type, v->tokens[id].bytes.n, v->tokens[id].bytes);

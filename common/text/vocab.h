@@ -16,12 +16,23 @@ enum vocab_kind {
     VOCAB_GPT2 /* GPT-2's merges; only the most frequent base tokens kept, all others read UNK */
 };
 enum vocab_normalize { VOCAB_NORM_NONE, VOCAB_NORM_NFC, VOCAB_NORM_NFKC };
+enum vocab_lines {
+    VOCAB_LINES_KEPT, /* carriage returns and U+FEFF are characters: vocabularies before 0.2.0 */
+    VOCAB_LINES_LF    /* CR LF and a lone CR are LF; no U+FEFF begins a line */
+};
 enum vocab_type { VOCAB_SPECIAL, VOCAB_BYTE, VOCAB_MERGED }; /* special; one byte; two or more */
 
 extern const char *const vocab_kind_names[2];                  /* "bpe", "gpt2" */
 extern const char *const vocab_normalize_names[3];             /* "none", "nfc", "nfkc" */
+extern const char *const vocab_lines_names[2];                 /* "kept", "lf" */
 extern const char *const vocab_type_names[3];                  /* "special", "byte", "merged" */
 extern const char *const vocab_special_names[VOCAB_N_SPECIAL]; /* "<pad>" "<unk>" "<bos>" "<eos>" */
+
+/* The form that text is put into before it is encoded (normalize.h). */
+struct vocab_form {
+    enum vocab_normalize normalize;
+    enum vocab_lines lines;
+};
 
 struct vocab_bytes {
     const unsigned char *data;
@@ -49,7 +60,7 @@ struct vocab_sides {
 
 struct vocab {
     enum vocab_kind kind;
-    enum vocab_normalize normalize; /* how text is to be normalised before encoding */
+    struct vocab_form form;
     uint32_t n_tokens;
     struct vocab_token *tokens; /* [n_tokens], index = id */
     uint32_t n_merges;

@@ -144,6 +144,18 @@ stories_of() {
         .n_bytes == ("Caf\u00e9 is o\ufffdpen." | utf8bytelength)'
 }
 
+@test "eval: line ends of any system and byte-order marks score the same" {
+    sed 's/\. /.\n/g' "$data/valid.txt" > lf.txt
+    want=$(figures lf.txt)
+    sed 's/$/\r/' lf.txt > crlf.txt
+    tr '\n' '\r' < lf.txt > cr.txt
+    sed "s/^/$(printf '\357\273\277')/" lf.txt > marked.txt
+    jq -R -s -c 'split("<|endoftext|>\r\n") | map(select(length > 0)) | .[] | {story: .}' crlf.txt > crlf.jsonl
+    for file in crlf.txt cr.txt marked.txt crlf.jsonl; do
+        [ "$(figures $file)" = "$want" ] || flunk "$file scores otherwise"
+    done
+}
+
 @test "eval: --v4-scoring counts the characters of stories longer than 50, and 256 predictions at most" {
     jq -nr '"x" * 50, "<|endoftext|>", "7" * 51, "<|endoftext|>",
         "One day a dog ran to the park. " * 200' > a.txt

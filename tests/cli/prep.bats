@@ -72,8 +72,44 @@ text() {
     gives_reference --format jsonl "$in/a.jsonl"
 }
 
-@test "line ends, inline marks, a missing last mark and a byte order mark do not matter" {
-    sed 's/$/\r/' "$in/a.txt" | sed 's/\r$//;s/^<|endoftext|>$/<|endoftext|>\r/' > crlf
+@test "line ends of Windows and the old Mac, and byte-order marks, make the same stories" {
+    sed 's/\. /.\n/g' "$in/a.txt" > lf.txt # many lines a story
+    sed 's/$/\r/' lf.txt > crlf.txt
+    tr '\n' '\r' < lf.txt > cr.txt
+    awk '{ printf "%s%s", $0, substr("\n\r\n\r", 1 + NR % 3, NR % 3 == 1 ? 2 : 1) }' lf.txt > mixed.txt
+    sed "s/^/$(printf '\357\273\277')/" lf.txt > marked.txt # every line as if files had been joined
+    sed "s/$(printf '\357\273\277')<|/<|/; s/\$/\r/" marked.txt > marked-crlf.txt
+    jq -R -s -c 'split("<|endoftext|>\r\n") | map(select(length > 0)) | map({story: .})' crlf.txt > crlf.json
+    jq -R -s -c 'split("<|endoftext|>\r") | map(select(length > 0)) | .[] | {story: .}' cr.txt > cr.jsonl
+    gzip -k crlf.txt
+    tar -cf cr.tar cr.txt
+    for form in nfc none; do
+        succeeds prep -q --json -o lf --vocab-size 400 --normalize $form lf.txt
+        [ "$(field .lines)" = lf ]
+        for file in crlf.txt cr.txt mixed.txt marked.txt marked-crlf.txt crlf.json cr.jsonl crlf.txt.gz cr.tar; do
+            succeeds prep -q -o out --vocab-size 400 --normalize $form $file
+            for f in train.shard valid.shard; do same lf/$f out/$f; done
+        done
+    done
+    succeeds prep -q --json -o out --vocab-size 400 --valid crlf.txt lf.txt
+    [ "$(field .n_overlap)" -eq 300 ]
+}
+
+@test "a vocabulary of 0.1.0 keeps its form: a carriage return is a character of it" {
+    local old=$ROOT/tests/compat/0.1.0/vocab.db
+    sed 's/\. /.\n/g' "$in/a.txt" > lf.txt
+    sed 's/$/\r/' lf.txt > crlf.txt
+    succeeds prep -q --json -o lf --vocab "$old" lf.txt
+    [ "$(field .lines)" = kept ]
+    [ "$(field .vocab_fingerprint)" = "$("$BUILD/export" --json --info "$old" | jq -r .vocab_fingerprint)" ]
+    n_lf=$(field '.train.n_chars + .valid.n_chars')
+    succeeds prep -q --json -o crlf --vocab "$old" crlf.txt
+    [ "$(field '.train.n_chars + .valid.n_chars')" -gt "$n_lf" ]
+    [ "$(sqlite3 crlf/vocab.db 'PRAGMA user_version')" -eq 1 ]
+}
+
+@test "inline marks, a missing last mark and a byte order mark do not matter" {
+    sed 's/^<|endoftext|>$/<|endoftext|>\r/' "$in/a.txt" > crlf
     gives_reference crlf
     awk 'NR > 1 && $0 != "<|endoftext|>" && !mark { printf "\n" } { printf "%s", $0; mark = $0 == "<|endoftext|>" }' \
         "$in/a.txt" > inline

@@ -47,6 +47,24 @@ story() {
     [ "$output" = "$first" ]
 }
 
+@test "sample: a prompt's line ends may be those of any system" {
+    succeeds sample "$model" -p $'Once upon\na time' -n 20
+    want=$output
+    for prompt in $'Once upon\r\na time' $'Once upon\ra time' $'\357\273\277Once upon\n\357\273\277a time'; do
+        succeeds sample "$model" -p "$prompt" -n 20
+        [ "$output" = "$want" ] || flunk "another story"
+    done
+    printf 'Once upon\na time\nTom\n' > lf
+    feed lf sample --json "$model" -n 5
+    want=$(story)
+    [ "${#lines[@]}" -eq 3 ]
+    for end in '\r\n' '\r' '\n\r\n'; do
+        printf "Once upon${end}a time${end}Tom$end" > prompts
+        feed prompts sample --json "$model" -n 5
+        [ "$(story)" = "$want" ] || flunk "lines that end in $end tell other stories"
+    done
+}
+
 @test "sample: a checkpoint with its vocabulary tells what the blob tells" {
     succeeds sample "$model" -p "The dog" -n 60
     first=$output

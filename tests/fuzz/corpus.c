@@ -11,10 +11,13 @@ static int story(void *context, const char *text, size_t n, struct err *e)
     size_t n_chars;
 
     (void)context;
-    if (normalize_text(VOCAB_NORM_NFC, text, n, &once, &n_chars, &first, e) != 0 ||
-        normalize_text(VOCAB_NORM_NONE, once.data, once.n, &twice, &n_chars, &second, e) != 0)
+    if (normalize_text((struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, text, n, &once,
+                       &n_chars, &first, e) != 0 ||
+        normalize_text((struct vocab_form){VOCAB_NORM_NONE, VOCAB_LINES_LF}, once.data, once.n,
+                       &twice, &n_chars, &second, e) != 0)
         abort();
-    if (second.n_invalid != 0 || normalize_count_chars(once.data, once.n) != n_chars)
+    if (second.n_invalid != 0 || twice.n != once.n ||
+        normalize_count_chars(once.data, once.n) != n_chars)
         abort();
     free(once.data);
     free(twice.data);

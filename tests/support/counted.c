@@ -45,7 +45,8 @@ static int normalised(void *context, const char *text, size_t n, struct err *e)
     struct reading *r = context;
     struct normalize_stats stats = {0};
     size_t n_chars;
-    if (normalize_text(VOCAB_NORM_NFC, text, n, &r->text, &n_chars, &stats, e))
+    if (normalize_text((struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, text, n, &r->text,
+                       &n_chars, &stats, e))
         return -1;
     r->story(r->context, r->text.data, r->text.n);
     r->n++;

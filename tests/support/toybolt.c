@@ -12,7 +12,7 @@
 #include "support/toy.h"
 #include "support/toyblob.h"
 
-static void write_model(const char *name, enum vocab_normalize form)
+static void write_model(const char *name, struct vocab_form form)
 {
     struct err e;
     struct model m;
@@ -20,7 +20,7 @@ static void write_model(const char *name, enum vocab_normalize form)
     struct vocab v = toyvocab();
     struct dims d = toy_dims(TOYBOLT_V, 24, 40, 4, 2, "1,3");
     float *params = toy_params(&d, 11);
-    v.normalize = form;
+    v.form = form;
     kern_init(&kern, CPU_C);
     assert_int_equal(model_from_params(&m, &d, params, false, &kern, &e), 0);
     toyblob_write(scratch_path(name), &m, NUMBER_Q8, &v);
@@ -32,8 +32,8 @@ int toybolt_setup(void **state)
 {
     if (scratch_setup(state))
         return -1;
-    write_model("m.bolt", VOCAB_NORM_NFC);
-    write_model("nfkc.bolt", VOCAB_NORM_NFKC);
+    write_model("m.bolt", (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF});
+    write_model("nfkc.bolt", (struct vocab_form){VOCAB_NORM_NFKC, VOCAB_LINES_KEPT});
     return 0;
 }
 

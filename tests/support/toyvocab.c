@@ -18,7 +18,7 @@ struct vocab toyvocab(void)
     static struct vocab_merge merges[3] = {
         {BYTES("a"), BYTES("b")}, {BYTES("ab"), BYTES("c")}, {BYTES(" "), BYTES("a")}};
     return (struct vocab){.kind = VOCAB_GPT2,
-                          .normalize = VOCAB_NORM_NFC,
+                          .form = {VOCAB_NORM_NFC, VOCAB_LINES_KEPT},
                           .n_tokens = TOYVOCAB_SIZE,
                           .tokens = tokens,
                           .n_merges = ARRAY_LEN(merges),

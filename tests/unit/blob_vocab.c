@@ -28,7 +28,7 @@ static const struct dims DIMS = {
 
 /* Writes the smallest model there is with the toy's tokens and these merges. */
 static int write_model(const char *name, struct vocab_merge *merges, uint32_t n_merges,
-                       struct err *e)
+                       enum vocab_lines lines, struct err *e)
 {
     static const float floats[TOYVOCAB_SIZE];
     static const unsigned char codes[2] = {0x55, 0x55};
@@ -36,6 +36,7 @@ static int write_model(const char *name, struct vocab_merge *merges, uint32_t n_
     struct blob_tensor tensors[10];
     v.merges = merges;
     v.n_merges = n_merges;
+    v.form.lines = lines;
     assert_int_equal(dims_n_tensors(&DIMS), ARRAY_LEN(tensors));
     for (size_t i = 0; i < ARRAY_LEN(tensors); i++) {
         struct tensor t;
@@ -53,7 +54,7 @@ static size_t n_bytes;
 static void begin(struct vocab_merge *merges, uint32_t n_merges)
 {
     struct err e;
-    if (write_model("good", merges, n_merges, &e))
+    if (write_model("good", merges, n_merges, VOCAB_LINES_KEPT, &e))
         fail_msg("%s", e.text);
     bytes = scratch_read(scratch_path("good"), &n_bytes);
 }
@@ -139,7 +140,8 @@ static void expect_round_trip(struct vocab_merge *merges, uint32_t n_merges)
     struct vocab v = toyvocab();
     v.merges = merges;
     v.n_merges = n_merges;
-    if (write_model("good", merges, n_merges, &e) || toyblob_open(&b, scratch_path("good"), &e))
+    if (write_model("good", merges, n_merges, VOCAB_LINES_KEPT, &e) ||
+        toyblob_open(&b, scratch_path("good"), &e))
         fail_msg("%s", e.text);
     expect_merges(&b.vocab, merges, n_merges);
     struct tokenizer *t = tokenizer_new(&v, &e);
@@ -207,6 +209,34 @@ static void test_many(void **state)
     free(merges);
 }
 
+/* What version 2 cannot say is version 3; what it can say stays version 2. */
+static void test_versions(void **state)
+{
+    (void)state;
+    for (int lines = VOCAB_LINES_KEPT; lines <= VOCAB_LINES_LF; lines++) {
+        struct err e;
+        struct blob b;
+        struct vocab v = toyvocab();
+        v.form.lines = (enum vocab_lines)lines;
+        if (write_model("good", v.merges, v.n_merges, v.form.lines, &e) ||
+            toyblob_open(&b, scratch_path("good"), &e))
+            fail_msg("%s", e.text);
+        assert_int_equal(b.version, lines == VOCAB_LINES_KEPT ? 2 : 3);
+        assert_int_equal(b.vocab.form.lines, lines);
+        assert_int_equal(b.vocab.form.normalize, VOCAB_NORM_NFC);
+        assert_true(b.vocab_fingerprint == vocab_fingerprint(&v));
+        toyblob_close(&b);
+    }
+    bytes = scratch_read(scratch_path("good"), &n_bytes);
+    le_put32(bytes + BLOB_AT_VERSION, 2); /* which has no form of lines */
+    broken("unknown kind of vocabulary (kind 1, normalisation 1, lines 1)");
+    le_put16(section() + BLOB_VOCAB_LINES, VOCAB_LINES_KEPT); /* then it is another vocabulary */
+    broken("wrong fingerprint of the vocabulary");
+    le_put16(section() + BLOB_VOCAB_LINES, 2);
+    broken("unknown kind of vocabulary (kind 1, normalisation 1, lines 2)");
+    free(bytes);
+}
+
 /* ---- one file a rule ---- */
 
 static void test_section_rules(void **state)
@@ -217,7 +247,7 @@ static void test_section_rules(void **state)
     broken("unknown kind of vocabulary");
     le_put32(section() + BLOB_VOCAB_KIND, VOCAB_BPE);
     broken("no token of this bpe vocabulary");
-    le_put32(section() + BLOB_VOCAB_NORMALIZE, 3);
+    le_put16(section() + BLOB_VOCAB_NORMALIZE, 3);
     broken("unknown kind of vocabulary");
     le_put32(section() + BLOB_VOCAB_N_TOKENS, TOYVOCAB_SIZE - 1);
     broken("vocabulary of 10 tokens");
@@ -325,7 +355,7 @@ static void test_lengths(void **state)
     broken("bytes (at most 16777216)");
     free(bytes);
     size_t before = scratch_count();
-    assert_int_equal(write_model("more", merges, N_LONG + 1, &e), -1);
+    assert_int_equal(write_model("more", merges, N_LONG + 1, VOCAB_LINES_KEPT, &e), -1);
     assert_non_null(strstr(e.text, "bytes (at most 16777216)"));
     assert_int_equal(scratch_count(), before);
     free(merges);
@@ -334,9 +364,10 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_many),
-        cmocka_unit_test(test_section_rules), cmocka_unit_test(test_token_rules),
-        cmocka_unit_test(test_merge_rules),   cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_many),
+        cmocka_unit_test(test_versions),    cmocka_unit_test(test_section_rules),
+        cmocka_unit_test(test_token_rules), cmocka_unit_test(test_merge_rules),
+        cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

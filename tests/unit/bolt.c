@@ -76,6 +76,7 @@ static void test_info(void **state)
     assert_int_equal(info.math, BOLT_EXACT);
     assert_string_equal(info.cpu, cpu_best()->name);
     struct vocab v = toyvocab();
+    v.form.lines = VOCAB_LINES_LF; /* what toybolt_setup writes */
     assert_true(info.vocab_fingerprint == vocab_fingerprint(&v));
     assert_true(info.fingerprint != 0 && info.n_parameters > 0);
     assert_int_equal(bolt_info(m, NULL), BOLT_ERROR_ARGUMENT);
@@ -246,6 +247,32 @@ static void test_no_context(void **state)
     bolt_reset(NULL, 1, 2);
 }
 
+/* A line end is a line end, and a byte-order mark is none of the text; but for a model whose
+ * vocabulary took both for characters. */
+static void test_encode_lines(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"abc\nab", "abc\r\nab", "abc\rab",
+                                       "\xef\xbb\xbf"
+                                       "abc\r\n\xef\xbb\xbf"
+                                       "ab\r\n"};
+    static const struct {
+        const char *model;
+        int64_t n[ARRAY_LEN(same)];
+    } models[] = {{"m.bolt", {3, 3, 3, 3}}, {"nfkc.bolt", {3, 4, 3, 10}}};
+    for (size_t k = 0; k < ARRAY_LEN(models); k++) {
+        struct bolt_model *m;
+        struct bolt_context *c;
+        int32_t ids[16];
+        assert_int_equal(bolt_open_file(scratch_path(models[k].model), NULL, &m, NULL, 0), 0);
+        assert_int_equal(bolt_context_new(m, NULL, &c, NULL, 0), 0);
+        for (size_t i = 0; i < ARRAY_LEN(same); i++)
+            assert_int_equal(bolt_encode(c, same[i], strlen(same[i]), ids, 16), models[k].n[i]);
+        bolt_context_free(c);
+        bolt_close(m);
+    }
+}
+
 static void test_encode_limits(void **state)
 {
     (void)state;
@@ -338,8 +365,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_info),          cmocka_unit_test(test_open_errors),
         cmocka_unit_test(test_later_options), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_encode),        cmocka_unit_test(test_encode_limits),
-        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_no_context),
+        cmocka_unit_test(test_encode),        cmocka_unit_test(test_encode_lines),
+        cmocka_unit_test(test_encode_limits), cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_no_context),
     };
     return cmocka_run_group_tests(tests, toybolt_setup, scratch_teardown);
 }

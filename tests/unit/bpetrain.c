@@ -35,7 +35,8 @@ static struct vocab train(const struct pretoken *items, size_t n, uint32_t size)
     struct pretokens words = {items, n, 7};
     struct vocab v;
     struct err e;
-    if (bpetrain_run(&v, &words, size, false, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&v, &words, size, false, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                     &e))
         fail_msg("%s", e.text);
     assert_int_equal(vocab_check(&v, "v", &e), 0);
     assert_int_equal(v.n_tokens, size);
@@ -48,7 +49,8 @@ static struct vocab train_some(const struct pretoken *items, size_t n, uint32_t 
     struct pretokens words = {items, n, 7};
     struct vocab v;
     struct err e;
-    if (bpetrain_run(&v, &words, size, true, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&v, &words, size, true, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                     &e))
         fail_msg("%s", e.text);
     assert_int_equal(vocab_check(&v, "v", &e), 0);
     return v;
@@ -68,7 +70,8 @@ static void by_hand(void **state)
                                      word("widest", 3)};
     struct vocab v = train(items, 4, 272);
     assert_int_equal(v.kind, VOCAB_BPE);
-    assert_int_equal(v.normalize, VOCAB_NORM_NFC);
+    assert_int_equal(v.form.normalize, VOCAB_NORM_NFC);
+    assert_int_equal(v.form.lines, VOCAB_LINES_LF);
     assert_int_equal(v.n_merges, ARRAY_LEN(SENNRICH));
     for (uint32_t i = 0; i < v.n_merges; i++)
         assert_true(same(v.merges[i].left, bytes(SENNRICH[i][0])) &&
@@ -106,7 +109,9 @@ static void expect_error(const struct pretoken *items, size_t n, uint32_t size, 
     struct pretokens words = {items, n, 1};
     struct vocab v;
     struct err e = {.text = ""};
-    assert_int_equal(bpetrain_run(&v, &words, size, false, VOCAB_NORM_NFC, &e), -1);
+    assert_int_equal(bpetrain_run(&v, &words, size, false,
+                                  (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, &e),
+                     -1);
     if (!strstr(e.text, message))
         fail_msg("\"%s\" does not say \"%s\"", e.text, message);
     assert_null(v.tokens);

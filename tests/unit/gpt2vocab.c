@@ -241,12 +241,14 @@ static void keeps_the_most_frequent(void **state)
     double coverage;
     write_good();
     make_words(items);
-    assert_int_equal(gpt2vocab_build(&v, &words, 8, false, VOCAB_NORM_NFKC, vocab_path, merges_path,
-                                     &coverage, &e),
+    assert_int_equal(gpt2vocab_build(&v, &words, 8, false,
+                                     (struct vocab_form){VOCAB_NORM_NFKC, VOCAB_LINES_LF},
+                                     vocab_path, merges_path, &coverage, &e),
                      0);
     assert_int_equal(vocab_check(&v, "v", &e), 0);
     assert_int_equal(v.kind, VOCAB_GPT2);
-    assert_int_equal(v.normalize, VOCAB_NORM_NFKC);
+    assert_int_equal(v.form.normalize, VOCAB_NORM_NFKC);
+    assert_int_equal(v.form.lines, VOCAB_LINES_LF);
     assert_int_equal(v.n_tokens, 8);
     assert_int_equal(v.n_merges, 4); /* all of them: they make the pieces */
     static const char *const kept[] = {"x", " a", "c", "ab"};
@@ -270,9 +272,10 @@ static void too_few_pieces(void **state)
     struct err e;
     write_good();
     make_words(items);
-    assert_int_equal(
-        gpt2vocab_build(&v, &words, 9, false, VOCAB_NORM_NFC, vocab_path, merges_path, NULL, &e),
-        0);
+    assert_int_equal(gpt2vocab_build(&v, &words, 9, false,
+                                     (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                                     vocab_path, merges_path, NULL, &e),
+                     0);
     vocab_release(&v);
     static const struct {
         uint32_t size;
@@ -282,8 +285,9 @@ static void too_few_pieces(void **state)
         {4, "bad vocabulary size (found 4, expected 5 to 65536)"},
         {65537, "bad vocabulary size (found 65537"}};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_int_equal(gpt2vocab_build(&v, &words, bad[i].size, false, VOCAB_NORM_NFC, vocab_path,
-                                         merges_path, NULL, &e),
+        assert_int_equal(gpt2vocab_build(&v, &words, bad[i].size, false,
+                                         (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                                         vocab_path, merges_path, NULL, &e),
                          -1);
         if (!strstr(e.text, bad[i].message))
             fail_msg("\"%s\" does not say \"%s\"", e.text, bad[i].message);
@@ -386,8 +390,9 @@ static void real_text(void **state)
     struct vocab v;
     struct err e;
     double coverage;
-    assert_int_equal(gpt2vocab_build(&v, &words, 1000, false, VOCAB_NORM_NFC, vocab_path,
-                                     merges_path, &coverage, &e),
+    assert_int_equal(gpt2vocab_build(&v, &words, 1000, false,
+                                     (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                                     vocab_path, merges_path, &coverage, &e),
                      0);
     uint64_t all = 0;
     for (uint32_t id = 0; id < v.n_tokens; id++)

@@ -16,8 +16,8 @@
 #include "train/sums.h"
 
 /* A model with random weights and random rows, sequences of uneven length. */
-static void open_random(struct toytrain *t, const struct dims *d, const struct cpu_level *level, int threads,
-                        size_t rows)
+static void open_random(struct toytrain *t, const struct dims *d, const struct cpu_level *level,
+                        int threads, size_t rows)
 {
     struct err e;
     struct rng rng;
@@ -87,8 +87,8 @@ static void test_finite_differences(void **state)
             memcpy(w, keep, t.n * sizeof *keep);
             double measured = (up - down) / (2 * h);
             if (fabs(measured - slope) > 2e-2 * fabs(slope))
-                fail_msg("%s at level %s: slope %g, gradient says %g", t.name,
-                         level->name, measured, slope);
+                fail_msg("%s at level %s: slope %g, gradient says %g", t.name, level->name,
+                         measured, slope);
             free(way);
             free(keep);
         }

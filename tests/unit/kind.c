@@ -1,4 +1,5 @@
-/* Kinds of files, told by their first bytes; anything cut short, or with one bit flipped, is none. */
+/* Kinds of files, told by their first bytes; anything cut short, or with one bit flipped, is none.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -9,11 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "text/normalize.h"
+
+static const struct vocab_form NONE = {VOCAB_NORM_NONE, VOCAB_LINES_LF};
+static const struct vocab_form NFC = {VOCAB_NORM_NFC, VOCAB_LINES_LF};
+static const struct vocab_form NFKC = {VOCAB_NORM_NFKC, VOCAB_LINES_LF};
+static const struct vocab_form KEPT = {VOCAB_NORM_NFC, VOCAB_LINES_KEPT};
 
 static struct text_buf out;
 
-static void expect_bytes(enum vocab_normalize form, const char *in, size_t n, const char *expected,
+static void expect_bytes(struct vocab_form form, const char *in, size_t n, const char *expected,
                          size_t n_chars, uint64_t n_invalid)
 {
     struct err e;
@@ -30,7 +36,7 @@ static void expect_bytes(enum vocab_normalize form, const char *in, size_t n, co
     assert_int_equal(stats.n_invalid, n_invalid);
 }
 
-static void expect(enum vocab_normalize form, const char *in, const char *expected, size_t n_chars)
+static void expect(struct vocab_form form, const char *in, const char *expected, size_t n_chars)
 {
     expect_bytes(form, in, strlen(in), expected, n_chars, 0);
 }
@@ -38,76 +44,77 @@ static void expect(enum vocab_normalize form, const char *in, const char *expect
 static void ascii_is_only_trimmed(void **state)
 {
     (void)state;
-    for (int form = VOCAB_NORM_NONE; form <= VOCAB_NORM_NFKC; form++) {
-        expect((enum vocab_normalize)form, "One day.\n\nTwo  days.", "One day.\n\nTwo  days.", 20);
-        expect((enum vocab_normalize)form, " \t\r\n\v\f One day. \n", "One day.", 8);
-        expect((enum vocab_normalize)form, " \n\t ", "", 0);
-        expect((enum vocab_normalize)form, "", "", 0);
+    const struct vocab_form forms[] = {NONE, NFC, NFKC, KEPT};
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        expect(forms[i], "One day.\n\nTwo  days.", "One day.\n\nTwo  days.", 20);
+        expect(forms[i], " \t\r\n\v\f One day. \n", "One day.", 8);
+        expect(forms[i], " \n\t ", "", 0);
+        expect(forms[i], "", "", 0);
     }
 }
 
 static void composes(void **state)
 {
     (void)state;
-    expect(VOCAB_NORM_NFC, "cafe\xcc\x81 now", "caf\xc3\xa9 now", 8);
-    expect(VOCAB_NORM_NONE, "cafe\xcc\x81 now", "cafe\xcc\x81 now", 9);
-    expect(VOCAB_NORM_NFC, "e\xcc\x81", "\xc3\xa9", 1);  /* the ASCII letter stands at the start */
-    expect(VOCAB_NORM_NFC, "\xcc\x81x", "\xcc\x81x", 2); /* a mark with nothing before it */
+    expect(NFC, "cafe\xcc\x81 now", "caf\xc3\xa9 now", 8);
+    expect(NONE, "cafe\xcc\x81 now", "cafe\xcc\x81 now", 9);
+    expect(NFC, "e\xcc\x81", "\xc3\xa9", 1);  /* the ASCII letter stands at the start */
+    expect(NFC, "\xcc\x81x", "\xcc\x81x", 2); /* a mark with nothing before it */
     /* o + dot below + circumflex, in both orders: U+1ED9 */
-    expect(VOCAB_NORM_NFC, "o\xcc\xa3\xcc\x82", "\xe1\xbb\x99", 1);
-    expect(VOCAB_NORM_NFC, "o\xcc\x82\xcc\xa3", "\xe1\xbb\x99", 1);
+    expect(NFC, "o\xcc\xa3\xcc\x82", "\xe1\xbb\x99", 1);
+    expect(NFC, "o\xcc\x82\xcc\xa3", "\xe1\xbb\x99", 1);
     /* Hangul syllable from its three jamo: U+AC01 */
-    expect(VOCAB_NORM_NFC, "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81", 1);
-    expect(VOCAB_NORM_NFC, "\xe2\x84\xab", "\xc3\x85", 1); /* the angstrom sign */
+    expect(NFC, "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", "\xea\xb0\x81", 1);
+    expect(NFC, "\xe2\x84\xab", "\xc3\x85", 1); /* the angstrom sign */
 }
 
 static void compatibility_only_in_nfkc(void **state)
 {
     (void)state;
-    expect(VOCAB_NORM_NFC, "\xef\xac\x81sh", "\xef\xac\x81sh", 3); /* the ligature fi */
-    expect(VOCAB_NORM_NFKC, "\xef\xac\x81sh", "fish", 4);
-    expect(VOCAB_NORM_NFKC, "a\xe2\x80\xa6", "a...", 4);
-    expect(VOCAB_NORM_NFKC, "x\xc2\xb2", "x2", 2);
+    expect(NFC, "\xef\xac\x81sh", "\xef\xac\x81sh", 3); /* the ligature fi */
+    expect(NFKC, "\xef\xac\x81sh", "fish", 4);
+    expect(NFKC, "a\xe2\x80\xa6", "a...", 4);
+    expect(NFKC, "x\xc2\xb2", "x2", 2);
 }
 
 static void trims_unicode_white_space(void **state)
 {
     (void)state;
-    expect(VOCAB_NORM_NFC, "\xc2\xa0\xe3\x80\x80 day\xe2\x80\xa8\xc2\x85", "day", 3);
-    expect(VOCAB_NORM_NFC,
+    expect(NFC, "\xc2\xa0\xe3\x80\x80 day\xe2\x80\xa8\xc2\x85", "day", 3);
+    expect(NFC,
            "\xe2\x80\x8b"
            "day",
            "\xe2\x80\x8b"
            "day",
            4); /* U+200B is none */
-    expect(VOCAB_NORM_NFC,
+    expect(NFC,
            "\x1c"
            "day\x1f",
            "\x1c"
            "day\x1f",
            5); /* nor are these controls */
-    expect(VOCAB_NORM_NONE, "\xe2\x80\x89\xe1\x9a\x80", "", 0);
+    expect(NONE, "\xe2\x80\x89\xe1\x9a\x80", "", 0);
 }
 
 static void replaces_invalid_utf8(void **state)
 {
     (void)state;
 #define R "\xef\xbf\xbd"
-    expect_bytes(VOCAB_NORM_NFC,
+    expect_bytes(NFC,
                  "a\xff"
                  "b",
                  3, "a" R "b", 3, 1);
-    expect_bytes(VOCAB_NORM_NFC, "\x80\xbf", 2, R R, 2, 2);
-    expect_bytes(VOCAB_NORM_NFC, "a\xe2\x80", 3, "a" R, 2, 1); /* cut: one subpart */
-    expect_bytes(VOCAB_NORM_NFC,
+    expect_bytes(NFC, "\x80\xbf", 2, R R, 2, 2);
+    expect_bytes(NFC, "a\xe2\x80", 3, "a" R, 2, 1); /* cut: one subpart */
+    expect_bytes(NFC,
                  "\xf0\x9f\x98"
                  "a",
-                 4, R "a", 2, 1);                                 /* cut in the middle */
-    expect_bytes(VOCAB_NORM_NFC, "\xed\xa0\x80", 3, R R R, 3, 3); /* a surrogate */
-    expect_bytes(VOCAB_NORM_NFC, "\xc0\xaf\xe0\x80\xaf", 5, R R R R R, 5, 5); /* over-long */
-    expect_bytes(VOCAB_NORM_NFC, "\xf4\x90\x80\x80", 4, R R R R, 4, 4);       /* beyond U+10FFFF */
-    expect_bytes(VOCAB_NORM_NFC, "\xf4\x8f\xbf\xbf", 4, "\xf4\x8f\xbf\xbf", 1, 0);
-    expect_bytes(VOCAB_NORM_NONE, "\xc3", 1, R, 1, 1);
+                 4, R "a", 2, 1);                                  /* cut in the middle */
+    expect_bytes(NFC, "\xed\xa0\x80", 3, R R R, 3, 3);             /* a surrogate */
+    expect_bytes(NFC, "\xc0\xaf\xe0\x80\xaf", 5, R R R R R, 5, 5); /* over-long */
+    expect_bytes(NFC, "\xf4\x90\x80\x80", 4, R R R R, 4, 4);       /* beyond U+10FFFF */
+    expect_bytes(NFC, "\xf4\x8f\xbf\xbf", 4, "\xf4\x8f\xbf\xbf", 1, 0);
+    expect_bytes(NONE, "\xc3", 1, R, 1, 1);
 #undef R
 }
 
@@ -128,7 +135,7 @@ static void many_marks(void **state)
         memcpy(expected + 3 + 2 * (N - 1 + i), "\xcc\x81", 2);
     }
     expected[3 + 2 * (2 * N - 1)] = '\0';
-    expect_bytes(VOCAB_NORM_NFC, in, 1 + 4 * N, expected, 2 * N, 0);
+    expect_bytes(NFC, in, 1 + 4 * N, expected, 2 * N, 0);
     free(in);
     free(expected);
 }
@@ -139,8 +146,7 @@ static void keeps_nul(void **state)
     struct err e;
     struct normalize_stats stats = {0};
     size_t chars;
-    assert_int_equal(normalize_text(VOCAB_NORM_NFC, " \0\xc3\xa9\0 ", 6, &out, &chars, &stats, &e),
-                     0);
+    assert_int_equal(normalize_text(NFC, " \0\xc3\xa9\0 ", 6, &out, &chars, &stats, &e), 0);
     assert_int_equal(out.n, 4);
     assert_memory_equal(out.data, "\0\xc3\xa9\0", 4);
     assert_int_equal(chars, 3);
@@ -157,10 +163,96 @@ static void long_stories(void **state)
         memcpy(in + 2 * i, "\xc3\xa9", 2);
     memcpy(expected, in, 2 * N);
     expected[2 * N] = '\0';
-    expect_bytes(VOCAB_NORM_NFC, in, 2 * N, expected, N, 0);
-    expect(VOCAB_NORM_NFC, "short", "short", 5);
+    expect_bytes(NFC, in, 2 * N, expected, N, 0);
+    expect(NFC, "short", "short", 5);
     free(in);
     free(expected);
+}
+
+/* Normalises twice: the second time changes nothing. */
+static void expect_lines(const char *in, const char *expected, size_t n_chars)
+{
+    const struct vocab_form forms[] = {NONE, NFC, NFKC};
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        expect(forms[i], in, expected, n_chars);
+        expect(forms[i], expected, expected, n_chars);
+    }
+}
+
+#define BOM "\xef\xbb\xbf"
+
+static void line_ends_are_lf(void **state)
+{
+    (void)state;
+    expect_lines("One\r\ntwo\r\n\r\nthree\r\n", "One\ntwo\n\nthree", 14); /* Windows */
+    expect_lines("One\rtwo\r\rthree\r", "One\ntwo\n\nthree", 14);         /* the old Mac */
+    expect_lines("One\r\ntwo\nthree\rfour", "One\ntwo\nthree\nfour", 18); /* all at once */
+    expect_lines("a\r\r\nb\n\rc", "a\n\nb\n\nc", 7);                      /* CR, CR LF; LF, CR */
+    expect_lines("caf\xc3\xa9\r\n\xe2\x80\x9cyes\xe2\x80\x9d\r",
+                 "caf\xc3\xa9\n\xe2\x80\x9cyes\xe2\x80\x9d", 10);
+    expect_lines("\r\n\r", "", 0);
+    expect_lines("a\xe2\x80\xa8"
+                 "b\xc2\x85"
+                 "c\vd\fe",
+                 "a\xe2\x80\xa8"
+                 "b\xc2\x85"
+                 "c\vd\fe",
+                 9); /* other separators are characters of the text */
+    expect(KEPT, "One\r\ntwo\rthree\r\n", "One\r\ntwo\rthree", 14);
+    /* a mark after a line end composes with nothing */
+    expect(NFC, "e\r\n\xcc\x81", "e\n\xcc\x81", 3);
+}
+
+static void no_byte_order_mark_begins_a_line(void **state)
+{
+    (void)state;
+    expect_lines(BOM "One", "One", 3);
+    expect_lines(BOM BOM "One\n" BOM "two\r" BOM BOM "three", "One\ntwo\nthree", 13);
+    expect_lines("One\r\n" BOM "\r\n" BOM "two", "One\n\ntwo", 8);
+    expect_lines(" " BOM "\t" BOM " One " BOM, "One " BOM, 5); /* in the white space at the start */
+    expect_lines("no" BOM "break \n " BOM "x", "no" BOM "break \n " BOM "x",
+                 13); /* elsewhere a character */
+    expect_lines(BOM, "", 0);
+    expect_lines("One\n" BOM "\n" BOM, "One", 3);
+    expect_bytes(NFC, "One\n\xef\xbb", 6, "One\n\xef\xbf\xbd", 5, 1); /* not a whole one */
+    expect(NFC, BOM "\xcc\x81x", "\xcc\x81x", 2);
+    expect(KEPT, BOM "One\n" BOM "two", BOM "One\n" BOM "two", 9);
+}
+
+/* The definition of steps 3 and 4, character by character, on texts of little else. */
+static void lines_like_the_definition(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"\r", "\n", BOM, " ", "a", "\xc3\xa9", "\xe2\x80\xa8"};
+    struct rng r;
+    rng_seed(&r, 4, 0);
+    for (int round = 0; round < 20000; round++) {
+        char in[64] = "";
+        char lines[64] = {0};
+        for (size_t i = rng_below(&r, 12); i > 0; i--)
+            strcat(in, pieces[rng_below(&r, ARRAY_LEN(pieces))]);
+        for (const char *p = in; *p;) { /* step 3, a character at a time */
+            size_t n = strlen(lines);
+            bool begins = n == 0 || lines[n - 1] == '\n';
+            if (!strncmp(p, BOM, 3) && begins) {
+                p += 3;
+            } else if (*p == '\r') {
+                strcat(lines, "\n");
+                p += p[1] == '\n' ? 2 : 1;
+            } else {
+                lines[n] = *p++; /* zeros follow */
+            }
+        }
+        char *start = lines; /* step 4 */
+        for (size_t n; (n = strspn(start, " \n")) ||
+                       (!strncmp(start, "\xe2\x80\xa8", 3) && (n = 3)) ||
+                       (!strncmp(start, BOM, 3) && (n = 3));)
+            start += n;
+        for (size_t n; (n = strlen(start)) && (strchr(" \n", start[n - 1]) ||
+                                               (n >= 3 && !strcmp(start + n - 3, "\xe2\x80\xa8")));)
+            start[n - (start[n - 1] == '\xa8' ? 3 : 1)] = '\0';
+        expect_lines(in, start, normalize_count_chars(start, strlen(start)));
+    }
 }
 
 static size_t put_utf8(uint32_t code, char *to)
@@ -183,10 +275,11 @@ static void reserves_enough(void **state)
     (void)state;
     enum { BYTES = 600 }; /* where the first growth of an array no longer hides too little */
     struct err e;
-    for (int form = VOCAB_NORM_NFC; form <= VOCAB_NORM_NFKC; form++) {
+    for (int i = 0; i < 2; i++) {
+        const struct vocab_form form = i ? NFKC : NFC;
         struct unicode_scratch w = {0};
         struct text_buf made = {0};
-        assert_int_equal(normalize_reserve(&w, &made, (enum vocab_normalize)form, BYTES, &e), 0);
+        assert_int_equal(normalize_reserve(&w, &made, form, BYTES, &e), 0);
         const struct unicode_scratch reserved = w;
         const size_t capacity = made.capacity;
         size_t most = 0;
@@ -200,15 +293,13 @@ static void reserves_enough(void **state)
             size_t n = BYTES / length * length;
             for (size_t at = length; at < n; at++)
                 text[at] = text[at - length];
-            assert_int_equal(normalize_text_in(&w, (enum vocab_normalize)form, text, n, &made,
-                                               &n_chars, &stats, &e),
-                             0);
+            assert_int_equal(normalize_text_in(&w, form, text, n, &made, &n_chars, &stats, &e), 0);
             most = made.n > most ? made.n : most;
         }
         assert_int_equal(made.capacity, capacity);
         assert_int_equal(w.capacity, reserved.capacity);
         assert_int_equal(w.marks_capacity, reserved.marks_capacity);
-        assert_int_equal(most, form == VOCAB_NORM_NFC ? 3 * BYTES : 11 * BYTES);
+        assert_int_equal(most, form.normalize == VOCAB_NORM_NFC ? 3 * BYTES : 11 * BYTES);
         unicode_scratch_release(&w);
         free(made.data);
     }
@@ -225,6 +316,9 @@ int main(void)
         cmocka_unit_test(long_stories),
         cmocka_unit_test(many_marks),
         cmocka_unit_test(keeps_nul),
+        cmocka_unit_test(line_ends_are_lf),
+        cmocka_unit_test(no_byte_order_mark_begins_a_line),
+        cmocka_unit_test(lines_like_the_definition),
         cmocka_unit_test(reserves_enough),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,7 +147,9 @@ static void process_samples(struct batch *b, struct words *table, int n_threads)
         for (size_t i = 0; i < (size_t)N_SAMPLES * COPIES; i++)
             assert_int_equal(
                 batch_add(b, samples[i % N_SAMPLES], strlen(samples[i % N_SAMPLES]), &e), 0);
-        assert_int_equal(batch_process(b, pool, VOCAB_NORM_NFC, table, &e), 0);
+        assert_int_equal(
+            batch_process(b, pool, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, table, &e),
+            0);
         for (size_t i = 0; i < b->n_stories; i++)
             assert_int_equal(batch_resolve(&b->stories[i], table, &e), 0);
     }
@@ -195,7 +197,8 @@ static void test_words_are_enough(void **state)
     for (uint32_t i = 0; i < table.n; i++)
         table.items[i].count = 1 + i % 3;
     const struct pretokens words = {.items = table.items, .n = table.n, .n_stories = 9};
-    if (bpetrain_run(&v, &words, 300, false, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&v, &words, 300, false, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                     &e))
         fail_msg("%s", e.text);
     struct encode_words encoded;
     assert_int_equal(encode_words(&encoded, &v, &table, pool, &e), 0);
@@ -208,8 +211,9 @@ static void test_words_are_enough(void **state)
         struct normalize_stats stats = {0};
         size_t n_chars, at = 0;
         whole.n = 0;
-        assert_int_equal(normalize_text(VOCAB_NORM_NFC, samples[i], strlen(samples[i]), &text,
-                                        &n_chars, &stats, &e),
+        assert_int_equal(normalize_text((struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                                        samples[i], strlen(samples[i]), &text, &n_chars, &stats,
+                                        &e),
                          0);
         assert_int_equal(tokenizer_encode(t, cache, text.data, text.n, &whole, &e), 0);
         for (size_t k = 0; k < b->stories[i].n_words; k++) {

@@ -134,6 +134,30 @@ static void lines_come_as_they_arrive(void **context)
     close(fd[0]);
 }
 
+static void line_ends_of_any_system(void **context)
+{
+    (void)context;
+    int fd[2];
+    struct prompts p;
+    assert_int_equal(pipe(fd), 0);
+    prompts_init(&p, NULL, 0, fd[0], 1);
+    arrives(&p, fd[1], "one\r", 4); /* the line is there before its line feed */
+    expect(&p, "one", 0);
+    expect_none(&p);
+    arrives(&p, fd[1], "\ntwo\rthree\nfo", 13);
+    expect(&p, "two", 0);
+    expect(&p, "three", 0);
+    expect_none(&p);
+    arrives(&p, fd[1], "ur\r\n", 4);
+    expect(&p, "four", 0);
+    expect_none(&p);
+    ends(&p, fd[1]);
+    expect_none(&p);
+    assert_int_equal(prompts_waiting(&p), 0);
+    prompts_release(&p);
+    close(fd[0]);
+}
+
 static void only_blank_lines_are_as_none(void **context)
 {
     (void)context;
@@ -195,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(a_count_beyond_all_numbers_is_many),
         cmocka_unit_test(lines_come_as_they_arrive),
+        cmocka_unit_test(line_ends_of_any_system),
         cmocka_unit_test(only_blank_lines_are_as_none),
         cmocka_unit_test(a_line_longer_than_a_read_stays_whole),
         cmocka_unit_test(what_cannot_be_read_is_an_error),

@@ -115,7 +115,8 @@ static void train(struct trained *t, uint32_t size)
 {
     struct pretokens words = counted_all(&t->words, 1);
     struct err e;
-    if (bpetrain_run(&t->vocab, &words, size, false, VOCAB_NORM_NFC, &e))
+    if (bpetrain_run(&t->vocab, &words, size, false,
+                     (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, &e))
         fail_msg("%s", e.text);
     t->tokenizer = tokenizer_new(&t->vocab, &e);
     t->cache = tokenizer_cache_new(&e);

@@ -37,7 +37,8 @@ static void make_vocab(struct vocab *v)
     static unsigned char bytes[256];
     static struct vocab_token tokens[VOCAB_N_SPECIAL + 256];
     static const char *const specials[] = {"<pad>", "<unk>", "<bos>", "<eos>"};
-    *v = (struct vocab){.kind = VOCAB_BPE, .normalize = VOCAB_NORM_NFC, .n_tokens = 260};
+    *v = (struct vocab){
+        .kind = VOCAB_BPE, .form = {VOCAB_NORM_NFC, VOCAB_LINES_LF}, .n_tokens = 260};
     for (uint32_t i = 0; i < VOCAB_N_SPECIAL; i++)
         tokens[i] = (struct vocab_token){
             {(const unsigned char *)specials[i], (uint32_t)strlen(specials[i])}, VOCAB_SPECIAL, 0};

@@ -131,8 +131,11 @@ static void refuses_unknown_settings(void **state)
     v.kind = (enum vocab_kind)2;
     expect_refused(&v, "unknown kind of vocabulary 2");
     v = fresh();
-    v.normalize = (enum vocab_normalize) - 1;
+    v.form.normalize = (enum vocab_normalize) - 1;
     expect_refused(&v, "unknown normalisation");
+    v = fresh();
+    v.form.lines = (enum vocab_lines)2;
+    expect_refused(&v, "unknown form of lines 2");
 }
 
 /* A bpe vocabulary is whole: 256 bytes and the results of its merges, no more and no fewer. */
@@ -183,7 +186,10 @@ static void fingerprint_covers_meaning(void **state)
     v.kind = VOCAB_BPE;
     assert_true(vocab_fingerprint(&v) != before);
     v = fresh();
-    v.normalize = VOCAB_NORM_NFKC;
+    v.form.normalize = VOCAB_NORM_NFKC;
+    assert_true(vocab_fingerprint(&v) != before);
+    v = fresh();
+    v.form.lines = VOCAB_LINES_LF;
     assert_true(vocab_fingerprint(&v) != before);
     v = fresh();
     v.n_merges--;

@@ -53,7 +53,9 @@ static void save_bpe(void)
     struct pretokens words = {items, 1, 2};
     struct vocab v;
     struct err e;
-    assert_int_equal(bpetrain_run(&v, &words, 262, false, VOCAB_NORM_NFC, &e), 0);
+    assert_int_equal(bpetrain_run(&v, &words, 262, false,
+                                  (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, &e),
+                     0);
     save(&v);
     vocab_release(&v);
 }
@@ -61,7 +63,8 @@ static void save_bpe(void)
 static void assert_same(const struct vocab *a, const struct vocab *b)
 {
     assert_int_equal(a->kind, b->kind);
-    assert_int_equal(a->normalize, b->normalize);
+    assert_int_equal(a->form.normalize, b->form.normalize);
+    assert_int_equal(a->form.lines, b->form.lines);
     assert_int_equal(a->n_tokens, b->n_tokens);
     assert_int_equal(a->n_merges, b->n_merges);
     assert_true(vocab_fingerprint(a) == vocab_fingerprint(b));
@@ -87,6 +90,13 @@ static void round_trip(void **state)
     assert_same(&v, &back);
     vocab_release(&back);
 
+    v = toyvocab();
+    v.form.lines = VOCAB_LINES_LF;
+    save(&v);
+    assert_int_equal(vocabdb_load(&back, path, &e), 0);
+    assert_same(&v, &back);
+    vocab_release(&back);
+
     save_bpe();
     assert_int_equal(vocabdb_load(&back, path, &e), 0);
     assert_int_equal(back.n_tokens, 262);
@@ -99,8 +109,10 @@ static void same_content_same_bytes(void **state)
     (void)state;
     size_t n[2];
     unsigned char *data[2];
+    struct vocab v = toyvocab();
+    v.form.lines = VOCAB_LINES_LF;
     for (int i = 0; i < 2; i++) {
-        save_toy();
+        save(&v);
         data[i] = scratch_read(path, &n[i]);
         remove(path);
     }
@@ -108,7 +120,7 @@ static void same_content_same_bytes(void **state)
     assert_memory_equal(data[0], data[1], n[0]);
     /* the first bytes, as VOCAB.md shows them */
     assert_memory_equal(data[0], "SQLite format 3\0\x10\0\1\1", 20);
-    assert_memory_equal(data[0] + 60, "\0\0\0\1", 4);
+    assert_memory_equal(data[0] + 60, "\0\0\0\2", 4);
     assert_memory_equal(data[0] + 68, "Bolt", 4);
     free(data[0]);
     free(data[1]);
@@ -262,9 +274,10 @@ static void rules_2_and_3_ids(void **state)
     (void)state;
     expect_broken("PRAGMA application_id = 7",
                   "not a vocabulary database: application_id (found 7, expected 1114598516)");
-    expect_broken("PRAGMA user_version = 2",
-                  "unknown version of the vocabulary database (found 2, expected 1)");
-    expect_broken("PRAGMA user_version = 0", "(found 0, expected 1)");
+    expect_broken("PRAGMA user_version = 3",
+                  "unknown version of the vocabulary database (found 3, expected 1 to 2)");
+    expect_broken("PRAGMA user_version = 0", "(found 0, expected 1 to 2)");
+    expect_broken("PRAGMA user_version = -1", "(found -1, expected 1 to 2)");
 }
 
 static void rule_4_schema(void **state)
@@ -313,6 +326,32 @@ static void rule_6_settings(void **state)
                   "bad setting total_count");
     expect_broken("UPDATE settings SET value = 'xyz' WHERE key = 'fingerprint'",
                   "bad setting fingerprint");
+}
+
+/* What version 1 cannot say is version 2; what it can say stays version 1. */
+static void versions(void **state)
+{
+    (void)state;
+    struct vocab v = toyvocab();
+    static const char settings[] = "SELECT key, value FROM settings "
+                                   "WHERE key IN ('lines', 'normalize') ORDER BY key";
+    save(&v);
+    expect_answer("PRAGMA user_version", "1|");
+    expect_answer(settings, "normalize|nfc|");
+    change("PRAGMA user_version = 2");
+    expect_refused("bad setting lines (found \"\")");
+    v.form.lines = VOCAB_LINES_LF;
+    save(&v);
+    expect_answer("PRAGMA user_version", "2|");
+    expect_answer(settings, "lines|lf|normalize|nfc|");
+    change("UPDATE settings SET value = 'crlf' WHERE key = 'lines'");
+    expect_refused("bad setting lines (found \"crlf\")");
+    save(&v);
+    change("UPDATE settings SET value = 'kept' WHERE key = 'lines'");
+    expect_refused("wrong fingerprint");
+    save(&v);
+    change("PRAGMA user_version = 1"); /* in which `lines` says nothing */
+    expect_refused("wrong fingerprint");
 }
 
 static void rules_7_and_8_numbering(void **state)
@@ -485,6 +524,7 @@ int main(void)
         cmocka_unit_test(rule_4_schema),
         cmocka_unit_test(rule_5_quick_check),
         cmocka_unit_test(rule_6_settings),
+        cmocka_unit_test(versions),
         cmocka_unit_test(rules_7_and_8_numbering),
         cmocka_unit_test(rules_9_to_11_tokens),
         cmocka_unit_test(rules_12_to_14_merges),

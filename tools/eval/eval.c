@@ -69,7 +69,7 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     v->pool = threads_new(n_threads, e);
     if (!v->pool)
         return -1;
-    v->gather = gather_new(v->file.vocab->normalize, v->file.tokenizer, v->pool, e);
+    v->gather = gather_new(v->file.vocab->form, v->file.tokenizer, v->pool, e);
     if (!v->gather)
         return -1;
     return prepare(v, e);

@@ -116,7 +116,8 @@ static double zero_share(struct model *m)
 static void facts_of_vocab(const struct vocab *v)
 {
     fact_text("tokenizer", vocab_kind_names[v->kind]);
-    fact_text("normalize", vocab_normalize_names[v->normalize]);
+    fact_text("normalize", vocab_normalize_names[v->form.normalize]);
+    fact_text("lines", vocab_lines_names[v->form.lines]);
     fact_count("n_merges", v->n_merges);
     fact_fingerprint("vocab_fingerprint", vocab_fingerprint(v));
 }
@@ -126,7 +127,7 @@ static void facts_of_vocab(const struct vocab *v)
 static void info_blob(const char *path, struct modelfile *b)
 {
     begin(path, "model blob", b->blob.size);
-    fact_count("version", BLOB_VERSION);
+    fact_count("version", b->blob.version);
     facts_of_dims(&b->model.dims);
     fact_text("embedding", number_type_names[b->blob.embed]);
     fact_real("zero_share", zero_share(&b->model));
@@ -250,7 +251,7 @@ static int info_vocab(const char *path, size_t n_bytes, struct err *e)
     if (vocabdb_load(&v, path, e))
         return -1;
     begin(path, "vocabulary", n_bytes);
-    fact_count("version", VOCABDB_VERSION);
+    fact_count("version", (uint64_t)vocabdb_version(&v));
     fact_count("vocab_size", v.n_tokens);
     facts_of_vocab(&v);
     end();

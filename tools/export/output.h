@@ -64,8 +64,7 @@ extern const struct output *const output_table[];
 const struct output *output_of(const char *path);
 
 /* A fact for the report; the text is copied. */
-MUST_USE int output_text(struct output_report *r, const char *key, const char *text,
-                         struct err *e);
+MUST_USE int output_text(struct output_report *r, const char *key, const char *text, struct err *e);
 void output_count(struct output_report *r, const char *key, uint64_t number);
 void output_report_release(struct output_report *r);
 

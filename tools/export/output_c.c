@@ -48,14 +48,13 @@ static enum number_type embed_of(const struct output_source *s, const struct out
 }
 
 static int write_files(const struct output_source *s, const struct output_options *o,
-                 struct file_set *files, struct output_report *r, struct err *e)
+                       struct file_set *files, struct output_report *r, struct err *e)
 {
     struct to_c_sizes sizes;
     char *header = to_c_header(o->path, e);
     char *name = !header ? NULL : o->name ? strdup(o->name) : to_c_name(o->path, e);
-    struct to_c_options options = {.name = name,
-                                   .embed = embed_of(s, o),
-                                   .vocab_fingerprint = s->vocab_fingerprint};
+    struct to_c_options options = {
+        .name = name, .embed = embed_of(s, o), .vocab_fingerprint = s->vocab_fingerprint};
     int rc = -1;
     if (header && !name && o->name)
         err_memory(e, "%s: out of memory", o->path);

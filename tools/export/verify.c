@@ -57,7 +57,7 @@ static int read_stories(struct stories *s, const struct modelfile *m, struct poo
     const struct corpus_options options = {.format = CORPUS_AUTO};
     const struct gather_hooks hooks = {.story = on_story, .warning = on_warning, .context = s};
     struct corpus_counts counts = {0};
-    struct gather *g = gather_new(m->vocab->normalize, m->tokenizer, p, e);
+    struct gather *g = gather_new(m->vocab->form, m->tokenizer, p, e);
     int code = g ? gather_read(g, path, &options, &hooks, &counts, e) : -1;
     gather_free(g);
     if (!code && !s->n)

@@ -120,7 +120,7 @@ static int make_scratch(struct batch *b, size_t n, struct err *e)
     return 0;
 }
 
-int batch_process(struct batch *b, struct pool *pool, enum vocab_normalize form,
+int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
                   const struct words *table, struct err *e)
 {
     size_t n_groups = DIV_UP(b->n_stories, (size_t)BATCH_GROUP);

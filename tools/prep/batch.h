@@ -51,7 +51,7 @@ struct batch { /* zero-initialise */
     struct batch_group groups[BATCH_STORIES / BATCH_GROUP];
     uint64_t n_invalid; /* U+FFFD put in by the last batch_process */
     /* while it is worked on */
-    enum vocab_normalize form;
+    struct vocab_form form;
     const struct words *table;
     struct text_buf *scratch; /* owned, [n_scratch]: one a worker */
     size_t n_scratch;
@@ -63,7 +63,7 @@ bool batch_full(const struct batch *b);
 void batch_clear(struct batch *b);
 
 /* Fills b->stories. */
-MUST_USE int batch_process(struct batch *b, struct pool *pool, enum vocab_normalize form,
+MUST_USE int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
                            const struct words *table, struct err *e);
 
 /* Gives a story's unknown words their numbers, new ones where needed. */

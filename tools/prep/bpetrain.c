@@ -184,7 +184,7 @@ static int train(struct trainer *t, const struct pretokens *words, struct err *e
 /* The vocabulary of all symbols, once in the order they were made, to count them in the encoded
  * corpus, then in the order of these counts. */
 static int finish(struct vocab *v, const struct trainer *t, const struct pretokens *words,
-                  enum vocab_normalize normalize, struct err *e)
+                  struct vocab_form form, struct err *e)
 {
     const uint64_t none[VOCAB_N_SPECIAL] = {0};
     uint32_t n = t->n_symbols;
@@ -206,7 +206,7 @@ static int finish(struct vocab *v, const struct trainer *t, const struct pretoke
     vocabbuild_sort(tokens, n);
     status = vocabbuild_make(v, counts, tokens, n, t->merges, n - 256, e);
     v->kind = VOCAB_BPE;
-    v->normalize = normalize;
+    v->form = form;
 out:
     vocab_release(&made);
     free(tokens);
@@ -215,7 +215,7 @@ out:
 }
 
 int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size, bool fewer,
-                 enum vocab_normalize normalize, struct err *e)
+                 struct vocab_form form, struct err *e)
 {
     *v = (struct vocab){0};
     if (vocab_size < BPETRAIN_MIN_SIZE || vocab_size > VOCAB_MAX_TOKENS)
@@ -229,7 +229,7 @@ int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_
                          "the largest that works is %u",
                          vocab_size, t.n_symbols + VOCAB_N_SPECIAL);
     if (!status)
-        status = finish(v, &t, words, normalize, e);
+        status = finish(v, &t, words, form, e);
     release(&t);
     return status;
 }

@@ -22,12 +22,12 @@ enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_TOKEN = 256 };
 
 /* Trains a vocabulary of vocab_size tokens (BPETRAIN_MIN_SIZE..VOCAB_MAX_TOKENS: 4 specials, 256
  * bytes, then merges) and fills v (its previous contents are not looked at): kind VOCAB_BPE,
- * normalize as given, ids in descending frequency in the encoded corpus, ties by bytes, counts
+ * form as given, ids in descending frequency in the encoded corpus, ties by bytes, counts
  * those of the encoded corpus (EOS: n_stories). Words that yield fewer tokens give a vocabulary of
  * all there are if `fewer`. vocab_release(v) at the end. v needs nothing of `words` any more.
  * Errors: a size out of range; too few pieces for it, unless `fewer` (the message names the largest
  * size that works); 4 GiB of distinct words; out of memory. */
 MUST_USE int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size,
-                          bool fewer, enum vocab_normalize normalize, struct err *e);
+                          bool fewer, struct vocab_form form, struct err *e);
 
 #endif

@@ -247,7 +247,7 @@ static int choose(struct vocab *v, const struct vocab *base, const struct pretok
 }
 
 int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size, bool fewer,
-                    enum vocab_normalize normalize, const char *vocab_path, const char *merges_path,
+                    struct vocab_form form, const char *vocab_path, const char *merges_path,
                     double *coverage, struct err *e)
 {
     *v = (struct vocab){0};
@@ -261,7 +261,7 @@ int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t voc
     int status = choose(v, &base, words, vocab_size - VOCAB_N_SPECIAL, fewer,
                         coverage ? coverage : &share, e);
     v->kind = VOCAB_GPT2;
-    v->normalize = normalize;
+    v->form = form;
     vocab_release(&base);
     return status;
 }

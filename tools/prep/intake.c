@@ -14,14 +14,14 @@ const char *const intake_split_names[INTAKE_N_SPLITS] = {"train", "valid"};
 struct reader {
     struct intake *in;
     const struct prep_options *o;
-    enum vocab_normalize form;
+    struct vocab_form form;
     struct pool *pool;
     struct batch batch;
-    struct storyset seen;                        /* stories of the training inputs */
-    struct holdout holdout;                      /* used where no story fell on validation's side */
-    uint64_t n_told;                             /* stories read */
-    bool cut; /* the batch is one text in two pieces: for training, and held out */
-    bool from_valid;                             /* the present file was named by --valid */
+    struct storyset seen;   /* stories of the training inputs */
+    struct holdout holdout; /* used where no story fell on validation's side */
+    uint64_t n_told;        /* stories read */
+    bool cut;               /* the batch is one text in two pieces: for training, and held out */
+    bool from_valid;        /* the present file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
     struct cli_progress progress;
@@ -272,7 +272,7 @@ static int check_counts(const struct reader *r, struct err *e)
     return 0;
 }
 
-int intake_run(struct intake *in, const struct prep_options *o, enum vocab_normalize form,
+int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
                struct pool *pool, struct err *e)
 {
     int code = -1;

@@ -141,7 +141,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .gpt2_vocab = gpt2_vocab,
         .gpt2_merges = gpt2_merges,
         .vocab = vocab,
-        .normalize = (enum vocab_normalize)normalize,
+        .form = {(enum vocab_normalize)normalize, VOCAB_LINES_LF},
         .normalize_given = given.normalize,
         .keep_duplicates = keep_duplicates,
         .threads = threads,

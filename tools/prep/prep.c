@@ -18,10 +18,10 @@ static int load_vocabulary(struct prep *p, struct err *e)
         return 0;
     if (vocabdb_load(&p->vocab, o->vocab, e))
         return -1;
-    if (o->normalize_given && o->normalize != p->vocab.normalize)
+    if (o->normalize_given && o->form.normalize != p->vocab.form.normalize)
         return err_set(e, "%s: made for another normalisation (found %s, expected %s)", o->vocab,
-                       vocab_normalize_names[p->vocab.normalize],
-                       vocab_normalize_names[o->normalize]);
+                       vocab_normalize_names[p->vocab.form.normalize],
+                       vocab_normalize_names[o->form.normalize]);
     return 0;
 }
 
@@ -50,10 +50,10 @@ static int learn_vocabulary(struct prep *p, struct err *e)
     bool fewer = !o->vocab_size_given;
     int code;
     if (o->tokenizer == VOCAB_GPT2)
-        code = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->normalize, o->gpt2_vocab,
+        code = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->form, o->gpt2_vocab,
                                o->gpt2_merges, NULL, e);
     else
-        code = bpetrain_run(&p->vocab, &words, o->vocab_size, fewer, o->normalize, e);
+        code = bpetrain_run(&p->vocab, &words, o->vocab_size, fewer, o->form, e);
     free(items);
     if (!code && p->vocab.n_tokens < o->vocab_size)
         cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
@@ -128,7 +128,7 @@ static int run(struct prep *p, struct err *e)
     if (load_vocabulary(p, e) || file_make_dirs(o->output, e))
         return -1;
     p->pool = threads_new(o->threads, e);
-    enum vocab_normalize form = o->vocab ? p->vocab.normalize : o->normalize;
+    struct vocab_form form = o->vocab ? p->vocab.form : o->form;
     if (!p->pool || intake_run(&p->intake, o, form, p->pool, e))
         return -1;
     double begin = clock_seconds();

@@ -22,6 +22,11 @@ void prompts_release(struct prompts *p)
     *p = (struct prompts){.fd = -1};
 }
 
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
 static bool is_blank(const char *line, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -30,12 +35,22 @@ static bool is_blank(const char *line, size_t n)
     return true;
 }
 
+/* The first end of a line in s[0..n), or NULL. A carriage return is one by itself: that of a pair
+ * leaves a blank line behind it, which is no prompt. */
+static const char *line_end(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_line_end(s[i]))
+            return s + i;
+    return NULL;
+}
+
 /* The next line without its end; the last may have none. */
 static bool next_line(struct prompts *p, const char **line, size_t *n)
 {
     if (p->start == p->n)
         return false;
-    const char *end = memchr(p->data + p->seen, '\n', p->n - p->seen);
+    const char *end = line_end(p->data + p->seen, p->n - p->seen);
     if (!end && p->fd >= 0) {
         p->seen = p->n;
         return false;
@@ -116,7 +131,7 @@ int prompts_read(struct prompts *p, struct err *e)
     if (got == 0)
         p->fd = -1;
     for (ssize_t i = 0; i < got; i++)
-        p->n_lines += p->data[p->n + (size_t)i] == '\n';
+        p->n_lines += is_line_end(p->data[p->n + (size_t)i]);
     p->n += (size_t)got;
     return 0;
 }

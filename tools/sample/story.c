@@ -61,7 +61,7 @@ int story_start(struct story *s, const struct stop *stop, const struct prompt *p
     return add_bytes(&s->raw, p->text, p->n, e);
 }
 
-int story_read_prompt(struct story *s, enum vocab_normalize form, const struct tokenizer *t,
+int story_read_prompt(struct story *s, struct vocab_form form, const struct tokenizer *t,
                       struct tokenizer_cache *cache, struct err *e)
 {
     struct normalize_stats stats = {0};

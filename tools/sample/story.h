@@ -47,9 +47,8 @@ MUST_USE int story_start(struct story *s, const struct stop *stop, const struct 
                          struct err *e);
 
 /* Normalises the prompt as the vocabulary says and encodes it. */
-MUST_USE int story_read_prompt(struct story *s, enum vocab_normalize form,
-                               const struct tokenizer *t, struct tokenizer_cache *cache,
-                               struct err *e);
+MUST_USE int story_read_prompt(struct story *s, struct vocab_form form, const struct tokenizer *t,
+                               struct tokenizer_cache *cache, struct err *e);
 
 /* Adds a token drawn and its text; logprob is kept with the id if `keep`. Sets end to STORY_STOP
  * and cuts the text if that completes a stop text. */

@@ -80,7 +80,7 @@ static int seat_story(struct teller *t, struct story *s, struct err *e)
             return -1;
         t->n_seats++;
     }
-    if (story_read_prompt(s, f->vocab->normalize, f->tokenizer, t->cache, e))
+    if (story_read_prompt(s, f->vocab->form, f->tokenizer, t->cache, e))
         return -1;
     infer_stream_reset(&seat->stream);
     sampler_init(&seat->sampler, &o->sampler, o->seed);
