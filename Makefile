@@ -19,7 +19,7 @@ MODULES_eval := $(MODULES)
 PACKAGES_base := libxxhash
 PACKAGES_text := libutf8proc
 PACKAGES_format := sqlite3 jansson
-PACKAGES_corpus := libarchive zlib yajl
+PACKAGES_corpus := libarchive zlib libzstd yajl
 BARE_corpus := csv
 PACKAGES := $(sort $(foreach m,$(MODULES),$(PACKAGES_$(m))))
 

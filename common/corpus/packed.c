@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "corpus/gunzip.h"
+#include "corpus/unzstd.h"
 #include "corpus/zipend.h"
 
 enum { TAR_BLOCK = 512, TAIL = 64 };
@@ -66,10 +67,6 @@ static int filter_of(const char *data, size_t n)
                "7zXZ\0",
                6))
         return ARCHIVE_FILTER_XZ;
-    if (begins(data, n, "\x28\xb5\x2f\xfd", 4))
-        return ARCHIVE_FILTER_ZSTD;
-    if (n >= 4 && data[0] >= 0x50 && data[0] <= 0x5f && !memcmp(data + 1, "\x2a\x4d\x18", 3))
-        return ARCHIVE_FILTER_ZSTD; /* it may begin with a frame to skip */
     if (n >= 10 && begins(data, n, "BZh", 3) &&
         (!memcmp(data + 4, "1AY&SY", 6) || !memcmp(data + 4, "\x17rE8P\x90", 6)))
         return ARCHIVE_FILTER_BZIP2;
@@ -80,6 +77,8 @@ enum packed_kind packed_probe(const char *data, size_t n)
 {
     if (gunzip_probe(data, n))
         return PACKED_GZIP;
+    if (unzstd_probe(data, n))
+        return PACKED_ZSTD;
     if (filter_of(data, n) != ARCHIVE_FILTER_NONE)
         return PACKED_STREAM;
     if (begins(data, n, "PK\3\4", 4) || begins(data, n, "PK\5\6", 4))
@@ -269,10 +268,8 @@ struct packed *packed_stream(struct head *from, const char *name, struct err *e)
     int filter = filter_of(from->data, from->n); /* a library built without it says so */
     if (filter == ARCHIVE_FILTER_BZIP2)
         archive_read_support_filter_bzip2(p->archive);
-    else if (filter == ARCHIVE_FILTER_XZ)
-        archive_read_support_filter_xz(p->archive);
     else
-        archive_read_support_filter_zstd(p->archive);
+        archive_read_support_filter_xz(p->archive);
     archive_read_support_format_raw(p->archive);
     archive_read_support_format_empty(p->archive);
     int code = archive_read_open(p->archive, p, NULL, give, NULL);

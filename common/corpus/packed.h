@@ -11,7 +11,8 @@
 enum packed_kind {
     PACKED_NOT,
     PACKED_GZIP,   /* for gunzip.h */
-    PACKED_STREAM, /* bzip2, xz or zstd */
+    PACKED_ZSTD,   /* for unzstd.h */
+    PACKED_STREAM, /* bzip2 or xz */
     PACKED_TAR,
     PACKED_ZIP
 };

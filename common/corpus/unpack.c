@@ -11,6 +11,7 @@
 
 #include "corpus/gunzip.h"
 #include "corpus/packed.h"
+#include "corpus/unzstd.h"
 
 enum { BLOCK = 1 << 17, MOST_ARCHIVES = 2, MOST_STREAMS = 4 };
 
@@ -114,6 +115,15 @@ static int walk_gzip(struct file *f, struct source *in, struct place place, stru
     return code;
 }
 
+static int walk_zstd(struct file *f, struct source *in, struct place place, struct err *e)
+{
+    struct source *unzstd = unzstd_open(in, place.name, e);
+    place.n_streams++;
+    int code = unzstd ? walk_out(f, unzstd, place, e) : -1;
+    unzstd_close(unzstd);
+    return code;
+}
+
 static int walk_stream(struct file *f, struct head *in, struct place place, struct err *e)
 {
     struct packed *p = packed_stream(in, place.name, e);
@@ -175,21 +185,41 @@ static int walk_archive(struct file *f, struct packed *archive, struct place pla
     return code;
 }
 
+/* A file that goes away with its descriptor. */
+static FILE *open_unnamed(const char *folder)
+{
+    char *name;
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0 && asprintf(&name, "%s/bolt-XXXXXX", folder) >= 0) {
+        fd = mkostemp(name, O_CLOEXEC);
+        if (fd >= 0)
+            unlink(name);
+        free(name);
+    }
+    FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    if (fd >= 0 && !file)
+        close(fd);
+    return file;
+}
+
 /* A zip archive that comes from a pipe or out of a packing is put into a file without a name. */
 static int walk_zip(struct file *f, struct source *in, struct place place, struct err *e)
 {
-    FILE *copy = tmpfile();
+    const char *folder = getenv("TMPDIR");
+    if (!folder || !*folder)
+        folder = "/tmp";
+    FILE *copy = open_unnamed(folder);
     if (!copy)
-        return err_errno(e, "%s: cannot make a temporary file", place.name);
+        return err_errno(e, "%s: cannot make a temporary file in %s", place.name, folder);
     int code = 0;
     for (size_t n = 1; !code && n;) {
         const char *data;
         code = source_next(in, &data, &n, e);
         if (!code && n && fwrite(data, 1, n, copy) != n)
-            code = err_errno(e, "%s: cannot write a temporary file", place.name);
+            code = err_errno(e, "%s: cannot write a temporary file in %s", place.name, folder);
     }
     if (!code && fflush(copy))
-        code = err_errno(e, "%s: cannot write a temporary file", place.name);
+        code = err_errno(e, "%s: cannot write a temporary file in %s", place.name, folder);
     if (!code)
         code = walk_archive(f, packed_zip(fileno(copy), place.name, e), place, e);
     fclose(copy); /* all of it was read: nothing can be lost */
@@ -209,15 +239,18 @@ static int walk_head(struct file *f, struct head *head, struct place place, stru
     enum packed_kind kind = packed_probe(head->data, head->n);
     if (kind == PACKED_NOT) /* an empty member has nothing to say */
         return head->n ? f->hooks->visit(f->hooks->context, place.name, head, e) : 0;
-    if ((kind == PACKED_TAR || kind == PACKED_ZIP) && place.n_archives == MOST_ARCHIVES)
+    bool archive = kind == PACKED_TAR || kind == PACKED_ZIP;
+    if (archive && place.n_archives == MOST_ARCHIVES)
         return err_set(e, "%s: is an archive within archives, more than %d deep: unpack it first",
                        place.name, MOST_ARCHIVES);
-    if ((kind == PACKED_GZIP || kind == PACKED_STREAM) && place.n_streams == MOST_STREAMS)
+    if (!archive && place.n_streams == MOST_STREAMS)
         return err_set(e, "%s: is compressed more than %d times: unpack it first", place.name,
                        MOST_STREAMS);
     switch (kind) {
     case PACKED_GZIP:
         return walk_gzip(f, &head->source, place, e);
+    case PACKED_ZSTD:
+        return walk_zstd(f, &head->source, place, e);
     case PACKED_STREAM:
         return walk_stream(f, head, place, e);
     case PACKED_TAR:

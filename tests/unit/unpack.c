@@ -240,9 +240,14 @@ static void test_zeros_after_the_end(void **state)
             join_bytes(zeros, counts[c]);
             expect_joined("One", 4);
         }
-        join(READING_TAR, ARCHIVE_FILTER_BZIP2, "One");
-        join_bytes(zeros, counts[c]);
-        expect_joined("One", 4);
+        for (enum reading_packing p = READING_TAR; p <= READING_RAW; p += READING_RAW) {
+            join(p, ARCHIVE_FILTER_BZIP2, "One");
+            join_bytes(zeros, counts[c]);
+            expect_joined("One", 4);
+            join(p, ARCHIVE_FILTER_ZSTD, "One");
+            join_bytes(zeros, counts[c]);
+            expect_joined("One", 4);
+        }
         join(READING_RAW, ARCHIVE_FILTER_XZ, "One");
         join_bytes(zeros, counts[c] / 4 * 4); /* padding of that format comes in fours */
         expect_joined("One", 4);
@@ -358,7 +363,7 @@ static void test_nested(void **state)
     wrap(READING_RAW, ARCHIVE_FILTER_GZIP, "x");
     assert_int_equal(reading_read(reading_path, &o), -1);
     assert_non_null(strstr(reading.err.text, "compressed more than 4 times"));
-    for (size_t i = 2; i < ARRAY_LEN(filters); i++) {
+    for (size_t i = 2; i < 4; i++) { /* what libarchive undoes itself */
         reading_pack(READING_RAW, filters[i], two, 1);
         wrap(READING_RAW, filters[i], "x");
         assert_int_equal(reading_read(reading_path, &o), -1);
