@@ -280,8 +280,8 @@ int emit_end(struct emit *m, struct err *e)
     if (judge(m, &m->of_file, m->file, e))
         return -1;
     if (m->of_file.n_invalid)
-        emit_warn(m, "%s: %" PRIu64 " invalid characters were replaced by U+FFFD", m->file,
-                  m->of_file.n_invalid);
+        emit_warn(m, "%s: %" PRIu64 " invalid %s replaced by U+FFFD", m->file, m->of_file.n_invalid,
+                  m->of_file.n_invalid == 1 ? "character was" : "characters were");
     warn_markers(m, &m->begins, "begin");
     warn_markers(m, &m->ends, "end");
     if (m->n_uncut > 1)

@@ -73,7 +73,7 @@ held_out() {
     [ "$n_bytes" -eq 13 ]
     both_fail 1 "latin1.txt: 8.3 % of its characters are invalid as UTF-8: name its encoding" latin1.txt
     both_read 1 --invalid replace latin1.txt
-    contains "$stderr" "latin1.txt: 1 invalid characters were replaced"
+    contains "$stderr" "latin1.txt: 1 invalid character was replaced by U+FFFD"
     printf 'One.<|endoftext|>Two.' | iconv -t UTF-16 > utf16.txt
     both_read 2 utf16.txt
     printf 'One.<|endoftext|>Two.' | iconv -t UTF-16LE > bare.txt

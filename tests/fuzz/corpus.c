@@ -55,7 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     const struct corpus_options o = options(data[0]);
     const struct corpus_hooks hooks = {.story = story, .warning = warning};
     struct corpus_counts counts = {0};
-    struct err e = {{0}};
+    struct err e;
+
+    e.text[0] = '\0';
 
     if (corpus_read(f.path, &o, &hooks, &counts, &e) != 0 && e.text[0] == '\0')
         abort();
