@@ -26,6 +26,13 @@ static void keep(struct err *e, const char *text, size_t n)
     memcpy(e->text + at, text + n - n_tail, n_tail + 1);
 }
 
+/* A sentence is one line, also when a library speaks in several. */
+static void join_lines(char *text)
+{
+    for (; (text = strchr(text, '\n')); text++)
+        *text = ' ';
+}
+
 /* The sentence is made elsewhere first: e->text may itself be an argument. */
 static int set(struct err *e, enum err_code code, const char *reason, const char *format,
                va_list args)
@@ -41,6 +48,7 @@ static int set(struct err *e, enum err_code code, const char *reason, const char
         free(text);
         text = whole;
     }
+    join_lines(text);
     keep(e, text, strlen(text));
     free(text);
     return -1;

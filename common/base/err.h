@@ -16,7 +16,7 @@ enum err_code {
 };
 
 struct err {
-    char text[512]; /* NUL-terminated; too long a sentence loses its middle */
+    char text[512]; /* NUL-terminated, one line; too long a sentence loses its middle */
     enum err_code code;
 };
 

@@ -65,6 +65,15 @@ static void err_keeps_the_fault(void **state)
     assert_non_null(strstr(e.text, "x: cannot write: No space left on device"));
 }
 
+static void err_is_one_line(void **state)
+{
+    struct err e;
+
+    (void)state;
+    err_set(&e, "a.db: near \"%s\"", "x\ny\n");
+    assert_string_equal(e.text, "a.db: near \"x y \"");
+}
+
 static void err_wraps_itself(void **state)
 {
     (void)state;
@@ -282,6 +291,7 @@ int main(void)
         cmocka_unit_test(err_is_one_sentence),
         cmocka_unit_test(err_is_cut_not_overrun),
         cmocka_unit_test(err_keeps_the_fault),
+        cmocka_unit_test(err_is_one_line),
         cmocka_unit_test(err_wraps_itself),
         cmocka_unit_test(err_has_a_code),
         cmocka_unit_test_prestate(arena_measures_what_it_takes, (void *)&memory_heap),
