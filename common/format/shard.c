@@ -1,10 +1,8 @@
 #include "format/shard.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/hash.h"
@@ -201,16 +199,16 @@ bool shard_probe(const void *data, size_t n)
 
 bool shard_probe_file(const char *path)
 {
-    unsigned char head[sizeof shard_magic];
+    struct err ignored;
+    struct file_map map;
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return false; /* opening a pipe and closing it again would break its writer */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (file_map(&map, path, &ignored))
         return false;
-    ssize_t n = pread(fd, head, sizeof head, 0);
-    close(fd);
-    return n > 0 && shard_probe(head, (size_t)n);
+    bool yes = shard_probe(map.data, map.size);
+    file_unmap(&map);
+    return yes;
 }
 
 /* --- writing --- */

@@ -12,16 +12,17 @@
 
 /* ---- finding and opening --------------------------------------------------------------------- */
 
-/* best.safetensors, or the newest good step. */
+/* best.safetensors, or the newest good step. A best that does not open is an error: another in its
+ * place would be a worse model, and nobody told. */
 static int open_in_directory(const char *dir, char **found, struct ckpt *c, struct err *e)
 {
-    struct err fault;
+    struct stat st;
     if (asprintf(found, "%s/best.safetensors", dir) < 0) {
         *found = NULL;
         return err_memory(e, "%s: out of memory", dir);
     }
-    if (ckpt_open(c, *found, &fault) == 0)
-        return 0;
+    if (stat(*found, &st) == 0)
+        return ckpt_open(c, *found, e);
     free(*found);
     if (ckpt_open_newest(c, dir, found, NULL, e))
         return -1;

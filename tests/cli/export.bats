@@ -95,6 +95,8 @@ json_value() {
     printf damaged > run/step-000000099.safetensors
     succeeds export run -o model.bolt --vocab "$VOCAB"
     contains "$stderr" "checkpoint: run/step-000000020.safetensors"
+    printf damaged > run/best.safetensors # the next best would be another model
+    fails 1 "run/best.safetensors: " export run -o x.bolt --vocab "$VOCAB"
     mkdir empty
     fails 1 "empty: holds no good checkpoint" export empty -o x.bolt --vocab "$VOCAB"
 }

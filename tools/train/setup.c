@@ -274,8 +274,9 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
         return 0;
     if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, t->state.step, e))
         return -1;
+    /* what a run killed in between had still to delete */
     ckpt_remove_strays(o->save_dir);
-    return 0;
+    return t->resumed_from ? ckpt_prune(o->save_dir, t->state.step, (size_t)o->keep, e) : 0;
 }
 
 void trainer_close(struct trainer *t)
