@@ -45,7 +45,76 @@ static struct dims small_dims(void)
     return d;
 }
 
-/* Every tensor: the slope along a random direction equals gradient . direction. */
+/* The slope of the loss when w[n] moves along way[n], by differences. */
+static double slope_of(struct toytrain *f, float *w, const float *way, size_t n)
+{
+    float *keep = malloc(n * sizeof *keep);
+    double norm = 0;
+    memcpy(keep, w, n * sizeof *keep);
+    for (size_t j = 0; j < n; j++)
+        norm += (double)way[j] * (double)way[j];
+    double h = 2e-3 / sqrt(norm);
+    for (size_t j = 0; j < n; j++)
+        w[j] = keep[j] + (float)h * way[j];
+    double up = toytrain_loss(f, true);
+    for (size_t j = 0; j < n; j++)
+        w[j] = keep[j] - (float)h * way[j];
+    double down = toytrain_loss(f, true);
+    memcpy(w, keep, n * sizeof *keep);
+    free(keep);
+    return (up - down) / (2 * h);
+}
+
+/* Along the gradient with noise, where a wrong length shows best: the slope is gradient . way. */
+static bool right_along_gradient(struct toytrain *f, float *w, const float *g, size_t n,
+                                 struct rng *rng)
+{
+    float *way = malloc(n * sizeof *way);
+    double said = 0;
+    for (size_t j = 0; j < n; j++) {
+        way[j] = g[j] * (1 + (float)rng_normal(rng));
+        said += (double)g[j] * (double)way[j];
+    }
+    bool right = fabs(slope_of(f, w, way, n) - said) <= 2e-2 * fabs(said);
+    free(way);
+    return right;
+}
+
+/* Along ways that know nothing of the gradient, so that an element whose gradient is wrongly zero
+ * moves too; few elements at a time, so that one of them weighs. */
+static bool right_anywhere(struct toytrain *f, float *w, const float *g, size_t n, struct rng *rng)
+{
+    enum { FEW = 16 };
+    const double rounding = 4e-5; /* of the loss's float parts, over 2 h */
+    float way[FEW];
+    bool right = true;
+    for (size_t i = 0; i < n; i += FEW) {
+        size_t few = n - i < FEW ? n - i : FEW;
+        double said = 0, g_norm = 0, norm = 0;
+        for (size_t j = 0; j < few; j++) {
+            way[j] =
+                (float)(rng_below(rng, 2) ? 1 : -1) * (0.5f + (float)rng_below(rng, 100) / 100);
+            said += (double)g[i + j] * (double)way[j];
+            g_norm += (double)g[i + j] * (double)g[i + j];
+            norm += (double)way[j] * (double)way[j];
+        }
+        double measured = slope_of(f, w + i, way, few);
+        if (fabs(measured - said) > sqrt(norm) * (1e-2 * sqrt(g_norm) + rounding))
+            right = false;
+    }
+    return right;
+}
+
+static size_t largest(const float *g, size_t n)
+{
+    size_t at = 0;
+    for (size_t j = 1; j < n; j++)
+        if (fabsf(g[j]) > fabsf(g[at]))
+            at = j;
+    return at;
+}
+
+/* Every tensor, at every level: the slopes are those the gradient says. */
 static void test_finite_differences(void **state)
 {
     (void)state;
@@ -64,33 +133,14 @@ static void test_finite_differences(void **state)
             struct tensor t;
             dims_tensor(&f.dims, i, &t);
             float *w = f.params + t.offset;
-            const float *g = f.gradient + t.offset;
-            float *keep = malloc(t.n * sizeof *keep);
-            float *way = malloc(t.n * sizeof *way);
-            double slope = 0;
-            double norm = 0;
-            memcpy(keep, w, t.n * sizeof *keep);
-            for (size_t j = 0; j < t.n; j++) {
-                /* along the gradient plus noise, so that the slope is not lost in rounding */
-                way[j] = g[j] * (1 + (float)rng_normal(&rng));
-                norm += (double)way[j] * (double)way[j];
-            }
-            double h = 2e-3 / sqrt(norm);
-            for (size_t j = 0; j < t.n; j++) {
-                slope += (double)g[j] * (double)way[j];
-                w[j] = keep[j] + (float)h * way[j];
-            }
-            double up = toytrain_loss(&f, true);
-            for (size_t j = 0; j < t.n; j++)
-                w[j] = keep[j] - (float)h * way[j];
-            double down = toytrain_loss(&f, true);
-            memcpy(w, keep, t.n * sizeof *keep);
-            double measured = (up - down) / (2 * h);
-            if (fabs(measured - slope) > 2e-2 * fabs(slope))
-                fail_msg("%s at level %s: slope %g, gradient says %g", t.name, level->name,
-                         measured, slope);
-            free(way);
-            free(keep);
+            float *g = f.gradient + t.offset;
+            if (!right_along_gradient(&f, w, g, t.n, &rng) || !right_anywhere(&f, w, g, t.n, &rng))
+                fail_msg("%s at level %s: not the slope the gradient says", t.name, level->name);
+            if (level != CPU_C)
+                continue;
+            g[largest(g, t.n)] = 0; /* only an independent way shows this */
+            assert_true(right_along_gradient(&f, w, g, t.n, &rng));
+            assert_false(right_anywhere(&f, w, g, t.n, &rng));
         }
         toytrain_close(&f);
     }
