@@ -63,7 +63,7 @@ PROGRAMS := $(TOOLS:%=$(OUT)/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
 LIBRARIES := $(OUT)/libbolt.a $(OUT)/libbolt.so
-CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck
+CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck $(OUT)/tests/torture $(OUT)/tests/inject.so
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
@@ -116,6 +116,16 @@ $(OUT)/tests/kcheck: $(call objects,tests/kern/*.c) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(OUT)/tests/torture: $(filter-out %/inject.o,$(call objects,tests/torture/*.c)) \
+		$(OBJ)/tests/support/toygpt2.o $(OUT)/lib/libtool-prep.a $(MODULE_LIBS)
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+# Preloaded into programs of every set of flags: of none itself.
+$(OUT)/tests/inject.so: tests/torture/inject.c
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
 ifeq ($(CONFIG),fuzz)
 $(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(MODULE_LIBS)

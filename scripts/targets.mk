@@ -22,7 +22,7 @@ VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
 # What a run uses unless it is told otherwise.
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
-.PHONY: deps data train export sample eval demo test bench asan tsan fuzz lint format install \
+.PHONY: deps data train export sample eval demo test bench asan tsan torture fuzz lint format install \
 	uninstall wheel dist clean help FORCE
 
 deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
@@ -38,7 +38,7 @@ test: ## run every test; the last line counts them
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run
 
-check-%: ## one kind of test: check-unit check-kern check-parity check-cli check-rules check-chip check-python
+check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-cli check-rules check-chip check-python
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 
@@ -96,6 +96,11 @@ tsan: ## the unit tests under ThreadSanitizer
 	@scripts/deps build test
 	@$(SUBMAKE) -j$(JOBS) CONFIG=tsan all tests
 	@BUILD=$(OUT_tsan) tests/run unit
+
+torture: ## kill, starve and damage: the whole fault campaign, in minutes (SEED=1)
+	@scripts/deps build test
+	@$(SUBMAKE) -j$(JOBS) all tests
+	@BUILD=$(OUT) $(OUT)/tests/torture --seed $(or $(SEED),1)
 
 # Every tests/fuzz/NAME.c is a libFuzzer target; SECONDS is the time each one gets.
 fuzz: ## feed the readers of files with damaged ones (SECONDS=60 for each)
