@@ -117,7 +117,7 @@ $(OUT)/tests/kcheck: $(call objects,tests/kern/*.c) $(MODULE_LIBS)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(OUT)/tests/torture: $(filter-out %/inject.o,$(call objects,tests/torture/*.c)) \
-		$(OBJ)/tests/support/toygpt2.o $(OUT)/lib/libtool-prep.a $(MODULE_LIBS)
+		$(OBJ)/tests/support/toygpt2.o $(OUT)/parts/tool-prep.a $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
