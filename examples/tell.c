@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     for (int told = 0; bolt_step(story, ids, (size_t)n) == 0 && told < 200; told++, n = 1) {
         size_t n_bytes;
         ids[0] = bolt_sample(story, NULL, NULL);
-        if (ids[0] == BOLT_EOS)
+        if (ids[0] < 0 || ids[0] == BOLT_EOS)
             break;
         const char *text = bolt_token_text(model, ids[0], &n_bytes);
         fwrite(text, 1, n_bytes, stdout);

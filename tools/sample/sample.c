@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "os/machine.h"
-#include "sample/teller.h"
+#include "sample/seats.h"
 #include "os/threads.h"
 #include "os/pages.h"
 
@@ -27,7 +27,7 @@ void sample_close(struct sample *s)
 /* All threads at work. */
 struct crew {
     struct queue queue;
-    struct teller *tellers; /* [n] */
+    struct seats *tellers; /* [n] */
     size_t n;
     struct pool *pool;  /* of tellers; NULL for one */
     struct pool *split; /* of a lone story's head; NULL if there will hardly be one */
@@ -37,7 +37,7 @@ static void run_teller(void *context, size_t task, size_t worker)
 {
     struct crew *c = context;
     (void)worker;
-    teller_run(&c->tellers[task]);
+    seats_run(&c->tellers[task]);
 }
 
 /* As many tellers as there may be stories; what threads are left help a lone one. */
@@ -59,7 +59,7 @@ static int hire(struct crew *c, const struct sample *s, struct prompts *p, const
     if (helpers > 1 && (open || c->n == 1) && !(c->split = threads_new(helpers, e)))
         return -1;
     for (size_t i = 0; i < c->n; i++)
-        c->tellers[i] = (struct teller){
+        c->tellers[i] = (struct seats){
             .sample = s, .queue = &c->queue, .number = i, .keep_ids = o->json, .split = c->split};
     return 0;
 }
@@ -80,7 +80,7 @@ int sample_tell(const struct sample *s, struct prompts *p, const struct stop *st
         }
     }
     for (size_t i = 0; c.tellers && i < c.n; i++)
-        teller_release(&c.tellers[i]);
+        seats_release(&c.tellers[i]);
     threads_free(c.split);
     threads_free(c.pool);
     queue_release(&c.queue);

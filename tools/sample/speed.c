@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 #include "os/clock.h"
-#include "sample/teller.h"
+#include "sample/seats.h"
 #include "os/threads.h"
 #include "os/pages.h"
 
@@ -29,7 +29,7 @@ struct speed {
     const struct sample_options *options;
     const char *model;
     const char *vocab;
-    struct teller teller;
+    struct seats seats;
     struct pool *pool; /* all threads; NULL for one */
     struct arena arena;
     struct infer_stream early;
@@ -56,7 +56,7 @@ static struct sample_options greedy_options(const struct sample_options *o, size
 
 /* Tells one story of n tokens by the teller, whose split and times are set; *seconds is what
  * drawing took. */
-static int tell_one(struct sample *s, struct teller *t, double *seconds, struct err *e)
+static int tell_one(struct sample *s, struct seats *t, double *seconds, struct err *e)
 {
     static const char *const nothing[] = {""};
     struct prompts p;
@@ -68,7 +68,7 @@ static int tell_one(struct sample *s, struct teller *t, double *seconds, struct 
     if (status == 0) {
         t->sample = s;
         t->queue = &q;
-        teller_run(t);
+        seats_run(t);
         *seconds = o.seconds;
         if (q.failed) {
             *e = q.error;
@@ -84,17 +84,17 @@ static int tell_one(struct sample *s, struct teller *t, double *seconds, struct 
 static int tell_greedy(struct speed *b, size_t n, double *seconds, struct err *e)
 {
     b->sample.options = greedy_options(b->options, n);
-    return tell_one(&b->sample, &b->teller, seconds, e);
+    return tell_one(&b->sample, &b->seats, seconds, e);
 }
 
 static int measure_one(struct speed *b, int round, struct err *e)
 {
-    struct teller_times times = {0};
+    struct seats_times times = {0};
     double n = (double)b->n_tokens;
     double seconds;
-    b->teller.times = &times;
+    b->seats.times = &times;
     int status = tell_greedy(b, b->n_tokens, &seconds, e);
-    b->teller.times = NULL;
+    b->seats.times = NULL;
     if (status)
         return -1;
     b->x[SPEED_TOK_S][round] = n / seconds;
@@ -102,16 +102,16 @@ static int measure_one(struct speed *b, int round, struct err *e)
     b->x[SPEED_US_HEAD][round] = times.head / n * 1e6;
     b->x[SPEED_US_REST][round] = (seconds - times.feed - times.head) / n * 1e6;
     b->sample.options.sampler = b->options->sampler;
-    if (tell_one(&b->sample, &b->teller, &seconds, e))
+    if (tell_one(&b->sample, &b->seats, &seconds, e))
         return -1;
     b->x[SPEED_TOK_S_CHOICE][round] = n / seconds;
     b->x[SPEED_US_SPLIT][round] = NAN;
     if (!b->pool)
         return 0;
-    b->teller.split = b->pool;
-    b->teller.choice = (struct split){.n = 2 * SPLIT_TRIALS, .pays = true, .whole = INFINITY};
+    b->seats.split = b->pool;
+    b->seats.choice = (struct split){.n = 2 * SPLIT_TRIALS, .pays = true, .whole = INFINITY};
     status = tell_greedy(b, b->n_tokens, &seconds, e);
-    b->teller.split = NULL;
+    b->seats.split = NULL;
     b->x[SPEED_US_SPLIT][round] = seconds / n * 1e6;
     return status;
 }
@@ -137,10 +137,10 @@ static int measure_many(struct speed *b, int round, struct err *e)
 
 static void measure_prefill(struct speed *b, int round)
 {
-    struct teller *t = &b->teller;
+    struct seats *t = &b->seats;
     infer_stream_reset(&b->early);
     double start = clock_seconds();
-    infer_prompt(&t->infer, &b->early, b->tokens, PROMPT, t->logits);
+    infer_prompt(&t->teller.infer, &b->early, b->tokens, PROMPT, t->teller.logits);
     b->x[SPEED_PREFILL_TOK_S][round] = PROMPT / (clock_seconds() - start);
 }
 
@@ -152,20 +152,20 @@ static void go_to(struct speed *b, struct infer_stream *s, uint64_t position)
         size_t n = (size_t)MIN(position - s->position, (uint64_t)INFER_ROWS);
         for (size_t i = 0; i < n; i++)
             rows[i] = (struct infer_row){s, b->tokens[(s->position + i) % PROMPT]};
-        infer_feed(&b->teller.infer, rows, n);
+        infer_feed(&b->seats.teller.infer, rows, n);
     }
 }
 
 /* Seconds of WINDOW tokens from here on, the likeliest following. */
 static double window(struct speed *b, struct infer_stream *s)
 {
-    struct teller *t = &b->teller;
+    struct seats *t = &b->seats;
     size_t V = (size_t)b->sample.file.model.dims.V;
     uint16_t token = b->tokens[s->position % PROMPT];
     double start = clock_seconds();
     for (int i = 0; i < WINDOW; i++) {
-        infer_token(&t->infer, s, token, t->logits);
-        token = (uint16_t)b->sample.kern.exact.argmax(t->logits, V);
+        infer_token(&t->teller.infer, s, token, t->teller.logits);
+        token = (uint16_t)b->sample.kern.exact.argmax(t->teller.logits, V);
     }
     return clock_seconds() - start;
 }
@@ -201,7 +201,7 @@ static void measure_peak(struct speed *b, int round)
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-static int load(struct speed *b, struct sample *s, struct teller *t, double *ms, struct err *e)
+static int load(struct speed *b, struct sample *s, struct seats *t, double *ms, struct err *e)
 {
     struct sample_options o = greedy_options(b->options, 1);
     double seconds;
@@ -216,11 +216,11 @@ static int load(struct speed *b, struct sample *s, struct teller *t, double *ms,
 static int measure_load(struct speed *b, int round, struct err *e)
 {
     struct sample *s = calloc(1, sizeof *s);
-    struct teller *t = calloc(1, sizeof *t);
+    struct seats *t = calloc(1, sizeof *t);
     int status = s && t ? load(b, s, t, &b->x[SPEED_LOAD_MS][round], e)
                         : err_memory(e, "out of memory for another model");
     if (t)
-        teller_release(t);
+        seats_release(t);
     if (s)
         sample_close(s);
     free(t);
@@ -291,7 +291,7 @@ static int measure_all(struct speed *b, struct speed_result *r, struct err *e)
 {
     double seconds;
     double ms;
-    if (load(b, &b->sample, &b->teller, &ms, e) || tell_greedy(b, WARM_UP, &seconds, e))
+    if (load(b, &b->sample, &b->seats, &ms, e) || tell_greedy(b, WARM_UP, &seconds, e))
         return -1;
     r->rss_mb = megabytes("VmRSS:");
     r->rss_anon_mb = megabytes("RssAnon:");
@@ -336,7 +336,7 @@ int speed_measure(struct speed_result *r, const struct sample_options *o, const 
     }
     threads_free(b->pool);
     arena_release(&b->arena);
-    teller_release(&b->teller);
+    seats_release(&b->seats);
     sample_close(&b->sample);
     free(b);
     return status;

@@ -1,43 +1,30 @@
 #include "train/stories.h"
 
 #include "cli/cli.h"
-#include "model/infer.h"
-#include "model/sampler.h"
+#include "model/teller.h"
 #include "os/pages.h"
 
-struct teller {
-    struct infer infer;
-    struct infer_stream stream;
-    struct sampler sampler;
-    struct sampler_scratch scratch;
-    float *logits; /* [V] */
-};
-
-static void lay_out(struct teller *t, const struct infer_weights *w, struct arena *a)
+static void lay_out(struct teller *t, struct teller_story *s, const struct infer_weights *w,
+                    struct arena *a)
 {
-    struct sampler_options o = sampler_defaults();
-    size_t V = (size_t)w->model->dims.V;
-    infer_init(&t->infer, w, 1, a);
-    infer_stream_init(&t->stream, &w->model->dims, a);
-    sampler_init(&t->sampler, &o, 0);
-    sampler_scratch_init(&t->scratch, w->kern, V, a);
-    t->logits = arena_alloc(a, V, sizeof *t->logits);
+    teller_init(t, w, 1, a);
+    teller_story_init(s, &w->model->dims, a);
 }
 
 /* A story is set off by a bar, so that it is never taken for a report. */
-static void tell(struct teller *t, const struct tokenizer *tokenizer, uint64_t seed, int max_tokens)
+static void tell(struct teller *t, struct teller_story *s, const struct tokenizer *tokenizer,
+                 uint64_t seed, int max_tokens)
 {
     struct cli_utf8 out = {.terminal = true};
-    uint16_t token = VOCAB_EOS;
-    infer_stream_reset(&t->stream);
-    sampler_reset(&t->sampler, seed, 0);
+    struct sampler_options options = sampler_defaults();
+    uint16_t token = VOCAB_PAD;
+    teller_begin(s, &options, seed, 0);
     fputs("  | ", stderr);
     for (int i = 0; i < max_tokens; i++) {
-        infer_token(&t->infer, &t->stream, token, t->logits);
-        token = sampler_draw(&t->sampler, &t->scratch, t->logits, NULL);
+        token = teller_draw(t, s, teller_logits(t, s), NULL);
         if (token == VOCAB_EOS)
             break;
-        sampler_accept(&t->sampler, token);
+        teller_take(t, s, token);
         struct vocab_bytes text = tokenizer_decode(tokenizer, token);
         for (uint32_t j = 0; j < text.n; j++) {
             cli_utf8_write(&out, stderr, (const char *)text.data + j, 1);
@@ -54,14 +41,15 @@ static int tell_all(const struct infer_weights *w, const struct tokenizer *t, st
 {
     struct arena arena;
     struct teller teller;
+    struct teller_story story;
     arena_measure(&arena);
-    lay_out(&teller, w, &arena);
+    lay_out(&teller, &story, w, &arena);
     if (arena_init(&arena, &pages_memory, arena.used, e))
         return -1;
-    lay_out(&teller, w, &arena);
+    lay_out(&teller, &story, w, &arena);
     for (int i = 0; i < n; i++) {
         cli_say("story %d of %d:\n", i + 1, n);
-        tell(&teller, t, rng_u64(rng), max_tokens);
+        tell(&teller, &story, t, rng_u64(rng), max_tokens);
     }
     arena_release(&arena);
     return 0;

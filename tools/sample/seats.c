@@ -1,4 +1,4 @@
-#include "sample/teller.h"
+#include "sample/seats.h"
 
 #include "os/clock.h"
 #include "os/pages.h"
@@ -6,73 +6,48 @@
 /* Far below any logit, and yet a number that may be multiplied. */
 static const float never_drawn = -1e30f;
 
-static void lay_out(struct teller *t, struct arena *a)
-{
-    const struct sample *s = t->sample;
-    size_t V = (size_t)s->file.model.dims.V;
-    infer_init(&t->infer, &s->weights, INFER_ROWS, a);
-    sampler_scratch_init(&t->scratch, &s->kern, V, a);
-    t->logits = arena_alloc(a, TELLER_HEAD_ROWS * V, sizeof *t->logits);
-}
-
-static int open_teller(struct teller *t, struct err *e)
+static int open_teller(struct seats *t, struct err *e)
 {
     struct arena measure;
     t->cache = tokenizer_cache_new(e);
     if (!t->cache)
         return -1;
     arena_measure(&measure);
-    lay_out(t, &measure);
+    teller_init(&t->teller, &t->sample->weights, INFER_ROWS, &measure);
     if (arena_init(&t->arena, &pages_memory, measure.used, e))
         return -1;
-    lay_out(t, &t->arena);
+    teller_init(&t->teller, &t->sample->weights, INFER_ROWS, &t->arena);
     return 0;
 }
 
-static int open_seat(struct teller *t, struct teller_seat *seat, struct err *e)
+static int open_seat(struct seats *t, struct seat *seat, struct err *e)
 {
     const struct dims *d = &t->sample->file.model.dims;
     struct arena measure;
     arena_measure(&measure);
-    infer_stream_init(&seat->stream, d, &measure);
+    teller_story_init(&seat->told, d, &measure);
     if (arena_init(&seat->arena, &pages_memory, measure.used, e))
         return -1;
-    infer_stream_init(&seat->stream, d, &seat->arena);
+    teller_story_init(&seat->told, d, &seat->arena);
     return 0;
 }
 
-void teller_release(struct teller *t)
+void seats_release(struct seats *t)
 {
     for (size_t i = 0; i < t->n_seats; i++)
         arena_release(&t->seats[i].arena);
     tokenizer_cache_free(t->cache);
     arena_release(&t->arena);
-    *t = (struct teller){0};
+    *t = (struct seats){0};
 }
 
 /* ---- prompts --------------------------------------------------------------------------------- */
 
-static void feed_rows(struct teller *t)
-{
-    if (t->n_rows > 0)
-        infer_feed(&t->infer, t->rows, t->n_rows);
-    t->n_rows = 0;
-}
-
-static void add_row(struct teller *t, struct infer_stream *s, uint16_t token)
-{
-    if (t->n_rows == INFER_ROWS)
-        feed_rows(t);
-    t->rows[t->n_rows++] = (struct infer_row){s, token};
-}
-
-/* EOS, which a story follows, then the prompt; the last of them is left for the first step, which
- * wants its logits. */
-static int seat_story(struct teller *t, struct story *s, struct err *e)
+static int seat_story(struct seats *t, struct story *s, struct err *e)
 {
     const struct sample_options *o = &t->sample->options;
     const struct modelfile *f = &t->sample->file;
-    struct teller_seat *seat = &t->seats[t->n];
+    struct seat *seat = &t->seats[t->n];
     if (!t->cache && open_teller(t, e))
         return -1;
     if (t->n == t->n_seats) {
@@ -82,23 +57,17 @@ static int seat_story(struct teller *t, struct story *s, struct err *e)
     }
     if (story_read_prompt(s, f->vocab->form, f->tokenizer, t->cache, e))
         return -1;
-    infer_stream_reset(&seat->stream);
-    sampler_init(&seat->sampler, &o->sampler, o->seed);
-    sampler_reset(&seat->sampler, o->seed, s->stream);
+    teller_begin(&seat->told, &o->sampler, o->seed, s->stream);
     seat->story = s;
-    seat->token = VOCAB_EOS;
     seat->start = 0;
-    for (size_t i = 0; i < s->prompt_ids.n; i++) {
-        add_row(t, &seat->stream, seat->token);
-        seat->token = s->prompt_ids.ids[i];
-        sampler_accept(&seat->sampler, seat->token);
-    }
+    for (size_t i = 0; i < s->prompt_ids.n; i++)
+        teller_take(&t->teller, &seat->told, s->prompt_ids.ids[i]);
     t->n++;
     return 0;
 }
 
 /* Takes stories while there are seats and stories. Prompts are shown before they are read. */
-static int fill_seats(struct teller *t, bool *alone, struct err *e)
+static int fill_seats(struct seats *t, bool *alone, struct err *e)
 {
     struct story *s;
     size_t before = t->n;
@@ -107,26 +76,25 @@ static int fill_seats(struct teller *t, bool *alone, struct err *e)
             return -1;
     if (t->n > before)
         (void)queue_show(t->queue, t->number, alone); /* a failure is met after the step */
-    feed_rows(t);
+    teller_read(&t->teller);
     return 0;
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
 
-static int draw(struct teller *t, struct teller_seat *seat, float *logits, struct err *e)
+static int draw(struct seats *t, struct seat *seat, float *logits, struct err *e)
 {
     const struct sample_options *o = &t->sample->options;
     struct story *s = seat->story;
     float logprob = 0;
     if (o->ignore_eos)
         logits[VOCAB_EOS] = never_drawn;
-    uint16_t id = sampler_draw(&seat->sampler, &t->scratch, logits, t->keep_ids ? &logprob : NULL);
+    uint16_t id = teller_draw(&t->teller, &seat->told, logits, t->keep_ids ? &logprob : NULL);
     if (id == VOCAB_EOS) {
         story_finish(s, STORY_EOS);
         return 0;
     }
-    sampler_accept(&seat->sampler, id);
-    seat->token = id;
+    teller_take(&t->teller, &seat->told, id);
     struct vocab_bytes text = tokenizer_decode(t->sample->file.tokenizer, id);
     if (story_add(s, t->queue->stop, id, logprob, t->keep_ids, text, e))
         return -1;
@@ -135,47 +103,47 @@ static int draw(struct teller *t, struct teller_seat *seat, float *logits, struc
     return 0;
 }
 
-/* Logits of the rows [first, first + n) of the last feed. */
-static void make_logits(struct teller *t, size_t first, size_t n, bool alone)
+/* Logits of the rows [first, first + n) read last. */
+static void make_logits(struct seats *t, size_t first, size_t n, bool alone)
 {
     double start = t->times ? clock_seconds() : 0;
     if (t->n == 1)
-        split_head(&t->choice, &t->infer, alone ? t->split : NULL, t->logits);
+        split_head(&t->choice, &t->teller.infer, alone ? t->split : NULL, t->teller.logits);
     else
-        infer_head(&t->infer, first, n, t->logits);
+        infer_head(&t->teller.infer, first, n, t->teller.logits);
     if (t->times)
         t->times->head += clock_seconds() - start;
 }
 
-/* Feeds a row of every story and draws the next token of each. */
-static int step(struct teller *t, bool alone, struct err *e)
+/* Reads the newest token of every story and draws the next token of each. */
+static int step(struct seats *t, bool alone, struct err *e)
 {
     size_t V = (size_t)t->sample->file.model.dims.V;
     double now = clock_seconds();
     for (size_t i = 0; i < t->n; i++) {
-        add_row(t, &t->seats[i].stream, t->seats[i].token);
+        teller_add(&t->teller, &t->seats[i].told);
         if (t->seats[i].start == 0)
             t->seats[i].start = now;
     }
-    feed_rows(t);
+    teller_read(&t->teller);
     if (t->times)
         t->times->feed += clock_seconds() - now;
     for (size_t first = 0; first < t->n; first += TELLER_HEAD_ROWS) {
         size_t n = MIN(t->n - first, (size_t)TELLER_HEAD_ROWS);
         make_logits(t, first, n, alone);
         for (size_t i = 0; i < n; i++)
-            if (draw(t, &t->seats[first + i], t->logits + i * V, e))
+            if (draw(t, &t->seats[first + i], t->teller.logits + i * V, e))
                 return -1;
     }
     return 0;
 }
 
 /* Gives back stories that have ended; the last seat moves into the gap. */
-static void clear_seats(struct teller *t)
+static void clear_seats(struct seats *t)
 {
     double now = clock_seconds();
     for (size_t i = t->n; i-- > 0;) {
-        struct teller_seat seat = t->seats[i];
+        struct seat seat = t->seats[i];
         if (seat.story->end == STORY_GOING)
             continue;
         seat.story->seconds = now - seat.start;
@@ -185,7 +153,7 @@ static void clear_seats(struct teller *t)
     }
 }
 
-void teller_run(struct teller *t)
+void seats_run(struct seats *t)
 {
     struct err e;
     bool alone = false;
