@@ -15,6 +15,9 @@ NAME_v2 := TinyStoriesV2-GPT4
 NAME := $(NAME_$(TINYSTORIES))
 TRAIN_URL ?= $(TINYSTORIES_URL)/$(NAME)-train.txt
 VALID_URL ?= $(TINYSTORIES_URL)/$(NAME)-valid.txt
+# SHA-256 of these files, for a server that does not publish them as Hugging Face does.
+TRAIN_SHA256 ?=
+VALID_SHA256 ?=
 DOWNLOADS := $(DATA)/$(NAME)-train.txt $(DATA)/$(NAME)-valid.txt
 CORPUS_FILES = $(or $(CORPUS),$(word 1,$(DOWNLOADS)))
 VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
@@ -51,9 +54,9 @@ data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPU
 	@echo '$(DATA)/vocab.db, train.shard and valid.shard are up to date'
 
 $(DATA)/$(NAME)-train.txt:
-	scripts/fetch-tinystories '$(TRAIN_URL)' $@
+	scripts/fetch-tinystories '$(TRAIN_URL)' $@ $(TRAIN_SHA256)
 $(DATA)/$(NAME)-valid.txt:
-	scripts/fetch-tinystories '$(VALID_URL)' $@
+	scripts/fetch-tinystories '$(VALID_URL)' $@ $(VALID_SHA256)
 
 # The options stand in a file that changes only when they do; so a second `make data` does nothing.
 $(DATA)/.options: FORCE

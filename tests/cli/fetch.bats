@@ -1,0 +1,189 @@
+#!/usr/bin/env bats
+# The download, from a server that behaves and from one that does not. Needs Python for the server, and curl.
+
+load helpers
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    command -v curl > /dev/null && "${PYTHON:-python3}" -c 'import http.server' 2> /dev/null || return 0
+    stories 1 60 > data
+    stories 2 60 > other
+    echo good > mode
+    "${PYTHON:-python3}" "$ROOT/tests/support/fileserver.py" . 3>&- &
+    echo $! > pid
+    for ((i = 0; i < 200; i++)); do
+        [ ! -s port ] || break
+        sleep 0.05
+    done
+}
+
+teardown_file() {
+    [ ! -e "$BATS_FILE_TMPDIR/pid" ] || kill "$(cat "$BATS_FILE_TMPDIR/pid")"
+}
+
+setup() {
+    server=$BATS_FILE_TMPDIR
+    [ -s "$server/port" ] || skip "no curl, or no Python to serve files"
+    mkdir "$BATS_TEST_TMPDIR/here"
+    cd "$BATS_TEST_TMPDIR/here" || return
+    export no_proxy='*'
+    url=http://127.0.0.1:$(cat "$server/port")/stories.txt
+    n=$(wc -c < "$server/data")
+    : > "$server/log"
+}
+
+# fetch MODE [URL] [SUM]: one run against the server in that mode.
+fetch() {
+    echo "$1" > "$server/mode"
+    run --separate-stderr "$ROOT/scripts/fetch-tinystories" "${2:-$url}" f.txt ${3:+"$3"}
+}
+
+# fetched [FILE]: the last run ended with the right file and left nothing else.
+fetched() {
+    [ "$status" -eq 0 ] || flunk "the download failed"
+    same f.txt "$server/${1:-data}"
+    [ "$(ls -A)" = f.txt ] || flunk "left behind: $(ls -A)"
+}
+
+# refused TEXT: the last run failed, saying TEXT, without a file under the name.
+refused() {
+    [ "$status" -eq 1 ] || flunk "exit status $status, expected 1"
+    contains "$stderr" "fetch-tinystories: "
+    contains "$stderr" "$1"
+    [ ! -e f.txt ] || flunk "f.txt is there"
+}
+
+# asked LINE...: the requests since the test began, each as its Range or "-".
+asked() {
+    [ "$(cut -d ' ' -f 2 "$server/log")" = "$(printf '%s\n' "$@")" ] || flunk "asked otherwise: $(cat "$server/log")"
+}
+
+@test "a whole file, at once" {
+    fetch good
+    fetched
+    asked -
+}
+
+@test "a connection that breaks: the next run goes on from there" {
+    for mode in half dated bare; do
+        : > "$server/log"
+        rm -f f.txt
+        fetch $mode
+        refused "the same command resumes the download"
+        fetch $mode
+        fetched
+        asked - "bytes=$((n / 2))-"
+    done
+}
+
+@test "a whole part only lacks its name" {
+    for mode in good silent; do
+        : > "$server/log"
+        rm -f f.txt
+        fetch half
+        cp "$server/data" f.txt.part # a run that was killed before it could rename it
+        fetch $mode
+        fetched
+        asked - "bytes=$n-"
+    done
+}
+
+@test "a part longer than the file is of another one" {
+    fetch half
+    cat "$server/data" "$server/data" > f.txt.part
+    fetch good
+    fetched
+    contains "$stderr" "f.txt.part of $((2 * n)) bytes is no part of the file ($n bytes): begun anew"
+}
+
+@test "a server without ranges sends all of it again" {
+    fetch half
+    fetch plain
+    fetched
+    contains "$stderr" "begun anew"
+}
+
+@test "a server that answers a range from another place is not trusted" {
+    fetch half
+    fetch zero
+    fetched
+    contains "$stderr" "begun anew"
+}
+
+@test "a server that sends ranges by the piece: each run brings one" {
+    fetch half
+    fetch piece
+    refused "$((n / 2 + 1000)) bytes of $n have come; the same command resumes the download"
+    fetch good
+    fetched
+    asked - "bytes=$((n / 2))-" "bytes=$((n / 2 + 1000))-"
+}
+
+@test "a file that has changed meanwhile is not sewn together" {
+    for mode in half dated; do
+        rm -f f.txt
+        fetch $mode
+        fetch "$mode other"
+        refused "the same command resumes the download" # it was begun anew, and broke again
+        fetch "$mode other"
+        fetched other
+    done
+    # without a validator only the checksum can tell
+    rm f.txt
+    fetch bare
+    fetch "bare other" "$url" "$(sha256sum < "$server/other" | cut -d ' ' -f 1)"
+    contains "$stderr" "f.txt.part has the wrong checksum: begun anew"
+    fetch "good other"
+    fetched other
+}
+
+@test "a part of another address is not continued, nor one of nobody knows where" {
+    fetch half
+    fetch "good other" "$url.2"
+    fetched other
+    contains "$stderr" "f.txt.part comes from $url: begun anew"
+    rm f.txt
+    head -c 500 "$server/other" > f.txt.part
+    fetch good
+    fetched
+    contains "$stderr" "nothing tells where f.txt.part comes from: begun anew"
+}
+
+@test "the checksum and size that the server publishes are verified" {
+    fetch sum
+    fetched
+    rm f.txt
+    fetch badsum
+    refused "the file has the wrong checksum (found $(sha256sum < "$server/data" | cut -d ' ' -f 1), expected 000000"
+    [ -z "$(ls -A)" ] || flunk "left behind: $(ls -A)"
+    # a part with a fault in it
+    fetch half
+    printf x | dd of=f.txt.part conv=notrunc bs=1 seek=77 2> /dev/null
+    fetch sum
+    fetched
+    contains "$stderr" "f.txt.part has the wrong checksum: begun anew"
+}
+
+@test "a checksum given is verified" {
+    fetch good "$url" "$(sha256sum < "$server/data" | cut -d ' ' -f 1)"
+    fetched
+    rm f.txt
+    fetch good "$url" "$(sha256sum < "$server/other" | cut -d ' ' -f 1)"
+    refused "wrong checksum"
+    [ -z "$(ls -A)" ]
+}
+
+@test "what is no file of stories is named, and nothing is left" {
+    fetch page
+    refused "the server sent a web page"
+    [ -z "$(ls -A)" ]
+    fetch pointer
+    refused "pointer of Git LFS"
+    [ -z "$(ls -A)" ]
+    fetch empty
+    refused "the file is empty"
+    fetch missing
+    refused "the server refused (HTTP 404)"
+    fetch good
+    fetched
+}

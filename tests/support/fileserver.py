@@ -1,0 +1,97 @@
+"""Serves one file over HTTP on 127.0.0.1, well or badly: fileserver.py FOLDER
+
+FOLDER/data is the file, FOLDER/other what it is later; FOLDER/port gets the port, FOLDER/log a line a request, its path
+and its Range. FOLDER/mode says how to answer, and may change between requests:
+
+    good      ranges, and a strong ETag
+    half      the same, but a request for all of it is cut after half
+    dated     as half, with Last-Modified and a weak ETag
+    bare      as half, with neither
+    plain     no ranges
+    piece     of a range no more than 1,000 bytes
+    zero      a range as if it began at 0
+    silent    as good, but never says how long the file is where a range is beyond its end
+    sum       a redirection to the file with its size and checksum, as Hugging Face sends them
+    badsum    the same with a checksum that is wrong
+    page      an HTML page
+    pointer   a pointer of Git LFS
+    empty     nothing
+    missing   404
+
+After " other" in the same file, it is the other file that is served, with other headers.
+"""
+
+import hashlib
+import http.server
+import os
+import re
+import sys
+
+
+def content(name):
+    with open(os.path.join(sys.argv[1], name), "rb") as f:
+        return f.read()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, headers, body=b"", length=None):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        mode, _, other = content("mode").decode().strip().partition(" ")
+        with open(os.path.join(sys.argv[1], "log"), "a") as log:
+            log.write("%s %s\n" % (self.path, self.headers.get("Range", "-")))
+        data = content("other" if other else "data")
+        if mode in ("sum", "badsum") and self.path != "/moved":
+            digest = hashlib.sha256(data).hexdigest() if mode == "sum" else "0" * 64
+            self.answer(302, {"Location": "/moved", "X-Linked-Size": str(len(data)), "X-Linked-ETag": '"%s"' % digest})
+        elif mode == "page":
+            self.answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>log in</html>")
+        elif mode == "pointer":
+            self.answer(200, {}, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+        elif mode == "empty":
+            self.answer(200, {})
+        elif mode == "missing":
+            self.answer(404, {}, b"not here")
+        else:
+            self.answer_range(mode, data, self.validators(mode, data, other))
+
+    def validators(self, mode, data, other):
+        if mode == "bare":
+            return {}
+        if mode == "dated":
+            return {"ETag": 'W/"1"', "Last-Modified": "Mon, 0%d Jan 2024 00:00:00 GMT" % (8 if other else 1)}
+        return {"ETag": '"%s"' % hashlib.md5(data).hexdigest()}
+
+    def answer_range(self, mode, data, headers):
+        wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        condition = self.headers.get("If-Range")
+        if mode == "plain" or (condition and condition not in (headers.get("ETag"), headers.get("Last-Modified"))):
+            wanted = None
+        if not wanted:
+            cut = mode in ("half", "dated", "bare")
+            self.answer(200, headers, data[: len(data) // 2] if cut else data, len(data))
+            return
+        start = int(wanted.group(1))
+        if start >= len(data):
+            self.answer(416, {} if mode == "silent" else {"Content-Range": "bytes */%d" % len(data)}, b"no such range")
+            return
+        end = min(len(data), start + 1000) if mode == "piece" else len(data)
+        headers["Content-Range"] = "bytes %d-%d/%d" % (0 if mode == "zero" else start, end - 1, len(data))
+        self.answer(206, headers, data[start:end])
+
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+port = os.path.join(sys.argv[1], "port")
+with open(port + ".new", "w") as out:
+    out.write(str(server.server_port))
+os.rename(port + ".new", port)
+server.serve_forever()
