@@ -118,6 +118,10 @@ lint: ## formatting, shell scripts and man pages
 	@scripts/deps build lint
 	@scripts/lint
 
+check-os: ## compile what asks the system for things for musl and, where there is zig, for macOS
+	@scripts/deps build lint
+	@scripts/check-os
+
 format: ## let clang-format write all C files
 	@scripts/deps lint
 	git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -195,7 +195,7 @@ static int temp_create(struct file_out *o, struct err *e)
         static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
         unsigned char bytes[6];
         char random[7] = {0};
-        if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        if (getentropy(bytes, sizeof bytes) != 0)
             return err_errno(e, "%s: no random name for the temporary", o->path);
         for (size_t k = 0; k < sizeof bytes; k++)
             random[k] = digits[bytes[k] % 32];

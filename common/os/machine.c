@@ -17,7 +17,8 @@ static bool read_line(const char *path, char *buf, size_t size)
     return ok;
 }
 
-/* This process's cgroup folder for a v1 controller, or for v2 when controller is "". */
+/* This process's cgroup folder for a v1 controller, or for v2 when controller is "". Only Linux has
+ * control groups; elsewhere their files are not there, and nothing is limited. */
 static bool cgroup_folder(const char *controller, char *path, size_t size)
 {
     FILE *f = fopen("/proc/self/cgroup", "re");
@@ -93,14 +94,21 @@ static void visit_cfs_quota(const char *line, const char *folder, void *arg)
         take_quota(atof(line), atof(period), arg);
 }
 
-int machine_processors(void)
+/* Processors that the affinity mask leaves, where there is one, else those that are running. */
+static double processors_allowed(void)
 {
-    double cpus = 1;
+#ifdef CPU_COUNT
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
-        cpus = CPU_COUNT(&set);
-    else if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
-        cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+        return CPU_COUNT(&set);
+#endif
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 1 ? (double)n : 1;
+}
+
+int machine_processors(void)
+{
+    double cpus = processors_allowed();
     walk_cgroup("", "cpu.max", visit_cpu_max, &cpus);
     walk_cgroup("cpu", "cpu.cfs_quota_us", visit_cfs_quota, &cpus);
     int whole = (int)cpus;
