@@ -97,8 +97,10 @@ int cpu_parse(const char *name, const struct cpu_level **level, struct err *e)
         }
     for (size_t i = 0; i < CPU_N_LEVELS; i++)
         if (strcmp(name, cpu_levels[i].name) == 0)
-            return err_set(e, "this processor has no %s (its best level is %s)", name, best->name);
-    return err_set(e, "unknown instruction set '%.40s' (expected auto, " CPU_LEVEL_NAMES ")", name);
+            return err_usage(e, "this processor has no %s (its best level is %s)", name,
+                             best->name);
+    return err_usage(e, "unknown instruction set '%.40s' (expected auto, " CPU_LEVEL_NAMES ")",
+                     name);
 }
 
 /* ---- floating point -------------------------------------------------------------------------- */

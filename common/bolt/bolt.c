@@ -59,11 +59,7 @@ static int read_options(const struct bolt_model_options *from, struct bolt_model
         return err_usage(e, "%s", BOLT_BAD_OPTIONS);
     if (o->math != BOLT_INT8 && o->math != BOLT_EXACT)
         return err_usage(e, "unknown arithmetic %d", o->math);
-    if (cpu_parse(o->cpu ? o->cpu : "auto", level, e)) {
-        e->code = ERR_USAGE;
-        return -1;
-    }
-    return 0;
+    return cpu_parse(o->cpu ? o->cpu : "auto", level, e);
 }
 
 /* Reads the model and lays out its weights. */

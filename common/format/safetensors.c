@@ -217,7 +217,7 @@ static int check_sums(struct safetensors *s, const json_t *root, const char *pat
                        header_key);
     uint64_t sum = hash_header(s->map.data, n_header, member, &ok);
     if (!ok)
-        return err_set(e, "%s: out of memory", path);
+        return err_memory(e, "%s: out of memory", path);
     if (check_sum("header", sum, of_header, path, e) ||
         check_sum("data", hash64(s->map.data + n_header, s->map.size - n_header), of_data, path, e))
         return -1;
