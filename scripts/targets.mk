@@ -41,7 +41,7 @@ test: ## run every test; the last line counts them
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run
 
-check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-cli check-rules check-chip check-python
+check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-cli check-rules check-chip check-python check-runtimes
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 

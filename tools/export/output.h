@@ -55,7 +55,7 @@ struct output {
                  struct file_set *files, struct output_report *r, struct err *e);
 };
 
-extern const struct output output_bolt, output_safetensors, output_c;
+extern const struct output output_bolt, output_safetensors, output_c, output_tokenizer;
 
 /* All of them, the default first; NULL at the end. */
 extern const struct output *const output_table[];
