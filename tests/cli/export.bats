@@ -332,3 +332,28 @@ tokens() {
     succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
     succeeds export --info model.bolt
 }
+
+@test "tokenizer.json: the tokens and merges of the vocabulary, from a checkpoint or a blob" {
+    succeeds export -q "$RUN" -o tokenizer.json --vocab "$VOCAB"
+    jq -e '.version == "1.0" and .model.type == "BPE"' tokenizer.json > answer
+    # every token, in the alphabet in which a space is U+0120 and a line feed U+010A
+    sqlite3 "$VOCAB" "SELECT id FROM tokens WHERE bytes = CAST(' the' AS BLOB)" > want
+    jq '.model.vocab["\u0120the"]' tokenizer.json > got
+    same want got
+    sqlite3 "$VOCAB" 'SELECT count(*) FROM tokens; SELECT count(*) FROM merges' > want
+    jq '(.model.vocab | length), (.model.merges | length)' tokenizer.json > got
+    same want got
+    jq -e '[.model.vocab[]] | sort == [range(length)]' tokenizer.json > answer
+    jq -e '.model.vocab as $v | .added_tokens | length == 4 and all($v[.content] == .id)' tokenizer.json > answer
+    # each merge joins to a token
+    jq -e '.model.vocab as $v | .model.merges | all($v[.[0] + .[1]] != null)' tokenizer.json > answer
+    [ "$(jq -c '[.normalizer.normalizers[].type]' tokenizer.json)" = '["NFC","Replace","Replace","Replace","Strip"]' ]
+    # the same of a blob; by the ending of its name, or because it was asked for
+    "$BUILD/export" -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    succeeds export -q model.bolt -o other.tokenizer.json
+    same tokenizer.json other.tokenizer.json
+    succeeds export -q model.bolt -o x --format tokenizer.json
+    same tokenizer.json x
+    fails 2 "--vocab" export "$RUN" -o tokenizer.json
+    fails 2 "--embed" export "$RUN" -o tokenizer.json --embed q8
+}

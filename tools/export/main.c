@@ -23,9 +23,9 @@ static char format_help[1024];
 
 static const struct cli_option options[] = {
     CLI_TEXT('o', "output", &chosen.path, "FILE", "write this file"),
-    CLI_TEXT(
-        0, "vocab", &vocab, "DB",
-        "vocabulary database the checkpoint was trained with; needed for the formats bolt and c"),
+    CLI_TEXT(0, "vocab", &vocab, "DB",
+             "vocabulary database the checkpoint was trained with; needed for every format but "
+             "safetensors"),
     CLI_CHOICE(0, "format", &format, format_names, "FORM", format_help, .given = &format_given),
     CLI_CHOICE(
         0, "embed", &embed, number_type_names, "TYPE",
@@ -48,7 +48,7 @@ static const struct cli_tool tool = {
     .synopsis = "[options] CHECKPOINT -o FILE | --info FILE",
     .summary = "Packs a trained checkpoint into one small file, two bits a ternary weight.",
     .epilog = "CHECKPOINT is a file made by train, or its directory: best.safetensors there,\n"
-              "else the newest good step. The formats c and safetensors take a bolt file too.\n\n"
+              "else the newest good step. All formats but bolt take a bolt file too.\n\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
               "  export checkpoints -o weights.safetensors\n"
