@@ -126,6 +126,45 @@ static void reads_both_forms(void **state)
     }
 }
 
+#define BOM "\xef\xbb\xbf"
+
+/* What editors and other systems do to the files changes nothing. */
+static void reads_edited_files(void **state)
+{
+    (void)state;
+    static const char *const merges[] = {
+        BOM "a b\n" SPACE " a\n# #\n" SPACE " ab\n",
+        BOM "#version: 0.2\n"
+            "a b\n" SPACE " a\n# #\n" SPACE " ab",
+        "a b\n" SPACE " a\n# #\n" SPACE " ab\n\n",
+        "a b\n" SPACE " a\n# #\n" SPACE " ab\n\n\n\n",
+        "a b\r\n" SPACE " a\r\n# #\r\n" SPACE " ab\r\n",
+        BOM "#version: 0.2\r\na b\r\n" SPACE " a\r\n# #\r\n" SPACE " ab\r\n\r\n",
+    };
+    struct vocab good;
+    struct err e;
+    write_good();
+    assert_int_equal(gpt2vocab_load(&good, vocab_path, merges_path, &e), 0);
+    size_t n;
+    char *json = (char *)scratch_read(vocab_path, &n);
+    char *marked = malloc(n + 5);
+    memcpy(marked, BOM, 3);
+    memcpy(marked + 3, json, n);
+    memcpy(marked + 3 + n, "\r\n", 2);
+    for (size_t i = 0; i < ARRAY_LEN(merges); i++) {
+        struct vocab v;
+        write_merges(merges[i]);
+        scratch_write(vocab_path, i % 2 ? marked : json, i % 2 ? n + 5 : n);
+        if (gpt2vocab_load(&v, vocab_path, merges_path, &e))
+            fail_msg("%s", e.text);
+        assert_true(vocab_fingerprint(&v) == vocab_fingerprint(&good));
+        vocab_release(&v);
+    }
+    free(json);
+    free(marked);
+    vocab_release(&good);
+}
+
 static void expect_error(const char *path, const char *message)
 {
     struct vocab v;
@@ -179,7 +218,8 @@ static void refuses_bad_merges(void **state)
         {"", "no merges"},
         {"#version: 0.2\n", "no merges"},
         {"a b\nab\n", "line 2 is no merge of two tokens"},
-        {"a b\n\n", "line 2 is no merge of two tokens"},
+        {"a b\n\n# #\n", "line 2 is no merge of two tokens"},
+        {"a b\n \n", "line 2 is no merge of two tokens"},
         {"a \n", "line 1 is no merge of two tokens"},
         {" b\n", "line 1 is no merge of two tokens"},
         {"a b c\n", "line 1 is no merge of two tokens"},
@@ -199,6 +239,48 @@ static void refuses_bad_merges(void **state)
     }
     remove(merges_path);
     expect_error(merges_path, "No such file");
+}
+
+/* A file that is another one is called by its name. */
+static void names_other_files(void **state)
+{
+    (void)state;
+    static const char vocab[] = "{\"a\": 0, \"model\": 1, \"{\": 2}";
+    static const char tokenizer[] = "{\n  \"version\": \"1.0\",\n  \"added_tokens\": [],\n  "
+                                    "\"model\" : {\n    \"type\": \"BPE\"}}";
+    static const char marked[] = BOM "{\"model\":{\"vocab\":{\"a\": 0}}}";
+    static const struct {
+        const char *content, *as_vocab, *as_merges;
+    } files[] = {
+        {tokenizer, "this is a tokenizer.json: GPT-2's vocab.json and merges.txt are needed",
+         "this is a tokenizer.json: GPT-2's vocab.json and merges.txt are needed"},
+        {marked, "this is a tokenizer.json", "this is a tokenizer.json"},
+        {vocab, "no token for byte 0", "this is a file of JSON such as vocab.json"},
+        {BOM "{\"a\": 0}", "no token for byte 0", "this is a file of JSON"},
+        {"{\"n_layer\": 12, \"activation\": \"gelu\"}", "bad id of token",
+         "this is a file of JSON"},
+        {MERGES, "this is a merges.txt", NULL},
+        {"#version: 0.2\na b\n", "this is a merges.txt", NULL},
+        {BOM "a b\n", "this is a merges.txt", NULL},
+        {"<!DOCTYPE html>\n<p>", "this is a web page", "this is a web page"},
+        {"\n<HTML lang=en>", "this is a web page", "this is a web page"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+         "this is a pointer of Git LFS", "this is a pointer of Git LFS"},
+        {"\xff\xfe{", "this is text in UTF-16", "this is text in UTF-16"},
+        {"\x1f\x8b\x08", "this is compressed", "this is compressed"},
+        {"PK\x03\x04", "this is a zip archive", "this is a zip archive"},
+        {"SQLite format 3", "this is a vocab.db: give it as --vocab", "this is a vocab.db"},
+        {"Hello, this is text.\n", "no valid JSON", "line 1 is no merge of two tokens"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        write_good();
+        scratch_write(vocab_path, files[i].content, strlen(files[i].content));
+        expect_error(vocab_path, files[i].as_vocab);
+        write_good();
+        write_merges(files[i].content);
+        if (files[i].as_merges)
+            expect_error(merges_path, files[i].as_merges);
+    }
 }
 
 /* Cut anywhere, the files are refused or, cut between lines, read; never more. */
@@ -407,10 +489,11 @@ static void real_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alphabet),          cmocka_unit_test(reads_both_forms),
-        cmocka_unit_test(refuses_bad_vocab), cmocka_unit_test(refuses_bad_merges),
-        cmocka_unit_test(truncated),         cmocka_unit_test(keeps_the_most_frequent),
-        cmocka_unit_test(too_few_pieces),    cmocka_unit_test(known_ids),
+        cmocka_unit_test(alphabet),           cmocka_unit_test(reads_both_forms),
+        cmocka_unit_test(reads_edited_files), cmocka_unit_test(names_other_files),
+        cmocka_unit_test(refuses_bad_vocab),  cmocka_unit_test(refuses_bad_merges),
+        cmocka_unit_test(truncated),          cmocka_unit_test(keeps_the_most_frequent),
+        cmocka_unit_test(too_few_pieces),     cmocka_unit_test(known_ids),
         cmocka_unit_test(real_text),
     };
     return cmocka_run_group_tests(tests, setup, scratch_teardown);

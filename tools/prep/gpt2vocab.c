@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "os/file.h"
+#include "prep/gpt2kind.h"
 #include "prep/vocabbuild.h"
 #include "text/bytechar.h"
 #include "text/bytemap.h"
@@ -46,10 +47,17 @@ static int parse_json(struct loader *l, const char *path, struct err *e)
     if (file_map(&l->vocab_file, path, e))
         return -1;
     json_error_t fault;
-    l->json = json_loadb((const char *)l->vocab_file.data, l->vocab_file.size,
-                         JSON_REJECT_DUPLICATES, &fault);
+    const struct file_map *f = &l->vocab_file;
+    size_t mark = gpt2kind_mark(f->data, f->size);
+    l->json =
+        json_loadb((const char *)f->data + mark, f->size - mark, JSON_REJECT_DUPLICATES, &fault);
+    const char *kind = gpt2kind_of(f->data, f->size);
+    if (!l->json && kind && f->data[mark] != '{')
+        return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
     if (!l->json)
         return err_set(e, "%s: no valid JSON: line %d: %s", path, fault.line, fault.text);
+    if (json_is_object(json_object_get(l->json, "model")))
+        return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
     size_t n = json_object_size(l->json);
     if (!json_is_object(l->json) || n == 0 || n > VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL)
         return err_set(e, "%s: not a JSON object of 1 to %d tokens", path,
@@ -66,8 +74,8 @@ static int read_tokens(struct loader *l, const char *path, struct err *e)
     {
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id >= (json_int_t)l->n_tokens)
-            return err_set(e, "%s: bad id of token \"%.80s\" (expected 0 to %u)", path, name,
-                           l->n_tokens - 1);
+            return err_set(e, "%s: bad id of token \"%.80s\" (expected 0 to %u): no vocab.json?",
+                           path, name, l->n_tokens - 1);
         struct vocab_token *t = &l->tokens[id];
         if (t->bytes.n)
             return err_set(e, "%s: id %d is given twice", path, (int)id);
@@ -109,13 +117,21 @@ static int read_merge(struct loader *l, const char *line, size_t n, size_t numbe
     return 0;
 }
 
+/* Without the blank lines at the end. */
+static size_t trimmed(const char *text, size_t n)
+{
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    return n;
+}
+
 static int read_merges(struct loader *l, const char *path, struct err *e)
 {
     const char *text = (const char *)l->merges_file.data;
-    size_t n = l->merges_file.size;
+    size_t n = trimmed(text, l->merges_file.size);
     static const char version[] = "#version";
     size_t number = 1;
-    for (size_t at = 0; at < n; number++) {
+    for (size_t at = gpt2kind_mark(text, n); at < n; number++) {
         const char *end = memchr(text + at, '\n', n - at);
         size_t length = end ? (size_t)(end - text) - at : n - at;
         const char *line = text + at;
@@ -124,8 +140,12 @@ static int read_merges(struct loader *l, const char *path, struct err *e)
             length--;
         if (number == 1 && length >= strlen(version) && !memcmp(line, version, strlen(version)))
             continue;
-        if (read_merge(l, line, length, number, path, e))
-            return -1;
+        if (read_merge(l, line, length, number, path, e)) {
+            const char *kind = gpt2kind_of(text, n);
+            return !kind || !strcmp(kind, "a merges.txt")
+                       ? -1
+                       : err_set(e, "%s: no merges.txt of GPT-2: this is %s", path, kind);
+        }
     }
     if (!l->n_merges)
         return err_set(e, "%s: no merges", path);

@@ -10,7 +10,8 @@
 enum { GPT2VOCAB_HEAD_STORIES = 50000 }; /* the stories that decide which base tokens are kept */
 
 /* Reads GPT-2's two files as a vocabulary of all its tokens, in GPT-2's order: id = GPT-2's id + 4,
- * counts 0, kind VOCAB_GPT2, form zero. merges.txt may begin with a "#version" line or not.
+ * counts 0, kind VOCAB_GPT2, form zero. merges.txt may begin with a "#version" line or not, and
+ * end with blank lines; either file may begin with a byte-order mark.
  * Errors name the file and the fault: no JSON object of numbers, ids missing or given twice, a name
  * with a character that stands for no byte, a byte without a token, a merge of no two known tokens
  * or whose result is no token, a merge given twice. vocab_release(v) at the end. */
