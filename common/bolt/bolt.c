@@ -11,6 +11,8 @@
 /* Three headers name the special tokens, each for whom it serves; they are the same. */
 #define SAME(name) ((int)BOLT_##name == (int)VOCAB_##name && (int)BOLT_##name == (int)DIMS_##name)
 _Static_assert(SAME(PAD) && SAME(UNK) && SAME(BOS) && SAME(EOS), "ids of the special tokens");
+_Static_assert((int)BOLT_INT8 == (int)MODEL_INT8 && (int)BOLT_EXACT == (int)MODEL_EXACT,
+               "kinds of arithmetic");
 _Static_assert((int)VOCAB_N_SPECIAL == (int)DIMS_N_SPECIAL, "number of the special tokens");
 
 enum { MEMORY_ALIGN = 8 };
@@ -71,8 +73,8 @@ static int load(struct bolt_model *m, enum bolt_math math, struct err *e)
         return -1;
     vocab_drop_merges(m->file.vocab);
     kern_init(&m->kern, m->level);
-    if (infer_weights_init(&m->weights, &m->file.model, &m->kern,
-                           math == BOLT_EXACT ? INFER_EXACT : INFER_INT8, s->memory, &fault))
+    if (infer_weights_init(&m->weights, &m->file.model, &m->kern, (enum model_math)math, s->memory,
+                           &fault))
         return err_at(e, s->name, &fault);
     return 0;
 }
@@ -172,7 +174,7 @@ int bolt_info(const struct bolt_model *model, struct bolt_info *info)
         .unk = BOLT_UNK,
         .bos = BOLT_BOS,
         .eos = BOLT_EOS,
-        .math = model->weights.math == INFER_EXACT ? BOLT_EXACT : BOLT_INT8,
+        .math = (int32_t)model->weights.math,
         .cpu = model->level->name,
     };
     if (info->size > sizeof all)

@@ -31,6 +31,11 @@ const char *cli_range_text(char buf[96], const struct cli_option *o)
     return buf;
 }
 
+const char *cli_choice(const struct cli_option *o, int i)
+{
+    return o->n_choices && i >= o->n_choices ? NULL : o->choices[i];
+}
+
 static size_t columns(const char *s, size_t n)
 {
     size_t count = 0;
@@ -78,7 +83,7 @@ static void describe_values(char *buf, size_t size, const struct cli_option *o)
     if (o->type != CLI_TYPE_CHOICE)
         return;
     size_t n = (size_t)snprintf(buf, size, "one of");
-    for (size_t i = 0; o->choices[i] && n < size; i++) {
+    for (int i = 0; cli_choice(o, i) && n < size; i++) {
         n += (size_t)snprintf(buf + n, size - n, "%s %s", i ? "," : "", o->choices[i]);
         said = said && o->help && strstr(o->help, o->choices[i]);
     }

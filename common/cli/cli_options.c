@@ -142,7 +142,7 @@ static int choice(const struct cli_option *o, const char *text)
 {
     char names[256] = "";
     size_t n = 0;
-    for (int i = 0; o->choices[i]; i++) {
+    for (int i = 0; cli_choice(o, i); i++) {
         if (strcmp(o->choices[i], text) == 0)
             return i;
         if (n < sizeof names)

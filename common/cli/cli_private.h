@@ -12,6 +12,9 @@ extern const char *cli_tool_name;
 /* Prints --help for a tool whose options, general ones included, are the n in `all`. */
 void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out);
 
+/* The name of choice i, NULL after the last. */
+const char *cli_choice(const struct cli_option *o, int i);
+
 /* The range of a number in words: "1 to 1024", "at least 0"; "" if there is none. */
 const char *cli_range_text(char buf[96], const struct cli_option *o);
 

@@ -6,8 +6,6 @@
 
 #include "base/cpu.h"
 
-const char *const infer_math_names[3] = {"exact", "int8", NULL};
-
 enum {
     PACKED_ALIGN = 64,
     HEAD_PART = 1024 /* rows of the head in one task, about */
@@ -20,7 +18,7 @@ static void pack_matrix(struct infer_weights *w, const struct model_tern *t, siz
                         size_t rows, struct infer_matrix *out)
 {
     const struct kern_exact *k = &w->kern->exact;
-    bool exact = w->math == INFER_EXACT;
+    bool exact = w->math == MODEL_EXACT;
     size_t bytes = (exact ? k->float_tern_bytes : k->int8_tern_bytes)(rows, t->cols);
     void *packed = arena_alloc(&w->arena, ALIGN_UP(bytes, PACKED_ALIGN), 1);
     *out = (struct infer_matrix){packed, rows, t->cols, t->alpha};
@@ -138,14 +136,14 @@ static int pack_all(struct infer_weights *w, struct err *e)
 {
     for (int l = 0; l < w->model->dims.L; l++)
         pack_block(w, &w->model->block[l], &w->block[l]);
-    if (w->math == INFER_INT8)
+    if (w->math == MODEL_INT8)
         return pack_head_int8(w, e);
     pack_head_exact(w);
     return 0;
 }
 
 int infer_weights_init(struct infer_weights *w, const struct model *m, const struct kern *k,
-                       enum infer_math math, const struct memory *memory, struct err *e)
+                       enum model_math math, const struct memory *memory, struct err *e)
 {
     *w = (struct infer_weights){.model = m, .kern = k, .math = math};
     arena_measure(&w->arena);
@@ -219,7 +217,7 @@ static void round_rows(struct infer *f, const float *x, size_t cols, size_t n)
 /* What a linear layer reads: in int8, x rounded; call it once for all layers that read the same. */
 static void quantise_input(struct infer *f, const float *x, size_t cols, size_t n)
 {
-    if (f->weights->math == INFER_INT8)
+    if (f->weights->math == MODEL_INT8)
         round_rows(f, x, cols, n);
 }
 
@@ -228,7 +226,7 @@ static void linear(struct infer *f, const struct infer_matrix *w, const float *x
                    float *y)
 {
     const struct kern_exact *k = &f->weights->kern->exact;
-    if (f->weights->math == INFER_INT8)
+    if (f->weights->math == MODEL_INT8)
         k->int8_tern(w->packed, w->rows, w->cols, w->alpha, n, f->q, f->q_stride, f->q_row, y,
                      w->rows);
     else
@@ -342,7 +340,7 @@ static void head_part(void *context, size_t task, size_t worker)
     const unsigned char *packed = w->head;
     uint32_t mode = cpu_float_default();
     (void)worker;
-    if (w->math == INFER_INT8)
+    if (w->math == MODEL_INT8)
         k->int8_head(packed + k->int8_head_bytes(first, D), scales, count, D, h->n, h->f->q,
                      h->f->q_stride, h->f->q_row, h->logits + first, V);
     else
@@ -357,7 +355,7 @@ void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, f
     const struct kern_exact *k = &f->weights->kern->exact;
     size_t D = (size_t)f->weights->model->dims.D;
     size_t V = (size_t)f->weights->model->dims.V;
-    bool int8 = f->weights->math == INFER_INT8;
+    bool int8 = f->weights->math == MODEL_INT8;
     size_t panel = int8 ? k->int8_head_panel : k->float_head_panel;
     size_t part = ALIGN_UP((size_t)HEAD_PART, panel);
     struct head_job h = {f, f->hidden + first * D, n, part, DIV_UP(V, part), f->backwards, logits};

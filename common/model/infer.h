@@ -23,9 +23,6 @@
 #include "base/pool.h"
 #include "model/model.h"
 
-enum infer_math { INFER_EXACT, INFER_INT8 };
-extern const char *const infer_math_names[3]; /* "exact", "int8", NULL */
-
 struct infer_matrix {
     const void *packed; /* as kern->exact wants it */
     size_t rows;
@@ -47,7 +44,7 @@ struct infer_block {
 struct infer_weights {
     const struct model *model;
     const struct kern *kern;
-    enum infer_math math;
+    enum model_math math; /* not MODEL_F32 */
     struct infer_block block[DIMS_MAX_BLOCKS];
     const void *head;         /* E [V][D], packed */
     const float *head_scales; /* [V]; NULL if the head has none */
@@ -58,7 +55,7 @@ struct infer_weights {
 /* Packs the weights of m, which like k must outlive w, into a block from `memory`. About 2.6 MB for
  * --small in int8. */
 MUST_USE int infer_weights_init(struct infer_weights *w, const struct model *m,
-                                const struct kern *k, enum infer_math math,
+                                const struct kern *k, enum model_math math,
                                 const struct memory *memory, struct err *e);
 void infer_weights_release(struct infer_weights *w); /* safe on a zeroed struct */
 

@@ -7,6 +7,8 @@
 
 enum { STORAGE_ALIGN = 64 };
 
+const char *const model_math_names[4] = {"int8", "exact", "f32", NULL};
+
 const float **model_floats(struct model *m, enum tensor_kind kind, int block)
 {
     switch (kind) {

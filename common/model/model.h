@@ -6,6 +6,11 @@
 #include "dims/dims.h"
 #include "kern/kern.h"
 
+/* How a model is computed: two ways of inference (infer.h), numbered as bolt.h has them, and the
+ * dense net's floats (net.h). */
+enum model_math { MODEL_INT8, MODEL_EXACT, MODEL_F32 };
+extern const char *const model_math_names[4]; /* "int8", "exact", "f32", NULL */
+
 /* A packed ternary matrix, layout as in the blob: row r begins at codes + r * DIV_UP(cols, 4);
  * column c is bits 2*(c%4).. of byte c/4; code 0, 1, 2 means -1, 0, +1. weight = alpha * (code -
  * 1). */

@@ -245,7 +245,8 @@ stories_of() {
 @test "eval: a model whose numbers overflow has no loss, which is an error" {
     header=$(od -An -tu8 -N8 "$BATS_FILE_TMPDIR/model.safetensors" | tr -d ' ')
     size=$(wc -c < "$BATS_FILE_TMPDIR/model.safetensors")
-    head -c $((header + 8)) "$BATS_FILE_TMPDIR/model.safetensors" > huge.safetensors
+    # under other names the checksums are none
+    head -c $((header + 8)) "$BATS_FILE_TMPDIR/model.safetensors" | LC_ALL=C sed 's/_xxh3"/_none"/g' > huge.safetensors
     yes $'\xf9\x02\x15\x50' | LC_ALL=C tr -d '\n' | head -c $((size - header - 8)) >> huge.safetensors # 1e10
     fails 1 "valid.txt: its loss is not finite" eval -q --vocab "$data/vocab.db" huge.safetensors "$data/valid.txt"
 }

@@ -43,7 +43,7 @@ static void lay_out(struct parts *p, struct arena *a)
     sampler_scratch_init(&p->scratch, &p->kern, V, a);
 }
 
-static void parts_open(struct parts *p, enum infer_math math)
+static void parts_open(struct parts *p, enum model_math math)
 {
     struct err e;
     struct arena measure;
@@ -97,7 +97,7 @@ static void test_step(void **state)
     random_story(tokens);
     for (int math = BOLT_INT8; math <= BOLT_EXACT; math++) {
         struct parts p;
-        parts_open(&p, math == BOLT_EXACT ? INFER_EXACT : INFER_INT8);
+        parts_open(&p, (enum model_math)math);
         struct bolt_model *m = toybolt_open(math);
         struct bolt_context *one = toybolt_context(m);
         struct bolt_context *all = toybolt_context(m);
@@ -190,7 +190,7 @@ static void test_sample(void **state)
     float expected_p[STORY], got_p[STORY];
     for (int math = BOLT_INT8; math <= BOLT_EXACT; math++) {
         struct parts p;
-        parts_open(&p, math == BOLT_EXACT ? INFER_EXACT : INFER_INT8);
+        parts_open(&p, (enum model_math)math);
         struct bolt_model *m = toybolt_open(math);
         struct bolt_context *c = toybolt_context(m);
         for (uint64_t i = 0; i < 4 * ARRAY_LEN(options); i++) {
@@ -255,7 +255,7 @@ static void test_score(void **state)
     double nats = -1;
     struct parts p;
     random_story(tokens);
-    parts_open(&p, INFER_INT8);
+    parts_open(&p, MODEL_INT8);
     for (size_t i = 0; i < STORY; i++) {
         expected[i + 1] = expected[i] + nll(p.logits, tokens[i]);
         infer_token(&p.infer, &p.stream, (uint16_t)tokens[i], p.logits);

@@ -30,6 +30,7 @@ static const char *text = "(none)";
 static const char *resume;
 static struct cli_list list;
 static int choice = 1;
+static int some;
 static int threads;
 static const struct cpu_level *level;
 static bool whole_given;
@@ -48,6 +49,7 @@ static const struct cli_option options[] = {
     CLI_LIST('p', "prompt", &list, "TEXT", "may be repeated"),
     CLI_CHOICE(0, "a-name-of-great-length", &choice, choices, "FORM", "a choice"),
     CLI_CHOICE(0, "unicode", &choice, choices, "FORM", "none, nfc or nfkc (default nfc)"),
+    CLI_CHOICE(0, "some", &some, choices, "FORM", "a part of them", .n_choices = 2),
     CLI_THREADS(&threads, "workers", .old_letter = 'w'),
     CLI_CPU(&level),
 };
@@ -263,6 +265,7 @@ static void mistakes_are_one_line_and_exit_2(void **state)
         {"--threads 0", "--threads: expected a whole number, 1 to 1024, found '0'"},
         {"-w x", "--threads: expected a whole number, 1 to 1024, found 'x'"},
         {"-w", "option --threads needs a value: N"},
+        {"--some nfkc", "--some: expected one of none, nfc, found 'nfkc'"},
         {"--cpu sse", "--cpu: unknown instruction set 'sse' (expected auto, c, "},
         {"\033[31mx --\033]0;y\a", "unknown"},
     };
@@ -334,6 +337,7 @@ static void help_is_readable(void **state)
         "\n      --a-name-of-great-length FORM\n                            a choice (one of",
         "(one of none, nfc, nfkc)\n",
         "\n      --unicode FORM        none, nfc or nfkc (default nfc)\n",
+        "\n      --some FORM           a part of them (one of none, nfc)\n",
         "\n  -h, --help ",
         "\n  -V, --version ",
         "\n  -q, --quiet ",

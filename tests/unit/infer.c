@@ -56,7 +56,7 @@ static void lay_out(struct runner *r, size_t max_rows, size_t n_streams, struct 
         infer_stream_init(&r->streams[i], &r->toy.dims, a);
 }
 
-static void open_runner(struct runner *r, size_t size, enum number_type type, enum infer_math math,
+static void open_runner(struct runner *r, size_t size, enum number_type type, enum model_math math,
                         const struct cpu_level *level, size_t max_rows, size_t n_streams)
 {
     struct err e;
@@ -99,7 +99,7 @@ static float *one_by_one(struct runner *r, const uint16_t *tokens, const uint32_
     return logits;
 }
 
-static void equals_net(size_t size, enum infer_math math, double tolerance)
+static void equals_net(size_t size, enum model_math math, double tolerance)
 {
     struct runner r;
     uint16_t tokens[ROWS];
@@ -120,7 +120,7 @@ static void equals_net(size_t size, enum infer_math math, double tolerance)
         square += (double)want[i] * (double)want[i];
     }
     if (!(sqrt(error / square) <= tolerance))
-        fail_msg("size %zu, %s: relative error %g", size, infer_math_names[math],
+        fail_msg("size %zu, %s: relative error %g", size, model_math_names[math],
                  sqrt(error / square));
     free(got);
     free(want);
@@ -131,7 +131,7 @@ static void exact_equals_net(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES; i++)
-        equals_net(i, INFER_EXACT, 2e-6);
+        equals_net(i, MODEL_EXACT, 2e-6);
 }
 
 /* Eight bits of a row, absmax: within a few per cent on random weights. */
@@ -139,7 +139,7 @@ static void int8_is_near_net(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES; i++)
-        equals_net(i, INFER_INT8, 0.06);
+        equals_net(i, MODEL_INT8, 0.06);
 }
 
 /* A column of the embedding far larger than the others, which the norms make up for, as training
@@ -167,10 +167,10 @@ static void large_columns_are_evened_out(void **state)
     float logits[2][300];
     assert_int_equal(d.V, 300);
     toy_open(&r.toy, &d, params, 0, ROWS, 1, CPU_C);
-    for (int math = INFER_EXACT; math <= INFER_INT8; math++) {
+    for (int math = MODEL_INT8; math <= MODEL_EXACT; math++) {
         struct infer_stream stream;
         assert_int_equal(infer_weights_init(&r.weights, &r.toy.model, &r.toy.kern,
-                                            (enum infer_math)math, &pages_memory, &e),
+                                            (enum model_math)math, &pages_memory, &e),
                          0);
         assert_int_equal(arena_init(&r.arena, &pages_memory, 1 << 20, &e), 0);
         infer_init(&r.infer, &r.weights, 1, &r.arena);
@@ -198,7 +198,7 @@ static void expect_same(const struct runner *r, size_t size, enum number_type ty
     for (size_t i = 0; i < ROWS * V; i++)
         if (memcmp(&got[i], &want[i], sizeof *got) != 0)
             fail_msg("%s: size %zu, embedding %s, %s, row %zu, token %zu: %a, expected %a", what,
-                     size, number_type_names[type], infer_math_names[r->weights.math], i / V, i % V,
+                     size, number_type_names[type], model_math_names[r->weights.math], i / V, i % V,
                      (double)got[i], (double)want[i]);
 }
 
@@ -213,7 +213,7 @@ static void every_level_gives_the_same_bits(void **state)
                 float *want = NULL;
                 for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level)) {
                     struct runner r;
-                    open_runner(&r, size, (enum number_type)type, (enum infer_math)math, level, 1,
+                    open_runner(&r, size, (enum number_type)type, (enum model_math)math, level, 1,
                                 1);
                     toy_rows(&r.toy.dims, size, ROWS, tokens, pos);
                     float *got = one_by_one(&r, tokens, pos);
@@ -283,7 +283,7 @@ static void every_grouping_gives_the_same_bits(void **state)
                 struct runner r;
                 uint16_t tokens[ROWS];
                 uint32_t pos[ROWS];
-                open_runner(&r, size, (enum number_type)type, (enum infer_math)math, cpu_best(), 37,
+                open_runner(&r, size, (enum number_type)type, (enum model_math)math, cpu_best(), 37,
                             ROWS);
                 toy_rows(&r.toy.dims, size, ROWS, tokens, pos);
                 float *want = one_by_one(&r, tokens, pos);
@@ -307,7 +307,7 @@ static void prompts_and_threads(void **state)
             struct runner r;
             uint16_t tokens[ROWS];
             uint32_t pos[ROWS];
-            open_runner(&r, size, NUMBER_F16, (enum infer_math)math, cpu_best(), 8, 1);
+            open_runner(&r, size, NUMBER_F16, (enum model_math)math, cpu_best(), 8, 1);
             size_t V = (size_t)r.toy.dims.V;
             toy_rows(&r.toy.dims, size, ROWS, tokens, pos);
             memset(pos, 1, sizeof pos); /* no row begins another sequence */
@@ -340,7 +340,7 @@ static void float_mode_does_not_matter(void **state)
         struct runner r;
         uint16_t tokens[ROWS];
         uint32_t pos[ROWS];
-        open_runner(&r, 3, NUMBER_F32, (enum infer_math)math, cpu_best(), 1, 1);
+        open_runner(&r, 3, NUMBER_F32, (enum model_math)math, cpu_best(), 1, 1);
         uint32_t mode = cpu_float_default(); /* after the pool has chosen to flush */
         toy_rows(&r.toy.dims, 3, ROWS, tokens, pos);
         float *norm = calloc((size_t)r.toy.dims.D, sizeof *norm);
@@ -351,7 +351,7 @@ static void float_mode_does_not_matter(void **state)
         struct err e;
         infer_weights_release(&r.weights); /* packed with another norm */
         assert_int_equal(infer_weights_init(&r.weights, &r.toy.model, &r.kern,
-                                            (enum infer_math)math, &pages_memory, &e),
+                                            (enum model_math)math, &pages_memory, &e),
                          0);
         float *want = one_by_one(&r, tokens, pos);
         cpu_flush_denormals();
@@ -378,15 +378,15 @@ static void rounding_mode_does_not_matter(void **state)
             struct runner plain, odd;
             uint16_t tokens[ROWS];
             uint32_t pos[ROWS];
-            open_runner(&plain, 3, (enum number_type)type, (enum infer_math)math, cpu_best(), 1, 1);
+            open_runner(&plain, 3, (enum number_type)type, (enum model_math)math, cpu_best(), 1, 1);
             toy_rows(&plain.toy.dims, 3, ROWS, tokens, pos);
             float *want = one_by_one(&plain, tokens, pos);
-            open_runner(&odd, 3, (enum number_type)type, (enum infer_math)math, cpu_best(), 1, 1);
+            open_runner(&odd, 3, (enum number_type)type, (enum model_math)math, cpu_best(), 1, 1);
             infer_weights_release(&odd.weights);
             struct err e;
             fesetround(FE_UPWARD);
             int status = infer_weights_init(&odd.weights, &odd.toy.model, &odd.kern,
-                                            (enum infer_math)math, &pages_memory, &e);
+                                            (enum model_math)math, &pages_memory, &e);
             float *got = one_by_one(&odd, tokens, pos);
             int after = fegetround();
             fesetround(FE_TONEAREST);

@@ -222,7 +222,7 @@ struct infer_engine {
     struct score_infer score;
 };
 
-static void infer_engine_open(struct infer_engine *g, const struct toy *t, enum infer_math math,
+static void infer_engine_open(struct infer_engine *g, const struct toy *t, enum model_math math,
                               size_t max_rows)
 {
     struct err e;
@@ -241,7 +241,7 @@ static void infer_engine_close(struct infer_engine *g)
     infer_weights_release(&g->weights);
 }
 
-static struct score_sum infer_all(const struct dims *d, enum infer_math math, size_t max_rows,
+static struct score_sum infer_all(const struct dims *d, enum model_math math, size_t max_rows,
                                   int n_threads, const struct cpu_level *level)
 {
     struct toy t;
@@ -259,8 +259,8 @@ static void inference_is_the_same_bits_everywhere(void **state)
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
     size_t smallest = score_min_rows(&d);
-    for (int m = INFER_EXACT; m <= INFER_INT8; m++) {
-        enum infer_math math = (enum infer_math)m;
+    for (int m = MODEL_INT8; m <= MODEL_EXACT; m++) {
+        enum model_math math = (enum model_math)m;
         struct score_sum want = infer_all(&d, math, 0, 1, CPU_C);
         for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level)) {
             struct score_sum got = infer_all(&d, math, 0, 2, level);
@@ -284,7 +284,7 @@ static void exact_inference_is_close_to_the_net(void **state)
     struct score_net net;
     score_net_init(&net, &t.net, t.pool);
     struct score_sum want = score_engine_varied(&net.engine);
-    struct score_sum got = infer_all(&d, INFER_EXACT, 0, 1, cpu_best());
+    struct score_sum got = infer_all(&d, MODEL_EXACT, 0, 1, cpu_best());
     assert_near(got.nats, want.nats, 1e-5 * want.nats);
     assert_int_equal(got.n_tokens, want.n_tokens);
     toy_close(&t);
@@ -298,9 +298,9 @@ static void inference_equals_single_tokens(void **state)
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
     struct toy t;
     toy_open(&t, &d, NULL, 5, 64, 1, cpu_best());
-    for (int math = INFER_EXACT; math <= INFER_INT8; math++) {
+    for (int math = MODEL_INT8; math <= MODEL_EXACT; math++) {
         struct infer_engine g;
-        infer_engine_open(&g, &t, (enum infer_math)math, 0);
+        infer_engine_open(&g, &t, (enum model_math)math, 0);
         uint16_t tokens[N + 1];
         uint32_t pos[N];
         float nll[N];

@@ -1,4 +1,4 @@
-/* Models as C source: what a compiler makes of it computes the logits of INFER_EXACT to the bit, at
+/* Models as C source: what a compiler makes of it computes the logits of MODEL_EXACT to the bit, at
  * awkward sizes, with every storage of the embedding, compiler and optimisation; it links without
  * any library. */
 #include <setjmp.h>
@@ -83,7 +83,7 @@ static void make_logits(struct sample *s, const struct cpu_level *level)
     struct arena measure, arena;
     size_t V = (size_t)s->toy.dims.V;
     kern_init(&kern, level);
-    assert_int_equal(infer_weights_init(&w, &s->model, &kern, INFER_EXACT, &pages_memory, &e), 0);
+    assert_int_equal(infer_weights_init(&w, &s->model, &kern, MODEL_EXACT, &pages_memory, &e), 0);
     arena_measure(&measure);
     infer_init(&f, &w, 1, &measure);
     infer_stream_init(&stream, &s->toy.dims, &measure);

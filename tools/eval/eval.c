@@ -7,8 +7,6 @@
 #include "os/threads.h"
 #include "os/pages.h"
 
-const char *const eval_math_names[4] = {"f32", "exact", "int8", NULL};
-
 /* One file being scored. */
 struct run {
     struct eval *eval;
@@ -27,7 +25,7 @@ static void lay_out(struct eval *v, struct arena *a)
 {
     const struct dims *d = &v->file.model.dims;
     int n_threads = pool_threads(v->pool);
-    if (v->options.math != EVAL_F32) {
+    if (v->options.math != MODEL_F32) {
         score_infer_init(&v->score_infer, &v->weights, v->pool, score_infer_rows(d, n_threads), a);
         v->engine = &v->score_infer.engine;
         return;
@@ -41,10 +39,9 @@ static void lay_out(struct eval *v, struct arena *a)
 /* The open model made ready for the arithmetic asked for. */
 static int prepare(struct eval *v, struct err *e)
 {
-    enum eval_math math = v->options.math;
-    if (math != EVAL_F32 &&
-        infer_weights_init(&v->weights, &v->file.model, &v->kern,
-                           math == EVAL_INT8 ? INFER_INT8 : INFER_EXACT, &pages_memory, e))
+    enum model_math math = v->options.math;
+    if (math != MODEL_F32 &&
+        infer_weights_init(&v->weights, &v->file.model, &v->kern, math, &pages_memory, e))
         return -1;
     struct arena measure;
     arena_measure(&measure);
@@ -52,7 +49,7 @@ static int prepare(struct eval *v, struct err *e)
     if (arena_init(&v->arena, &pages_memory, measure.used, e))
         return -1;
     lay_out(v, &v->arena);
-    if (math == EVAL_F32) {
+    if (math == MODEL_F32) {
         model_to_params(&v->file.model, v->params);
         net_load(&v->net, v->pool, v->params, true);
     }

@@ -14,13 +14,9 @@
  * - while the characters of the whole story count. */
 enum { EVAL_V4_STORIES = 500, EVAL_V4_MIN_CHARS = 51, EVAL_V4_PREDICTIONS = 256 };
 
-/* The arithmetic: the dense net's floats, or one of inference's (infer.h). */
-enum eval_math { EVAL_F32, EVAL_EXACT, EVAL_INT8 };
-extern const char *const eval_math_names[4]; /* "f32", "exact", "int8", NULL */
-
 /* What is done with the files. */
 struct eval_options {
-    enum eval_math math;
+    enum model_math math;
     struct corpus_options corpus;
     bool v4_scoring;
 };

@@ -11,14 +11,14 @@ static const struct cpu_level *cpu;
 static struct cmdline reading;
 static int threads;
 static bool v4_scoring;
-static int math = EVAL_F32;
+static int math = MODEL_F32;
 
 static const struct cli_option options[] = {
     CLI_HEADING("Text"),
     CMDLINE_ROWS(reading),
     CLI_HEADING("Scoring"),
     CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
-    CLI_CHOICE(0, "math", &math, eval_math_names, "KIND",
+    CLI_CHOICE(0, "math", &math, model_math_names, "KIND",
                "arithmetic: f32 (default), or exact or int8 as sample runs the model"),
     CLI_FLAG(0, "v4-scoring", &v4_scoring,
              "add the figures of the original v4 script, which read lower"),
@@ -74,7 +74,7 @@ static void say_speed(const struct eval *v, const struct eval_result *r, size_t 
             cli_count_text(tokens, n_tokens), cli_duration_text(seconds, spent),
             cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))),
             pool_threads(v->pool), pool_threads(v->pool) == 1 ? "" : "s",
-            eval_math_names[v->options.math], v->kern.level->name);
+            model_math_names[v->options.math], v->kern.level->name);
 }
 
 static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     uint64_t total = check_files(operands + 1, n);
 
     struct eval v;
-    struct eval_options o = {.math = (enum eval_math)math, .v4_scoring = v4_scoring};
+    struct eval_options o = {.math = (enum model_math)math, .v4_scoring = v4_scoring};
     if (cmdline_options(&reading, &o.corpus, &e))
         cli_usage("%s", e.text);
     if (eval_open(&v, &o, operands[0], vocab, cpu, threads, &e))

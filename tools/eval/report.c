@@ -45,11 +45,11 @@ static void print_rows(const struct eval_result *r, size_t n, bool has_unk, bool
     }
 }
 
-void report_table(const struct eval_result *r, size_t n, enum eval_math math, bool has_unk)
+void report_table(const struct eval_result *r, size_t n, enum model_math math, bool has_unk)
 {
     print_rows(r, n, has_unk, false);
-    if (math != EVAL_F32)
-        printf("Computed with --math %s, as sample does it.\n", eval_math_names[math]);
+    if (math != MODEL_F32)
+        printf("Computed with --math %s, as sample does it.\n", model_math_names[math]);
     if (has_unk)
         puts("UNK: share of predictions whose target is the unknown token; it is easy to predict "
              "and\nflatters the figures.");
@@ -86,7 +86,7 @@ static void put_result(const struct eval_result *r, size_t n_files, const struct
         cli_json_text(&j, "file", r->name);
     else
         cli_json_uint(&j, "files", n_files);
-    cli_json_text(&j, "math", eval_math_names[o->math]);
+    cli_json_text(&j, "math", model_math_names[o->math]);
     put_sum(&j, &r->sum);
     cli_json_real(&j, "seconds", r->seconds);
     cli_json_real(&j, "tok_s", r->seconds > 0 ? (double)r->sum.n_tokens / r->seconds : 0);

@@ -30,7 +30,7 @@ char *to_c_name(const char *path, struct err *e);
 
 /* Writes path and its header into the set. The same model and vocabulary give the same bytes.
  * An embedding already stored as asked for is taken as it is, another rounded as a blob's writer
- * does. The text computes the logits of INFER_EXACT (model/infer.h) to the bit. Errors: writing;
+ * does. The text computes the logits of MODEL_EXACT (model/infer.h) to the bit. Errors: writing;
  * numbers that are not finite or, as f16, too large; a model whose RAM cannot be counted in 31
  * bits. */
 MUST_USE int to_c(const struct model *m, const struct vocab *v, const struct to_c_options *o,

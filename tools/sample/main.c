@@ -10,7 +10,7 @@ static struct cli_list texts;
 static struct cli_list stop_texts;
 static const char *vocab;
 static const struct cpu_level *cpu;
-static int math = INFER_INT8;
+static int math = MODEL_INT8;
 static int threads;
 static bool ignore_eos;
 static bool bench;
@@ -49,8 +49,9 @@ static const struct cli_option options[] = {
              "make the last 64 tokens less likely (above 1) or likelier; 1 is off (default 1)"),
     CLI_HEADING("Model and machine"),
     CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
-    CLI_CHOICE(0, "math", &math, infer_math_names, "KIND",
-               "arithmetic: int8 (fast) or exact (float activations) (default int8)"),
+    CLI_CHOICE(0, "math", &math, model_math_names, "KIND",
+               "arithmetic: int8 (fast) or exact (float activations) (default int8)",
+               .n_choices = MODEL_F32),
     CLI_THREADS(&threads, "worker threads (default: the processors this process may use)"),
     CLI_CPU(&cpu),
     CLI_FLAG(0, "bench", &bench,
@@ -116,7 +117,7 @@ static struct sample_options chosen(void)
     struct sample_options o = {
         .sampler = {(float)temperature, (int)top_k, (float)top_p, (float)min_p,
                     (float)repeat_penalty},
-        .math = (enum infer_math)math,
+        .math = (enum model_math)math,
         .level = cpu,
         .n_threads = threads,
         .max_tokens = (uint64_t)max_tokens,

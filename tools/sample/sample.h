@@ -9,7 +9,7 @@
 
 struct sample_options {
     struct sampler_options sampler;
-    enum infer_math math;
+    enum model_math math;
     const struct cpu_level *level;
     int n_threads;       /* 1..1024 */
     uint64_t max_tokens; /* drawn at most in a story, > 0; the prompt's are not counted */

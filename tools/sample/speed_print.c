@@ -33,7 +33,7 @@ static void print_json(const struct speed_result *r, const struct sample_options
     cli_json_int(&j, "n_streams", SPEED_STREAMS);
     cli_json_real(&j, "rss_mb", r->rss_mb);
     cli_json_real(&j, "rss_anon_mb", r->rss_anon_mb);
-    cli_json_text(&j, "math", infer_math_names[o->math]);
+    cli_json_text(&j, "math", model_math_names[o->math]);
     cli_json_text(&j, "cpu", o->level->name);
     cli_json_int(&j, "threads", o->n_threads);
     cli_json_text(&j, "embed", number_type_names[r->embed]);
@@ -54,7 +54,7 @@ static void print_row(const char *text, double value, int decimals)
 static void print_table(const struct speed_result *r, const struct sample_options *o)
 {
     printf("math %s, cpu %s, %d thread%s, embedding %s; medians of %d rounds\n",
-           infer_math_names[o->math], o->level->name, o->n_threads, o->n_threads == 1 ? "" : "s",
+           model_math_names[o->math], o->level->name, o->n_threads, o->n_threads == 1 ? "" : "s",
            number_type_names[r->embed], r->n_rounds);
     for (int i = 0; i < SPEED_N_FIGURES; i++) {
         if (i == SPEED_US_BLOCKS)
