@@ -28,6 +28,7 @@ OUT_debug := build/debug
 OUT_asan := build/asan
 OUT_tsan := build/tsan
 OUT_fuzz := build/fuzz
+OUT_arm := build/arm
 OUT := $(OUT_$(CONFIG))
 # A name below this folder is made relative: dependency files know objects by that name only.
 override OUT := $(patsubst $(CURDIR)/%,%,$(OUT))
@@ -39,15 +40,24 @@ OPT_debug := -Og
 OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+OPT_arm := -O2
 OPT := $(OPT_$(CONFIG))
 OBJCOPY ?= objcopy
+PKG_CONFIG ?= pkg-config
+# 64-bit ARM by Debian's cross compiler and libraries (scripts/deps arm), to be run by qemu.
+ifeq ($(CONFIG),arm)
+CC := aarch64-linux-gnu-gcc
+AR := aarch64-linux-gnu-ar
+OBJCOPY := aarch64-linux-gnu-objcopy
+PKG_CONFIG := PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig pkg-config
+endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wpointer-arith -Wwrite-strings
 # Asked when the first file is compiled or linked, not before: `make deps` may have to run first.
-PKG_LIBS = $(eval PKG_LIBS := $(or $(shell pkg-config --libs $(PACKAGES)),\
+PKG_LIBS = $(eval PKG_LIBS := $(or $(shell $(PKG_CONFIG) --libs $(PACKAGES)),\
 	$(error libraries are missing: run "make deps")))$(PKG_LIBS)
-PKG_CFLAGS = $(if $(PKG_LIBS),$(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))))$(PKG_CFLAGS)
+PKG_CFLAGS = $(if $(PKG_LIBS),$(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(PKG_CFLAGS)
 
 # gnu11 would fuse separate multiplications and additions; results must not depend on the compiler.
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon \
@@ -55,7 +65,7 @@ BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN
 bare = $(foreach m,$(1),$(BARE_$(m):%=-l%))
 LIBS = $(PKG_LIBS) $(call bare,$(MODULES)) -lm -pthread
 # The same for the folders $(1).
-libs_of = $(shell pkg-config --libs $(sort $(foreach m,$(1),$(PACKAGES_$(m))))) $(call bare,$(1)) -Wl,--as-needed -lm -pthread
+libs_of = $(shell $(PKG_CONFIG) --libs $(sort $(foreach m,$(1),$(PACKAGES_$(m))))) $(call bare,$(1)) -Wl,--as-needed -lm -pthread
 
 MODULE_LIBS := $(MODULES:%=$(OUT)/parts/%.a)
 TOOL_LIBS := $(TOOLS:%=$(OUT)/parts/tool-%.a)
@@ -72,7 +82,7 @@ ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 KERN_x86_64 := x86
 KERN_aarch64 := arm
 KERN_arm64 := arm
-PARTS_kern := $(KERN_$(ARCH))
+PARTS_kern := v128 $(KERN_$(ARCH))
 # The files of a module of common/, those of its parts among them.
 sources_of = common/$(1)/*.c $(foreach p,$(PARTS_$(1)),common/$(1)/$(p)/*.c)
 
@@ -143,9 +153,10 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 begins = $(filter common/kern/$(1)%,$*)
-FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release,$(CONFIG)),-O3) \
+FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release arm,$(CONFIG)),-O3) \
 	$(if $(call begins,x86/avx2),$(AVX2)) $(if $(call begins,x86/avx512),$(AVX512)) \
-	$(if $(call begins,x86/avx512vnni),-mavx512vnni) $(if $(call begins,x86/avx512bf16),-mavx512bf16))
+	$(if $(call begins,x86/avx512vnni),-mavx512vnni) $(if $(call begins,x86/avx512bf16),-mavx512bf16) \
+	$(if $(call begins,arm/dotprod),-march=armv8.2-a+dotprod))
 
 # Holds their text, which the compiler does not see as an include.
 $(OBJ)/tools/export/runtime_text.o: tools/export/runtime.c tools/export/runtime.h
@@ -166,7 +177,7 @@ $(PIC)/%.o: %.c
 VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
 pic_objects = $(patsubst %.c,$(PIC)/%.o,$(wildcard $(foreach m,$(1),$(call sources_of,$(m)))))
-EMBED_LIBS = $(shell pkg-config --libs libutf8proc libxxhash) -lm -pthread
+EMBED_LIBS = $(shell $(PKG_CONFIG) --libs libutf8proc libxxhash) -lm -pthread
 $(PIC)/embed.a: $(call pic_objects,$(filter-out bolt,$(CORE)) os)
 	@rm -f $@ && $(AR) rcs $@ $^
 $(PIC)/core.a: $(call pic_objects,$(filter-out bolt,$(CORE)))

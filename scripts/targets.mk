@@ -25,7 +25,7 @@ VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
 # What a run uses unless it is told otherwise.
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
-.PHONY: deps data train export sample eval demo test bench asan tsan torture fuzz lint format install \
+.PHONY: deps data train export sample eval demo test arm check-arm bench asan tsan torture fuzz lint format install \
 	uninstall wheel dist clean help FORCE
 
 deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
@@ -40,6 +40,15 @@ test: ## run every test; the last line counts them
 	@scripts/deps build test
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run
+
+arm: ## the programs and tests for 64-bit ARM, in build/arm/
+	@scripts/deps build arm
+	@$(SUBMAKE) -j$(JOBS) CONFIG=arm all tests
+
+check-arm: arm ## unit tests, kernels, parity and stories on emulated 64-bit ARM, beside this machine's
+	@scripts/deps test
+	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
+	@BUILD=$(OUT_arm) HOST=$(CURDIR)/$(OUT) EMULATOR=qemu-aarch64 tests/run arm
 
 check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-cli check-rules check-chip check-python check-runtimes
 	@$(SUBMAKE) -j$(JOBS) all tests

@@ -5,19 +5,25 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <xmmintrin.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 /* ---- levels ---------------------------------------------------------------------------------- */
 
 enum {
-    AVX2 = CPU_X86_AVX2,
+    AVX2 = CPU_V128 | CPU_X86_AVX2,
     AVX512 = AVX2 | CPU_X86_AVX512,
     VNNI = AVX512 | CPU_X86_VNNI,
     BF16 = VNNI | CPU_X86_BF16,
+    NEON = CPU_V128 | CPU_ARM_NEON,
+    DOTPROD = NEON | CPU_ARM_DOTPROD,
 };
 
 const struct cpu_level cpu_levels[CPU_N_LEVELS] = {
-    {"c", 0}, {"avx2", AVX2}, {"avx512", AVX512}, {"avx512vnni", VNNI}, {"avx512bf16", BF16},
+    {"c", 0},           {"v128", CPU_V128},   {"avx2", AVX2},
+    {"avx512", AVX512}, {"avx512vnni", VNNI}, {"avx512bf16", BF16},
+    {"neon", NEON},     {"dotprod", DOTPROD},
 };
 
 #if defined(__x86_64__)
@@ -40,7 +46,7 @@ static uint32_t features_here(void)
 {
     enum { YMM_STATE = 0x6, ZMM_STATE = 0xe6 };
     uint32_t a, b, c, d;
-    uint32_t features = 0;
+    uint32_t features = CPU_V128;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C))
         return features;
     uint64_t state = saved_state();
@@ -59,10 +65,22 @@ static uint32_t features_here(void)
     return features;
 }
 
+#elif defined(__aarch64__)
+static uint32_t features_here(void)
+{
+    uint32_t features = CPU_V128 | CPU_ARM_NEON;
+#if defined(__ARM_FEATURE_DOTPROD)
+    features |= CPU_ARM_DOTPROD;
+#elif defined(__linux__)
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP)
+        features |= CPU_ARM_DOTPROD;
+#endif
+    return features;
+}
 #else
 static uint32_t features_here(void)
 {
-    return 0;
+    return CPU_V128;
 }
 #endif
 

@@ -9,11 +9,15 @@
 #include "base/err.h"
 
 enum cpu_feature {
+    CPU_V128 = 1 << 8, /* vectors of 128 bits, as the compiler has them: every machine */
     /* x86-64 */
     CPU_X86_AVX2 = 1 << 0,   /* AVX2, FMA, F16C (x86-64-v3) */
     CPU_X86_AVX512 = 1 << 1, /* AVX-512 F, BW, DQ, VL (x86-64-v4) */
     CPU_X86_VNNI = 1 << 2,   /* AVX-512 VNNI */
     CPU_X86_BF16 = 1 << 3,   /* AVX-512 BF16 */
+    /* 64-bit ARM */
+    CPU_ARM_NEON = 1 << 4,    /* Advanced SIMD, which every one has */
+    CPU_ARM_DOTPROD = 1 << 5, /* sdot (ARMv8.4, many from 8.2 on) */
 };
 
 struct cpu_level {
@@ -22,9 +26,9 @@ struct cpu_level {
 };
 
 /* All levels of all architectures; of two that a machine has, the later one is the better. */
-enum { CPU_N_LEVELS = 5 };
+enum { CPU_N_LEVELS = 8 };
 extern const struct cpu_level cpu_levels[CPU_N_LEVELS];
-#define CPU_LEVEL_NAMES "c, avx2, avx512, avx512vnni or avx512bf16"
+#define CPU_LEVEL_NAMES "c, v128, avx2, avx512, avx512vnni, avx512bf16, neon or dotprod"
 
 /* Plain C, which every machine has. */
 #define CPU_C (&cpu_levels[0])

@@ -81,8 +81,9 @@ BOLT_API int bolt_api_version(void);
 struct bolt_model_options {
     size_t size;
     int math;        /* enum bolt_math; default BOLT_INT8 */
-    const char *cpu; /* instruction set: "c", "avx2", "avx512", "avx512vnni", "avx512bf16"; one the
-                        machine lacks is an error. Default (NULL or "auto"): the best there is */
+    const char *cpu; /* instruction set: "c", "v128", on x86-64 "avx2", "avx512", "avx512vnni",
+                        "avx512bf16", on 64-bit ARM "neon", "dotprod"; one the machine lacks is an
+                        error. Default (NULL or "auto"): the best there is */
 };
 
 /* Opens a model.bolt. The file is mapped, so it must not be cut short or written to while the model

@@ -4,7 +4,7 @@
 
 #include "kern/kern.h"
 
-enum { PANEL = 16 };
+enum { TILE_COLS = 16 };
 
 static void operand_c(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns)
 {
@@ -24,11 +24,11 @@ static void operand_c(const float *x, size_t rows, size_t cols, void *by_rows, v
 static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out)
 {
     size_t k = DIV_UP(n_in, 2);
-    for (size_t j = first; j < first + ALIGN_UP(count, PANEL); j++) {
-        uint32_t *column = (uint32_t *)out + j / PANEL * PANEL * k + j % PANEL;
+    for (size_t j = first; j < first + ALIGN_UP(count, TILE_COLS); j++) {
+        uint32_t *column = (uint32_t *)out + j / TILE_COLS * TILE_COLS * k + j % TILE_COLS;
         const float *row = w + j * n_in;
         for (size_t p = 0; p < k; p++)
-            column[p * PANEL] =
+            column[p * TILE_COLS] =
                 j < n_out ? bf16_cell(row[2 * p], 2 * p + 1 < n_in ? row[2 * p + 1] : 0) : 0;
     }
 }
@@ -52,9 +52,9 @@ static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t 
     const uint32_t *a = a_cells;
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
-            size_t stride = b.stride ? b.stride : PANEL;
-            const uint32_t *column =
-                (const uint32_t *)b.cells + (b.stride ? j : j / PANEL * PANEL * k + j % PANEL);
+            size_t stride = b.stride ? b.stride : TILE_COLS;
+            const uint32_t *column = (const uint32_t *)b.cells +
+                                     (b.stride ? j : j / TILE_COLS * TILE_COLS * k + j % TILE_COLS);
             float sum = add ? c[i * c_stride + j] : 0;
             for (size_t p = 0; p < k; p++) {
                 uint32_t x = a[i * a_row + p * a_col];
@@ -77,7 +77,7 @@ void kern_use_bf16(struct kern *k)
 {
     k->softmax = softmax_c;
     k->unit = 2;
-    k->panel = PANEL;
+    k->panel = TILE_COLS;
     k->product = product_c;
     k->pack = pack_c;
     k->operand = operand_c;

@@ -10,7 +10,6 @@
 #include "base/fmath.h"
 
 enum {
-    LANES = 16, /* partial sums of a reduction: part of the written order */
     PANEL = 16,
     GROUP = 3,   /* columns whose signed sums are looked up */
     GROUPS = 64, /* groups at a time: their sums stay in the first-level cache */
@@ -221,9 +220,9 @@ static void float_head_c(enum number_type type, const void *packed, const float 
 
 /* ---- between the products -------------------------------------------------------------------- */
 
-static float fold(float lane[LANES])
+static float fold(float lane[KERN_LANES])
 {
-    for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t half = KERN_LANES / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; i++)
             lane[i] += lane[i + half];
     return lane[0];
@@ -231,9 +230,9 @@ static float fold(float lane[LANES])
 
 static void rmsnorm_c(const float *x, const float *scale, size_t n, float eps, float *y)
 {
-    float lane[LANES] = {0};
+    float lane[KERN_LANES] = {0};
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] += x[i] * x[i];
+        lane[i % KERN_LANES] += x[i] * x[i];
     float r = 1.0f / sqrtf(fold(lane) / (float)n + eps);
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * r * scale[i];
@@ -279,12 +278,12 @@ static void exp_c(const float *x, size_t n, float *y)
 
 static float logsumexp_c(const float *x, size_t n)
 {
-    float lane[LANES] = {0};
+    float lane[KERN_LANES] = {0};
     float most = x[0];
     for (size_t i = 1; i < n; i++)
         most = x[i] > most ? x[i] : most;
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] += fmath_expf(x[i] - most);
+        lane[i % KERN_LANES] += fmath_expf(x[i] - most);
     return most + (float)fmath_log((double)fold(lane));
 }
 

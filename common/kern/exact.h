@@ -23,6 +23,8 @@ struct kern_int8_row {
     int32_t sum; /* of q */
 };
 
+enum { KERN_LANES = 16 }; /* partial sums of a reduction: a part of the written order */
+
 enum { KERN_INT8_ALIGN = 64 }; /* bytes of q in a row are a multiple of this, zero beyond cols */
 
 struct kern_exact {

@@ -7,27 +7,25 @@
 #include <string.h>
 
 #include "base/fmath.h"
+#include "kern/keep.h"
 
 enum {
-    LANES = 16,    /* partial sums of a reduction: the order is part of the exact operations */
-    TILE_ROWS = 4, /* a tile of C held in registers while p runs */
-    TILE_COLS = 8, /* = panel */
-    DEPTH = 256    /* rows of B that stay in the first-level cache */
+    TILE_COLS = 8 /* = panel */
 };
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-static float fold(float lane[LANES])
+static float fold(float lane[KERN_LANES])
 {
-    for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t half = KERN_LANES / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; i++)
             lane[i] += lane[i + half];
     return lane[0];
 }
 
-static double fold_double(double lane[LANES])
+static double fold_double(double lane[KERN_LANES])
 {
-    for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t half = KERN_LANES / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; i++)
             lane[i] += lane[i + half];
     return lane[0];
@@ -35,10 +33,10 @@ static double fold_double(double lane[LANES])
 
 static float dot(const float *x, const float *y, size_t n)
 {
-    float lane[LANES] = {0};
+    float lane[KERN_LANES] = {0};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
+    for (; i + KERN_LANES <= n; i += KERN_LANES)
+        for (size_t j = 0; j < KERN_LANES; j++)
             lane[j] += x[i + j] * y[i + j];
     for (size_t j = 0; i < n; i++, j++)
         lane[j] += x[i] * y[i];
@@ -47,10 +45,10 @@ static float dot(const float *x, const float *y, size_t n)
 
 static double sum_abs_c(const float *w, size_t n)
 {
-    double lane[LANES] = {0};
+    double lane[KERN_LANES] = {0};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
+    for (; i + KERN_LANES <= n; i += KERN_LANES)
+        for (size_t j = 0; j < KERN_LANES; j++)
             lane[j] += (double)fabsf(w[i + j]);
     for (size_t j = 0; i < n; i++, j++)
         lane[j] += (double)fabsf(w[i]);
@@ -59,10 +57,10 @@ static double sum_abs_c(const float *w, size_t n)
 
 static double sum_sq_c(const float *w, size_t n)
 {
-    double lane[LANES] = {0};
+    double lane[KERN_LANES] = {0};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
+    for (; i + KERN_LANES <= n; i += KERN_LANES)
+        for (size_t j = 0; j < KERN_LANES; j++)
             lane[j] += (double)w[i + j] * (double)w[i + j];
     for (size_t j = 0; i < n; i++, j++)
         lane[j] += (double)w[i] * (double)w[i];
@@ -71,69 +69,34 @@ static double sum_sq_c(const float *w, size_t n)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out)
+void kern_pack_floats(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                      size_t panel, void *out)
 {
-    for (size_t j0 = first; j0 < first + count; j0 += TILE_COLS) {
-        float *panel = (float *)out + j0 * n_in;
+    for (size_t j0 = first; j0 < first + count; j0 += panel) {
+        float *cell = (float *)out + j0 * n_in;
         for (size_t p = 0; p < n_in; p++)
-            for (size_t j = 0; j < TILE_COLS; j++)
-                panel[p * TILE_COLS + j] = j0 + j < n_out ? w[(j0 + j) * n_in + p] : 0;
+            for (size_t j = j0; j < j0 + panel; j++)
+                *cell++ = j < n_out ? w[j * n_in + p] : 0;
     }
 }
 
-/* One register tile: c[rows][TILE_COLS] (+)= a b over `depth` rows of b. Compilers do not keep a
- * two-dimensional array of sums in vector registers, so here they are told: four floats at a time,
- * which is the baseline of every machine this runs on. */
-typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
-
-/* Makes the compiler forget what it knows of a variable. */
-#if defined(__x86_64__)
-#define KEEP(x) __asm__("" : "+x"(x))
-#elif defined(__aarch64__)
-#define KEEP(x) __asm__("" : "+w"(x))
-#else
-#define KEEP(x) __asm__("" : "+m"(x))
-#endif
-
-static void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t a_col,
-                 const float *b, size_t b_stride, float *c, size_t c_stride, bool add)
+static void pack_c(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out)
 {
-    four low[TILE_ROWS];
-    four high[TILE_ROWS];
-    const float *row[TILE_ROWS]; /* rows beyond the last repeat it, and write the same sums again */
-    float *out[TILE_ROWS];
-    for (size_t i = 0; i < TILE_ROWS; i++) {
-        row[i] = a + MIN(i, rows - 1) * a_row;
-        out[i] = c + MIN(i, rows - 1) * c_stride;
-        low[i] = add ? *(const four *)out[i] : (four){0};
-        high[i] = add ? *(const four *)(out[i] + 4) : (four){0};
-    }
-    for (size_t p = 0; p < depth; p++, b += b_stride) {
-        four b_low = *(const four *)b;
-        four b_high = *(const four *)(b + 4);
-        for (size_t i = 0; i < TILE_ROWS; i++) {
-            float x = row[i][p * a_col];
-            low[i] += x * b_low;
-            high[i] += x * b_high;
-        }
-    }
-    for (size_t i = 0; i < TILE_ROWS; i++) {
-        *(four *)out[i] = low[i];
-        *(four *)(out[i] + 4) = high[i];
-    }
+    kern_pack_floats(w, n_out, n_in, first, count, TILE_COLS, out);
 }
 
 /* Sums and products in chains apart, since plain C multiplies and adds apart. */
 static double spin_c(size_t n)
 {
     enum { CHAINS = 7 }; /* and as many again: with their operand, the 16 registers there are */
+    typedef float four __attribute__((vector_size(16)));
     four sum[CHAINS];
     four product[CHAINS];
     four one = {1.0f, 1.0f, 1.0f, 1.0f};
 #pragma GCC unroll 7
     for (size_t i = 0; i < CHAINS; i++) {
         sum[i] = product[i] = one;
-        KEEP(sum[i]); /* chains that a compiler knows to be equal, it computes once */
+        KEEP(sum[i]); /* the compiler would merge chains it knows are equal */
         KEEP(product[i]);
     }
     KEEP(one);
@@ -152,49 +115,33 @@ static double spin_c(size_t n)
     return (double)n * CHAINS * 4 * 2;
 }
 
-/* The last, narrow columns: through buffers of full width. */
-static void edge_tile(size_t rows, size_t cols, size_t depth, const float *a, size_t a_row,
-                      size_t a_col, const float *b, size_t b_stride, float *c, size_t c_stride,
-                      bool add)
+/* A row of A by up to TILE_COLS columns of B, whose rows are `stride` cells apart. */
+static void product_row(size_t cols, size_t k, const float *a, size_t a_col, const float *b,
+                        size_t stride, float *c, bool add)
 {
-    float wide[TILE_ROWS * TILE_COLS] = {0};
-    for (size_t i = 0; add && i < rows; i++)
-        memcpy(wide + i * TILE_COLS, c + i * c_stride, cols * sizeof *c);
-    tile(rows, depth, a, a_row, a_col, b, b_stride, wide, TILE_COLS, add);
-    for (size_t i = 0; i < rows; i++)
-        memcpy(c + i * c_stride, wide + i * TILE_COLS, cols * sizeof *c);
+    float sum[TILE_COLS] = {0};
+    for (size_t j = 0; add && j < cols; j++)
+        sum[j] = c[j];
+    for (size_t p = 0; p < k; p++)
+        for (size_t j = 0; j < cols; j++)
+            sum[j] += a[p * a_col] * b[p * stride + j];
+    for (size_t j = 0; j < cols; j++)
+        c[j] = sum[j];
 }
 
-static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t a_row, size_t a_col,
+static void product_c(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
                       struct kern_b b, float *c, size_t c_stride, bool add)
 {
-    const float *a = a_cells;
-    const float *b_cells = b.cells;
-    float edge[DEPTH * TILE_COLS];
-    for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
-        size_t depth = MIN(k - p0, (size_t)DEPTH);
-        for (size_t j0 = 0; j0 < n; j0 += TILE_COLS) {
-            size_t cols = MIN(n - j0, (size_t)TILE_COLS);
-            size_t stride = b.stride ? b.stride : TILE_COLS;
-            const float *panel =
-                b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * TILE_COLS;
-            if (b.stride && cols < TILE_COLS) { /* never read past the end of a row */
-                memset(edge, 0, sizeof edge);
-                for (size_t p = 0; p < depth; p++)
-                    memcpy(edge + p * TILE_COLS, panel + p * stride, cols * sizeof *edge);
-                panel = edge;
-                stride = TILE_COLS;
-            }
-            for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
-                size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
-                const float *at = a + i0 * a_row + p0 * a_col;
-                float *ct = c + i0 * c_stride + j0;
-                if (cols == TILE_COLS)
-                    tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add || p0);
-                else
-                    edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride,
-                              add || p0);
-            }
+    for (size_t j = 0; j < n; j += TILE_COLS) {
+        const float *panel = (const float *)b.cells + (b.stride ? j : j * k);
+        size_t stride = b.stride ? b.stride : TILE_COLS;
+        for (size_t i = 0; i < m; i++) {
+            const float *row = (const float *)a + i * a_row;
+            float *out = c + i * c_stride + j;
+            if (n - j >= TILE_COLS)
+                product_row(TILE_COLS, k, row, a_col, panel, stride, out, add);
+            else
+                product_row(n - j, k, row, a_col, panel, stride, out, add);
         }
     }
 }
@@ -213,9 +160,9 @@ static void rmsnorm_c(const float *x, const float *scale, size_t n, float eps, f
 static void rmsnorm_back_c(const float *x, const float *scale, float rstd, const float *dy,
                            size_t n, float *dx, float *dscale)
 {
-    float lane[LANES] = {0};
+    float lane[KERN_LANES] = {0};
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] += dy[i] * scale[i] * x[i];
+        lane[i % KERN_LANES] += dy[i] * scale[i] * x[i];
     float shared = fold(lane) * rstd * rstd * rstd / (float)n;
     for (size_t i = 0; i < n; i++) {
         dx[i] += dy[i] * scale[i] * rstd - x[i] * shared;
@@ -304,9 +251,9 @@ static float maximum(const float *x, size_t n)
 static float logsumexp_c(const float *x, size_t n)
 {
     float max = maximum(x, n);
-    float lane[LANES] = {0};
+    float lane[KERN_LANES] = {0};
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] += fmath_expf(x[i] - max);
+        lane[i % KERN_LANES] += fmath_expf(x[i] - max);
     return max + (float)fmath_log((double)fold(lane));
 }
 
@@ -316,11 +263,11 @@ void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, voi
     (void)by_rows;
     (void)by_columns;
     for (size_t r = 0; r < rows; r++, x += n) {
-        float lane[LANES] = {0};
+        float lane[KERN_LANES] = {0};
         max[r] = maximum(x, n);
         for (size_t i = 0; i < n; i++) {
             x[i] = fmath_expf(x[i] - max[r]);
-            lane[i % LANES] += x[i];
+            lane[i % KERN_LANES] += x[i];
         }
         sum[r] = fold(lane);
     }
@@ -377,7 +324,10 @@ void kern_init(struct kern *k, const struct cpu_level *level)
     };
     kern_exact_c(&k->exact);
     k->conv = k->exact.conv; /* what is exact is bounded too */
+    kern_v128(k, level->features);
 #if defined(__x86_64__)
     kern_x86(k, level->features);
+#elif defined(__aarch64__)
+    kern_arm(k, level->features);
 #endif
 }

@@ -154,8 +154,14 @@ static inline size_t kern_packed_cells(const struct kern *kn, size_t k, size_t n
 /* ---- for the files of this folder ------------------------------------------------------------ */
 
 /* What an architecture adds to both tables, as far as its features allow, and to one in bf16. */
+void kern_v128(struct kern *k, uint32_t features);
 void kern_x86(struct kern *k, uint32_t features);
 void kern_x86_bf16(struct kern *k, uint32_t features);
+void kern_arm(struct kern *k, uint32_t features);
+
+/* pack of floats into panels of `panel` columns, in plain C. */
+void kern_pack_floats(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                      size_t panel, void *out);
 
 /* softmax in plain C and f32. */
 void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,

@@ -9,60 +9,6 @@
 
 #include "kern/vector_math.h"
 
-enum { LANES = 16 /* partial sums of a reduction: part of the written order */ };
-
-/* ---- packing ternary weights ----------------------------------------------------------------- */
-
-enum { GROUP = 3 /* columns whose signed sums are looked up */ };
-
-/* The 27 signed sums of x0, x1, x2 are the digits of a number from -13 to 13 in balanced ternary,
- * x0's digit counting nine: a negative number is the negated sum of the positive one, exactly, and
- * a zero's sign does not matter. So 14 sums are looked up, and a sign. */
-struct tern_index {
-    uint8_t magnitude; /* 0 to 13 */
-    bool negative;
-};
-
-enum { MAGNITUDES = 16 /* in a table; the last two are not used */ };
-
-/* Digits of the magnitudes, for x0, x1, x2. */
-static const int32_t tern_digits[GROUP][MAGNITUDES] = {
-    {0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
-    {0, 0, 1, 1, 1, -1, -1, -1, 0, 0, 0, 1, 1, 1, 0, 0},
-    {0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0},
-};
-
-/* Of three codes, the first one in the lowest bits. */
-INLINE struct tern_index tern_index_of(unsigned codes)
-{
-    int number = 9 * (int)(codes & 3) + 3 * (int)(codes >> 2 & 3) + (int)(codes >> 4 & 3) - 13;
-    return (struct tern_index){(uint8_t)(number < 0 ? -number : number), number < 0};
-}
-
-/* The codes of group g of a row; columns beyond the end have the code of 0. */
-INLINE unsigned tern_group(const uint8_t *row, size_t cols, size_t g)
-{
-    size_t byte = 6 * g / 8;
-    unsigned bits = row[byte];
-    if (byte + 1 < DIV_UP(cols, (size_t)4))
-        bits |= (unsigned)row[byte + 1] << 8;
-    bits = bits >> 6 * g % 8 & 63;
-    size_t n = cols - GROUP * g;
-    if (n < GROUP)
-        bits = (bits & ((1u << 2 * n) - 1)) | (0x15u & ~((1u << 2 * n) - 1));
-    return bits;
-}
-
-/* The activations of group g, zero beyond the end; `room` is used for those. */
-INLINE const float *tern_activations(const float *x, size_t cols, size_t g, float room[GROUP])
-{
-    if (GROUP * (g + 1) <= cols)
-        return x + GROUP * g;
-    memset(room, 0, GROUP * sizeof *room);
-    memcpy(room, x + GROUP * g, (cols - GROUP * g) * sizeof *room);
-    return room;
-}
-
 /* ---- the head -------------------------------------------------------------------------------- */
 
 /* A panel is HEAD_VECS vectors of rows, [cols][HEAD_PANEL] in the type stored. One token takes a
@@ -192,12 +138,12 @@ static void exact_head(enum number_type type, const void *packed, const float *w
 
 static void exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
 {
-    vec lane[LANES / WIDTH];
+    vec lane[KERN_LANES / WIDTH];
     size_t at = 0;
-    for (size_t j = 0; j < LANES / WIDTH; j++)
+    for (size_t j = 0; j < KERN_LANES / WIDTH; j++)
         lane[j] = v_set(0.0f);
-    for (; at + LANES <= n; at += LANES)
-        for (size_t j = 0; j < LANES / WIDTH; j++) {
+    for (; at + KERN_LANES <= n; at += KERN_LANES)
+        for (size_t j = 0; j < KERN_LANES / WIDTH; j++) {
             vec v = v_load(x + at + j * WIDTH);
             lane[j] = v_add(lane[j], v_mul(v, v));
         }
@@ -205,8 +151,9 @@ static void exact_rmsnorm(const float *x, const float *scale, size_t n, float ep
         vec v = v_load_mask(x + at, v_mask(MIN(n - at, (size_t)WIDTH)));
         lane[j] = v_add(lane[j], v_mul(v, v));
     }
-    for (size_t j = 1; j < LANES / WIDTH; j++)
-        lane[0] = v_add(lane[0], lane[j]);
+    for (size_t half = KERN_LANES / WIDTH / 2; half > 0; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            lane[j] = v_add(lane[j], lane[j + half]);
     vec r = v_set(1.0f / sqrtf(v_sum(lane[0]) / (float)n + eps));
 #define BODY(load, store) store(y + i, v_mul(v_mul(load(x + i), r), load(scale + i)))
     FOR_VECTORS(n, BODY);

@@ -1,10 +1,10 @@
-/* vector_int8.h - int8 products with weights rearranged for vectors of LANES 32-bit lanes; included
- * by the files of the instruction sets, which define LANES, HEAD_FLIP, MOST_ROWS (rows of q that go
+/* vector_int8.h - int8 products with weights rearranged for vectors of WIDTH 32-bit lanes; included
+ * by the files of the instruction sets, which define WIDTH, HEAD_FLIP, MOST_ROWS (rows of q that go
  * through together, so that a weight is loaded once for all of them) and EACH_ROWS, a list of 1 to
  * MOST_ROWS, before.
  *
- * A panel is 4 LANES rows, which lie beside each other; row r of it is lane r % LANES of its
- * quarter r / LANES. Columns come in steps of four, which share a lane: one 32-bit word of q,
+ * A panel is 4 WIDTH rows, which lie beside each other; row r of it is lane r % WIDTH of its
+ * quarter r / WIDTH. Columns come in steps of four, which share a lane: one 32-bit word of q,
  * broadcast, meets the same four columns of every row. So no sum runs across lanes.
  *
  * - ternary: a step is one vector, byte c of a lane holds the codes of column c for the lane's four
@@ -24,7 +24,7 @@
 
 enum {
     QUARTERS = 4,
-    PANEL = QUARTERS * LANES,
+    PANEL = QUARTERS * WIDTH,
     STEP = 4,       /* columns of a step */
     GROUP_COLS = 16 /* columns are padded to a multiple of this, at most KERN_INT8_ALIGN */
 };
@@ -55,7 +55,7 @@ INLINE bool begin_row(uint32_t bits, struct kern_int8_row *row, float *factor)
 
 static size_t op_tern_bytes(size_t rows, size_t cols)
 {
-    return DIV_UP(rows, (size_t)PANEL) * n_steps(cols) * LANES * STEP;
+    return DIV_UP(rows, (size_t)PANEL) * n_steps(cols) * WIDTH * STEP;
 }
 
 static size_t op_head_bytes(size_t rows, size_t cols)
@@ -74,12 +74,12 @@ static void op_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *p
     size_t row_bytes = DIV_UP(cols, (size_t)STEP);
     uint32_t *out = packed;
     memset(packed, 0, op_tern_bytes(rows, cols));
-    for (size_t r0 = 0; r0 < rows; r0 += PANEL, out += n_steps(cols) * LANES)
+    for (size_t r0 = 0; r0 < rows; r0 += PANEL, out += n_steps(cols) * WIDTH)
         for (size_t r = r0; r < MIN(rows, r0 + PANEL); r++) {
-            uint32_t *lane = out + (r - r0) % LANES;
-            size_t shift = 2 * ((r - r0) / LANES);
+            uint32_t *lane = out + (r - r0) % WIDTH;
+            size_t shift = 2 * ((r - r0) / WIDTH);
             for (size_t s = 0; s < row_bytes; s++)
-                lane[s * LANES] |= spread(codes[r * row_bytes + s]) << shift;
+                lane[s * WIDTH] |= spread(codes[r * row_bytes + s]) << shift;
         }
 }
 
@@ -130,7 +130,7 @@ typedef void (*panels)(const struct product *p, const uint8_t *w, size_t r0, siz
 
 INLINE size_t panel_bytes(bool ternary, const struct product *p)
 {
-    return p->steps * (ternary ? LANES : PANEL) * STEP;
+    return p->steps * (ternary ? WIDTH : PANEL) * STEP;
 }
 
 INLINE void all_panels(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,

@@ -12,7 +12,6 @@
 #include "kern/vector_math.h"
 
 enum {
-    LOGITS_LANES = 16,        /* of a sum: part of the written order */
     LOGITS_BLOCK = 256,       /* logits between two looks at which was the largest */
     LOGITS_WORD = 64,         /* comparisons in a word of bits */
     LOGITS_MAX_STRIPES = 258, /* of whole words each, whose maxima are kept */
@@ -70,15 +69,15 @@ static void logits_exp(const float *x, size_t n, float *y)
  * nothing. */
 static float logits_logsumexp(const float *x, size_t n)
 {
-    enum { VECS = LOGITS_LANES / WIDTH };
+    enum { VECS = KERN_LANES / WIDTH };
     float most = v_max_of(logits_maxima(x, n));
     vec m = v_set(most);
     vec sum[VECS];
-    float lane[LOGITS_LANES];
+    float lane[KERN_LANES];
     size_t i = 0;
     for (size_t v = 0; v < VECS; v++)
         sum[v] = v_set(0.0f);
-    for (; i + LOGITS_LANES <= n; i += LOGITS_LANES)
+    for (; i + KERN_LANES <= n; i += KERN_LANES)
         for (size_t v = 0; v < VECS; v++)
             sum[v] = v_add(sum[v], v_exp_exact(v_sub(v_load(x + i + v * WIDTH), m)));
     for (size_t v = 0; i < n; v++, i += WIDTH) {
@@ -87,7 +86,7 @@ static float logits_logsumexp(const float *x, size_t n)
     }
     for (size_t v = 0; v < VECS; v++)
         v_store(lane + v * WIDTH, sum[v]);
-    for (size_t half = LOGITS_LANES / 2; half > 0; half /= 2)
+    for (size_t half = KERN_LANES / 2; half > 0; half /= 2)
         for (size_t l = 0; l < half; l++)
             lane[l] += lane[l + half];
     return most + (float)fmath_log((double)lane[0]);

@@ -230,7 +230,7 @@ static void op_adamw(float *w, const float *g, float *m, float *v, size_t n,
 INLINE void ops_install(struct kern *k)
 {
     k->unit = 1;
-    k->panel = PANEL;
+    k->panel = TILE_COLS;
     k->product = op_product;
     k->pack = op_pack;
     k->spin = op_spin;
@@ -246,8 +246,6 @@ INLINE void ops_install(struct kern *k)
     k->add = op_add;
     k->logsumexp = op_logsumexp;
     k->softmax = op_softmax;
-    k->sum_abs = op_sum_abs;
-    k->sum_sq = op_sum_sq;
     k->quantise = op_quantise;
     k->adamw = op_adamw;
 }

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#define PANEL ((size_t)TILE_VECS * WIDTH)
+#include "kern/keep.h"
+
+#define TILE_COLS ((size_t)TILE_VECS * WIDTH)
 #define DEPTH ((size_t)256) /* rows of B between two visits to a tile of C */
 
 static double op_spin(size_t n)
@@ -16,11 +18,11 @@ static double op_spin(size_t n)
     static const uint32_t nothing = 0;
     vec sum[SUMS];
     cells x = c_broadcast(&nothing);
-    __asm__("" : "+v"(x));
+    KEEP(x);
 #pragma GCC unroll 24
     for (size_t i = 0; i < SUMS; i++) {
         sum[i] = v_set(0.0f);
-        __asm__("" : "+v"(sum[i])); /* sums that a compiler knows to be equal, it makes once */
+        KEEP(sum[i]); /* the compiler would merge sums it knows are equal */
     }
     for (size_t r = 0; r < n; r++)
 #pragma GCC unroll 24
@@ -28,7 +30,7 @@ static double op_spin(size_t n)
             sum[i] = c_fma(x, x, sum[i]);
 #pragma GCC unroll 24
     for (size_t i = 0; i < SUMS; i++)
-        __asm__ volatile("" : : "v"(sum[i]));
+        KEEP_RESULT(sum[i]);
     return (double)n * SUMS * WIDTH * 2 * CELL_NUMBERS;
 }
 
@@ -58,25 +60,34 @@ INLINE void tile_of(const size_t rows, size_t depth, const uint32_t *a, size_t a
             v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
 }
 
+_Static_assert(TILE_ROWS <= 8, "every count of rows has its case");
+
 static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                  const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
     switch (rows) {
-    case 1:
-        tile_of(1, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+#define TILE_CASE(n)                                                       \
+    case n:                                                                \
+        tile_of(n, depth, a, a_row, a_col, b, b_stride, c, c_stride, add); \
         break;
-    case 2:
-        tile_of(2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 3:
-        tile_of(3, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 4:
-        tile_of(4, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
-    case 5:
-        tile_of(5, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
-        break;
+        TILE_CASE(1)
+        TILE_CASE(2)
+#if TILE_ROWS > 3
+        TILE_CASE(3)
+#endif
+#if TILE_ROWS > 4
+        TILE_CASE(4)
+#endif
+#if TILE_ROWS > 5
+        TILE_CASE(5)
+#endif
+#if TILE_ROWS > 6
+        TILE_CASE(6)
+#endif
+#if TILE_ROWS > 7
+        TILE_CASE(7)
+#endif
+#undef TILE_CASE
     default:
         tile_of(TILE_ROWS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
         break;
@@ -88,13 +99,13 @@ static void edge_tile(size_t rows, size_t cols, size_t depth, const uint32_t *a,
                       size_t a_col, const uint32_t *b, size_t b_stride, float *c, size_t c_stride,
                       bool add)
 {
-    float wide[TILE_ROWS * PANEL];
+    float wide[TILE_ROWS * TILE_COLS];
     memset(wide, 0, sizeof wide);
     for (size_t i = 0; add && i < rows; i++)
-        memcpy(wide + i * PANEL, c + i * c_stride, cols * sizeof *c);
-    tile(rows, depth, a, a_row, a_col, b, b_stride, wide, PANEL, add);
+        memcpy(wide + i * TILE_COLS, c + i * c_stride, cols * sizeof *c);
+    tile(rows, depth, a, a_row, a_col, b, b_stride, wide, TILE_COLS, add);
     for (size_t i = 0; i < rows; i++)
-        memcpy(c + i * c_stride, wide + i * PANEL, cols * sizeof *c);
+        memcpy(c + i * c_stride, wide + i * TILE_COLS, cols * sizeof *c);
 }
 
 /* A transposed operand has the rows of a tile side by side and its p far apart. A block of it is
@@ -127,25 +138,25 @@ INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth,
                           size_t c_stride, bool add)
 {
     const uint32_t *b_cells = b.cells;
-    uint32_t edge[DEPTH * PANEL];
-    for (size_t j0 = 0; j0 < n; j0 += PANEL) {
-        size_t cols = MIN(n - j0, PANEL);
-        size_t stride = b.stride ? b.stride : PANEL;
+    uint32_t edge[DEPTH * TILE_COLS];
+    for (size_t j0 = 0; j0 < n; j0 += TILE_COLS) {
+        size_t cols = MIN(n - j0, TILE_COLS);
+        size_t stride = b.stride ? b.stride : TILE_COLS;
         const uint32_t *panel =
-            b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * PANEL;
-        if (b.stride && cols < PANEL) { /* never read past the end of a row */
+            b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * TILE_COLS;
+        if (b.stride && cols < TILE_COLS) { /* never read past the end of a row */
             for (size_t p = 0; p < depth; p++) {
-                memcpy(edge + p * PANEL, panel + p * stride, cols * sizeof *edge);
-                memset(edge + p * PANEL + cols, 0, (PANEL - cols) * sizeof *edge);
+                memcpy(edge + p * TILE_COLS, panel + p * stride, cols * sizeof *edge);
+                memset(edge + p * TILE_COLS + cols, 0, (TILE_COLS - cols) * sizeof *edge);
             }
             panel = edge;
-            stride = PANEL;
+            stride = TILE_COLS;
         }
         for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {
             size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
             const uint32_t *at = a + i0 / TILE_ROWS * a_tile;
             float *ct = c + i0 * c_stride + j0;
-            if (cols == PANEL)
+            if (cols == TILE_COLS)
                 tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
             else
                 edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);

@@ -89,7 +89,7 @@ stories_of() {
     for math in exact int8; do
         want=$(figures --math "$math" --threads 1 --cpu c "$data/valid.txt")
         [ "$(jq -r .math <<< "$want")" = "$math" ]
-        for cpu in c avx2 avx512 avx512vnni avx512bf16; do
+        for cpu in c v128 avx2 avx512 avx512vnni avx512bf16; do
             "$BUILD/eval" -q --cpu "$cpu" "$model" "$data/valid.txt" > /dev/null 2>&1 || continue
             [ "$(figures --math "$math" --threads 2 --cpu "$cpu" "$data/valid.txt")" = "$want" ]
         done

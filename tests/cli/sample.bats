@@ -253,7 +253,7 @@ stories_of() {
 @test "sample: the same stories at every level of instructions, in both kinds of arithmetic" {
     for math in int8 exact; do
         stories_of --math "$math" > best
-        for level in c avx2 avx512 avx512vnni avx512bf16; do
+        for level in c v128 avx2 avx512 avx512vnni avx512bf16; do
             "$BUILD/sample" -q --cpu "$level" "$model" -n 1 < /dev/null > told 2>&1 ||
                 { contains "$(cat told)" "--cpu" && continue; }
             stories_of --math "$math" --cpu "$level" > other

@@ -14,7 +14,7 @@ import numpy as np
 
 f32 = np.float32
 EOS = 3
-LEVELS = ["c", "avx2", "avx512", "avx512vnni"]
+LEVELS = ["c", "v128", "avx2", "avx512", "avx512vnni"]
 
 
 class Blob:

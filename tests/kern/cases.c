@@ -27,6 +27,11 @@ void kcheck_case(struct kcheck *t, const char *format, ...)
     t->n_cases++;
 }
 
+bool kcheck_skips(struct kcheck *t)
+{
+    return t->brief && rng_below(&t->rng, 8);
+}
+
 void kcheck_fail(struct kcheck *t, const char *format, ...)
 {
     if (t->failed)

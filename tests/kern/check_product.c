@@ -213,6 +213,8 @@ static void all_ways(struct product *p)
     const size_t ns[] = {1, panel - 1, panel, panel + 1, 2 * panel + 3};
     const size_t ks[] = {1, 255, 256, 257, 513};
     for (size_t s = 0; s < ARRAY_LEN(ms) * ARRAY_LEN(ns) * ARRAY_LEN(ks); s++) {
+        if (kcheck_skips(p->t))
+            continue;
         p->m = ms[s % 5];
         p->n = ns[s / 5 % 5];
         p->k = ks[s / 25];
@@ -239,6 +241,8 @@ static void all_sizes(struct product *p)
     for (p->m = 1; p->m <= MAX_M; p->m++)
         for (size_t s = 0; s < kcheck_n_sizes; s++)
             for (size_t d = 0; d < ARRAY_LEN(ks); d++) {
+                if (kcheck_skips(p->t))
+                    continue;
                 p->n = MIN(kcheck_sizes[s], (size_t)MAX_N);
                 p->k = ks[d];
                 p->add = rng_below(r, 2);

@@ -73,6 +73,7 @@ struct options {
     long long seed; /* if given, else the clock's */
     bool seed_given;
     bool bench;
+    bool brief;
 };
 
 struct totals {
@@ -209,7 +210,7 @@ static void check_table(const struct options *o, const struct cpu_level *level, 
         if ((o->op && strcmp(o->op, op->name) != 0) || !kcheck_is_new(level, bf16, op))
             continue;
         static struct kcheck t; /* static: kept over a crash */
-        t = (struct kcheck){.kern = &tested, .where = "before the first case"};
+        t = (struct kcheck){.kern = &tested, .brief = o->brief, .where = "before the first case"};
         rng_seed(&t.rng, (uint64_t)o->seed,
                  ((uint64_t)(level - CPU_C) * 2 + bf16) * kcheck_n_ops + i);
         check_guarded(&t, op);
@@ -236,6 +237,7 @@ static void parse(struct options *o, int argc, char **argv)
                         "(default auto: all this machine has)"),
         CLI_TEXT(0, "op", &o->op, "NAME", "only this operation"),
         CLI_SEED(&o->seed, "of the random data (default: the clock)", .given = &o->seed_given),
+        CLI_FLAG(0, "brief", &o->brief, "of products, one case in eight: for emulators"),
         CLI_FLAG(0, "bench", &o->bench,
                  "if nothing failed: time every operation beside what the machine can do"),
         CLI_TEXT(0, "break", &o->fault, "NAME",

@@ -30,6 +30,7 @@ struct kcheck {
     const struct kern *kern; /* the level under test */
     struct rng rng;
     enum kcheck_data data;
+    bool brief;      /* of operations with thousands of cases, one in eight */
     bool flush;      /* denormals are zero during the call, as the programs run */
     char where[128]; /* the case that is running */
     uint64_t n_cases;
@@ -56,6 +57,9 @@ bool kcheck_is_new(const struct cpu_level *level, bool bf16, const struct kcheck
 
 /* Names the case that begins. */
 void kcheck_case(struct kcheck *t, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* True for a case that a brief check leaves out. */
+bool kcheck_skips(struct kcheck *t);
 
 /* Notes a failure; only the first one of an operation is kept. */
 void kcheck_fail(struct kcheck *t, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -14,35 +14,33 @@
 
 #include <immintrin.h>
 
-enum { LANES = 8, MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
+enum { WIDTH = 8, MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
+#include "kern/keep.h"
 #include "kern/vector_int8.h"
 
 enum { BLOCK = 16 /* steps */ };
 
-typedef __m256i vec;
-
-/* Makes the compiler forget what it knows of a variable, which stays in a register. */
-#define PIN(v) __asm__("" : "+x"(v))
+typedef __m256i ivec; /* WIDTH lanes of 32 bits, or four times as many bytes */
 
 /* Lanes below n. */
-INLINE vec mask_of(size_t n)
+INLINE ivec mask_of(size_t n)
 {
-    const vec lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)MIN(n, (size_t)LANES)), lane);
+    const ivec lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)MIN(n, (size_t)WIDTH)), lane);
 }
 
 /* ---- rounding -------------------------------------------------------------------------------- */
 
-INLINE vec load_some(const float *x, size_t n)
+INLINE ivec load_some(const float *x, size_t n)
 {
-    if (n >= LANES)
-        return _mm256_loadu_si256((const vec *)x);
+    if (n >= WIDTH)
+        return _mm256_loadu_si256((const ivec *)x);
     return _mm256_maskload_epi32((const int *)x, mask_of(n));
 }
 
-INLINE int32_t largest_lane(vec v)
+INLINE int32_t largest_lane(ivec v)
 {
     __m128i a = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     a = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
@@ -50,7 +48,7 @@ INLINE int32_t largest_lane(vec v)
     return _mm_cvtsi128_si32(a);
 }
 
-INLINE int32_t sum_lanes(vec v)
+INLINE int32_t sum_lanes(ivec v)
 {
     __m128i a = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     a = _mm_add_epi32(a, _mm_shuffle_epi32(a, 0x4e));
@@ -60,19 +58,20 @@ INLINE int32_t sum_lanes(vec v)
 
 static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
 {
-    vec bits = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += LANES) {
-        vec v = _mm256_and_si256(load_some(x + i, n - i), _mm256_set1_epi32(0x7fffffff));
+    ivec bits = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i += WIDTH) {
+        ivec v = _mm256_and_si256(load_some(x + i, n - i), _mm256_set1_epi32(0x7fffffff));
         bits = _mm256_max_epi32(bits, v);
     }
     float factor;
     memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
     if (!begin_row((uint32_t)largest_lane(bits), row, &factor))
         return;
-    vec sum = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += LANES) {
+    ivec sum = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i += WIDTH) {
         __m256 v = _mm256_castsi256_ps(load_some(x + i, n - i));
-        vec whole = _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(factor))); /* half to even */
+        ivec whole =
+            _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(factor))); /* half to even */
         sum = _mm256_add_epi32(sum, whole);
         __m128i half =
             _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
@@ -84,13 +83,13 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
 /* ---- sums ------------------------------------------------------------------------------------ */
 
 /* The four operands of a step; those of the odd quarters are four times their codes. */
-INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
+INLINE void load_codes(const uint8_t *w, ivec out[QUARTERS])
 {
-    const vec even = _mm256_set1_epi8(0x03);
-    const vec odd = _mm256_set1_epi8(0x0c);
-    vec v = _mm256_load_si256((const vec *)w);
-    PIN(v);
-    vec high = _mm256_srli_epi16(v, 4);
+    const ivec even = _mm256_set1_epi8(0x03);
+    const ivec odd = _mm256_set1_epi8(0x0c);
+    ivec v = _mm256_load_si256((const ivec *)w);
+    KEEP(v);
+    ivec high = _mm256_srli_epi16(v, 4);
     out[0] = _mm256_and_si256(v, even);
     out[1] = _mm256_and_si256(v, odd);
     out[2] = _mm256_and_si256(high, even);
@@ -98,25 +97,25 @@ INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
 }
 
 INLINE void tern_step(size_t M, const uint8_t *w, const int8_t *q, size_t q_stride,
-                      vec block[MOST_ROWS][QUARTERS])
+                      ivec block[MOST_ROWS][QUARTERS])
 {
-    vec v[QUARTERS];
+    ivec v[QUARTERS];
     load_codes(w, v);
 #pragma GCC unroll 2
     for (size_t i = 0; i < M; i++) {
-        vec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+        ivec x = _mm256_set1_epi32(word_of(q + i * q_stride));
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++) {
             block[i][j] = _mm256_add_epi16(block[i][j], _mm256_maddubs_epi16(v[j], x));
-            PIN(block[i][j]);
+            KEEP(block[i][j]);
         }
     }
 }
 
 INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
-                     vec sum[MOST_ROWS][QUARTERS])
+                     ivec sum[MOST_ROWS][QUARTERS])
 {
-    vec block[MOST_ROWS][QUARTERS]; /* 16 bits */
+    ivec block[MOST_ROWS][QUARTERS]; /* 16 bits */
     for (const int8_t *end = q + steps * STEP; q < end;) {
 #pragma GCC unroll 2
         for (size_t i = 0; i < M; i++)
@@ -124,10 +123,10 @@ INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
             for (size_t j = 0; j < QUARTERS; j++)
                 block[i][j] = _mm256_setzero_si256();
         const int8_t *block_end = MIN(end, q + BLOCK * STEP);
-        for (; q < block_end; q += GROUP_COLS, w += GROUP_COLS / STEP * sizeof(vec))
+        for (; q < block_end; q += GROUP_COLS, w += GROUP_COLS / STEP * sizeof(ivec))
 #pragma GCC unroll 4
             for (size_t d = 0; d < GROUP_COLS / STEP; d++)
-                tern_step(M, w + d * sizeof(vec), q + d * STEP, q_stride, block);
+                tern_step(M, w + d * sizeof(ivec), q + d * STEP, q_stride, block);
 #pragma GCC unroll 2
         for (size_t i = 0; i < M; i++)
 #pragma GCC unroll 4
@@ -140,10 +139,10 @@ INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
 /* The sum of the magnitudes of all negative q. */
 INLINE int32_t sum_negative(const int8_t *q, size_t steps)
 {
-    const vec zero = _mm256_setzero_si256();
-    vec sum = zero;
-    for (size_t i = 0; i < steps * STEP; i += sizeof(vec)) { /* beyond cols, q is zero */
-        vec x = _mm256_loadu_si256((const vec *)(q + i));
+    const ivec zero = _mm256_setzero_si256();
+    ivec sum = zero;
+    for (size_t i = 0; i < steps * STEP; i += sizeof(ivec)) { /* beyond cols, q is zero */
+        ivec x = _mm256_loadu_si256((const ivec *)(q + i));
         sum = _mm256_add_epi32(
             sum, _mm256_sad_epu8(_mm256_max_epi8(_mm256_sub_epi8(zero, x), zero), zero));
     }
@@ -151,29 +150,29 @@ INLINE int32_t sum_negative(const int8_t *q, size_t steps)
 }
 
 INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
-                     vec sum[MOST_ROWS][QUARTERS])
+                     ivec sum[MOST_ROWS][QUARTERS])
 {
-    for (size_t s = 0; s < steps; s++, w += QUARTERS * sizeof(vec), q += STEP) {
-        vec magnitude[MOST_ROWS];
-        vec negative[MOST_ROWS];
+    for (size_t s = 0; s < steps; s++, w += QUARTERS * sizeof(ivec), q += STEP) {
+        ivec magnitude[MOST_ROWS];
+        ivec negative[MOST_ROWS];
 #pragma GCC unroll 2
         for (size_t i = 0; i < M; i++) {
-            vec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+            ivec x = _mm256_set1_epi32(word_of(q + i * q_stride));
             magnitude[i] = _mm256_abs_epi8(x);
             negative[i] = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
         }
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++) {
-            const vec *v_at = (const vec *)w + j;
+            const ivec *v_at = (const ivec *)w + j;
             if (j % 2 == 0) /* a line of the head, which comes from beyond the second-level cache */
                 _mm_prefetch((const char *)v_at + AHEAD, _MM_HINT_T0);
-            vec v = _mm256_load_si256(v_at);
+            ivec v = _mm256_load_si256(v_at);
 #pragma GCC unroll 2
             for (size_t i = 0; i < M; i++) {
-                vec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_xor_si256(v, negative[i]));
+                ivec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_xor_si256(v, negative[i]));
                 sum[i][j] =
                     _mm256_add_epi32(sum[i][j], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-                PIN(sum[i][j]);
+                KEEP(sum[i][j]);
             }
         }
     }
@@ -187,28 +186,28 @@ INLINE void write_quarters(const __m256 v[QUARTERS], size_t n, float *y)
     if (n >= PANEL)
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++)
-            _mm256_storeu_ps(y + j * LANES, v[j]);
+            _mm256_storeu_ps(y + j * WIDTH, v[j]);
     else
-        for (size_t j = 0; j * LANES < n; j++)
-            _mm256_maskstore_ps(y + j * LANES, mask_of(n - j * LANES), v[j]);
+        for (size_t j = 0; j * WIDTH < n; j++)
+            _mm256_maskstore_ps(y + j * WIDTH, mask_of(n - j * WIDTH), v[j]);
 }
 
-INLINE void finish_tern(const vec sum[QUARTERS], float factor, int32_t offset, __m256 v[QUARTERS])
+INLINE void finish_tern(const ivec sum[QUARTERS], float factor, int32_t offset, __m256 v[QUARTERS])
 {
 #pragma GCC unroll 4
     for (size_t j = 0; j < QUARTERS; j++) {
-        vec whole =
+        ivec whole =
             _mm256_sub_epi32(_mm256_srai_epi32(sum[j], j % 2 ? 2 : 0), _mm256_set1_epi32(offset));
         v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(factor));
     }
 }
 
-INLINE void finish_head(const vec sum[QUARTERS], const __m256 w_scale[QUARTERS], float scale,
+INLINE void finish_head(const ivec sum[QUARTERS], const __m256 w_scale[QUARTERS], float scale,
                         int32_t offset, __m256 v[QUARTERS])
 {
 #pragma GCC unroll 4
     for (size_t j = 0; j < QUARTERS; j++) {
-        vec whole = _mm256_add_epi32(sum[j], _mm256_set1_epi32(offset));
+        ivec whole = _mm256_add_epi32(sum[j], _mm256_set1_epi32(offset));
         v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(scale));
         v[j] = _mm256_mul_ps(v[j], w_scale[j]);
     }
@@ -217,7 +216,7 @@ INLINE void finish_head(const vec sum[QUARTERS], const __m256 w_scale[QUARTERS],
 INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
                       size_t i0)
 {
-    vec sum[MOST_ROWS][QUARTERS];
+    ivec sum[MOST_ROWS][QUARTERS];
     __m256 w_scale[QUARTERS];
     size_t n = p->rows - r0;
     const int8_t *q = p->q + i0 * p->q_stride;
@@ -233,8 +232,8 @@ INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uin
 #pragma GCC unroll 4
     for (size_t j = 0; !ternary && j < QUARTERS; j++)
         w_scale[j] =
-            n > j * LANES
-                ? _mm256_castsi256_ps(load_some(p->w_scale + r0 + j * LANES, n - j * LANES))
+            n > j * WIDTH
+                ? _mm256_castsi256_ps(load_some(p->w_scale + r0 + j * WIDTH, n - j * WIDTH))
                 : _mm256_setzero_ps();
 #pragma GCC unroll 2
     for (size_t i = 0; i < M; i++) {
@@ -252,26 +251,26 @@ INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uin
 static double op_spin(size_t n)
 {
     enum { SUMS = 10 };
-    vec sum[SUMS];
-    vec x = _mm256_setzero_si256();
-    vec one = _mm256_set1_epi16(1);
-    PIN(one);
+    ivec sum[SUMS];
+    ivec x = _mm256_setzero_si256();
+    ivec one = _mm256_set1_epi16(1);
+    KEEP(one);
 #pragma GCC unroll 10
     for (size_t i = 0; i < SUMS; i++) {
         sum[i] = _mm256_setzero_si256();
-        PIN(sum[i]); /* sums that a compiler knows to be equal, it makes once */
+        KEEP(sum[i]); /* the compiler would merge sums it knows are equal */
     }
     for (size_t r = 0; r < n; r++)
 #pragma GCC unroll 10
         for (size_t i = 0; i < SUMS; i++) {
-            PIN(x);
-            vec pairs = _mm256_maddubs_epi16(x, x);
+            KEEP(x);
+            ivec pairs = _mm256_maddubs_epi16(x, x);
             sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(pairs, one));
         }
 #pragma GCC unroll 10
     for (size_t i = 0; i < SUMS; i++)
-        __asm__ volatile("" : : "x"(sum[i]));
-    return (double)n * SUMS * LANES * STEP;
+        KEEP_RESULT(sum[i]);
+    return (double)n * SUMS * WIDTH * STEP;
 }
 
 void kern_avx2_int8(struct kern_exact *k)

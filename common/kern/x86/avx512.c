@@ -75,4 +75,6 @@ static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, siz
 void kern_avx512(struct kern *k)
 {
     ops_install(k);
+    k->sum_abs = op_sum_abs;
+    k->sum_sq = op_sum_sq;
 }

@@ -14,6 +14,7 @@
 
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
+#include "kern/vector_tern.h"
 
 enum {
     FIELDS = 6, /* indices in a word */

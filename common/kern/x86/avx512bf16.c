@@ -145,7 +145,7 @@ static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, siz
 
 void kern_avx512bf16(struct kern *k)
 {
-    k->panel = PANEL;
+    k->panel = TILE_COLS;
     k->product = op_product;
     k->pack = op_pack;
     k->operand = op_operand;

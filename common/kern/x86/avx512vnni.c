@@ -11,29 +11,27 @@
 #include <immintrin.h>
 
 /* Six rows: with four sums each, operands and masks, all 32 registers. */
-enum { LANES = 16, MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
+enum { WIDTH = 16, MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2) DO(x, 3) DO(x, 4) DO(x, 5) DO(x, 6)
 #define HEAD_FLIP 0x80808080
+#include "kern/keep.h"
 #include "kern/vector_int8.h"
 
-typedef __m512i vec;
-
-/* Loads stay loads: gcc would fold one into each of the instructions that use it. */
-#define PIN(v) __asm__("" : "+v"(v))
+typedef __m512i ivec; /* WIDTH lanes of 32 bits, or four times as many bytes */
 
 INLINE __mmask16 mask_of(size_t n)
 {
-    return (__mmask16)(n < LANES ? (1u << n) - 1 : 0xffffu);
+    return (__mmask16)(n < WIDTH ? (1u << n) - 1 : 0xffffu);
 }
 
 /* ---- rounding -------------------------------------------------------------------------------- */
 
 static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
 {
-    const vec magnitude = _mm512_set1_epi32(0x7fffffff);
-    vec bits = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += LANES) {
-        vec v = _mm512_maskz_loadu_epi32(mask_of(n - i), x + i);
+    const ivec magnitude = _mm512_set1_epi32(0x7fffffff);
+    ivec bits = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += WIDTH) {
+        ivec v = _mm512_maskz_loadu_epi32(mask_of(n - i), x + i);
         bits = _mm512_max_epu32(bits, _mm512_and_si512(v, magnitude));
     }
     float factor;
@@ -41,10 +39,11 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
         memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
         return;
     }
-    vec sum = _mm512_setzero_si512();
-    for (size_t i = 0; i < ALIGN_UP(n, (size_t)KERN_INT8_ALIGN); i += LANES) {
+    ivec sum = _mm512_setzero_si512();
+    for (size_t i = 0; i < ALIGN_UP(n, (size_t)KERN_INT8_ALIGN); i += WIDTH) {
         __m512 v = _mm512_maskz_loadu_ps(i < n ? mask_of(n - i) : 0, x + i);
-        vec whole = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor))); /* half to even */
+        ivec whole =
+            _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor))); /* half to even */
         sum = _mm512_add_epi32(sum, whole);
         _mm_storeu_si128((__m128i *)(q + i), _mm512_cvtepi32_epi8(whole));
     }
@@ -54,10 +53,10 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
 /* ---- sums ------------------------------------------------------------------------------------ */
 
 /* The four operands of a step, in order of the quarters. */
-INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
+INLINE void load_codes(const uint8_t *w, ivec out[QUARTERS])
 {
-    vec v = _mm512_load_si512(w);
-    PIN(v);
+    ivec v = _mm512_load_si512(w);
+    KEEP(v);
     out[0] = _mm512_and_si512(v, _mm512_set1_epi8(0x03));
     out[1] = _mm512_and_si512(v, _mm512_set1_epi8(0x0f));
     out[2] = _mm512_and_si512(v, _mm512_set1_epi8(0x3f));
@@ -65,23 +64,23 @@ INLINE void load_codes(const uint8_t *w, vec out[QUARTERS])
 }
 
 /* The head comes from beyond the second-level cache, at the speed of the loads in flight. */
-INLINE void load_bytes(const uint8_t *w, vec out[QUARTERS])
+INLINE void load_bytes(const uint8_t *w, ivec out[QUARTERS])
 {
     for (size_t j = 0; j < QUARTERS; j++) {
-        _mm_prefetch((const char *)w + j * sizeof(vec) + AHEAD, _MM_HINT_T0);
-        out[j] = _mm512_load_si512(w + j * sizeof(vec));
-        PIN(out[j]);
+        _mm_prefetch((const char *)w + j * sizeof(ivec) + AHEAD, _MM_HINT_T0);
+        out[j] = _mm512_load_si512(w + j * sizeof(ivec));
+        KEEP(out[j]);
     }
 }
 
 /* Sums of one panel for M rows of q. Chains of DEPTH steps apart hide the instruction's latency
  * where rows are few. */
 INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
-                      size_t q_stride, vec sum[MOST_ROWS][QUARTERS])
+                      size_t q_stride, ivec sum[MOST_ROWS][QUARTERS])
 {
     size_t depth = M == 1 ? 4 : M <= 3 ? 2 : 1;
-    size_t step_bytes = ternary ? sizeof(vec) : QUARTERS * sizeof(vec);
-    vec acc[4][MOST_ROWS][QUARTERS];
+    size_t step_bytes = ternary ? sizeof(ivec) : QUARTERS * sizeof(ivec);
+    ivec acc[4][MOST_ROWS][QUARTERS];
 #pragma GCC unroll 4
     for (size_t d = 0; d < depth; d++)
 #pragma GCC unroll 6
@@ -92,18 +91,18 @@ INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, co
     for (size_t s = 0; s < steps; s += depth, w += depth * step_bytes, q += depth * STEP)
 #pragma GCC unroll 4
         for (size_t d = 0; d < depth; d++) {
-            vec v[QUARTERS];
+            ivec v[QUARTERS];
             if (ternary)
                 load_codes(w + d * step_bytes, v);
             else
                 load_bytes(w + d * step_bytes, v);
 #pragma GCC unroll 6
             for (size_t i = 0; i < M; i++) {
-                vec x = _mm512_set1_epi32(word_of(q + i * q_stride + d * STEP));
+                ivec x = _mm512_set1_epi32(word_of(q + i * q_stride + d * STEP));
 #pragma GCC unroll 4
                 for (size_t j = 0; j < QUARTERS; j++) {
                     acc[d][i][j] = _mm512_dpbusd_epi32(acc[d][i][j], v[j], x);
-                    PIN(acc[d][i][j]);
+                    KEEP(acc[d][i][j]);
                 }
             }
         }
@@ -124,31 +123,31 @@ INLINE void write_quarters(const __m512 v[QUARTERS], size_t n, float *y)
     if (n >= PANEL)
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++)
-            _mm512_storeu_ps(y + j * LANES, v[j]);
+            _mm512_storeu_ps(y + j * WIDTH, v[j]);
     else
-        for (size_t j = 0; j * LANES < n; j++)
-            _mm512_mask_storeu_ps(y + j * LANES, mask_of(n - j * LANES), v[j]);
+        for (size_t j = 0; j * WIDTH < n; j++)
+            _mm512_mask_storeu_ps(y + j * WIDTH, mask_of(n - j * WIDTH), v[j]);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-INLINE void finish_tern(const vec sum[QUARTERS], float factor, int32_t offset, __m512 v[QUARTERS])
+INLINE void finish_tern(const ivec sum[QUARTERS], float factor, int32_t offset, __m512 v[QUARTERS])
 {
 #pragma GCC unroll 4
     for (size_t j = 0; j < QUARTERS; j++) {
-        vec own = j ? _mm512_sub_epi32(sum[j], sum[j - 1]) : sum[0];
-        vec whole =
+        ivec own = j ? _mm512_sub_epi32(sum[j], sum[j - 1]) : sum[0];
+        ivec whole =
             _mm512_sub_epi32(_mm512_srai_epi32(own, (unsigned)(2 * j)), _mm512_set1_epi32(offset));
         v[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(factor));
     }
 }
 
-INLINE void finish_head(const vec sum[QUARTERS], const __m512 w_scale[QUARTERS], float scale,
+INLINE void finish_head(const ivec sum[QUARTERS], const __m512 w_scale[QUARTERS], float scale,
                         int32_t offset, __m512 v[QUARTERS])
 {
 #pragma GCC unroll 4
     for (size_t j = 0; j < QUARTERS; j++) {
-        vec whole = _mm512_sub_epi32(sum[j], _mm512_set1_epi32(offset));
+        ivec whole = _mm512_sub_epi32(sum[j], _mm512_set1_epi32(offset));
         v[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(scale));
         v[j] = _mm512_mul_ps(v[j], w_scale[j]);
     }
@@ -157,14 +156,14 @@ INLINE void finish_head(const vec sum[QUARTERS], const __m512 w_scale[QUARTERS],
 INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
                       size_t i0)
 {
-    vec sum[MOST_ROWS][QUARTERS];
+    ivec sum[MOST_ROWS][QUARTERS];
     __m512 w_scale[QUARTERS];
     size_t n = p->rows - r0;
     sum_panel(ternary, M, w, p->steps, p->q + i0 * p->q_stride, p->q_stride, sum);
 #pragma GCC unroll 4
     for (size_t j = 0; !ternary && j < QUARTERS; j++)
-        w_scale[j] = _mm512_maskz_loadu_ps(n > j * LANES ? mask_of(n - j * LANES) : 0,
-                                           p->w_scale + r0 + j * LANES);
+        w_scale[j] = _mm512_maskz_loadu_ps(n > j * WIDTH ? mask_of(n - j * WIDTH) : 0,
+                                           p->w_scale + r0 + j * WIDTH);
 #pragma GCC unroll 6
     for (size_t i = 0; i < M; i++) {
         const struct kern_int8_row *row = &p->row[i0 + i];
@@ -180,13 +179,13 @@ INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uin
 static double op_spin(size_t n)
 {
     enum { SUMS = 24 };
-    vec sum[SUMS];
-    vec x = _mm512_setzero_si512();
-    PIN(x);
+    ivec sum[SUMS];
+    ivec x = _mm512_setzero_si512();
+    KEEP(x);
 #pragma GCC unroll 24
     for (size_t i = 0; i < SUMS; i++) {
         sum[i] = _mm512_setzero_si512();
-        PIN(sum[i]); /* sums that a compiler knows to be equal, it makes once */
+        KEEP(sum[i]); /* the compiler would merge sums it knows are equal */
     }
     for (size_t r = 0; r < n; r++)
 #pragma GCC unroll 24
@@ -194,8 +193,8 @@ static double op_spin(size_t n)
             sum[i] = _mm512_dpbusd_epi32(sum[i], x, x);
 #pragma GCC unroll 24
     for (size_t i = 0; i < SUMS; i++)
-        __asm__ volatile("" : : "v"(sum[i]));
-    return (double)n * SUMS * LANES * STEP;
+        KEEP_RESULT(sum[i]);
+    return (double)n * SUMS * WIDTH * STEP;
 }
 
 void kern_avx512vnni(struct kern_exact *k)

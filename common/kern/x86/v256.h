@@ -10,6 +10,8 @@
 typedef __m256 vec;
 typedef __m256i vmask;
 
+#include "kern/vector.h"
+
 static inline vec v_load(const float *p)
 {
     return _mm256_loadu_ps(p);

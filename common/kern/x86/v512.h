@@ -10,6 +10,8 @@
 typedef __m512 vec;
 typedef __mmask16 vmask;
 
+#include "kern/vector.h"
+
 static inline vec v_load(const float *p)
 {
     return _mm512_loadu_ps(p);
