@@ -11,7 +11,8 @@
 #include "os/file.h"
 #include "cli/cli_private.h"
 
-static const int fatal[] = {SIGINT, SIGTERM, SIGHUP};
+/* SIGUSR1, SIGUSR2 and SIGXCPU are how batch systems and ulimit -t say that time is nearly up. */
+static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
 
 static volatile sig_atomic_t catching;
 static volatile sig_atomic_t caught;
@@ -25,7 +26,9 @@ static void on_signal(int number)
         caught_at = now;
         return;
     }
-    if (catching && number == caught && now - caught_at < CLI_SAME_SIGNAL_SECONDS)
+    /* over its limit a process gets SIGXCPU every second of its processors, until the hard limit */
+    if (catching && number == caught &&
+        (number == SIGXCPU || now - caught_at < CLI_SAME_SIGNAL_SECONDS))
         return;
     file_out_cleanup();
     cli_progress_break();

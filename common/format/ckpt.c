@@ -1,5 +1,6 @@
 #include "format/ckpt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,28 @@ int ckpt_save(const char *path, const struct dims *d, const float *params, const
     ckpt_meta_state(meta, state);
     int rc = save(path, d, (const float *const[3]){params, m, v}, 3, meta, NULL, e);
     free(meta);
+    return rc;
+}
+
+int ckpt_check_room(const char *dir, const struct dims *d, struct err *e)
+{
+    enum { ENTRY_BYTES = 256, META_BYTES = 8192 }; /* of the header, at most */
+    char *path;
+    struct file_out out;
+    uint64_t n_bytes = META_BYTES;
+    for (size_t i = 0; i < dims_n_tensors(d); i++) {
+        struct tensor t;
+        dims_tensor(d, i, &t);
+        n_bytes += ARRAY_LEN(prefixes) * (t.n * sizeof(float) + ENTRY_BYTES);
+    }
+    if (asprintf(&path, "%s/step.safetensors", dir) < 0)
+        return err_memory(e, "%s: out of memory", dir);
+    int rc = file_out_open(&out, path, e);
+    if (rc == 0 && file_out_reserve(&out, n_bytes, e))
+        rc = err_system(e, "%s: no room for a checkpoint of %.1f MB (%s)", dir,
+                        (double)n_bytes / 1e6, strerror(errno));
+    file_out_abort(&out);
+    free(path);
     return rc;
 }
 

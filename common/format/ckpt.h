@@ -14,16 +14,17 @@ enum { CKPT_VERSION = 1 };
 /* Everything of a run that is not a tensor. Doubles are stored with 17 digits, so they return
  * exactly; 64-bit words as decimal integers. */
 struct ckpt_state {
-    uint64_t step;          /* optimiser steps done */
-    uint64_t tokens;        /* training tokens seen */
-    uint64_t epoch;         /* epoch of the next window */
-    uint64_t position;      /* windows of that epoch already taken */
-    uint64_t rng[4];        /* the generator of the shuffle, as at the start of `epoch` */
-    uint64_t sample_rng[4]; /* the generator of the sample stories */
-    double progress;        /* schedule progress, 0..1, never decreasing */
-    double best_loss;       /* lowest validation loss; INFINITY before the first */
-    uint64_t patience;      /* validations since the best */
-    double elapsed;         /* seconds of training over all resumes */
+    uint64_t step;           /* optimiser steps done */
+    uint64_t tokens;         /* training tokens seen */
+    uint64_t epoch;          /* epoch of the next window */
+    uint64_t position;       /* windows of that epoch already taken */
+    uint64_t rng[4];         /* the generator of the shuffle, as at the start of `epoch` */
+    uint64_t sample_rng[4];  /* the generator of the sample stories */
+    double progress;         /* schedule progress, 0..1, never decreasing */
+    double best_loss;        /* lowest validation loss; INFINITY before the first */
+    uint64_t patience;       /* validations since the best */
+    double elapsed;          /* seconds of training over all resumes */
+    uint64_t validation_due; /* 1: a signal ended this step's validation, to be done on resume */
     /* the budget, so that a resume without one goes on with it */
     uint64_t budget_steps;
     double budget_hours; /* 0: no clock */
@@ -55,6 +56,9 @@ struct ckpt {
 /* Writes a checkpoint; params, m and v are parameter arrays (dims.h). Whole or not at all. */
 MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *params, const float *m,
                        const float *v, const struct ckpt_state *state, struct err *e);
+
+/* Whether dir has room for a file of ckpt_save with these dimensions: reserves it and lets go. */
+MUST_USE int ckpt_check_room(const char *dir, const struct dims *d, struct err *e);
 
 /* Opens and checks: version, hyperparameters, presence, type and shape of every tensor, finite
  * weights. Hyperparameters the metadata lack are taken from the shapes where these tell (V, D, H,

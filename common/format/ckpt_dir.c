@@ -164,12 +164,15 @@ bool ckpt_any(const char *dir)
     return any;
 }
 
-/* ".step-000000020.safetensors.a1b2c3.tmp": what file_out names the output in the making. */
+/* ".step-000000020.safetensors.a1b2c3.bolt.tmp": what file_out names an output in the making; in
+ * 0.1.0 it ended in ".tmp" alone. */
 static bool is_stray(const char *name)
 {
     bool ours = strncmp(name, ".step-", 6) == 0 || strncmp(name, ".best.", 6) == 0;
     const char *rest = strstr(name, ".safetensors.");
-    return ours && rest && fnmatch(".safetensors.??????.tmp", rest, 0) == 0;
+    return ours && rest &&
+           (fnmatch(".safetensors.??????.bolt.tmp", rest, 0) == 0 ||
+            fnmatch(".safetensors.??????.tmp", rest, 0) == 0);
 }
 
 void ckpt_remove_strays(const char *dir)

@@ -35,6 +35,7 @@ static const struct field {
     FIELD("best_loss", FIELD_REAL, best_loss),
     FIELD("patience", FIELD_U64, patience),
     FIELD("elapsed", FIELD_REAL, elapsed),
+    LATER("validation_due", FIELD_U64, validation_due),
     FIELD("budget_steps", FIELD_U64, budget_steps),
     FIELD("budget_hours", FIELD_REAL, budget_hours),
     FIELD("seed", FIELD_U64, seed),

@@ -409,7 +409,10 @@ static unsigned char *make_head(const char *text, size_t *n)
 static int write_all(struct file_out *o, const unsigned char *head, size_t n_head,
                      const struct st_tensor *tensors, size_t n_tensors, struct err *e)
 {
-    if (file_out_write(o, head, n_head, e))
+    uint64_t n_bytes = n_head;
+    for (size_t i = 0; i < n_tensors; i++)
+        n_bytes += tensors[i].n_bytes;
+    if (file_out_reserve(o, n_bytes, e) || file_out_write(o, head, n_head, e))
         return -1;
     for (size_t i = 0; i < n_tensors; i++)
         if (file_out_write(o, tensors[i].data, tensors[i].n_bytes, e))

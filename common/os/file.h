@@ -25,15 +25,20 @@ void file_unmap_plain(struct file_map *m);
 const char *file_map_at(const void *address);
 
 /* An output file in the making: a temporary file in the folder of `path`, which replaces `path` in
- * file_out_commit and vanishes in file_out_abort, on a fatal signal (file_out_cleanup) and after a
- * crash is only ever a stray temporary, never a damaged `path`. When path exists and is not a
- * regular file (/dev/full, a pipe), or is "-" for standard output, bytes go straight to it. Up to
- * 32 outputs may be in the making at once. */
+ * file_out_commit and vanishes in file_out_abort and on a fatal signal (file_out_cleanup). It has
+ * no name where the system allows (O_TMPFILE), so that a kill leaves nothing; a new file cannot
+ * take over an existing name in one step, so it gets the name ".NAME.XXXXXX.bolt.tmp" for the
+ * moment before it is renamed. Elsewhere it has that name from the start. Either way it is locked:
+ * the next output of the same path removes those that nobody holds, which a kill has left. When
+ * path exists and is not a regular file (/dev/full, a pipe), or is "-" for standard output, bytes
+ * go straight to it. Up to 32 outputs may be in the making at once. */
 struct file_out {
     int fd;
     char *path;         /* owned; for messages */
     char *target;       /* owned; path behind symbolic links; NULL when writing straight to path */
-    char *temp;         /* in a table of file.c; NULL when writing straight to path */
+    char *temp;         /* name in a table of file.c; NULL when writing straight to path */
+    bool named;         /* temp stands in the folder */
+    bool reserved;      /* the file may be longer than position */
     unsigned char *buf; /* owned write buffer */
     size_t n_buf;
     uint64_t position; /* bytes accepted so far */
@@ -47,6 +52,10 @@ MUST_USE int file_out_write(struct file_out *o, const void *data, size_t n, stru
  */
 MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n,
                             struct err *e);
+
+/* Takes the room for n bytes in all (posix_fallocate), so that a full disk is an error now and not
+ * half-way; not for streams, which it leaves alone. *e says so and errno why. */
+MUST_USE int file_out_reserve(struct file_out *o, uint64_t n, struct err *e);
 
 /* Flushes and fsyncs a regular file, so that a later commit has little left to fail: for outputs
  * that belong together. */

@@ -419,19 +419,32 @@ long_lines() {
 @test "a signal leaves nothing half-written" {
     stories 3 200 > some.txt
     mkfifo pipe
-    "$BUILD/prep" -q -o out --vocab-size 400 - < pipe 3>&- &
-    pid=$!
-    exec 9> pipe
-    cat some.txt >&9
-    for _ in $(seq 100); do
-        [ ! -d out ] || break
-        sleep 0.05
+    for signal in TERM=143 USR1=138 USR2=140 XCPU=152 KILL=137; do
+        rm -rf out
+        "$BUILD/prep" -q -o out --vocab-size 400 - < pipe 3>&- &
+        pid=$!
+        exec 9> pipe
+        cat some.txt >&9
+        for _ in $(seq 100); do
+            [ ! -d out ] || break
+            sleep 0.05
+        done
+        kill "-${signal%=*}" $pid
+        exec 9>&-
+        code=0
+        wait $pid || code=$?
+        [ "$code" -eq "${signal#*=}" ]
+        empty_dir out
     done
-    kill -TERM $pid
-    exec 9>&-
-    wait $pid || code=$?
-    [ "${code:-0}" -eq 143 ]
-    empty_dir out
+}
+
+@test "what a killed run has left is removed by the next one" {
+    mkdir out
+    : > out/.train.shard.a1b2c3.bolt.tmp
+    : > out/.vocab.db.a1b2c3.bolt.tmp
+    : > out/.other.db.a1b2c3.bolt.tmp
+    succeeds prep -q -o out --vocab-size 400 "$in/a.txt"
+    [ "$(find out -name '.*')" = out/.other.db.a1b2c3.bolt.tmp ]
 }
 
 @test "real stories: as many tokens of GPT-2 as are known, 99.96 % covered" {

@@ -117,6 +117,57 @@ last_checkpoint() {
     [ -f "$(last_checkpoint run)" ]
 }
 
+@test "SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU, by which batch systems announce the end, do the same" {
+    for signal in HUP=129 USR1=138 USR2=140 XCPU=152; do
+        start "run-$signal" 20 --steps 1000000 -q
+        kill "-${signal%=*}" "$pid"
+        ends "${signal#*=}"
+        at=$(meta "$(last_checkpoint "run-$signal")" step)
+        steps_once "run-$signal" "$at"
+    done
+}
+
+@test "a limit on processor time: it is signalled every second, and the checkpoint is still written" {
+    local code=0
+    (ulimit -St 1; exec "$BUILD/train" --data "$in/data" "${tiny_options[@]}" -q --save-dir run --steps 1000000) || code=$?
+    [ "$code" -eq 152 ] || flunk "exit status $code"
+    steps_once run "$(meta "$(last_checkpoint run)" step)"
+}
+
+# Validation is most of the run's time, so that a signal falls into one sooner or later.
+validating=(--batch 2 --eval-every 1 --eval-tokens 0 --steps 90 --sample-every 5)
+
+@test "a signal during validation does not wait for its end; the resumed run makes up for it" {
+    tiny_succeeds -q --save-dir all "${validating[@]}"
+    due=0
+    for at in 5 15 25 35 45; do
+        resume=()
+        [ "$at" -eq 5 ] || resume=(--resume)
+        start run "$at" "${validating[@]}" "${resume[@]}" 2> talk.txt
+        kill -TERM "$pid"
+        ends 143
+        newest=$(last_checkpoint run)
+        step=$(meta "$newest" step)
+        steps_once run "$step"
+        if [ "$(meta "$newest" validation_due)" -eq 1 ]; then
+            due=$((due + 1))
+            [ "$(jq "select(.step == $step) | .val_loss" run/log.jsonl)" = null ]
+        fi
+    done
+    [ "$due" -gt 0 ] || flunk "no signal came during a validation"
+    tiny_succeeds -q --save-dir run --resume "${validating[@]}"
+    steps_once run 90
+    diff <(jq -c '[.step, .loss, .val_loss, .val_bpc, .zero_share]' all/log.jsonl) \
+        <(jq -c '[.step, .loss, .val_loss, .val_bpc, .zero_share]' run/log.jsonl)
+    same_tensors all/best.safetensors run/best.safetensors
+    same_tensors all/step-000000090.safetensors run/step-000000090.safetensors
+    for key in step best_loss patience sample_rng validation_due; do
+        for file in best.safetensors step-000000090.safetensors; do
+            [ "$(meta all/$file $key)" = "$(meta run/$file $key)" ] || flunk "$file: metadata $key differ"
+        done
+    done
+}
+
 @test "killed outright: the newest checkpoint goes on, no step is logged twice or lost" {
     start run 130 --steps 800 --save-every 50
     kill -KILL "$pid"
@@ -506,25 +557,84 @@ edited() {
     fi
     mkdir full
     ln -s /dev/full full/log.jsonl
-    tiny_fails 1 "full/log.jsonl: cannot write: No space left on device" -q --save-dir full --steps 2
-    rm full/log.jsonl
+    tool train --data "$in/data" "${tiny_options[@]}" -q --save-dir full --steps 2
+    [ "$status" -eq 1 ]
+    contains "$stderr" "full/log.jsonl: cannot write: No space left on device; the run goes on"
+    contains "$stderr" "full/log.jsonl: the last reports could not be written"
+    rm -r full/*
     tiny_succeeds -q --save-dir full --steps 5 --eval-every 0
     ln -s /dev/full full/best.safetensors
-    tiny_fails 1 "full/best.safetensors: cannot write: No space left on device" -q --save-dir full --resume --steps 6
-    [ "$(find full -name 'step-*')" = full/step-000000005.safetensors ]
+    tiny_succeeds -q --save-dir full --resume --steps 6
+    contains "$stderr" "full/best.safetensors: cannot write: No space left on device; the run goes on"
+    [ "$(meta full/step-000000006.safetensors best_loss)" = inf ] || flunk "the best loss is not that of a file"
 }
 
-@test "a disk too full for a checkpoint: the earlier one stays and goes on" {
+@test "a disk too small for one checkpoint is an error before the first step" {
     tiny_succeeds -q --save-dir run --steps 10
     size=$(stat -c %s run/step-000000010.safetensors)
-    # a limit on the size of files stands for the disk
-    run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"' limited $((size / 1024 - 1)) \
-        "$BUILD/train" --data "$in/data" "${tiny_options[@]}" -q --save-dir run --resume --steps 20 --eval-every 0
-    [ "$status" -eq 1 ]
-    one_error_line train "run/step-000000020.safetensors: cannot write"
+    for options in "--resume --steps 20" "--save-dir new --steps 20"; do
+        # a limit on the size of files stands for the disk
+        # shellcheck disable=SC2086 # one word an option
+        run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"' limited $((size / 1024 - 1)) \
+            "$BUILD/train" --data "$in/data" "${tiny_options[@]}" -q --save-dir run $options
+        [ "$status" -eq 1 ]
+        one_error_line train "no room for a checkpoint of 0."
+        contains "$stderr" "choose another --save-dir"
+    done
+    [ "$(ls -A new)" = log.jsonl ] && [ ! -s new/log.jsonl ]
     [ "$(find run -name 'step-*' -o -name '.*.tmp')" = run/step-000000010.safetensors ]
     tiny_succeeds -q --save-dir run --resume --steps 20
     steps_once run 20
+}
+
+# full PID, room PID: a limit on the size of files stands for a disk that fills up, and is freed.
+full() {
+    prlimit --fsize=1000: --pid "$1"
+}
+room() {
+    prlimit --fsize=unlimited: --pid "$1"
+}
+
+# until_says FILE TEXT
+until_says() {
+    for _ in $(seq 3000); do
+        if grep -q "$2" "$1"; then return; fi
+        sleep 0.01
+    done
+    flunk "$1 does not say '$2'"
+}
+
+@test "a disk that fills up during the run: it goes on, keeps the last good one, and saves when there is room" {
+    start run 60 --steps 100000 --save-every 50 --keep 1 -q 2> talk.txt
+    until_says <(ls run) step-
+    full "$pid"
+    until_says talk.txt "step-.*: cannot reserve .*: File too large; the run goes on and tries again at the next save"
+    until_says talk.txt "log.jsonl: cannot write: File too large; the run goes on"
+    kept=$(last_checkpoint run)
+    [ "$(find run -name 'step-*' | wc -l)" -eq 1 ]
+    succeeds export --info "$kept"
+    room "$pid"
+    for _ in $(seq 3000); do
+        [ "$(last_checkpoint run)" = "$kept" ] || break
+        sleep 0.01
+    done
+    kill -TERM "$pid"
+    ends 143
+    at=$(meta "$(last_checkpoint run)" step)
+    steps_once run "$at"
+    [ "$(find run -name 'step-*' | wc -l)" -eq 1 ]
+}
+
+@test "a disk that is full at the end: an error that names the checkpoint to go on from" {
+    start run 60 --steps 100000 --save-every 50 -q 2> talk.txt
+    until_says <(ls run) step-
+    full "$pid"
+    kill -TERM "$pid"
+    ends 1
+    contains "$(tail -n 1 talk.txt)" "; --resume goes on from run/step-"
+    [ "$(find run -name '.*.tmp' | wc -l)" -eq 0 ]
+    tiny_succeeds -q --save-dir run --resume --steps 200
+    steps_once run 200
 }
 
 @test "--json on a full disk and into a closed pipe are errors" {

@@ -1,117 +1,275 @@
 #include "train/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "os/file.h"
 #include "cli/cli.h"
+#include "os/file.h"
 
-/* Length of the lines to keep, whole lines of steps up to last_step. */
-static size_t good_prefix(const char *text, size_t n, uint64_t last_step)
+static const char step_key[] = "{\"step\":";
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static char *path_in(const char *dir, struct err *e)
 {
-    static const char key[] = "{\"step\":";
+    char *path;
+    if (asprintf(&path, "%s/log.jsonl", dir) >= 0)
+        return path;
+    err_memory(e, "out of memory");
+    return NULL;
+}
+
+/* Two locks: flock is the one that keeps others out, on any file system; the other, over the whole
+ * file, only tells who they are (F_GETLK), and does no harm where it cannot be had. */
+static struct flock whole_file(void)
+{
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
+/* The process that holds the second lock, or -1. */
+static int64_t ask_holder(int fd)
+{
+    struct flock who = whole_file();
+    return fcntl(fd, F_GETLK, &who) == 0 && who.l_type != F_UNLCK && who.l_pid > 0 ? who.l_pid : -1;
+}
+
+static int claim(const struct log *l, struct err *e)
+{
+    struct flock mine = whole_file();
+    if (flock(l->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+        (void)fcntl(l->fd, F_SETLK, &mine);
+        return 0;
+    }
+    int64_t pid = ask_holder(l->fd);
+    if (pid < 0)
+        return err_system(e, "%s: another run is writing to this folder", l->path);
+    return err_system(e, "%s: another run is writing to this folder (process %" PRId64 ")", l->path,
+                      pid);
+}
+
+int log_open(struct log *l, const char *dir, bool create, struct err *e)
+{
+    struct stat st;
+    if (l->path)
+        return 0;
+    l->path = path_in(dir, e);
+    if (!l->path)
+        return -1;
+    l->fd = open(l->path, O_RDWR | O_CLOEXEC | O_NOCTTY | (create ? O_CREAT : 0), 0666);
+    if (l->fd < 0) {
+        bool missing = !create && (errno == ENOENT || errno == ENOTDIR);
+        int rc = missing ? 0 : err_errno(e, "%s: cannot open for writing", l->path);
+        free(l->path);
+        l->path = NULL;
+        return rc;
+    }
+    if (fstat(l->fd, &st) != 0)
+        err_errno(e, "%s", l->path);
+    else if (claim(l, e) == 0) {
+        l->regular = S_ISREG(st.st_mode);
+        return 0;
+    }
+    log_close(l);
+    return -1;
+}
+
+/* Length of the lines to keep, whole lines of steps up to last_step; *last gets the last one's
+ * begin. */
+static size_t good_prefix(const char *text, size_t n, uint64_t last_step, size_t *last)
+{
     size_t at = 0;
     while (at < n) {
         const char *end = memchr(text + at, '\n', n - at);
-        if (!end || n - at <= sizeof key || memcmp(text + at, key, sizeof key - 1) != 0)
+        if (!end || n - at <= sizeof step_key ||
+            memcmp(text + at, step_key, sizeof step_key - 1) != 0)
             break;
-        uint64_t step = strtoull(text + at + sizeof key - 1, NULL, 10);
-        if (step > last_step)
+        if (strtoull(text + at + sizeof step_key - 1, NULL, 10) > last_step)
             break;
+        *last = at;
         at = (size_t)(end - text) + 1;
     }
     return at;
 }
 
-/* Drops what lies beyond last_step; a pipe or a device keeps nothing. */
-static int cut(struct log *l, uint64_t last_step, struct err *e)
+int log_cut(struct log *l, uint64_t last_step, struct err *e)
 {
     char *text = NULL;
     size_t n = 0;
-    struct stat st;
-    if (fstat(fileno(l->file), &st) != 0)
-        return err_errno(e, "%s", l->path);
-    if (!S_ISREG(st.st_mode))
+    if (!l->regular) /* a pipe or a device keeps nothing */
         return 0;
-    int code = file_read_fd(fileno(l->file), l->path, (size_t)1 << 32, &text, &n, e);
+    int code = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
     if (code == 0) {
-        size_t keep = good_prefix(text, n, last_step);
-        if (keep < n && ftruncate(fileno(l->file), (off_t)keep) != 0)
+        size_t last = 0;
+        size_t keep = good_prefix(text, n, last_step, &last);
+        l->n = keep;
+        l->last = keep > 0 ? strndup(text + last, keep - last) : NULL;
+        if (keep < n && ftruncate(l->fd, (off_t)keep) != 0)
             code = err_errno(e, "%s: cannot shorten", l->path);
     }
     free(text);
     return code;
 }
 
-int log_open(struct log *l, const char *dir, uint64_t last_step, struct err *e)
-{
-    *l = (struct log){0};
-    if (asprintf(&l->path, "%s/log.jsonl", dir) < 0) {
-        l->path = NULL;
-        return err_memory(e, "out of memory");
-    }
-    l->file = fopen(l->path, "a+e");
-    if (!l->file)
-        err_errno(e, "%s: cannot open for writing", l->path);
-    else if (flock(fileno(l->file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        err_set(e, "%s: another run is writing to this folder", l->path);
-    else if (cut(l, last_step, e) == 0)
-        return 0;
-    log_close(l);
-    return -1;
-}
+/* ---- lines ----------------------------------------------------------------------------------- */
 
-static void put(FILE *out, const struct log_report *r)
+static void put_validation(struct cli_json *j, const struct log_report *r)
 {
-    struct cli_json j;
-    cli_json_begin(&j, out);
-    cli_json_uint(&j, "step", r->step);
-    cli_json_uint(&j, "tokens", r->tokens);
-    cli_json_uint(&j, "epoch", r->epoch);
-    cli_json_real(&j, "loss", r->loss);
-    cli_json_real(&j, "lr", r->lr);
-    cli_json_real(&j, "tok_s", r->tok_s);
-    cli_json_real(&j, "grad_norm", r->grad_norm);
-    cli_json_real(&j, "progress", r->progress);
-    cli_json_real(&j, "elapsed", r->elapsed);
     if (!isnan(r->val_loss)) {
-        cli_json_real(&j, "val_loss", r->val_loss);
-        cli_json_real(&j, "val_bpc", r->val_bpc);
+        cli_json_real(j, "val_loss", r->val_loss);
+        cli_json_real(j, "val_bpc", r->val_bpc);
     }
     if (!isnan(r->zero_share))
-        cli_json_real(&j, "zero_share", r->zero_share);
-    cli_json_end(&j);
+        cli_json_real(j, "zero_share", r->zero_share);
 }
 
-int log_write(struct log *l, const struct log_report *r, struct err *e)
+/* The text of a line, which the caller frees; without the steps' part it is the rest of a line. */
+static char *line_of(const struct log_report *r, bool steps)
 {
-    put(l->file, r);
-    if (fflush(l->file) != 0)
-        return err_errno(e, "%s: cannot write", l->path);
-    if (cli.json) {
-        put(stdout, r);
-        fflush(stdout);
+    struct cli_json j;
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return NULL;
+    cli_json_begin(&j, out);
+    if (steps) {
+        cli_json_uint(&j, "step", r->step);
+        cli_json_uint(&j, "tokens", r->tokens);
+        cli_json_uint(&j, "epoch", r->epoch);
+        cli_json_real(&j, "loss", r->loss);
+        cli_json_real(&j, "lr", r->lr);
+        cli_json_real(&j, "tok_s", r->tok_s);
+        cli_json_real(&j, "grad_norm", r->grad_norm);
+        cli_json_real(&j, "progress", r->progress);
+        cli_json_real(&j, "elapsed", r->elapsed);
+    }
+    put_validation(&j, r);
+    cli_json_end(&j);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Writes n bytes after the whole lines, or to a stream. */
+static int put_bytes(const struct log *l, const char *text, size_t n, struct err *e)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t put = l->regular ? pwrite(l->fd, text + done, n - done, (off_t)(l->n + done))
+                                 : write(l->fd, text + done, n - done);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return err_errno(e, "%s: cannot write", l->path);
+        done += (size_t)put;
     }
     return 0;
 }
 
+static int write_waiting(struct log *l, struct err *e)
+{
+    size_t n = l->waiting ? strlen(l->waiting) : 0;
+    if (n == 0)
+        return 0;
+    if (put_bytes(l, l->waiting, n, e)) {
+        /* a torn line goes; if that fails too, the next write covers it */
+        if (l->regular && ftruncate(l->fd, (off_t)l->n) != 0)
+            return -1;
+        return -1;
+    }
+    l->n += n;
+    free(l->waiting);
+    l->waiting = NULL;
+    return 0;
+}
+
+/* Takes over `line` as the last one, and writes it after those that wait. */
+static int add_line(struct log *l, char *line, struct err *e)
+{
+    if (cli.json) {
+        fputs(line, stdout);
+        fflush(stdout);
+    }
+    char *all;
+    if (asprintf(&all, "%s%s", l->waiting ? l->waiting : "", line) < 0) {
+        free(line);
+        return err_memory(e, "%s: out of memory", l->path);
+    }
+    free(l->waiting);
+    free(l->last);
+    l->waiting = all;
+    l->last = line;
+    return write_waiting(l, e);
+}
+
+int log_write(struct log *l, const struct log_report *r, struct err *e)
+{
+    char *line = line_of(r, true);
+    return line ? add_line(l, line, e) : err_memory(e, "%s: out of memory", l->path);
+}
+
+int log_amend(struct log *l, const struct log_report *r, struct err *e)
+{
+    size_t n = l->last ? strlen(l->last) : 0;
+    if (!l->regular || l->waiting || n < 2 || strstr(l->last, "\"val_loss\":") ||
+        strtoull(l->last + sizeof step_key - 1, NULL, 10) != r->step)
+        return 0;
+    char *rest = line_of(r, false); /* {"val_loss":… */
+    char *line;
+    if (!rest || asprintf(&line, "%.*s,%s", (int)(n - 2), l->last, rest + 1) < 0) {
+        free(rest);
+        return err_memory(e, "%s: out of memory", l->path);
+    }
+    free(rest);
+    l->n -= n; /* the same bytes again and the rest, in one write */
+    return add_line(l, line, e);
+}
+
 int log_sync(struct log *l, struct err *e)
 {
-    if (fsync(fileno(l->file)) != 0 && errno != EINVAL) /* EINVAL: not a regular file */
+    if (write_waiting(l, e))
+        return -1;
+    if (fsync(l->fd) != 0 && errno != EINVAL) /* EINVAL: not a regular file */
         return err_errno(e, "%s: cannot write", l->path);
     return 0;
 }
 
 void log_close(struct log *l)
 {
-    if (l->file)
-        fclose(l->file);
+    if (l->path)
+        close(l->fd);
     free(l->path);
+    free(l->last);
+    free(l->waiting);
     *l = (struct log){0};
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+int log_holder(const char *dir, int64_t *pid, struct err *e)
+{
+    *pid = 0;
+    char *path = path_in(dir, e);
+    if (!path)
+        return -1;
+    int rc = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 && errno != ENOENT)
+        rc = err_errno(e, "%s: cannot open", path);
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        *pid = ask_holder(fd);
+    if (fd >= 0)
+        close(fd); /* and the shared lock with it */
+    free(path);
+    return rc;
 }

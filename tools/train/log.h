@@ -2,11 +2,11 @@
  *
  * A resumed run may begin before the last line of the run it continues (that one went on after its
  * last checkpoint): lines beyond the checkpoint's step, and a torn last line, are dropped first, so
- * no step stands twice and none is missing. */
+ * no step stands twice and none is missing.
+ *
+ * The open file is also what holds the folder: it is locked, and a second run is refused. */
 #ifndef LOG_H
 #define LOG_H
-
-#include <stdio.h>
 
 #include "base/err.h"
 
@@ -26,19 +26,36 @@ struct log_report {
 };
 
 struct log {
-    FILE *file;
-    char *path; /* owned */
+    int fd;        /* valid while path is set */
+    char *path;    /* owned; NULL while nothing is open */
+    bool regular;  /* not a pipe or a device */
+    uint64_t n;    /* bytes of whole lines in the file */
+    char *last;    /* owned copy of the last line; NULL for none */
+    char *waiting; /* owned lines that could not be written yet; NULL for none */
 };
 
-/* Opens dir/log.jsonl for appending, lines beyond last_step dropped. The file is locked until
- * log_close, so that two runs never share a folder; a lock held by another is an error. */
-MUST_USE int log_open(struct log *l, const char *dir, uint64_t last_step, struct err *e);
+/* Opens dir/log.jsonl and locks it until log_close, so that two runs never share a folder; a lock
+ * held by another is an error. A missing file is made if `create`, else left and no error. Does
+ * nothing for a log that is open. Before the first call *l is zeroed. */
+MUST_USE int log_open(struct log *l, const char *dir, bool create, struct err *e);
 
-/* Appends a line and flushes it; also to stdout with --json. */
+/* Drops what lies beyond the lines up to last_step. To be called once, before log_write. */
+MUST_USE int log_cut(struct log *l, uint64_t last_step, struct err *e);
+
+/* Appends a line; also to stdout with --json. After a failure (a full disk) the line waits, to be
+ * written before the next one or by log_sync. */
 MUST_USE int log_write(struct log *l, const struct log_report *r, struct err *e);
 
-/* Makes what was written last through a power failure. */
+/* Adds what a validation gave to the last line if it is of r's step and has nothing of it yet: for
+ * a validation that a resumed run made up for. */
+MUST_USE int log_amend(struct log *l, const struct log_report *r, struct err *e);
+
+/* Makes what was written, waiting lines too, last through a power failure. */
 MUST_USE int log_sync(struct log *l, struct err *e);
 void log_close(struct log *l);
+
+/* The process that holds the folder, as dir/log.jsonl is locked: 0 none, -1 one that cannot be told
+ * (of another machine or container). */
+MUST_USE int log_holder(const char *dir, int64_t *pid, struct err *e);
 
 #endif

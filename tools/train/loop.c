@@ -21,7 +21,15 @@ struct loop {
     double busy;     /* seconds of steps since the last report */
     double saved_at; /* clock of the last checkpoint */
     struct trainer_step last;
-    char *saved; /* path of the last checkpoint, owned; NULL before the first */
+    char *saved;    /* path of the last checkpoint, owned; NULL before the first */
+    bool log_fails; /* lines of the log wait to be written */
+};
+
+/* What a validation gave. */
+struct validation {
+    double loss;   /* NaN: there was none */
+    bool best;     /* lower than any before */
+    double before; /* the best loss until then */
 };
 
 static bool due(long long every, uint64_t step)
@@ -88,12 +96,21 @@ static void say_report(const struct loop *l, const struct log_report *r)
             cli_count_text(speed, (uint64_t)r->tok_s));
 }
 
-/* Reports on the steps since the last report; val_loss is NaN when this step was not validated. */
-static int report(struct loop *l, double val_loss, struct err *e)
+/* A log that cannot be written does not end the run: its lines wait (log.h). Warned of once. */
+static void note_log(struct loop *l, int code, const struct err *fault)
+{
+    if (code && !l->log_fails)
+        cli_warn("%s; the run goes on, and the log is written when it can be", fault->text);
+    l->log_fails = code != 0;
+}
+
+/* Reports on the steps since the last report. */
+static void report(struct loop *l, const struct validation *v)
 {
     const struct trainer *t = l->t;
     const struct ckpt_state *s = &t->state;
-    bool validated = !isnan(val_loss);
+    struct err fault;
+    bool validated = !isnan(v->loss);
     struct log_report r = {
         .step = s->step,
         .tokens = s->tokens,
@@ -104,8 +121,8 @@ static int report(struct loop *l, double val_loss, struct err *e)
         .tok_s = tokens_per_second(l),
         .progress = s->progress,
         .elapsed = s->elapsed,
-        .val_loss = val_loss,
-        .val_bpc = validated ? bits_per_char(t, val_loss) : NAN,
+        .val_loss = v->loss,
+        .val_bpc = validated ? bits_per_char(t, v->loss) : NAN,
         .zero_share = validated ? trainer_zero_share(t) : NAN,
     };
     if (validated || cli.verbose)
@@ -113,24 +130,35 @@ static int report(struct loop *l, double val_loss, struct err *e)
     l->loss_sum = 0;
     l->n_losses = 0;
     l->busy = 0;
-    return log_write(&l->t->log, &r, e);
+    note_log(l, log_write(&l->t->log, &r, &fault), &fault);
 }
 
 /* ---- validation, stories, checkpoints -------------------------------------------------------- */
 
-static int validate(struct trainer *t, double *loss, struct err *e)
+/* A validation that a signal ends is left for the resumed run: v->loss stays NaN. */
+static int validate(struct trainer *t, struct validation *v, struct err *e)
 {
     struct ckpt_state *s = &t->state;
-    *loss = trainer_validate(t);
-    if (!isfinite(*loss))
+    double loss;
+    s->validation_due = !trainer_validate(t, &loss);
+    if (s->validation_due)
+        return 0;
+    if (!isfinite(loss))
         return err_set(e, "step %" PRIu64 ": the validation loss is not finite", s->step);
-    if (*loss < s->best_loss) {
-        s->best_loss = *loss;
-        s->patience = 0;
-    } else {
-        s->patience++;
-    }
+    *v = (struct validation){.loss = loss, .best = loss < s->best_loss, .before = s->best_loss};
+    s->best_loss = MIN(loss, s->best_loss);
+    s->patience = v->best ? 0 : s->patience + 1;
     return 0;
+}
+
+/* The best loss is that of the file: a later validation must beat what stands there. */
+static void save_best(struct trainer *t, const struct validation *v)
+{
+    struct err fault;
+    if (trainer_save(t, "best.safetensors", &fault) == 0)
+        return;
+    t->state.best_loss = v->before;
+    cli_warn("%s; the run goes on without this best one", fault.text);
 }
 
 static int tell_stories(struct trainer *t, struct err *e)
@@ -143,26 +171,75 @@ static int tell_stories(struct trainer *t, struct err *e)
     return 0;
 }
 
-static int save(struct loop *l, struct err *e)
+/* Older ones go only after the new one is safe on the disk. */
+static int save_step(struct loop *l, struct err *e)
 {
     struct trainer *t = l->t;
-    uint64_t step = t->state.step;
+    struct err fault;
     char name[64];
-    update_clock(l);
-    snprintf(name, sizeof name, "step-%09" PRIu64 ".safetensors", step);
-    free(l->saved);
-    if (asprintf(&l->saved, "%s/%s", t->options.save_dir, name) < 0) {
-        l->saved = NULL;
+    char *path;
+    snprintf(name, sizeof name, "step-%09" PRIu64 ".safetensors", t->state.step);
+    if (asprintf(&path, "%s/%s", t->options.save_dir, name) < 0)
         return err_memory(e, "out of memory");
-    }
-    if (log_sync(&l->t->log, e) || trainer_save(t, name, e) ||
-        ckpt_prune(t->options.save_dir, step, (size_t)t->options.keep, e))
+    if (trainer_save(t, name, e)) {
+        free(path);
         return -1;
+    }
+    free(l->saved);
+    l->saved = path;
+    if (ckpt_prune(t->options.save_dir, t->state.step, (size_t)t->options.keep, &fault))
+        cli_warn("%s", fault.text);
+    return 0;
+}
+
+/* A checkpoint that cannot be written is an error for the last one alone: else the run goes on and
+ * tries again at the next save, with those before it untouched. */
+static int save(struct loop *l, bool last, struct err *e)
+{
+    struct err fault;
+    const char *good = l->saved ? l->saved : l->t->resumed_from;
+    update_clock(l);
+    note_log(l, log_sync(&l->t->log, &fault), &fault);
+    int code = save_step(l, &fault);
     l->saved_at = clock_seconds();
+    if (code && last)
+        return err_system(e, "%s; %s%s", fault.text,
+                          good ? "--resume goes on from " : "no checkpoint has been written",
+                          good ? good : "");
+    if (code)
+        cli_warn("%s; the run goes on and tries again at the next save", fault.text);
+    if (last && l->log_fails)
+        return err_system(e, "%s: the last reports could not be written", l->t->log.path);
     return 0;
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
+
+/* The validation that a signal ended before the run was resumed: best.safetensors, the checkpoint
+ * and the log become what they would have been. */
+static int make_up_validation(struct loop *l, struct err *e)
+{
+    struct trainer *t = l->t;
+    struct validation v = {.loss = NAN};
+    struct err fault;
+    char step[32];
+    bool due = t->state.validation_due && t->options.eval_every;
+    t->state.validation_due = 0;
+    if (due && validate(t, &v, e))
+        return -1;
+    if (isnan(v.loss))
+        return 0;
+    struct log_report r = {.step = t->state.step,
+                           .val_loss = v.loss,
+                           .val_bpc = bits_per_char(t, v.loss),
+                           .zero_share = trainer_zero_share(t)};
+    cli_say("step %s: validation %.4f (%.4f bits per character)%s\n", cli_count_text(step, r.step),
+            r.val_loss, r.val_bpc, v.best ? ", best so far" : "");
+    note_log(l, log_amend(&t->log, &r, &fault), &fault);
+    if (v.best)
+        save_best(t, &v);
+    return save(l, finished(t), e);
+}
 
 /* Whatever this step's number, the clock or the end calls for. A report comes before a checkpoint,
  * so that the log of a run killed at any moment holds all steps up to the newest one. */
@@ -171,20 +248,20 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
     struct trainer *t = l->t;
     const struct options *o = &t->options;
     uint64_t step = t->state.step;
-    double val_loss = NAN;
+    struct validation v = {.loss = NAN};
     bool validating = due(o->eval_every, step) || (o->eval_every && finished(t));
-    if (validating && validate(t, &val_loss, e))
+    if (validating && validate(t, &v, e))
         return -1;
     *stop = finished(t) || cli_caught();
     bool late = o->save_minutes > 0 && clock_seconds() - l->saved_at >= 60 * o->save_minutes;
     bool saving = *stop || late || due(o->save_every, step);
-    if ((validating || saving || due(o->log_every, step)) && report(l, val_loss, e))
-        return -1;
+    if (validating || saving || due(o->log_every, step))
+        report(l, &v);
     if (due(o->sample_every, step) && tell_stories(t, e))
         return -1;
-    if (validating && t->state.patience == 0 && trainer_save(t, "best.safetensors", e))
-        return -1;
-    return saving ? save(l, e) : 0;
+    if (v.best)
+        save_best(t, &v);
+    return saving ? save(l, *stop, e) : 0;
 }
 
 static int run_steps(struct loop *l, struct err *e)
@@ -242,10 +319,14 @@ int loop_run(struct trainer *t, struct err *e)
     say_decayed(t);
     double now = clock_seconds();
     struct loop l = {.t = t, .saved_at = now, .started = now - t->state.elapsed};
+    if (!finished(t) && trainer_check_room(t, e))
+        return -1;
     cli_progress_start(&l.progress, "train");
     l.progress.first = t->state.progress;
     update_clock(&l);
-    int code = run_steps(&l, e);
+    int code = make_up_validation(&l, e);
+    if (code == 0)
+        code = run_steps(&l, e);
     cli_progress_end(&l.progress);
     if (code == 0 && (l.saved || t->resumed_from))
         say_end(&l);

@@ -110,11 +110,11 @@ static const struct cli_tool tool = {
     .name = "train",
     .synopsis = "[options] --data DIR | --bench",
     .summary = "Trains a ternary language model on the shards made by prep.",
-    .epilog =
-        "Examples:\n"
-        "  train --data data --small --hours 2\n"
-        "  train --data data --resume\n\n"
-        "SIGINT and SIGTERM finish the step and write a checkpoint; --resume goes on from it.\n",
+    .epilog = "Examples:\n"
+              "  train --data data --small --hours 2\n"
+              "  train --data data --resume\n\n"
+              "SIGINT, SIGTERM, SIGUSR1 and their like finish the step and write a checkpoint;\n"
+              "--resume goes on from it.\n",
     .options = table,
     .n_options = ARRAY_LEN(table),
     .has_json = true,

@@ -126,7 +126,7 @@ static int check_state(const struct ckpt_state *s, const char *path, struct err 
 {
     bool sizes = s->batch >= 1 && s->batch <= 65536 && s->accum >= 1 && s->accum <= 65536;
     bool counts = s->step <= MOST && s->tokens <= UINT64_C(1) << 60 && s->epoch <= MOST &&
-                  s->position <= MOST && s->best_loss >= 0;
+                  s->position <= MOST && s->best_loss >= 0 && s->validation_due <= 1;
     bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->min_lr <= 10 &&
                  s->progress >= 0 && s->progress <= 1 && s->elapsed >= 0 && s->elapsed < 1e12 &&
                  s->budget_hours >= 0 && s->budget_hours <= 1e6 && s->budget_steps > 0;

@@ -262,6 +262,9 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     kern_init(&t->kern, o->cpu);
     if (o->bench ? make_tokens(t, e) : open_data(t, e))
         return -1;
+    /* first, so that no other run adds a checkpoint after we have looked for the newest */
+    if (!o->bench && log_open(&t->log, o->save_dir, false, e))
+        return -1;
     if (!o->bench && !o->resume && ckpt_any(o->save_dir))
         return err_set(e,
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
@@ -272,7 +275,8 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
         return -1;
     if (o->bench)
         return 0;
-    if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, t->state.step, e))
+    if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, true, e) ||
+        log_cut(&t->log, t->state.step, e))
         return -1;
     /* what a run killed in between had still to delete */
     ckpt_remove_strays(o->save_dir);

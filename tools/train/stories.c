@@ -20,7 +20,7 @@ static void tell(struct teller *t, struct teller_story *s, const struct tokenize
     uint16_t token = VOCAB_PAD;
     teller_begin(s, &options, seed, 0);
     fputs("  | ", stderr);
-    for (int i = 0; i < max_tokens; i++) {
+    for (int i = 0; i < max_tokens && !cli_caught(); i++) {
         token = teller_draw(t, s, teller_logits(t, s), NULL);
         if (token == VOCAB_EOS)
             break;
@@ -48,8 +48,11 @@ static int tell_all(const struct infer_weights *w, const struct tokenizer *t, st
         return -1;
     lay_out(&teller, &story, w, &arena);
     for (int i = 0; i < n; i++) {
+        uint64_t seed = rng_u64(rng);
+        if (cli_caught()) /* untold stories draw their seeds too */
+            continue;
         cli_say("story %d of %d:\n", i + 1, n);
-        tell(&teller, &story, t, rng_u64(rng), max_tokens);
+        tell(&teller, &story, t, seed, max_tokens);
     }
     arena_release(&arena);
     return 0;

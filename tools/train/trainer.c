@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
+
 /* The phase that each round of a gradient belongs to. */
 static const enum phase phase_of[] = {
     [GRAD_FORWARD] = PHASE_FORWARD, [GRAD_HEAD] = PHASE_HEAD,  [GRAD_EMBED] = PHASE_EMBED,
@@ -54,7 +56,7 @@ int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     return 0;
 }
 
-double trainer_validate(struct trainer *t)
+bool trainer_validate(struct trainer *t, double *loss)
 {
     size_t T = (size_t)t->dims.T;
     uint64_t limit = (uint64_t)t->options.eval_tokens;
@@ -63,6 +65,8 @@ double trainer_validate(struct trainer *t)
     double sum = 0;
     net_load(&t->net, t->pool, t->params, false);
     for (size_t first = 0; first < n_windows; first += t->state.batch) {
+        if (cli_caught())
+            return false;
         size_t count = MIN((size_t)t->state.batch, n_windows - first);
         for (size_t i = 0; i < count; i++) {
             const uint16_t *window = t->valid.tokens + (first + i) * (T + 1);
@@ -74,7 +78,8 @@ double trainer_validate(struct trainer *t)
         for (size_t r = 0; r < count * T; r++)
             sum += (double)t->grad.loss.nll[r];
     }
-    return sum / (double)(n_windows * T);
+    *loss = sum / (double)(n_windows * T);
+    return true;
 }
 
 double trainer_zero_share(const struct trainer *t)
@@ -105,4 +110,12 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
     int code = ckpt_save(path, &t->dims, t->params, t->optim.m, t->optim.v, s, e);
     free(path);
     return code;
+}
+
+int trainer_check_room(const struct trainer *t, struct err *e)
+{
+    struct err fault;
+    if (ckpt_check_room(t->options.save_dir, &t->dims, &fault) == 0)
+        return 0;
+    return err_system(e, "%s; make room, or choose another --save-dir", fault.text);
 }

@@ -62,13 +62,16 @@ struct trainer_step {
 MUST_USE int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e);
 
 /* Mean nats a token over the validation windows: T+1 tokens each, not overlapping, from the start
- * of the stream (FlashLM v4's way). */
-double trainer_validate(struct trainer *t);
+ * of the stream (FlashLM v4's way). False if a signal (cli_caught) ended it before it was done. */
+MUST_USE bool trainer_validate(struct trainer *t, double *loss);
 
 /* Share of the ternary weights that are 0, as last quantised. */
 double trainer_zero_share(const struct trainer *t);
 
 /* Writes all state to save_dir/name. */
 MUST_USE int trainer_save(struct trainer *t, const char *name, struct err *e);
+
+/* Whether save_dir has room for a checkpoint now. */
+MUST_USE int trainer_check_room(const struct trainer *t, struct err *e);
 
 #endif

@@ -1,0 +1,258 @@
+/* Outputs under a system that fails or kills: nothing is left behind, nothing good is lost. The
+ * functions of the system that file_out.c calls are defined here, so that each can fail, kill the
+ * process or be written down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "format/ckpt.h"
+#include "os/file.h"
+#include "support/scratch.h"
+#include "support/toy.h"
+
+static struct err e;
+
+/* ---- a system to order ----------------------------------------------------------------------- */
+
+static bool no_tmpfile;     /* as NFS and older kernels are */
+static bool kill_at_rename; /* between the temporary's name and its place */
+static int fsync_fault;     /* errno, or 0 */
+static char events[4096];   /* what was called, in order; NULL-terminated */
+
+static void note(const char *what, const char *path)
+{
+    size_t n = strlen(events);
+    const char *slash = strrchr(path, '/');
+    snprintf(events + n, sizeof events - n, "%s %s\n", what, slash ? slash + 1 : path);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    unsigned mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, unsigned) : 0;
+    va_end(list);
+    if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+    note("fsync", fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? "folder" : "file");
+    errno = fsync_fault;
+    return fsync_fault ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    if (kill_at_rename)
+        raise(SIGKILL);
+    note("rename", to);
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int unlink(const char *path)
+{
+    note("unlink", path);
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+static int reset(void **state)
+{
+    (void)state;
+    no_tmpfile = false;
+    kill_at_rename = false;
+    fsync_fault = 0;
+    events[0] = '\0';
+    return 0;
+}
+
+/* ---- kills ----------------------------------------------------------------------------------- */
+
+/* A process that opens the output, writes, perhaps commits, and is killed: at the rename, or where
+ * it stands. */
+static void killed_writer(bool commit)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct file_out o;
+        kill_at_rename = true;
+        if (file_out_open(&o, scratch_path("out"), &e) || file_out_write(&o, "half", 4, &e) ||
+            file_out_sync(&o, &e) || (commit && file_out_commit(&o, &e)))
+            _exit(1);
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+static void write_good(void)
+{
+    struct file_out o;
+    assert_int_equal(file_out_open(&o, scratch_path("out"), &e), 0);
+    assert_int_equal(file_out_write(&o, "good", 4, &e), 0);
+    assert_int_equal(file_out_commit(&o, &e), 0);
+}
+
+static void expect_good_alone(size_t n_entries)
+{
+    size_t n;
+    unsigned char *text = scratch_read(scratch_path("out"), &n);
+    assert_int_equal(n, 4);
+    assert_memory_equal(text, "good", 4);
+    assert_int_equal(scratch_count(), n_entries);
+    free(text);
+}
+
+static void killed_without_a_name(void **state)
+{
+    (void)state;
+    size_t before = scratch_count();
+    killed_writer(false);
+    assert_int_equal(scratch_count(), before); /* this needs O_TMPFILE, which tmpfs and ext4 have */
+}
+
+static void killed_with_a_name(void **state)
+{
+    (void)state;
+    size_t before = scratch_count();
+    no_tmpfile = true;
+    killed_writer(false);
+    killed_writer(false); /* removes the first one's */
+    assert_int_equal(scratch_count(), before + 1);
+    write_good();
+    expect_good_alone(before + 1);
+    assert_int_equal(remove(scratch_path("out")), 0);
+}
+
+static void killed_between_name_and_place(void **state)
+{
+    (void)state;
+    size_t before = scratch_count();
+    write_good();
+    killed_writer(true);
+    expect_good_alone(before + 2);
+    write_good();
+    expect_good_alone(before + 1);
+    assert_int_equal(remove(scratch_path("out")), 0);
+}
+
+/* Temporaries of a living process, of other files and of other programs stay. */
+static void nothing_else_is_removed(void **state)
+{
+    (void)state;
+    struct file_out o;
+    static const char *const others[] = {
+        ".other.abc123.bolt.tmp", ".out.config.tmp",      ".out.abc123.bolt.tmp.old",
+        ".out.abc12.bolt.tmp",    ".out.abc12z.bolt.tmp", "out.abc123.bolt.tmp",
+    };
+    size_t before = scratch_count();
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        scratch_write(scratch_path(others[i]), "x", 1);
+    no_tmpfile = true;
+    assert_int_equal(file_out_open(&o, scratch_path("out"), &e), 0);
+    write_good();
+    assert_int_equal(scratch_count(), before + ARRAY_LEN(others) + 2);
+    assert_int_equal(file_out_commit(&o, &e), 0);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        assert_int_equal(remove(scratch_path(others[i])), 0);
+    assert_int_equal(remove(scratch_path("out")), 0);
+    assert_int_equal(scratch_count(), before);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+static void failing_sync(void **state)
+{
+    (void)state;
+    struct file_out o;
+    write_good();
+    size_t before = scratch_count();
+    fsync_fault = EIO;
+    assert_int_equal(file_out_open(&o, scratch_path("out"), &e), 0);
+    assert_int_equal(file_out_write(&o, "half", 4, &e), 0);
+    assert_int_equal(file_out_commit(&o, &e), -1);
+    assert_non_null(strstr(e.text, "Input/output error"));
+    expect_good_alone(before);
+    assert_int_equal(remove(scratch_path("out")), 0);
+}
+
+static void reserved_room(void **state)
+{
+    (void)state;
+    struct file_out o;
+    size_t n;
+    assert_int_equal(file_out_open(&o, scratch_path("out"), &e), 0);
+    assert_int_equal(file_out_reserve(&o, 100000, &e), 0);
+    struct stat st;
+    assert_int_equal(fstat(o.fd, &st), 0);
+    assert_true(st.st_blocks * 512 >= 100000);
+    assert_int_equal(file_out_write(&o, "good", 4, &e), 0);
+    assert_int_equal(file_out_commit(&o, &e), 0); /* what was not needed is given back */
+    unsigned char *text = scratch_read(scratch_path("out"), &n);
+    assert_int_equal(n, 4);
+    free(text);
+    assert_int_equal(file_out_open(&o, scratch_path("out"), &e), 0);
+    assert_int_equal(file_out_reserve(&o, (uint64_t)1 << 62, &e), -1); /* more than any disk has */
+    assert_true(errno == ENOSPC || errno == EFBIG);
+    assert_non_null(strstr(e.text, "out: cannot reserve"));
+    file_out_abort(&o);
+    assert_int_equal(remove(scratch_path("out")), 0);
+}
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+/* The new checkpoint and its name are on the disk before the older one goes. */
+static void checkpoints_are_synced_before_older_ones_go(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(11, 6, 7, 3, 2, "1,4");
+    float *params = toy_params(&d, 1);
+    struct ckpt_state s = {.step = 1, .precision = "f32", .isa = "c"};
+    for (int i = 1; i <= 2; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "step-%09d.safetensors", i);
+        events[0] = '\0';
+        assert_int_equal(ckpt_save(scratch_path(name), &d, params, params, params, &s, &e), 0);
+        assert_int_equal(ckpt_prune(scratch_dir(), (uint64_t)i, 1, &e), 0);
+    }
+    assert_string_equal(events, "fsync file\nrename step-000000002.safetensors\nfsync folder\n"
+                                "unlink step-000000001.safetensors\n");
+    assert_int_equal(remove(scratch_path("step-000000002.safetensors")), 0);
+    free(params);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(killed_without_a_name, reset),
+        cmocka_unit_test_setup(killed_with_a_name, reset),
+        cmocka_unit_test_setup(killed_between_name_and_place, reset),
+        cmocka_unit_test_setup(nothing_else_is_removed, reset),
+        cmocka_unit_test_setup(failing_sync, reset),
+        cmocka_unit_test_setup(reserved_room, reset),
+        cmocka_unit_test_setup(checkpoints_are_synced_before_older_ones_go, reset),
+    };
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}
