@@ -221,7 +221,7 @@ static int on_start_map(void *context)
 {
     struct json *j = context;
     if (!is_top(j))
-        return open_inner(j, false, "an object: a table stored by columns?");
+        return open_inner(j, false, "an object; of a pandas table, orient=\"records\" writes rows");
     j->n_values++;
     j->in_record = true;
     jsonpath_begin(&j->path, j->out->field);

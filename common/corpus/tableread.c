@@ -28,7 +28,7 @@ struct table {
 struct shape { /* of the first rows */
     const char *field;
     size_t n_cells[2], row, at;
-    bool plain; /* all cells of the header are words */
+    bool words; /* all cells of the header are words */
     bool named; /* one of them is the field */
     bool known; /* one of them is a usual name for text */
 };
@@ -54,7 +54,7 @@ static void see_cell(void *text, size_t n, void *context)
         s->n_cells[s->row]++;
     if (s->row > 0)
         return;
-    s->plain = s->plain && is_word(text, n);
+    s->words = s->words && is_word(text, n);
     s->named = s->named || is_name(text, n, s->field);
     for (size_t i = 0; i < ARRAY_LEN(usual); i++)
         s->known = s->known || is_name(text, n, usual[i]);
@@ -67,13 +67,22 @@ static void see_row(int end, void *context)
     s->row++;
 }
 
-/* A header of words, one of which is the field, or with a second row of as many cells. A single
- * column must have a usual name, and its first cell be quoted: else it would be any text whose
- * first line is one word. */
+/* Whether no space stands beside a delimiter: prose has one after a comma. */
+static bool is_tight(const char *line, const char *end, char delimiter)
+{
+    for (const char *p = line; p < end; p++)
+        if (*p == delimiter && ((p > line && p[-1] == ' ') || p[1] == ' '))
+            return false;
+    return true;
+}
+
+/* Several columns: one is the field, or all have words for names and the second row as many cells.
+ * A single column must have a usual name, and its first cell be quoted: else it would be any text
+ * whose first line is one word. */
 static bool probe_table(const char *head, size_t n, const struct corpus_options *o, char delimiter)
 {
     struct csv_parser parser;
-    struct shape s = {.field = o->field ? o->field : "story", .plain = true};
+    struct shape s = {.field = o->field ? o->field : "story", .words = true};
     const char *end = n ? memchr(head, '\n', n) : NULL;
     if (!end || csv_init(&parser, CSV_STRICT))
         return false;
@@ -83,10 +92,10 @@ static bool probe_table(const char *head, size_t n, const struct corpus_options 
         csv_fini(&parser, see_cell, see_row, &s);
     csv_free(&parser);
     bool even = s.row > 1 && s.n_cells[0] == s.n_cells[1];
-    if (!s.plain || s.row < 1)
+    if (s.row < 1 || !is_tight(head, end, delimiter))
         return false;
     if (s.n_cells[0] > 1)
-        return s.named || even;
+        return s.named || (s.words && even);
     return even && (s.named || s.known) && end + 1 < head + n && end[1] == '"';
 }
 

@@ -283,7 +283,10 @@ static void test_tables(void **state)
     EXPECT_WITH({.format = CORPUS_TSV}, "story\nOne, two.\n", "One, two.\0");
     EXPECT_WITH({.skip_missing = true}, "id,story\n1,One.\n2\n3,Two.\n", "One.\0Two.\0");
     assert_int_equal(reading.counts.n_missing, 1);
+    EXPECT("article id,story\nx,One.\n", "One.\0");
+    EXPECT("t\xc3\xadtulo,story\nx,One.\n", "One.\0");
     /* no tables */
+    EXPECT("Love, story\nLife, glory\n", "Love, story\nLife, glory\n\0");
     EXPECT("Once, there was\na cat, it ran\n", "Once, there was\na cat, it ran\n\0");
     EXPECT("story\nOne.\n", "story\nOne.\n\0");
     EXPECT("Prologue\n\"Hello.\"\n", "Prologue\n\"Hello.\"\n\0");
@@ -296,6 +299,7 @@ static void test_wrong_tables(void **state)
     REFUSE("text\n\"One.\"\n", "the table has no column \"story\" (found \"text\")");
     REFUSE("id,text\n1,One.\n", "no column \"story\" (found \"id\", \"text\"): name another with");
     REFUSE("id,story\n1,One\n2,Two, three\n", "row 3 of the table has 3 cells, expected 2");
+    REFUSE("id,story\n1,Once, there\n", "row 2 of the table has 3 cells, expected 2");
     REFUSE("id,story\n1,One\n2\n", "row 3 of the table has no field \"story\"");
     REFUSE("id,story\n1,\"One\n2,Two\n", "row 2");
     REFUSE("id,story\n1,One\n2,Tw\"o\n", "wrong table in row 3: a quote within a cell");

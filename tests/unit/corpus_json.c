@@ -103,7 +103,7 @@ static void test_shapes_of_no_use(void **state)
     REFUSE("{\"story\": 'One.'}\n", "strings in single quotes");
     REFUSE("[{'story': 'One.'}]", "wrong JSON");
     REFUSE("{\"story\":{\"0\":\"One.\",\"1\":\"Two.\"}}",
-           "(found an object: a table stored by columns?)");
+           "(found an object; of a pandas table, orient=\"records\"");
     REFUSE("{\"data\":[{\"story\":\"One.\"}]}",
            "has no field \"story\" (found \"data\", \"data.story\")");
     REFUSE("{\"data\":{\"story\":\"One.\"}}\n",

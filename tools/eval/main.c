@@ -82,6 +82,7 @@ static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
 {
     struct err e;
     struct cli_progress progress;
+    char count[32];
     uint64_t done = 0;
     cli_progress_start(&progress, "eval");
     for (size_t i = 0; i < n; i++) {
@@ -92,6 +93,12 @@ static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
         done += corpus_size(files[i]);
     }
     cli_progress_end(&progress);
+    if (v->counts.n_missing)
+        cli_say("eval: %s records without the field were passed over\n",
+                cli_count_text(count, v->counts.n_missing));
+    if (v->counts.n_passed_over)
+        cli_say("eval: %s members of archives that are no text were passed over\n",
+                cli_count_text(count, v->counts.n_passed_over));
     say_speed(v, results, n);
 }
 
