@@ -1,9 +1,6 @@
 #include "corpus/gather.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-#include "base/array.h"
 
 struct gather *gather_new(struct vocab_form form, const struct tokenizer *t, struct pool *p,
                           struct err *e)
@@ -15,15 +12,17 @@ struct gather *gather_new(struct vocab_form form, const struct tokenizer *t, str
         return NULL;
     }
     *g = (struct gather){.form = form, .tokenizer = t, .pool = p};
-    g->workers = calloc(n_workers, sizeof *g->workers);
-    if (!g->workers) {
+    g->batch = (struct stories){
+        .most_bytes = GATHER_BYTES, .most = GATHER_STORIES, .group_size = GATHER_GROUP};
+    g->caches = calloc(n_workers, sizeof(struct tokenizer_cache *));
+    if (!g->caches) {
         err_memory(e, "out of memory for %zu workers", n_workers);
         gather_free(g);
         return NULL;
     }
     for (size_t i = 0; i < n_workers; i++) {
-        g->workers[i].cache = tokenizer_cache_new(e);
-        if (!g->workers[i].cache) {
+        g->caches[i] = tokenizer_cache_new(e);
+        if (!g->caches[i]) {
             gather_free(g);
             return NULL;
         }
@@ -35,82 +34,54 @@ void gather_free(struct gather *g)
 {
     if (!g)
         return;
-    for (size_t i = 0; g->workers && i < (size_t)pool_threads(g->pool); i++) {
-        tokenizer_cache_free(g->workers[i].cache);
-        free(g->workers[i].text.data);
-    }
+    for (size_t i = 0; g->caches && i < (size_t)pool_threads(g->pool); i++)
+        tokenizer_cache_free(g->caches[i]);
     for (size_t i = 0; i < ARRAY_LEN(g->groups); i++)
-        free(g->groups[i].ids.ids);
-    free(g->workers);
-    free(g->raw);
+        free(g->groups[i].ids);
+    stories_release(&g->batch);
+    free((void *)g->caches);
     free(g);
 }
 
-static int encode_story(struct gather *g, size_t i, struct gather_worker *w, struct token_buf *ids,
-                        struct err *e)
-{
-    struct gather_story *s = &g->stories[i];
-    struct normalize_stats stats = {0};
-    size_t begin = i > 0 ? g->ends[i - 1] : 0;
-    size_t before = ids->n;
-    if (normalize_text(g->form, g->raw + begin, g->ends[i] - begin, &w->text, &s->n_chars, &stats,
-                       e) ||
-        tokenizer_encode(g->tokenizer, w->cache, w->text.data, w->text.n, ids, e))
-        return -1;
-    s->n_bytes = w->text.n;
-    s->n = ids->n - before;
-    return 0;
-}
-
-static void encode_group(void *context, size_t task, size_t worker)
+static int encode_group(void *context, size_t first, size_t end, size_t worker, struct err *e)
 {
     struct gather *g = context;
-    struct gather_group *group = &g->groups[task];
-    size_t first = task * GATHER_GROUP;
-    size_t end = MIN(first + GATHER_GROUP, g->n_stories);
-    group->ids.n = 0;
-    group->failed = false;
-    for (size_t i = first; i < end && !group->failed; i++)
-        group->failed = encode_story(g, i, &g->workers[worker], &group->ids, &group->err) != 0;
-    size_t at = 0; /* the buffer stands still now */
-    for (size_t i = first; i < end && !group->failed; at += g->stories[i++].n)
-        g->stories[i].ids = group->ids.ids + at;
-}
-
-static int encode(struct gather *g, struct err *e)
-{
-    size_t n_groups = DIV_UP(g->n_stories, (size_t)GATHER_GROUP);
-    pool_run(g->pool, encode_group, g, n_groups);
-    for (size_t i = 0; i < n_groups; i++) {
-        if (!g->groups[i].failed)
-            continue;
-        *e = g->groups[i].err;
-        return -1;
+    struct token_buf *ids = &g->groups[first / GATHER_GROUP];
+    const struct text_buf *text;
+    ids->n = 0;
+    for (size_t i = first; i < end; i++) {
+        struct gather_story *s = &g->stories[i];
+        size_t before = ids->n;
+        if (stories_text(&g->batch, i, worker, &text, &s->n_chars, e) ||
+            tokenizer_encode(g->tokenizer, g->caches[worker], text->data, text->n, ids, e))
+            return -1;
+        s->n_bytes = text->n;
+        s->n = ids->n - before;
     }
+    size_t at = 0; /* the buffer stands still now */
+    for (size_t i = first; i < end; at += g->stories[i++].n)
+        g->stories[i].ids = ids->ids ? ids->ids + at : NULL;
     return 0;
 }
 
 /* Hands on what was gathered. */
 static int flush(struct gather *g, struct err *e)
 {
-    int code = encode(g, e);
-    for (size_t i = 0; i < g->n_stories && !code; i++)
+    uint64_t n_invalid;
+    int code = stories_run(&g->batch, g->pool, g->form, encode_group, g, &n_invalid, e);
+    for (size_t i = 0; i < g->batch.n && !code; i++)
         if (g->stories[i].n_bytes)
             code = g->hooks->story(g->hooks->context, &g->stories[i], e);
-    g->n_raw = g->n_stories = 0;
+    stories_clear(&g->batch);
     return code;
 }
 
 static int on_story(void *context, const char *text, size_t n, struct err *e)
 {
     struct gather *g = context;
-    if (array_reserve(&g->raw, &g->capacity, g->n_raw + n, sizeof *g->raw))
-        return err_memory(e, "out of memory for %zu bytes of text", g->n_raw + n);
-    if (n)
-        memcpy(g->raw + g->n_raw, text, n);
-    g->n_raw += n;
-    g->ends[g->n_stories++] = g->n_raw;
-    return g->n_raw >= GATHER_BYTES || g->n_stories == GATHER_STORIES ? flush(g, e) : 0;
+    if (stories_add(&g->batch, text, n, e))
+        return -1;
+    return stories_full(&g->batch) ? flush(g, e) : 0;
 }
 
 static void on_progress(void *context, uint64_t read, uint64_t total)
@@ -132,6 +103,6 @@ int gather_read(struct gather *g, const char *path, const struct corpus_options 
 {
     const struct corpus_hooks inner = {on_story, on_progress, on_warning, g};
     g->hooks = hooks;
-    g->n_raw = g->n_stories = 0;
+    stories_clear(&g->batch);
     return corpus_read(path, o, &inner, counts, e) ? -1 : flush(g, e);
 }

@@ -1,13 +1,9 @@
-/* gather.h - stories as read, normalised and turned into tokens by all threads at once.
- *
- * A batch is cut into groups of a few stories; a group is one task, with memory of its own for what
- * comes out. So reading is left to one thread, which does little more than unpack the file. */
+/* gather.h - the stories of a file, normalised and turned into tokens by all threads at once. */
 #ifndef GATHER_H
 #define GATHER_H
 
 #include "corpus/corpus.h"
-#include "base/pool.h"
-#include "text/normalize.h"
+#include "corpus/stories.h"
 #include "text/tokenizer.h"
 
 enum { GATHER_BYTES = 256 << 10, GATHER_STORIES = 1024, GATHER_GROUP = 4 };
@@ -19,29 +15,15 @@ struct gather_story {
     size_t n_bytes; /* 0 for an empty story, which has no tokens */
 };
 
-struct gather_worker {
-    struct tokenizer_cache *cache;
-    struct text_buf text;
-};
-
-struct gather_group {
-    struct token_buf ids; /* of its stories, one after the other */
-    bool failed;
-    struct err err;
-};
-
 struct gather {
     struct vocab_form form;
     const struct tokenizer *tokenizer;
     struct pool *pool;
-    char *raw; /* stories as read, one after the other */
-    size_t n_raw, capacity;
-    size_t ends[GATHER_STORIES]; /* of each in raw */
-    size_t n_stories;
-    struct gather_story stories[GATHER_STORIES]; /* after gather_encode */
-    struct gather_group groups[GATHER_STORIES / GATHER_GROUP];
-    struct gather_worker *workers;    /* [threads of the pool] */
-    const struct gather_hooks *hooks; /* while a file is read */
+    struct stories batch;
+    struct gather_story stories[GATHER_STORIES];            /* of the batch */
+    struct token_buf groups[GATHER_STORIES / GATHER_GROUP]; /* ids of its stories */
+    struct tokenizer_cache **caches;                        /* owned, [threads of the pool] */
+    const struct gather_hooks *hooks;                       /* while a file is read */
 };
 
 /* Text is normalised to `form`. t and p are used until gather_free. NULL and *e when out of memory.

@@ -142,15 +142,17 @@ static void process_samples(struct batch *b, struct words *table, int n_threads)
     struct err e;
     struct pool *pool = threads_new(n_threads, &e);
     assert_non_null(pool);
+    batch_init(b);
     for (int round = 0; round < 2; round++) { /* the second finds all words in the table */
-        batch_clear(b);
+        stories_clear(&b->raw);
         for (size_t i = 0; i < (size_t)N_SAMPLES * COPIES; i++)
             assert_int_equal(
-                batch_add(b, samples[i % N_SAMPLES], strlen(samples[i % N_SAMPLES]), &e), 0);
+                stories_add(&b->raw, samples[i % N_SAMPLES], strlen(samples[i % N_SAMPLES]), &e),
+                0);
         assert_int_equal(
             batch_process(b, pool, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, table, &e),
             0);
-        for (size_t i = 0; i < b->n_stories; i++)
+        for (size_t i = 0; i < b->raw.n; i++)
             assert_int_equal(batch_resolve(&b->stories[i], table, &e), 0);
     }
     threads_free(pool);
@@ -165,7 +167,7 @@ static void test_batch(void **state)
     process_samples(&b[0], &tables[0], 1);
     process_samples(&b[1], &tables[1], 3);
     assert_int_equal(tables[0].n, tables[1].n);
-    for (size_t i = 0; i < b[0].n_stories; i++) {
+    for (size_t i = 0; i < b[0].raw.n; i++) {
         const struct batch_story *x = &b[0].stories[i], *y = &b[1].stories[i];
         assert_int_equal(x->n_words, y->n_words);
         assert_int_equal(x->hash.low, y->hash.low);

@@ -12,7 +12,7 @@
 #include "os/pages.h"
 
 /* The text as tokens: both models are given the very same. */
-struct stories {
+struct text_ids {
     struct token_buf ids; /* of all stories, one after the other */
     size_t *ends;         /* of each story in ids */
     size_t n;
@@ -34,7 +34,7 @@ double verify_limit(enum number_type embed)
 
 static int on_story(void *context, const struct gather_story *story, struct err *e)
 {
-    struct stories *s = context;
+    struct text_ids *s = context;
     struct token_buf *ids = &s->ids;
     if (array_reserve(&ids->ids, &ids->capacity, ids->n + story->n, sizeof *ids->ids) ||
         array_reserve(&s->ends, &s->capacity, s->n + 1, sizeof *s->ends))
@@ -51,7 +51,7 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
-static int read_stories(struct stories *s, const struct modelfile *m, struct pool *p,
+static int read_stories(struct text_ids *s, const struct modelfile *m, struct pool *p,
                         const char *path, struct err *e)
 {
     const struct corpus_options options = {.format = CORPUS_AUTO};
@@ -65,14 +65,14 @@ static int read_stories(struct stories *s, const struct modelfile *m, struct poo
     return code;
 }
 
-static void release_stories(struct stories *s)
+static void release_stories(struct text_ids *s)
 {
     free(s->ids.ids);
     free(s->ends);
 }
 
 /* Runs all stories through a net that has its weights. */
-static int score_stories(const struct stories *s, struct net *n, struct pool *p, double *loss,
+static int score_stories(const struct text_ids *s, struct net *n, struct pool *p, double *loss,
                          uint64_t *n_tokens, struct err *e)
 {
     struct score_net engine;
@@ -94,7 +94,7 @@ static int score_stories(const struct stories *s, struct net *n, struct pool *p,
 
 /* Lays out a net and scores with the weights that come from the checkpoint or, with m, the model.
  */
-static int loss_of(const struct stories *s, const struct ckpt *c, const struct model *m,
+static int loss_of(const struct text_ids *s, const struct ckpt *c, const struct model *m,
                    const struct kern *k, struct pool *p, double *loss, uint64_t *n_tokens,
                    struct err *e)
 {
@@ -132,7 +132,7 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
     if (load_open(&bolt, path, vocab_path, k, e))
         return -1;
     int rc = -1;
-    struct stories stories = {0};
+    struct text_ids stories = {0};
     struct pool *pool = threads_new(n_threads, e);
     if (!pool)
         goto out;

@@ -13,26 +13,11 @@ static int reserve(void *array, size_t *capacity, size_t wanted, size_t size, st
     return 0;
 }
 
-int batch_add(struct batch *b, const char *text, size_t n, struct err *e)
+void batch_init(struct batch *b)
 {
-    if (reserve(&b->raw, &b->capacity, b->n_raw + n, 1, e))
-        return -1;
-    if (n)
-        memcpy(b->raw + b->n_raw, text, n);
-    b->n_raw += n;
-    b->ends[b->n_stories++] = b->n_raw;
-    return 0;
-}
-
-bool batch_full(const struct batch *b)
-{
-    return b->n_stories == BATCH_STORIES || b->n_raw >= BATCH_BYTES;
-}
-
-void batch_clear(struct batch *b)
-{
-    b->n_stories = 0;
-    b->n_raw = 0;
+    memset(b, 0, sizeof *b);
+    b->raw = (struct stories){
+        .most_bytes = BATCH_BYTES, .most = BATCH_STORIES, .group_size = BATCH_GROUP};
 }
 
 static int cut_words(struct batch_group *g, const struct words *table, size_t from, struct err *e)
@@ -55,23 +40,23 @@ static int cut_words(struct batch_group *g, const struct words *table, size_t fr
 }
 
 /* One story of group g; `words` and `unknown` are still positions, since the arrays may move. */
-static int take_story(struct batch *b, struct batch_group *g, size_t i, struct text_buf *scratch,
+static int take_story(struct batch *b, struct batch_group *g, size_t i, size_t worker,
                       struct err *e)
 {
     struct batch_story *s = &b->stories[i];
-    size_t begin = i ? b->ends[i - 1] : 0, at = g->text.n;
+    const struct text_buf *text;
+    size_t at = g->text.n;
     *s = (struct batch_story){0};
-    if (normalize_text(b->form, b->raw + begin, b->ends[i] - begin, scratch, &s->n_chars, &g->stats,
-                       e))
+    if (stories_text(&b->raw, i, worker, &text, &s->n_chars, e))
         return -1;
-    s->n_bytes = scratch->n;
-    if (!scratch->n)
+    s->n_bytes = text->n;
+    if (!text->n)
         return 0;
-    s->hash = hash128(scratch->data, scratch->n);
-    if (reserve(&g->text.data, &g->text.capacity, at + scratch->n, 1, e))
+    s->hash = hash128(text->data, text->n);
+    if (reserve(&g->text.data, &g->text.capacity, at + text->n, 1, e))
         return -1;
-    memcpy(g->text.data + at, scratch->data, scratch->n);
-    g->text.n += scratch->n;
+    memcpy(g->text.data + at, text->data, text->n);
+    g->text.n += text->n;
     size_t n_before = g->n_words;
     if (cut_words(g, b->table, at, e))
         return -1;
@@ -95,49 +80,23 @@ static void point_stories(struct batch_group *g, struct batch_story *stories, si
     }
 }
 
-static void take_group(void *context, size_t task, size_t worker)
+static int take_group(void *context, size_t first, size_t end, size_t worker, struct err *e)
 {
     struct batch *b = context;
-    struct batch_group *g = &b->groups[task];
-    size_t first = task * BATCH_GROUP, end = MIN(first + BATCH_GROUP, b->n_stories);
+    struct batch_group *g = &b->groups[first / BATCH_GROUP];
     g->text.n = g->n_words = g->n_unknown = 0;
-    g->stats = (struct normalize_stats){0};
-    g->failed = false;
-    for (size_t i = first; i < end && !g->failed; i++)
-        g->failed = take_story(b, g, i, &b->scratch[worker], &g->err) != 0;
-    if (!g->failed)
-        point_stories(g, b->stories + first, end - first);
-}
-
-static int make_scratch(struct batch *b, size_t n, struct err *e)
-{
-    if (b->n_scratch == n)
-        return 0;
-    b->scratch = calloc(n, sizeof *b->scratch);
-    if (!b->scratch)
-        return err_memory(e, "out of memory for %zu threads", n);
-    b->n_scratch = n;
+    for (size_t i = first; i < end; i++)
+        if (take_story(b, g, i, worker, e))
+            return -1;
+    point_stories(g, b->stories + first, end - first);
     return 0;
 }
 
 int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
                   const struct words *table, struct err *e)
 {
-    size_t n_groups = DIV_UP(b->n_stories, (size_t)BATCH_GROUP);
-    b->form = form;
     b->table = table;
-    b->n_invalid = 0;
-    if (make_scratch(b, (size_t)pool_threads(pool), e))
-        return -1;
-    pool_run(pool, take_group, b, n_groups);
-    for (size_t i = 0; i < n_groups; i++) {
-        if (b->groups[i].failed) {
-            *e = b->groups[i].err;
-            return -1;
-        }
-        b->n_invalid += b->groups[i].stats.n_invalid;
-    }
-    return 0;
+    return stories_run(&b->raw, pool, form, take_group, b, &b->n_invalid, e);
 }
 
 int batch_resolve(struct batch_story *s, struct words *table, struct err *e)
@@ -160,8 +119,5 @@ void batch_release(struct batch *b)
         free(b->groups[i].words);
         free(b->groups[i].unknown);
     }
-    for (size_t i = 0; i < b->n_scratch; i++)
-        free(b->scratch[i].data);
-    free(b->scratch);
-    free(b->raw);
+    stories_release(&b->raw);
 }

@@ -1,17 +1,15 @@
 /* batch.h - a few megabytes of stories, normalised, hashed and cut into words by all threads at
  * once.
  *
- * A batch is cut into groups of a fixed number of stories; a group is one task, with memory of its
- * own. Words are looked up in a table that nobody changes meanwhile; those it lacks are left for
- * the caller, who goes through the stories in order and is the only one to give numbers. So nothing
+ * Words are looked up in a table that nobody changes meanwhile; those it lacks are left for the
+ * caller, who goes through the stories in order and is the only one to give numbers. So nothing
  * depends on the number of threads. */
 #ifndef BATCH_H
 #define BATCH_H
 
 #include "base/hash.h"
-#include "base/pool.h"
+#include "corpus/stories.h"
 #include "prep/words.h"
-#include "text/normalize.h"
 
 enum { BATCH_BYTES = 4 << 20, BATCH_STORIES = 4096, BATCH_GROUP = 32 };
 
@@ -37,32 +35,19 @@ struct batch_group {
     size_t n_words, words_capacity;
     struct batch_unknown *unknown;
     size_t n_unknown, unknown_capacity;
-    struct normalize_stats stats;
-    bool failed;
-    struct err err;
 };
 
-struct batch { /* zero-initialise */
-    char *raw; /* owned: stories as read, one after the other */
-    size_t n_raw, capacity;
-    size_t n_stories;
-    size_t ends[BATCH_STORIES]; /* of each in raw */
+struct batch { /* batch_init, then batch_release in any case */
+    struct stories raw;
     struct batch_story stories[BATCH_STORIES];
     struct batch_group groups[BATCH_STORIES / BATCH_GROUP];
-    uint64_t n_invalid; /* U+FFFD put in by the last batch_process */
-    /* while it is worked on */
-    struct vocab_form form;
-    const struct words *table;
-    struct text_buf *scratch; /* owned, [n_scratch]: one a worker */
-    size_t n_scratch;
+    uint64_t n_invalid;        /* U+FFFD put in by the last batch_process */
+    const struct words *table; /* while it is worked on */
 };
 
-/* Appends a raw story. batch_full tells when to process and then to clear. */
-MUST_USE int batch_add(struct batch *b, const char *text, size_t n, struct err *e);
-bool batch_full(const struct batch *b);
-void batch_clear(struct batch *b);
+void batch_init(struct batch *b);
 
-/* Fills b->stories. */
+/* Fills b->stories from b->raw. */
 MUST_USE int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
                            const struct words *table, struct err *e);
 

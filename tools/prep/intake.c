@@ -103,10 +103,10 @@ static int take_batch(struct reader *r, struct err *e)
     if (batch_process(b, r->pool, r->form, &r->in->words, e))
         return -1;
     r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
-    for (size_t i = 0; i < b->n_stories; i++)
+    for (size_t i = 0; i < b->raw.n; i++)
         if (take_story(r, i, e))
             return -1;
-    batch_clear(b);
+    stories_clear(&b->raw);
     return 0;
 }
 
@@ -115,9 +115,10 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
     struct reader *r = context;
     r->in->raw_bytes += n;
     r->n_told++;
-    if (batch_full(&r->batch) && take_batch(r, e)) /* not before: the last may be the only one */
+    if (stories_full(&r->batch.raw) &&
+        take_batch(r, e)) /* not before: the last may be the only one */
         return -1;
-    return batch_add(&r->batch, text, n, e);
+    return stories_add(&r->batch.raw, text, n, e);
 }
 
 static void on_progress(void *context, uint64_t read, uint64_t total)
@@ -150,19 +151,21 @@ static const char *base_name(const char *path)
 }
 
 /* A single text, all there is, is cut: a piece at its end is held out. */
-static void cut_single(struct reader *r)
+static int cut_single(struct reader *r, struct err *e)
 {
-    struct batch *b = &r->batch;
+    struct stories *s = &r->batch.raw;
     double fraction = r->o->valid_fraction;
-    if (r->n_told != 1 || b->n_stories != 1 || fraction <= 0 || fraction >= 1)
-        return;
-    size_t at = holdout_cut(b->raw, b->n_raw, fraction);
-    if (at == b->n_raw)
-        return;
-    b->ends[0] = at;
-    b->ends[1] = b->n_raw;
-    b->n_stories = 2;
+    if (r->n_told != 1 || s->n != 1 || fraction <= 0 || fraction >= 1)
+        return 0;
+    size_t at = holdout_cut(s->raw, s->n_raw, fraction), n = s->n_raw - at;
+    if (!n)
+        return 0;
+    s->ends[0] = at; /* the second piece stands in its place already */
+    s->n_raw = at;
+    if (stories_add(s, s->raw + at, n, e))
+        return -1;
     r->cut = true;
+    return 0;
 }
 
 static int read_file(struct reader *r, const char *path, bool valid, bool last, struct err *e)
@@ -173,9 +176,7 @@ static int read_file(struct reader *r, const char *path, bool valid, bool last, 
     const struct corpus_hooks hooks = {on_story, on_progress, on_warning, r};
     if (corpus_read(path, &r->o->corpus, &hooks, &in->counts, e))
         return -1;
-    if (last)
-        cut_single(r);
-    if (take_batch(r, e))
+    if ((last && cut_single(r, e)) || take_batch(r, e))
         return -1;
     r->bytes_before += corpus_size(path);
     for (int split = 0; split < INTAKE_N_SPLITS; split++) {
@@ -285,6 +286,7 @@ int intake_run(struct intake *in, const struct prep_options *o, struct vocab_for
         err_memory(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
         goto out;
     }
+    batch_init(&r->batch);
     r->in = in;
     r->o = o;
     r->form = form;
