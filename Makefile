@@ -73,7 +73,8 @@ PROGRAMS := $(TOOLS:%=$(OUT)/%)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
 LIBRARIES := $(OUT)/libbolt.a $(OUT)/libbolt.so
-CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck $(OUT)/tests/torture $(OUT)/tests/inject.so
+REPLAYS := $(patsubst tests/fuzz/%.c,$(OUT)/replay/%,$(wildcard tests/fuzz/*.c))
+CHECKS := $(OUT)/tests/parity $(OUT)/tests/kcheck $(OUT)/tests/torture $(OUT)/tests/inject.so $(REPLAYS)
 
 objects = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $(1)))
 
@@ -137,11 +138,19 @@ $(OUT)/tests/inject.so: tests/torture/inject.c
 	$(SAY) LINK $@
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
-ifeq ($(CONFIG),fuzz)
-$(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(MODULE_LIBS)
+# A fuzz target, for libFuzzer and for the replay of stored inputs; what our code allocates with goes
+# through tests/fuzz/harness/starve.c.
+FUZZ_PARTS := $(OBJ)/tests/fuzz/harness/starve.o $(OBJ)/tests/support/toygpt2.o $(OUT)/parts/tool-prep.a \
+	$(OUT)/parts/tool-train.a $(MODULE_LIBS)
+STARVED := malloc calloc realloc aligned_alloc strdup asprintf vasprintf
+FUZZ_LIBS = $(STARVED:%=-Wl,--wrap=%) $(LIBS)
+$(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_PARTS)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
-endif
+	$(Q)$(CC) $(OPT) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
+$(REPLAYS): $(OUT)/replay/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/harness/replay.o $(FUZZ_PARTS)
+	@mkdir -p $(@D)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
 
 # The story generator of the demo and the tests.
 $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.a,cli os base)

@@ -50,7 +50,7 @@ check-arm: arm ## unit tests, kernels, parity and stories on emulated 64-bit ARM
 	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
 	@BUILD=$(OUT_arm) HOST=$(CURDIR)/$(OUT) EMULATOR=qemu-aarch64 tests/run arm
 
-check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-cli check-rules check-chip check-python check-runtimes
+check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-fuzz check-cli check-rules check-chip check-python check-runtimes
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 
@@ -121,7 +121,8 @@ fuzz: ## feed the readers of files with damaged ones (SECONDS=60 for each)
 	@$(SUBMAKE) -j$(JOBS) CONFIG=fuzz CC=clang fuzzers
 	@scripts/fuzz-seeds $(OUT) $(OUT_fuzz)
 	@cd $(OUT_fuzz) && for f in $(notdir $(FUZZERS)); do echo "fuzz: $$f"; \
-		./$$f -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=4096 -verbosity=0 $$f.corpus || exit 1; done
+		set --; dict=../../tests/fuzz/$$f.dict; [ ! -f $$dict ] || set -- -dict=$$dict; \
+		./$$f "$$@" -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=4096 -verbosity=0 $$f.corpus || exit 1; done
 
 lint: ## formatting, shell scripts and man pages
 	@scripts/deps build lint

@@ -1,9 +1,9 @@
 /* Any bytes as a packed model: refused with a sentence, or a model whose embedding can be read. */
-#include "load/load.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/signed.h"
+#include "load/load.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+void fuzz_one(const uint8_t *data, size_t n)
 {
     unsigned char *copy = signed_copy(data, n);
     struct modelfile b = {0};
@@ -11,9 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     struct fuzz_file f = fuzz_open(copy, n);
     if (load_blob(&b, f.path, &e) == 0) {
-        float *row = malloc((size_t)b.blob.dims.D * sizeof *row);
-        if (row == NULL)
-            abort();
+        float *row = fuzz_alloc((size_t)b.blob.dims.D * sizeof *row);
         for (size_t id = 0; id < (size_t)b.blob.dims.V; id++)
             model_embed_row(&b.model, id, row);
         free(row);
@@ -21,5 +19,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     fuzz_close(&f);
     free(copy);
-    return 0;
 }

@@ -10,14 +10,12 @@
 
 enum { HEADER = 128, PAYLOAD_HASH = 96, HEADER_CHECK = 120 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+void fuzz_one(const uint8_t *data, size_t n)
 {
-    unsigned char *copy = malloc(n + 1);
+    unsigned char *copy = fuzz_alloc(n);
     struct shard s = {0};
     struct err e;
 
-    if (copy == NULL)
-        abort();
     memcpy(copy, data, n);
     if (n >= HEADER) {
         le_put64(copy + PAYLOAD_HASH, hash64(copy + HEADER, n - HEADER));
@@ -35,5 +33,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     fuzz_close(&f);
     free(copy);
-    return 0;
 }

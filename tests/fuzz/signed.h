@@ -2,20 +2,16 @@
 #ifndef SIGNED_H
 #define SIGNED_H
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/hash.h"
 #include "base/le.h"
 #include "blob/blob_layout.h"
+#include "fuzz/fuzz.h"
 
 /* A copy on the heap, exactly as long, with the hashes put right if there is room for them. */
 static inline unsigned char *signed_copy(const void *data, size_t n)
 {
-    unsigned char *copy = malloc(n > 0 ? n : 1);
+    unsigned char *copy = fuzz_alloc(n);
 
-    if (copy == NULL)
-        abort();
     if (n > 0)
         memcpy(copy, data, n);
     if (n >= BLOB_HEADER_BYTES) {
