@@ -45,12 +45,18 @@ static enum action wanted_action;
 static const char *counts_path;
 static atomic_bool ready; /* the environment is read; nothing is counted before */
 
+/* This thread is in dlsym, which may itself allocate and free. Volatile, for dlsym is declared
+ * never to call back. */
+static _Thread_local volatile bool looking __attribute__((tls_model("initial-exec")));
+
 /* The definition after ours; `at` keeps it. */
 static void *next(_Atomic(void *) *at, const char *name)
 {
     void *found = atomic_load(at);
     if (!found) {
+        looking = true;
         found = dlsym(RTLD_NEXT, name);
+        looking = false;
         if (!found)
             abort();
         atomic_store(at, found);
@@ -131,10 +137,9 @@ static void end_after(enum action action)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* dlsym may allocate while it looks for malloc: from here, and nobody frees it. */
+/* What dlsym allocates while it looks: from here, and nobody frees it. */
 static _Alignas(16) char early[4096];
 static size_t early_used;
-static bool looking;
 
 static void *early_alloc(size_t n)
 {
@@ -162,9 +167,7 @@ void *malloc(size_t n)
 {
     if (looking)
         return early_alloc(n);
-    looking = !atomic_load(&ready);
     NEXT(malloc);
-    looking = false;
     return no_memory() ? NULL : real(n);
 }
 
@@ -172,9 +175,7 @@ void *calloc(size_t count_, size_t n)
 {
     if (looking)
         return early_alloc(count_ * n);
-    looking = !atomic_load(&ready);
     NEXT(calloc);
-    looking = false;
     return no_memory() ? NULL : real(count_, n);
 }
 
@@ -186,11 +187,9 @@ void *realloc(void *p, size_t n)
 
 void free(void *p)
 {
-    if (looking || is_early(p)) /* what dlsym frees while it looks for free is not worth a cycle */
+    if (looking || is_early(p))
         return;
-    looking = !atomic_load(&ready);
     NEXT(free);
-    looking = false;
     real(p);
 }
 
