@@ -247,7 +247,7 @@ static int read_tensor(struct reader *r, size_t i, struct err *e)
     if (next_section(r, BLOB_TENSOR, i, &s, e))
         return -1;
     bool embed = t.kind == TENSOR_EMBED && s.encoding <= BLOB_Q8;
-    if (!embed && s.encoding != (t.ternary ? BLOB_TERNARY : BLOB_F32))
+    if (!embed && s.encoding != (t.form == TENSOR_TERNARY ? BLOB_TERNARY : BLOB_F32))
         return err_set(e, "%s: tensor '%s' has the wrong encoding %" PRIu32, r->path, t.name,
                        s.encoding);
     enum blob_encoding encoding = (enum blob_encoding)s.encoding;
@@ -255,13 +255,13 @@ static int read_tensor(struct reader *r, size_t i, struct err *e)
         return err_set(e,
                        "%s: tensor '%s' has a wrong size (found %" PRIu64 " bytes, expected %zu)",
                        r->path, t.name, s.n_bytes, blob_tensor_bytes(&t, encoding));
-    if (t.ternary ? !(isfinite(s.alpha) && s.alpha >= 0) : s.alpha != 0)
+    if (t.form == TENSOR_TERNARY ? !(isfinite(s.alpha) && s.alpha >= 0) : s.alpha != 0)
         return err_set(e, "%s: tensor '%s' has the impossible scale %g", r->path, t.name,
                        (double)s.alpha);
     const unsigned char *p = r->data + s.at;
     if (!values_valid(&t, encoding, p))
         return err_set(e, "%s: tensor '%s' holds %s", r->path, t.name,
-                       t.ternary ? "an invalid ternary code" : "an invalid number");
+                       t.form == TENSOR_TERNARY ? "an invalid ternary code" : "an invalid number");
     out->alpha = s.alpha;
     out->data = p;
     if (embed)

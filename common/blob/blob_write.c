@@ -19,7 +19,7 @@ struct image {
 
 static enum blob_encoding encoding_of(const struct tensor *t, enum number_type embed)
 {
-    if (t->ternary)
+    if (t->form == TENSOR_TERNARY)
         return BLOB_TERNARY;
     return t->kind == TENSOR_EMBED ? (enum blob_encoding)embed : BLOB_F32;
 }
@@ -94,7 +94,7 @@ static int put_tensor(struct image *image, size_t i, const struct tensor *t, enu
 {
     enum blob_encoding encoding = encoding_of(t, embed);
     size_t n_bytes = blob_tensor_bytes(t, encoding);
-    float alpha = t->ternary ? source->alpha : 0;
+    float alpha = t->form == TENSOR_TERNARY ? source->alpha : 0;
     unsigned char *p = add_section(image, BLOB_TENSOR, i, n_bytes, encoding, alpha);
     const float *w = source->data;
     if (!isfinite(alpha))

@@ -12,7 +12,7 @@ static void bind_tensors(struct modelfile *b)
         const struct blob_tensor *source = &b->blob.tensors[i];
         if (t.kind == TENSOR_EMBED)
             m->embed = (struct model_embed){b->blob.embed, source->data, source->row_scales};
-        else if (t.ternary)
+        else if (t.form == TENSOR_TERNARY)
             *model_ternary(m, t.kind, t.block) = (struct model_tern){
                 .codes = source->data,
                 .rows = t.shape[0],

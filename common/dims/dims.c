@@ -6,18 +6,18 @@
 
 static const struct {
     const char *name; /* %d is the block */
-    bool ternary;
+    enum tensor_form form;
 } kinds[TENSOR_N_KINDS] = {
-    [TENSOR_EMBED] = {"embedding.weight", false},
-    [TENSOR_NORM1] = {"blocks.%d.norm1.scale", false},
-    [TENSOR_MIXER_UP] = {"blocks.%d.mixer.up.weight", true},
-    [TENSOR_TAPS] = {"blocks.%d.mixer.conv.weight", false},
-    [TENSOR_MIXER_DOWN] = {"blocks.%d.mixer.down.weight", true},
-    [TENSOR_NORM2] = {"blocks.%d.norm2.scale", false},
-    [TENSOR_FFN_GATE] = {"blocks.%d.ffn.W_gate.weight", true},
-    [TENSOR_FFN_UP] = {"blocks.%d.ffn.W_up.weight", true},
-    [TENSOR_FFN_DOWN] = {"blocks.%d.ffn.W_down.weight", true},
-    [TENSOR_FINAL_NORM] = {"final_norm.scale", false},
+    [TENSOR_EMBED] = {"embedding.weight", TENSOR_TABLE},
+    [TENSOR_NORM1] = {"blocks.%d.norm1.scale", TENSOR_VECTOR},
+    [TENSOR_MIXER_UP] = {"blocks.%d.mixer.up.weight", TENSOR_TERNARY},
+    [TENSOR_TAPS] = {"blocks.%d.mixer.conv.weight", TENSOR_VECTOR},
+    [TENSOR_MIXER_DOWN] = {"blocks.%d.mixer.down.weight", TENSOR_TERNARY},
+    [TENSOR_NORM2] = {"blocks.%d.norm2.scale", TENSOR_VECTOR},
+    [TENSOR_FFN_GATE] = {"blocks.%d.ffn.W_gate.weight", TENSOR_TERNARY},
+    [TENSOR_FFN_UP] = {"blocks.%d.ffn.W_up.weight", TENSOR_TERNARY},
+    [TENSOR_FFN_DOWN] = {"blocks.%d.ffn.W_down.weight", TENSOR_TERNARY},
+    [TENSOR_FINAL_NORM] = {"final_norm.scale", TENSOR_VECTOR},
 };
 
 enum { N_BLOCK_KINDS = TENSOR_FFN_DOWN - TENSOR_NORM1 + 1 };
@@ -144,7 +144,8 @@ void dims_tensor(const struct dims *d, size_t i, struct tensor *t)
         t->kind = (enum tensor_kind)(TENSOR_NORM1 + (int)((i - 1) % N_BLOCK_KINDS));
         t->block = (int)((i - 1) / N_BLOCK_KINDS);
     }
-    t->ternary = kinds[t->kind].ternary;
+    t->form = kinds[t->kind].form;
+    t->n_parts = t->kind == TENSOR_MIXER_UP ? 2 : 1; /* gate and value */
     t->n = dims_shape(d, t->kind, &t->rank, t->shape);
     t->offset = dims_offset(d, t->kind, t->block);
     const char *pattern = kinds[t->kind].name;

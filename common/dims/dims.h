@@ -5,7 +5,7 @@
  *   H hidden width of the GLU  K taps of the convolution     L blocks      V vocabulary
  *
  * All parameters of a model live in one float array; every tensor starts on a multiple of
- * DIMS_ALIGN floats, and the gaps stay zero. Weights, gradients and both AdamW moments share this
+ * DIMS_ALIGN floats, and the gaps stay zero. Weights and gradients share this
  * layout, so one loop over the array treats them all. */
 #ifndef DIMS_H
 #define DIMS_H
@@ -46,12 +46,22 @@ enum tensor_kind {
     TENSOR_N_KINDS
 };
 
+/* What the numbers of a tensor are: how it is stored and stepped follows from that. */
+enum tensor_form {
+    TENSOR_TERNARY, /* a matrix of a linear layer: alpha * {-1,0,1} when the model runs */
+    TENSOR_TABLE,   /* a row for each token */
+    TENSOR_VECTOR,  /* a number or a few for each channel: scales, taps */
+    TENSOR_N_FORMS
+};
+
 struct tensor {
     char name[48];
     enum tensor_kind kind;
     int block; /* -1 outside the blocks */
-    bool ternary;
-    int rank; /* 1..3 */
+    enum tensor_form form;
+    int n_parts; /* matrices stacked in it, of shape[0] / n_parts rows each: 2 in mixer.up, else 1
+                  */
+    int rank;    /* 1..3 */
     size_t shape[3];
     size_t n;      /* product of the shape */
     size_t offset; /* of its first float in the parameter array */

@@ -8,71 +8,98 @@
 #include "base/le.h"
 #include "format/ckpt_meta.h"
 
-enum { MAX_NAME = 64, DEFAULT_SEQ_LEN = 256 };
+enum { MAX_NAME = 96, DEFAULT_SEQ_LEN = 256 };
 
-static const char *const prefixes[3] = {"", "adam_m.", "adam_v."};
-
-/* Fills *t and `name` with tensor i of a set: the weights (0) or a moment (1, 2). */
-static void set_tensor(const struct dims *d, size_t set, size_t i, struct tensor *t,
-                       char name[MAX_NAME])
+/* Under what name an array (NULL: the weight itself) of weight t stands in the file. */
+static void name_of(char name[MAX_NAME], const char *array, const struct tensor *t)
 {
-    dims_tensor(d, i, t);
-    snprintf(name, MAX_NAME, "%s%s", prefixes[set], t->name);
+    snprintf(name, MAX_NAME, "%s%s%s", array ? array : "", array ? "." : "", t->name);
 }
 
-/* Writes the tensors of up to three parameter arrays: weights, then moments. */
-static int save(const char *path, const struct dims *d, const float *const arrays[3],
-                size_t n_arrays, const struct ckpt_meta *meta, struct file_set *set, struct err *e)
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Tensors in the making, with their names. */
+struct list {
+    struct st_tensor *tensors;
+    char (*names)[MAX_NAME];
+    size_t n;
+};
+
+static void append(struct list *l, const char *array, const struct tensor *t, const float *data)
 {
-    size_t n = dims_n_tensors(d);
-    struct st_tensor *tensors = calloc(3 * n, sizeof *tensors);
-    char(*names)[MAX_NAME] = calloc(3 * n, sizeof *names);
+    char *name = l->names[l->n];
+    name_of(name, array, t);
+    l->tensors[l->n++] = (struct st_tensor){.name = name,
+                                            .type = ST_F32,
+                                            .rank = t->rank,
+                                            .shape = {t->shape[0], t->shape[1], t->shape[2]},
+                                            .data = data,
+                                            .n_bytes = t->n * sizeof(float)};
+}
+
+/* Writes weights and, unless NULL, what the optimiser keeps. */
+static int save(const char *path, const struct dims *d, const float *params,
+                const struct ckpt_optim *o, const struct ckpt_meta *meta, struct file_set *set,
+                struct err *e)
+{
+    size_t n_arrays = o ? o->n_arrays : 0;
+    size_t n = dims_n_tensors(d) + n_arrays;
+    struct list l = {calloc(n, sizeof *l.tensors), calloc(n, sizeof *l.names), 0};
+    struct tensor t;
     int rc = -1;
-    if (!tensors || !names) {
+    if (!l.tensors || !l.names) {
         err_memory(e, "%s: out of memory", path);
         goto out;
     }
-    for (size_t i = 0; i < n_arrays * n; i++) {
-        struct tensor t;
-        set_tensor(d, i / n, i % n, &t, names[i]);
-        tensors[i] = (struct st_tensor){.name = names[i],
-                                        .type = ST_F32,
-                                        .rank = t.rank,
-                                        .shape = {t.shape[0], t.shape[1], t.shape[2]},
-                                        .data = arrays[i / n] + t.offset,
-                                        .n_bytes = t.n * sizeof(float)};
+    for (size_t i = 0; i < dims_n_tensors(d); i++) {
+        dims_tensor(d, i, &t);
+        append(&l, NULL, &t, params + t.offset);
     }
-    rc = safetensors_write(path, tensors, n_arrays * n, meta->items, meta->n, set, e);
+    for (size_t i = 0; i < n_arrays; i++) {
+        dims_tensor(d, o->arrays[i].tensor, &t);
+        append(&l, o->arrays[i].name, &t, o->arrays[i].data);
+    }
+    rc = safetensors_write(path, l.tensors, l.n, meta->items, meta->n, set, e);
 out:
-    free(tensors);
-    free(names);
+    free(l.tensors);
+    free(l.names);
     return rc;
 }
 
-int ckpt_save(const char *path, const struct dims *d, const float *params, const float *m,
-              const float *v, const struct ckpt_state *state, struct err *e)
+int ckpt_save(const char *path, const struct dims *d, const float *params,
+              const struct ckpt_optim *optim, const struct ckpt_state *state, struct err *e)
 {
     struct ckpt_meta *meta = calloc(1, sizeof *meta);
     if (!meta)
         return err_memory(e, "%s: out of memory", path);
     ckpt_meta_dims(meta, d);
     ckpt_meta_state(meta, state);
-    int rc = save(path, d, (const float *const[3]){params, m, v}, 3, meta, NULL, e);
+    ckpt_meta_optim(meta, optim);
+    int rc = save(path, d, params, optim, meta, NULL, e);
     free(meta);
     return rc;
 }
 
-int ckpt_check_room(const char *dir, const struct dims *d, struct err *e)
+/* Of a checkpoint, at most. */
+static uint64_t bytes_of(const struct dims *d, const struct ckpt_optim *o)
 {
-    enum { ENTRY_BYTES = 256, META_BYTES = 8192 }; /* of the header, at most */
+    enum { ENTRY_BYTES = 256, META_BYTES = 8192 };
+    size_t n = dims_n_tensors(d);
+    uint64_t n_bytes = META_BYTES;
+    struct tensor t;
+    for (size_t i = 0; i < n + o->n_arrays; i++) {
+        dims_tensor(d, i < n ? i : o->arrays[i - n].tensor, &t);
+        n_bytes += t.n * sizeof(float) + ENTRY_BYTES;
+    }
+    return n_bytes;
+}
+
+int ckpt_check_room(const char *dir, const struct dims *d, const struct ckpt_optim *optim,
+                    struct err *e)
+{
     char *path;
     struct file_out out;
-    uint64_t n_bytes = META_BYTES;
-    for (size_t i = 0; i < dims_n_tensors(d); i++) {
-        struct tensor t;
-        dims_tensor(d, i, &t);
-        n_bytes += ARRAY_LEN(prefixes) * (t.n * sizeof(float) + ENTRY_BYTES);
-    }
+    uint64_t n_bytes = bytes_of(d, optim);
     if (asprintf(&path, "%s/step.safetensors", dir) < 0)
         return err_memory(e, "%s: out of memory", dir);
     int rc = file_out_open(&out, path, e);
@@ -94,10 +121,12 @@ int ckpt_save_weights(const char *path, const struct dims *d, const float *param
     ckpt_meta_text(meta, "weights", "ternary");
     if (vocab_fingerprint)
         ckpt_meta_u64(meta, "vocab_fingerprint", vocab_fingerprint);
-    int rc = save(path, d, (const float *const[3]){params}, 1, meta, set, e);
+    int rc = save(path, d, params, NULL, meta, set, e);
     free(meta);
     return rc;
 }
+
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* One dimension of a named tensor, 0 if there is no such tensor. */
 static int shape_hint(const struct ckpt *c, const char *name, int axis)
@@ -161,42 +190,68 @@ static int check_tensor(const struct st_tensor *t, const struct tensor *expected
     return 0;
 }
 
-/* Checks a set of tensors, which is whole, or (moments only) missing altogether. */
-static int check_set(const struct ckpt *c, size_t set, const char *path, bool *present,
-                     struct err *e)
+/* Checks an array of so many weights (NULL: the weights themselves), where it has them. Returns how
+ * many there are, -1 after an error; *missing is the name of one that is not there. */
+static int check_array(const struct ckpt *c, const char *array, const char *path,
+                       char missing[MAX_NAME], struct err *e)
 {
-    size_t n = dims_n_tensors(&c->dims);
-    size_t n_found = 0;
+    int n_found = 0;
     char name[MAX_NAME];
-    char missing[MAX_NAME] = "";
     struct tensor expected;
-    for (size_t i = 0; i < n; i++) {
-        set_tensor(&c->dims, set, i, &expected, name);
+    for (size_t i = 0; i < dims_n_tensors(&c->dims); i++) {
+        dims_tensor(&c->dims, i, &expected);
+        name_of(name, array, &expected);
         const struct st_tensor *t = safetensors_find(&c->file, name);
         if (t && check_tensor(t, &expected, path, e))
             return -1;
-        if (!t)
-            memcpy(missing, name, sizeof missing);
-        n_found += t != NULL;
+        if (t)
+            n_found++;
+        else
+            memcpy(missing, name, sizeof name);
     }
-    *present = n_found == n;
-    if (n_found == n || (n_found == 0 && set > 0))
-        return 0;
-    return err_set(e, "%s: tensor '%s' is missing", path, missing);
+    return n_found;
+}
+
+static int check_weights(const struct ckpt *c, const char *path, struct err *e)
+{
+    char missing[MAX_NAME];
+    int n = check_array(c, NULL, path, missing, e);
+    if (n >= 0 && (size_t)n < dims_n_tensors(&c->dims))
+        return err_set(e, "%s: tensor '%s' is missing", path, missing);
+    return n < 0 ? -1 : 0;
+}
+
+/* The arrays that the metadata name; 0.1.0 named none, and kept AdamW's two moments or nothing. */
+static int check_optim(struct ckpt *c, const char *path, struct err *e)
+{
+    struct ckpt_meta_arrays list;
+    int n_tensors = (int)dims_n_tensors(&c->dims);
+    if (ckpt_meta_read_arrays(&c->file, n_tensors, &list, path, e))
+        return -1;
+    for (size_t i = 0; i < list.n; i++) {
+        char missing[MAX_NAME];
+        int n = check_array(c, list.name[i], path, missing, e);
+        if (n < 0)
+            return -1;
+        if (n == 0 && list.guessed)
+            continue;
+        if (n < list.n_tensors[i] && list.n_tensors[i] == n_tensors)
+            return err_set(e, "%s: tensor '%s' is missing", path, missing);
+        if (n != list.n_tensors[i])
+            return err_set(e, "%s: wrong number of tensors '%s.…' (found %d, expected %d)", path,
+                           list.name[i], n, list.n_tensors[i]);
+        memcpy(c->arrays[c->n_arrays++], list.name[i], sizeof list.name[i]);
+    }
+    if (list.guessed && c->n_arrays == 1)
+        return err_set(e, "%s: holds one AdamW moment without the other", path);
+    return 0;
 }
 
 static int check(struct ckpt *c, const char *path, struct err *e)
 {
-    bool has_weights;
-    bool has_m;
-    bool has_v;
     if (ckpt_meta_read_state(&c->file, &c->state, &c->has_state, path, e) ||
-        read_dims(c, path, e) || check_set(c, 0, path, &has_weights, e) ||
-        check_set(c, 1, path, &has_m, e) || check_set(c, 2, path, &has_v, e))
+        read_dims(c, path, e) || check_weights(c, path, e) || check_optim(c, path, e))
         return -1;
-    if (has_m != has_v)
-        return err_set(e, "%s: holds one AdamW moment without the other", path);
-    c->has_moments = has_m;
     const char *weights = safetensors_meta(&c->file, "weights");
     c->ternary = weights && strcmp(weights, "ternary") == 0;
     return 0;
@@ -214,27 +269,40 @@ int ckpt_open(struct ckpt *c, const char *path, struct err *e)
     return 0;
 }
 
-/* Copies one set of tensors; the gaps between them become zero. */
-static void read_set(const struct ckpt *c, size_t set, float *out)
+void ckpt_read(const struct ckpt *c, float *params)
 {
-    memset(out, 0, dims_n_floats(&c->dims) * sizeof *out);
+    memset(params, 0, dims_n_floats(&c->dims) * sizeof *params);
     for (size_t i = 0; i < dims_n_tensors(&c->dims); i++) {
         struct tensor t;
-        char name[MAX_NAME];
-        set_tensor(&c->dims, set, i, &t, name);
-        memcpy(out + t.offset, safetensors_find(&c->file, name)->data, t.n * sizeof *out);
+        dims_tensor(&c->dims, i, &t);
+        memcpy(params + t.offset, safetensors_find(&c->file, t.name)->data, t.n * sizeof *params);
     }
 }
 
-int ckpt_read(const struct ckpt *c, float *params, float *m, float *v, struct err *e)
+int ckpt_read_array(const struct ckpt *c, const char *name, size_t tensor, float *out,
+                    struct err *e)
 {
-    if ((m || v) && !c->has_moments)
-        return err_set(e, "the checkpoint holds no AdamW moments");
-    read_set(c, 0, params);
-    if (m)
-        read_set(c, 1, m);
-    if (v)
-        read_set(c, 2, v);
+    struct tensor t;
+    char full[MAX_NAME];
+    bool checked = false;
+    for (size_t i = 0; i < c->n_arrays; i++)
+        checked |= strcmp(c->arrays[i], name) == 0;
+    dims_tensor(&c->dims, tensor, &t);
+    name_of(full, name, &t);
+    const struct st_tensor *s = checked ? safetensors_find(&c->file, full) : NULL;
+    if (!s)
+        return err_set(e, "tensor '%s' is missing", full);
+    memcpy(out, s->data, t.n * sizeof *out);
+    return 0;
+}
+
+int ckpt_read_number(const struct ckpt *c, const char *key, double *out, struct err *e)
+{
+    const char *text = safetensors_meta(&c->file, key);
+    if (!text)
+        return err_set(e, "metadata lacks '%s'", key);
+    if (!ckpt_meta_real(text, out))
+        return err_set(e, "metadata '%s' has a bad value '%.40s'", key, text);
     return 0;
 }
 

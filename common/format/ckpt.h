@@ -1,33 +1,20 @@
 /* ckpt.h - training checkpoints: safetensors with fixed names. Specification: CKPT.md.
  *
- * Weights under the names of dims.h (F32), the AdamW moments beside them as adam_m.NAME and
- * adam_v.NAME, everything else in the metadata. A file of weights alone (those of the original
- * FlashLM v4, converted; a model exported as safetensors) is read too, where no state is needed. */
+ * Weights under the names of dims.h (F32), what the optimiser keeps beside a weight as ARRAY.NAME,
+ * everything else in the metadata. A file of weights alone (those of the original FlashLM v4,
+ * converted; a model exported as safetensors) is read too, where no state is needed. */
 #ifndef CKPT_H
 #define CKPT_H
 
 #include "dims/dims.h"
 #include "format/safetensors.h"
 
-enum { CKPT_VERSION = 1 };
+enum { CKPT_VERSION = 1, CKPT_MAX_ARRAYS = 8 };
 
-/* Everything of a run that is not a tensor. Doubles are stored with 17 digits, so they return
- * exactly; 64-bit words as decimal integers. */
-struct ckpt_state {
-    uint64_t step;           /* optimiser steps done */
-    uint64_t tokens;         /* training tokens seen */
-    uint64_t epoch;          /* epoch of the next window */
-    uint64_t position;       /* windows of that epoch already taken */
-    uint64_t rng[4];         /* the generator of the shuffle, as at the start of `epoch` */
-    uint64_t sample_rng[4];  /* the generator of the sample stories */
-    double progress;         /* schedule progress, 0..1, never decreasing */
-    double best_loss;        /* lowest validation loss; INFINITY before the first */
-    uint64_t patience;       /* validations since the best */
-    double elapsed;          /* seconds of training over all resumes */
-    uint64_t validation_due; /* 1: a signal ended this step's validation, to be done on resume */
-    /* the budget, so that a resume without one goes on with it */
-    uint64_t budget_steps;
-    double budget_hours; /* 0: no clock */
+/* Doubles are stored with 17 digits, so they return exactly; 64-bit words as decimal integers. */
+
+/* How a run is done. The optimiser's own settings stand apart (ckpt_number). */
+struct ckpt_settings {
     /* what may not change on resume */
     uint64_t seed;
     uint64_t batch;
@@ -35,39 +22,96 @@ struct ckpt_state {
     char accum_sum[16]; /* how its gradients were added: "tree" (CKPT.md), "" in older files */
     double lr;
     double min_lr;
-    double weight_decay;
-    double beta1, beta2, adam_eps, clip;
-    uint64_t vocab_fingerprint;
-    uint64_t train_fingerprint; /* shards */
-    uint64_t valid_fingerprint;
+    char optimiser[16]; /* name */
+    /* the budget, so that a resume without one goes on with it */
+    uint64_t budget_steps;
+    double budget_hours; /* 0: no clock */
+    /* how it was last run */
     char precision[16]; /* "f32" or "bf16" */
-    char isa[16];       /* cpu level name it was last run with */
+    char isa[16];       /* cpu level name */
+};
+
+/* How far it is. */
+struct ckpt_progress {
+    uint64_t step;           /* optimiser steps done */
+    uint64_t tokens;         /* training tokens seen */
+    uint64_t epoch;          /* epoch of the next window */
+    uint64_t position;       /* windows of that epoch already taken */
+    uint64_t rng[4];         /* the generator of the shuffle, as at the start of `epoch` */
+    uint64_t sample_rng[4];  /* the generator of the sample stories */
+    double share;            /* schedule progress, 0..1, never decreasing */
+    double best_loss;        /* lowest validation loss; INFINITY before the first */
+    uint64_t patience;       /* validations since the best */
+    double elapsed;          /* seconds of training over all resumes */
+    uint64_t validation_due; /* 1: a signal ended this step's validation, to be done on resume */
+};
+
+/* Fingerprints of what it is trained on. */
+struct ckpt_prints {
+    uint64_t vocab;
+    uint64_t train; /* shards */
+    uint64_t valid;
+};
+
+/* Everything of a run that is neither a tensor nor its optimiser's. */
+struct ckpt_state {
+    struct ckpt_settings settings;
+    struct ckpt_progress progress;
+    struct ckpt_prints prints;
+};
+
+/* What an optimiser keeps: numbers that it is told, by key, and arrays beside a weight, which have
+ * its shape. Not every weight needs all arrays. */
+struct ckpt_number {
+    const char *key;
+    double value;
+};
+struct ckpt_array {
+    const char *name; /* without a dot or a space, at most 31 bytes */
+    size_t tensor;    /* number of the weight (dims_tensor) */
+    const float *data;
+};
+struct ckpt_optim {
+    const struct ckpt_number *numbers;
+    size_t n_numbers;
+    const struct ckpt_array *arrays; /* those of one name together, in the order of the tensors */
+    size_t n_arrays;
 };
 
 struct ckpt {
     struct safetensors file;
     struct dims dims;
-    bool has_state;   /* metadata of a run present and complete */
-    bool has_moments; /* adam_m and adam_v of every tensor present */
+    bool has_state; /* metadata of a run present and complete */
     bool ternary; /* metadata "weights" = "ternary": linear weights are already alpha * {-1,0,1} */
-    struct ckpt_state state; /* without has_state: what the metadata tell, else zeroes */
+    struct ckpt_state state;          /* without has_state: what the metadata tell, else zeroes */
+    char arrays[CKPT_MAX_ARRAYS][32]; /* names of the optimiser's arrays, all checked */
+    size_t n_arrays;                  /* 0: weights alone */
 };
 
-/* Writes a checkpoint; params, m and v are parameter arrays (dims.h). Whole or not at all. */
-MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *params, const float *m,
-                       const float *v, const struct ckpt_state *state, struct err *e);
+/* Writes a checkpoint; params is a parameter array (dims.h). Whole or not at all. */
+MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *params,
+                       const struct ckpt_optim *optim, const struct ckpt_state *state,
+                       struct err *e);
 
 /* Whether dir has room for a file of ckpt_save with these dimensions: reserves it and lets go. */
-MUST_USE int ckpt_check_room(const char *dir, const struct dims *d, struct err *e);
+MUST_USE int ckpt_check_room(const char *dir, const struct dims *d, const struct ckpt_optim *optim,
+                             struct err *e);
 
 /* Opens and checks: version, hyperparameters, presence, type and shape of every tensor, finite
- * weights. Hyperparameters the metadata lack are taken from the shapes where these tell (V, D, H,
+ * numbers. Hyperparameters the metadata lack are taken from the shapes where these tell (V, D, H,
  * K, L). */
 MUST_USE int ckpt_open(struct ckpt *c, const char *path, struct err *e);
 
-/* Copies weights and, where m and v are not NULL, the moments (an error if the file has none).
- * Arrays of dims_n_floats(&c->dims); gaps are set to zero. */
-MUST_USE int ckpt_read(const struct ckpt *c, float *params, float *m, float *v, struct err *e);
+/* Copies the weights into a parameter array of dims_n_floats(&c->dims); gaps are set to zero. */
+void ckpt_read(const struct ckpt *c, float *params);
+
+/* Copies the optimiser's array `name` of weight number `tensor`; an error if there is none. */
+MUST_USE int ckpt_read_array(const struct ckpt *c, const char *name, size_t tensor, float *out,
+                             struct err *e);
+
+/* A number of the metadata; an error if it is missing or none. */
+MUST_USE int ckpt_read_number(const struct ckpt *c, const char *key, double *out, struct err *e);
+
 void ckpt_close(struct ckpt *c);
 
 /* Writes weights alone, linear weights as given (dequantised: values in alpha * {-1,0,1}), with the

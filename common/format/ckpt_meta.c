@@ -25,35 +25,31 @@ static const struct field {
     size_t offset;
     bool later;
 } fields[] = {
-    FIELD("step", FIELD_U64, step),
-    FIELD("tokens", FIELD_U64, tokens),
-    FIELD("epoch", FIELD_U64, epoch),
-    FIELD("position", FIELD_U64, position),
-    FIELD("rng", FIELD_WORDS, rng),
-    FIELD("sample_rng", FIELD_WORDS, sample_rng),
-    FIELD("progress", FIELD_REAL, progress),
-    FIELD("best_loss", FIELD_REAL, best_loss),
-    FIELD("patience", FIELD_U64, patience),
-    FIELD("elapsed", FIELD_REAL, elapsed),
-    LATER("validation_due", FIELD_U64, validation_due),
-    FIELD("budget_steps", FIELD_U64, budget_steps),
-    FIELD("budget_hours", FIELD_REAL, budget_hours),
-    FIELD("seed", FIELD_U64, seed),
-    FIELD("batch", FIELD_U64, batch),
-    FIELD("accum_steps", FIELD_U64, accum),
-    LATER("accum_sum", FIELD_TEXT, accum_sum),
-    FIELD("lr", FIELD_REAL, lr),
-    FIELD("min_lr", FIELD_REAL, min_lr),
-    FIELD("weight_decay", FIELD_REAL, weight_decay),
-    FIELD("beta1", FIELD_REAL, beta1),
-    FIELD("beta2", FIELD_REAL, beta2),
-    FIELD("adam_eps", FIELD_REAL, adam_eps),
-    FIELD("grad_clip", FIELD_REAL, clip),
-    FIELD("vocab_fingerprint", FIELD_U64, vocab_fingerprint),
-    FIELD("train_fingerprint", FIELD_U64, train_fingerprint),
-    FIELD("valid_fingerprint", FIELD_U64, valid_fingerprint),
-    FIELD("precision", FIELD_TEXT, precision),
-    FIELD("isa", FIELD_TEXT, isa),
+    FIELD("step", FIELD_U64, progress.step),
+    FIELD("tokens", FIELD_U64, progress.tokens),
+    FIELD("epoch", FIELD_U64, progress.epoch),
+    FIELD("position", FIELD_U64, progress.position),
+    FIELD("rng", FIELD_WORDS, progress.rng),
+    FIELD("sample_rng", FIELD_WORDS, progress.sample_rng),
+    FIELD("progress", FIELD_REAL, progress.share),
+    FIELD("best_loss", FIELD_REAL, progress.best_loss),
+    FIELD("patience", FIELD_U64, progress.patience),
+    FIELD("elapsed", FIELD_REAL, progress.elapsed),
+    LATER("validation_due", FIELD_U64, progress.validation_due),
+    FIELD("budget_steps", FIELD_U64, settings.budget_steps),
+    FIELD("budget_hours", FIELD_REAL, settings.budget_hours),
+    FIELD("seed", FIELD_U64, settings.seed),
+    FIELD("batch", FIELD_U64, settings.batch),
+    FIELD("accum_steps", FIELD_U64, settings.accum),
+    LATER("accum_sum", FIELD_TEXT, settings.accum_sum),
+    FIELD("lr", FIELD_REAL, settings.lr),
+    FIELD("min_lr", FIELD_REAL, settings.min_lr),
+    LATER("optimiser", FIELD_TEXT, settings.optimiser),
+    FIELD("vocab_fingerprint", FIELD_U64, prints.vocab),
+    FIELD("train_fingerprint", FIELD_U64, prints.train),
+    FIELD("valid_fingerprint", FIELD_U64, prints.valid),
+    FIELD("precision", FIELD_TEXT, settings.precision),
+    FIELD("isa", FIELD_TEXT, settings.isa),
 };
 
 /* Hyperparameters in the metadata; dilation stands apart. */
@@ -124,6 +120,20 @@ void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s)
         meta_field(list, &fields[i], s);
 }
 
+void ckpt_meta_optim(struct ckpt_meta *list, const struct ckpt_optim *o)
+{
+    char *text = meta_slot(list, "optimiser_arrays");
+    size_t n = 0;
+    for (size_t i = 0, end; i < o->n_arrays; i = end) {
+        for (end = i; end < o->n_arrays && strcmp(o->arrays[end].name, o->arrays[i].name) == 0;)
+            end++;
+        n += (size_t)snprintf(text + n, CKPT_META_VALUE - n, "%s%s:%zu", i ? "," : "",
+                              o->arrays[i].name, end - i);
+    }
+    for (size_t i = 0; i < o->n_numbers; i++)
+        snprintf(meta_slot(list, o->numbers[i].key), CKPT_META_VALUE, "%.17g", o->numbers[i].value);
+}
+
 /* A decimal number that is the whole text up to `end` (a comma or the terminator). */
 static bool parse_u64(const char *text, char end, uint64_t *out, const char **rest)
 {
@@ -136,7 +146,7 @@ static bool parse_u64(const char *text, char end, uint64_t *out, const char **re
     return errno == 0 && *stop == end;
 }
 
-static bool parse_real(const char *text, double *out)
+bool ckpt_meta_real(const char *text, double *out)
 {
     char *stop;
     *out = strtod(text, &stop);
@@ -154,9 +164,9 @@ static bool parse_field(const struct field *f, const char *text, struct ckpt_sta
         return parse_u64(text, ',', &words[0], &text) && parse_u64(text, ',', &words[1], &text) &&
                parse_u64(text, ',', &words[2], &text) && parse_u64(text, 0, &words[3], &text);
     case FIELD_REAL:
-        return parse_real(text, (void *)at);
+        return ckpt_meta_real(text, (void *)at);
     case FIELD_TEXT:
-        if (strlen(text) >= sizeof s->isa)
+        if (strlen(text) >= sizeof s->settings.isa)
             return false;
         memcpy(at, text, strlen(text) + 1);
         return true;
@@ -214,6 +224,46 @@ int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, b
             return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, fields[i].key,
                            value);
     }
+    if (is_run && !s->settings.optimiser[0]) /* 0.1.0 had no other */
+        snprintf(s->settings.optimiser, sizeof s->settings.optimiser, "adamw");
     *complete = is_run;
+    return 0;
+}
+
+/* "NAME:COUNT" up to a comma or the end; NULL if it is not that, else where the next begins. */
+static const char *parse_array(const char *text, int most, struct ckpt_meta_arrays *out)
+{
+    size_t n = strcspn(text, ":,. ");
+    uint64_t count;
+    const char *next;
+    if (n == 0 || n >= sizeof out->name[0] || text[n] != ':' || out->n == CKPT_MAX_ARRAYS)
+        return NULL;
+    memcpy(out->name[out->n], text, n);
+    if (parse_u64(text + n + 1, 0, &count, &next))
+        next--; /* the end */
+    else if (!parse_u64(text + n + 1, ',', &count, &next))
+        return NULL;
+    if (count == 0 || count > (uint64_t)most)
+        return NULL;
+    out->n_tensors[out->n++] = (int)count;
+    return next;
+}
+
+int ckpt_meta_read_arrays(const struct safetensors *file, int n_tensors,
+                          struct ckpt_meta_arrays *out, const char *path, struct err *e)
+{
+    const char *text = safetensors_meta(file, "optimiser_arrays");
+    if (!text || !safetensors_meta(file, "checkpoint_version")) {
+        *out = (struct ckpt_meta_arrays){.name = {"adam_m", "adam_v"},
+                                         .n_tensors = {n_tensors, n_tensors},
+                                         .n = 2,
+                                         .guessed = true};
+        return 0;
+    }
+    *out = (struct ckpt_meta_arrays){0};
+    for (const char *at = text; at && *at;)
+        if (!(at = parse_array(at, n_tensors, out)))
+            return err_set(e, "%s: metadata 'optimiser_arrays' has a bad value '%.60s'", path,
+                           text);
     return 0;
 }

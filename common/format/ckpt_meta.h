@@ -5,7 +5,7 @@
 
 #include "format/ckpt.h"
 
-enum { CKPT_META_MAX = 48, CKPT_META_VALUE = 512 };
+enum { CKPT_META_MAX = 80, CKPT_META_VALUE = 512 };
 
 /* Metadata in the making, with the storage of its values. Zero-initialise. */
 struct ckpt_meta {
@@ -19,6 +19,7 @@ void ckpt_meta_text(struct ckpt_meta *list, const char *key, const char *text);
 void ckpt_meta_u64(struct ckpt_meta *list, const char *key, uint64_t n);
 void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d);
 void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s);
+void ckpt_meta_optim(struct ckpt_meta *list, const struct ckpt_optim *o);
 
 /* Overwrites what the metadata tell of *d, reads the dilations (1 where missing), checks all
  * ranges. */
@@ -29,5 +30,20 @@ MUST_USE int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d,
  * they must hold everything, and *complete is set. Another version is an error. */
 MUST_USE int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s,
                                   bool *complete, const char *path, struct err *e);
+
+/* Which arrays of an optimiser the file holds, by its metadata. */
+struct ckpt_meta_arrays {
+    char name[CKPT_MAX_ARRAYS][32];
+    int n_tensors[CKPT_MAX_ARRAYS]; /* how many weights have it */
+    size_t n;
+    bool guessed; /* the metadata do not say: those of 0.1.0, which may be missing altogether */
+};
+
+/* n_tensors: those of the model. */
+MUST_USE int ckpt_meta_read_arrays(const struct safetensors *file, int n_tensors,
+                                   struct ckpt_meta_arrays *out, const char *path, struct err *e);
+
+/* The number that is the whole text; false if it is none. */
+bool ckpt_meta_real(const char *text, double *out);
 
 #endif

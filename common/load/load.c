@@ -127,9 +127,8 @@ int load_model(struct model *m, const struct ckpt *c, const char *path, const st
     float *params = malloc(dims_n_floats(&c->dims) * sizeof *params);
     if (!params)
         return err_memory(e, "%s: out of memory", path);
-    int rc = ckpt_read(c, params, NULL, NULL, &fault);
-    if (rc == 0)
-        rc = model_from_params(m, &c->dims, params, c->ternary, k, &fault);
+    ckpt_read(c, params);
+    int rc = model_from_params(m, &c->dims, params, c->ternary, k, &fault);
     if (rc)
         err_at(e, path, &fault);
     free(params);
@@ -147,7 +146,7 @@ int load_vocab(struct vocab *v, const struct ckpt *c, const char *path, const ch
     if (v->n_tokens != (uint32_t)c->dims.V)
         err_set(e, "%s: vocabulary of another size than %s (found %u tokens, expected %d)",
                 vocab_path, path, (unsigned)v->n_tokens, c->dims.V);
-    else if (check_vocab(v, vocab_path, c->state.vocab_fingerprint, path, e) == 0)
+    else if (check_vocab(v, vocab_path, c->state.prints.vocab, path, e) == 0)
         return 0;
     vocab_release(v);
     return -1;

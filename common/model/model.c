@@ -54,7 +54,8 @@ void model_embed_row(const struct model *m, size_t id, float *out)
 /* Bytes a tensor takes in the storage of a model. */
 static size_t stored_bytes(const struct tensor *t)
 {
-    size_t n = t->ternary ? t->shape[0] * DIV_UP(t->shape[1], 4) : t->n * sizeof(float);
+    size_t n =
+        t->form == TENSOR_TERNARY ? t->shape[0] * DIV_UP(t->shape[1], 4) : t->n * sizeof(float);
     return ALIGN_UP(n, STORAGE_ALIGN);
 }
 
@@ -92,7 +93,7 @@ int model_from_params(struct model *m, const struct dims *d, const float *params
     for (size_t i = 0; i < dims_n_tensors(d); i++) {
         dims_tensor(d, i, &t);
         const float *w = params + t.offset;
-        if (t.ternary) {
+        if (t.form == TENSOR_TERNARY) {
             struct model_tern *out = model_ternary(m, t.kind, t.block);
             if (store_ternary(out, &t, w, ternary, k, p, e)) {
                 model_release(m);
@@ -120,7 +121,7 @@ void model_to_params(const struct model *m, float *params)
         if (t.kind == TENSOR_EMBED) {
             for (size_t id = 0; id < t.shape[0]; id++)
                 model_embed_row(m, id, params + t.offset + id * t.shape[1]);
-        } else if (t.ternary) {
+        } else if (t.form == TENSOR_TERNARY) {
             const struct model_tern *w = model_ternary(&copy, t.kind, t.block);
             tern_unpack(w->codes, w->rows, w->cols, w->alpha, params + t.offset);
         } else {

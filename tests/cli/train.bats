@@ -328,7 +328,7 @@ edited() {
 
 @test "--resume: a state out of range is refused before anything is made" {
     edited '"weight_decay":"0.01' '"weight_decay":"1e99'
-    tiny_fails 1 "edited.safetensors: the state of its run is out of range (optimiser settings)" \
+    tiny_fails 1 "edited.safetensors: weight_decay is out of range (found 1e+99, expected 0 or more, below 1000)" \
         --save-dir new --resume edited.safetensors
     edited '"best_loss":"[0-9]' '"best_loss":"-'
     tiny_fails 1 "out of range (step, tokens, epoch, position or best_loss)" --save-dir new --resume edited.safetensors

@@ -47,8 +47,14 @@ void fuzz_one(const uint8_t *data, size_t n)
     }
     if (ckpt_open(&c, f.path, &e) == 0) {
         float *params = fuzz_alloc(dims_n_floats(&c.dims) * sizeof *params);
-        if (ckpt_read(&c, params, NULL, NULL, &e) == 0)
-            sum += params[0] > 0;
+        double number;
+        ckpt_read(&c, params);
+        sum += params[0] > 0;
+        for (size_t i = 0; i < c.n_arrays; i++)
+            if (ckpt_read_array(&c, c.arrays[i], 0, params, &e) == 0)
+                sum += params[0] > 0;
+        if (ckpt_read_number(&c, "beta1", &number, &e) == 0)
+            sum += number > 0;
         free(params);
         ckpt_close(&c);
     }

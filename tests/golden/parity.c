@@ -12,6 +12,7 @@
 
 #include "format/ckpt.h"
 #include "support/toytrain.h"
+#include "train/adamw.h"
 
 static const float TINY_GRADIENT = 1e-6f; /* AdamW divides such gradients by themselves: noise */
 
@@ -96,13 +97,10 @@ static void read_ids(const struct parity *t, const char *name, uint16_t *out)
 
 static void read_options(struct parity *t)
 {
-    struct optim_options *o = &t->options.optim;
-    *o = optim_defaults();
-    o->beta1 = meta_number(t, "beta1", o->beta1);
-    o->beta2 = meta_number(t, "beta2", o->beta2);
-    o->eps = meta_number(t, "adam_eps", o->eps);
-    o->weight_decay = meta_number(t, "weight_decay", o->weight_decay);
-    o->clip = meta_number(t, "grad_clip", o->clip);
+    struct optim_settings *o = &t->options.optim;
+    *o = optim_defaults(&adamw_kind);
+    for (size_t i = 0; i < optim_n_settings(o->kind); i++)
+        o->values[i] = meta_number(t, optim_setting(o->kind, i)->key, o->values[i]);
     t->rows = (size_t)meta_number(t, "batch", 1) * (size_t)t->file.dims.T;
     t->lr = meta_number(t, "lr", 4e-3);
 }
@@ -115,9 +113,9 @@ static void open_file(struct parity *t, const char *path)
     read_options(t);
     if (t->rows == 0 || t->rows > 1u << 20)
         fail("the golden file's batch is out of range");
-    if (toytrain_open(&t->train, &t->file.dims, t->rows, &t->options, &e) ||
-        ckpt_read(&t->file, t->train.params, NULL, NULL, &e))
+    if (toytrain_open(&t->train, &t->file.dims, t->rows, &t->options, &e))
         fail(e.text);
+    ckpt_read(&t->file, t->train.params);
     t->logits = calloc(t->rows * (size_t)t->file.dims.V, sizeof *t->logits);
     if (!t->logits)
         fail("out of memory");

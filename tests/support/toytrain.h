@@ -26,7 +26,7 @@ struct toytrain_options {
     const struct cpu_level *level;
     bool bf16;
     int threads;
-    struct optim_options optim;
+    struct optim_settings optim;
 };
 
 /* Lays out everything for batches of `rows` rows. toytrain_close also after a failure. */

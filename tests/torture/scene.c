@@ -228,7 +228,7 @@ uint64_t scene_newest_step(void)
     char *skipped = NULL;
     uint64_t step = 0;
     if (ckpt_open_newest(&c, "out", &path, &skipped, &e) == 0 && path) {
-        step = c.state.step;
+        step = c.state.progress.step;
         ckpt_close(&c);
     }
     free(path);

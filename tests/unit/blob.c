@@ -93,7 +93,7 @@ static void test_round_trip(void **state)
     for (size_t i = 0; i < dims_n_tensors(&dims); i++) {
         struct tensor t;
         dims_tensor(&dims, i, &t);
-        size_t n = t.ternary ? t.shape[0] * blob_row_bytes(t.shape[1]) : 4 * t.n;
+        size_t n = t.form == TENSOR_TERNARY ? t.shape[0] * blob_row_bytes(t.shape[1]) : 4 * t.n;
         assert_memory_equal(b.tensors[i].data, tensors[i].data, n);
         assert_true(b.tensors[i].alpha == tensors[i].alpha);
         assert_int_equal(((const unsigned char *)b.tensors[i].data - b.data) % 64, 0);

@@ -41,7 +41,8 @@ static int write_model(const char *name, struct vocab_merge *merges, uint32_t n_
     for (size_t i = 0; i < ARRAY_LEN(tensors); i++) {
         struct tensor t;
         dims_tensor(&DIMS, i, &t);
-        tensors[i] = (struct blob_tensor){.data = t.ternary ? (const void *)codes : floats};
+        tensors[i] =
+            (struct blob_tensor){.data = t.form == TENSOR_TERNARY ? (const void *)codes : floats};
     }
     return blob_write(scratch_path(name), &DIMS, NUMBER_F32, &v, tensors, NULL, NULL, e);
 }

@@ -18,32 +18,49 @@ static struct dims dims;
 static float *params, *m, *v;
 
 static const struct ckpt_state state_of_run = {
-    .step = UINT64_MAX,
-    .tokens = 12345678901234567u,
-    .epoch = 3,
-    .position = 77,
-    .rng = {UINT64_MAX, 1, 0, 42},
-    .sample_rng = {5, 6, 7, 8},
-    .progress = 0.1,
-    .best_loss = INFINITY,
-    .patience = 2,
-    .elapsed = 1.0 / 3,
-    .seed = 9,
-    .batch = 8,
-    .accum = 2,
-    .lr = 4e-3,
-    .min_lr = 1e-5,
-    .weight_decay = 0.01,
-    .beta1 = 0.9,
-    .beta2 = 0.95,
-    .adam_eps = 1e-8,
-    .clip = 1,
-    .vocab_fingerprint = 0x8877665544332211,
-    .train_fingerprint = 1,
-    .valid_fingerprint = 2,
-    .precision = "f32",
-    .isa = "avx512",
+    .settings = {.seed = 9,
+                 .batch = 8,
+                 .accum = 2,
+                 .accum_sum = "tree",
+                 .lr = 4e-3,
+                 .min_lr = 1e-5,
+                 .optimiser = "other",
+                 .budget_steps = 300,
+                 .budget_hours = 0.7,
+                 .precision = "f32",
+                 .isa = "avx512"},
+    .progress = {.step = UINT64_MAX,
+                 .tokens = 12345678901234567u,
+                 .epoch = 3,
+                 .position = 77,
+                 .rng = {UINT64_MAX, 1, 0, 42},
+                 .sample_rng = {5, 6, 7, 8},
+                 .share = 0.1,
+                 .best_loss = INFINITY,
+                 .patience = 2,
+                 .elapsed = 1.0 / 3},
+    .prints = {.vocab = 0x8877665544332211, .train = 1, .valid = 2},
 };
+
+static const struct ckpt_number numbers[] = {{"beta1", 1.0 / 3}, {"other_steps", 5}};
+
+/* Of an optimiser that keeps adam_m and adam_v beside every tensor, and `other` beside the ternary
+ * ones alone. */
+static struct ckpt_optim optim_of_run(void)
+{
+    static struct ckpt_array arrays[3 * 64];
+    struct ckpt_optim o = {numbers, ARRAY_LEN(numbers), arrays, 0};
+    const char *const names[] = {"adam_m", "adam_v", "other"};
+    const float *const data[] = {m, v, params};
+    for (size_t a = 0; a < 3; a++)
+        for (size_t i = 0; i < dims_n_tensors(&dims); i++) {
+            struct tensor t;
+            dims_tensor(&dims, i, &t);
+            if (a < 2 || t.form == TENSOR_TERNARY)
+                arrays[o.n_arrays++] = (struct ckpt_array){names[a], i, data[a] + t.offset};
+        }
+    return o;
+}
 
 static int setup(void **state)
 {
@@ -65,7 +82,8 @@ static int teardown(void **state)
 static void save(const char *path)
 {
     struct err e;
-    if (ckpt_save(path, &dims, params, m, v, &state_of_run, &e))
+    struct ckpt_optim o = optim_of_run();
+    if (ckpt_save(path, &dims, params, &o, &state_of_run, &e))
         fail_msg("%s", e.text);
 }
 
@@ -89,20 +107,36 @@ static void test_round_trip(void **state)
     assert_int_equal(ckpt_open(&c, path, &e), 0);
     assert_true(dims_equal(&c.dims, &dims));
     assert_int_equal(c.dims.T, dims.T);
-    assert_true(c.has_state && c.has_moments && !c.ternary);
+    assert_true(c.has_state && !c.ternary);
+    assert_int_equal(c.n_arrays, 3);
+    assert_string_equal(c.arrays[2], "other");
     assert_memory_equal(&c.state, &state_of_run, sizeof state_of_run);
-    float *got[3];
-    for (int i = 0; i < 3; i++) {
-        got[i] = malloc(n * sizeof(float));
-        assert_non_null(got[i]);
-        memset(got[i], 0xff, n * sizeof(float));
+    float *got = malloc(n * sizeof *got);
+    assert_non_null(got);
+    memset(got, 0xff, n * sizeof *got);
+    ckpt_read(&c, got);
+    assert_memory_equal(got, params, n * sizeof *got);
+    struct ckpt_optim o = optim_of_run();
+    for (size_t i = 0; i < o.n_arrays; i++) {
+        struct tensor t;
+        dims_tensor(&dims, o.arrays[i].tensor, &t);
+        assert_int_equal(ckpt_read_array(&c, o.arrays[i].name, o.arrays[i].tensor, got, &e), 0);
+        assert_memory_equal(got, o.arrays[i].data, t.n * sizeof *got);
     }
-    assert_int_equal(ckpt_read(&c, got[0], got[1], got[2], &e), 0);
-    assert_memory_equal(got[0], params, n * sizeof(float));
-    assert_memory_equal(got[1], m, n * sizeof(float));
-    assert_memory_equal(got[2], v, n * sizeof(float));
-    for (int i = 0; i < 3; i++)
-        free(got[i]);
+    assert_int_equal(ckpt_read_array(&c, "other", 0, got, &e), -1);
+    assert_non_null(strstr(e.text, "tensor 'other.embedding.weight' is missing"));
+    assert_int_equal(ckpt_read_array(&c, "blocks", 0, got, &e), -1);
+    free(got);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        double x;
+        assert_int_equal(ckpt_read_number(&c, numbers[i].key, &x, &e), 0);
+        assert_true(x == numbers[i].value);
+    }
+    double none;
+    assert_int_equal(ckpt_read_number(&c, "adam_eps", &none, &e), -1);
+    assert_non_null(strstr(e.text, "lacks 'adam_eps'"));
+    assert_int_equal(ckpt_read_number(&c, "model", &none, &e), -1);
+    assert_non_null(strstr(e.text, "'model' has a bad value 'bolt'"));
     ckpt_close(&c);
 }
 
@@ -128,12 +162,12 @@ static void test_weights_alone(void **state)
     const char *path = scratch_path("weights");
     assert_int_equal(ckpt_save_weights(path, &dims, params, 77, NULL, &e), 0);
     assert_int_equal(ckpt_open(&c, path, &e), 0);
-    assert_true(!c.has_state && !c.has_moments && c.ternary);
-    assert_int_equal(c.state.vocab_fingerprint, 77);
+    assert_true(!c.has_state && c.n_arrays == 0 && c.ternary);
+    assert_int_equal(c.state.prints.vocab, 77);
     float *got = malloc(dims_n_floats(&dims) * sizeof *got);
-    assert_int_equal(ckpt_read(&c, got, NULL, NULL, &e), 0);
-    assert_int_equal(ckpt_read(&c, got, got, got, &e), -1);
-    assert_non_null(strstr(e.text, "no AdamW moments"));
+    ckpt_read(&c, got);
+    assert_int_equal(ckpt_read_array(&c, "adam_m", 1, got, &e), -1);
+    assert_non_null(strstr(e.text, "'adam_m.blocks.0.norm1.scale' is missing"));
     free(got);
     ckpt_close(&c);
 }
@@ -227,6 +261,15 @@ static void test_bad_metadata(void **state)
         {"progress", "", "'progress' has a bad value"},
         {"tokens", "18446744073709551616", "'tokens' has a bad value"},
         {"isa", "a name that is much too long", "'isa' has a bad value"},
+        {"optimiser_arrays", "adam_m:18,adam_v:18,other:9",
+         "tensors 'other.…' (found 10, expected 9)"},
+        {"optimiser_arrays", "adam_m:18,adam_w:18", "'adam_w.final_norm.scale' is missing"},
+        {"optimiser_arrays", "adam_m:19", "'optimiser_arrays' has a bad value"},
+        {"optimiser_arrays", "adam_m:0", "'optimiser_arrays' has a bad value"},
+        {"optimiser_arrays", "adam_m:18;adam_v:18", "'optimiser_arrays' has a bad value"},
+        {"optimiser_arrays", "adam_m", "'optimiser_arrays' has a bad value"},
+        {"optimiser_arrays", "a.b:18", "'optimiser_arrays' has a bad value"},
+        {"optimiser_arrays", "a:18,b:18,c:18,d:18,e:18,f:18,g:18,h:18,i:18", "a bad value"},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         const char *pair[2] = {bad[i].key, bad[i].value};
@@ -282,6 +325,9 @@ static void test_bad_tensors(void **state)
     expect_refused(edited(change_drop, w), "'blocks.1.ffn.W_down.weight' is missing");
     expect_refused(edited(change_drop, "embedding.weight"), "holds no Bolt model");
     expect_refused(edited(change_drop, "adam_v.final_norm.scale"), "is missing");
+    expect_refused(edited(change_drop, "other.blocks.0.mixer.up.weight"),
+                   "'other.…' (found 9, expected 10)");
+    expect_refused(edited(change_nan, "other.blocks.0.ffn.W_up.weight"), "not finite");
     expect_refused(edited(change_blocks, "3"), "number of blocks (found 2, expected 3");
     expect_refused(edited(change_blocks, "1"), "number of blocks (found 2, expected 1");
     expect_refused(edited(change_shape, w), "wrong shape");
@@ -295,7 +341,8 @@ static void change_to_foreign(struct edit *d, const void *arg)
     (void)arg;
     d->n_meta = 0;
     for (size_t i = 0; i < d->n;)
-        if (strncmp(d->tensors[i].name, "adam_", 5) == 0)
+        if (strncmp(d->tensors[i].name, "adam_", 5) == 0 ||
+            strncmp(d->tensors[i].name, "other.", 6) == 0)
             d->tensors[i] = d->tensors[--d->n];
         else
             i++;
@@ -318,8 +365,39 @@ static void test_foreign_weights(void **state)
     assert_int_equal(c.dims.K, dims.K);
     assert_int_equal(c.dims.L, dims.L);
     assert_int_equal(c.dims.dilation[1], 1);
-    assert_true(!c.has_state && !c.has_moments && !c.ternary);
+    assert_true(!c.has_state && c.n_arrays == 0 && !c.ternary);
     ckpt_close(&c);
+}
+
+/* As 0.1.0 wrote it: no word about the optimiser, whose two moments are there or not. */
+static void change_to_0_1_0(struct edit *d, const void *arg)
+{
+    edit_meta(d, "optimiser", NULL);
+    edit_meta(d, "optimiser_arrays", NULL);
+    edit_meta(d, "accum_sum", NULL);
+    for (size_t i = 0; i < d->n;)
+        if (arg && strncmp(d->tensors[i].name, arg, strlen(arg)) == 0)
+            d->tensors[i] = d->tensors[--d->n];
+        else
+            i++;
+}
+
+static void test_files_of_0_1_0(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    assert_int_equal(ckpt_open(&c, edited(change_to_0_1_0, NULL), &e), 0);
+    assert_int_equal(c.n_arrays, 2);
+    assert_string_equal(c.arrays[1], "adam_v");
+    assert_string_equal(c.state.settings.optimiser, "adamw");
+    assert_string_equal(c.state.settings.accum_sum, "");
+    ckpt_close(&c);
+    assert_int_equal(ckpt_open(&c, edited(change_to_0_1_0, "adam_"), &e), 0);
+    assert_int_equal(c.n_arrays, 0);
+    ckpt_close(&c);
+    expect_refused(edited(change_to_0_1_0, "adam_v"), "one AdamW moment without the other");
+    expect_refused(edited(change_to_0_1_0, "adam_v.blocks.1"), "is missing");
 }
 
 /* One bit, or a whole tensor of zeroes, which is finite and of the right shape: weights, moments
@@ -370,7 +448,7 @@ static void test_without_checksums(void **state)
     memcpy(memmem(data, n, "header_xxh3", 11), "nothing_two", 11);
     scratch_write(scratch_path("old"), data, n);
     assert_int_equal(ckpt_open(&c, scratch_path("old"), &e), 0);
-    assert_true(c.has_state && c.has_moments && !c.file.has_checksums);
+    assert_true(c.has_state && c.n_arrays == 3 && !c.file.has_checksums);
     assert_memory_equal(&c.state, &state_of_run, sizeof state_of_run);
     ckpt_close(&c);
     free(data);
@@ -479,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_bad_metadata),
         cmocka_unit_test(test_bad_tensors),
         cmocka_unit_test(test_foreign_weights),
+        cmocka_unit_test(test_files_of_0_1_0),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_without_checksums),
         cmocka_unit_test(test_truncation),

@@ -32,28 +32,28 @@ static void counts_of_the_presets(void **state)
 /* The tensors of a model of two blocks, in the order of the files (D 20, H 36, K 5, V 101). */
 static const struct {
     const char *name;
-    bool ternary;
+    enum tensor_form form;
     int block, rank;
     size_t shape[3];
 } odd[] = {
-    {"embedding.weight", false, -1, 2, {101, 20, 1}},
-    {"blocks.0.norm1.scale", false, 0, 1, {20, 1, 1}},
-    {"blocks.0.mixer.up.weight", true, 0, 2, {40, 20, 1}},
-    {"blocks.0.mixer.conv.weight", false, 0, 3, {20, 1, 5}},
-    {"blocks.0.mixer.down.weight", true, 0, 2, {20, 20, 1}},
-    {"blocks.0.norm2.scale", false, 0, 1, {20, 1, 1}},
-    {"blocks.0.ffn.W_gate.weight", true, 0, 2, {36, 20, 1}},
-    {"blocks.0.ffn.W_up.weight", true, 0, 2, {36, 20, 1}},
-    {"blocks.0.ffn.W_down.weight", true, 0, 2, {20, 36, 1}},
-    {"blocks.1.norm1.scale", false, 1, 1, {20, 1, 1}},
-    {"blocks.1.mixer.up.weight", true, 1, 2, {40, 20, 1}},
-    {"blocks.1.mixer.conv.weight", false, 1, 3, {20, 1, 5}},
-    {"blocks.1.mixer.down.weight", true, 1, 2, {20, 20, 1}},
-    {"blocks.1.norm2.scale", false, 1, 1, {20, 1, 1}},
-    {"blocks.1.ffn.W_gate.weight", true, 1, 2, {36, 20, 1}},
-    {"blocks.1.ffn.W_up.weight", true, 1, 2, {36, 20, 1}},
-    {"blocks.1.ffn.W_down.weight", true, 1, 2, {20, 36, 1}},
-    {"final_norm.scale", false, -1, 1, {20, 1, 1}},
+    {"embedding.weight", TENSOR_TABLE, -1, 2, {101, 20, 1}},
+    {"blocks.0.norm1.scale", TENSOR_VECTOR, 0, 1, {20, 1, 1}},
+    {"blocks.0.mixer.up.weight", TENSOR_TERNARY, 0, 2, {40, 20, 1}},
+    {"blocks.0.mixer.conv.weight", TENSOR_VECTOR, 0, 3, {20, 1, 5}},
+    {"blocks.0.mixer.down.weight", TENSOR_TERNARY, 0, 2, {20, 20, 1}},
+    {"blocks.0.norm2.scale", TENSOR_VECTOR, 0, 1, {20, 1, 1}},
+    {"blocks.0.ffn.W_gate.weight", TENSOR_TERNARY, 0, 2, {36, 20, 1}},
+    {"blocks.0.ffn.W_up.weight", TENSOR_TERNARY, 0, 2, {36, 20, 1}},
+    {"blocks.0.ffn.W_down.weight", TENSOR_TERNARY, 0, 2, {20, 36, 1}},
+    {"blocks.1.norm1.scale", TENSOR_VECTOR, 1, 1, {20, 1, 1}},
+    {"blocks.1.mixer.up.weight", TENSOR_TERNARY, 1, 2, {40, 20, 1}},
+    {"blocks.1.mixer.conv.weight", TENSOR_VECTOR, 1, 3, {20, 1, 5}},
+    {"blocks.1.mixer.down.weight", TENSOR_TERNARY, 1, 2, {20, 20, 1}},
+    {"blocks.1.norm2.scale", TENSOR_VECTOR, 1, 1, {20, 1, 1}},
+    {"blocks.1.ffn.W_gate.weight", TENSOR_TERNARY, 1, 2, {36, 20, 1}},
+    {"blocks.1.ffn.W_up.weight", TENSOR_TERNARY, 1, 2, {36, 20, 1}},
+    {"blocks.1.ffn.W_down.weight", TENSOR_TERNARY, 1, 2, {20, 36, 1}},
+    {"final_norm.scale", TENSOR_VECTOR, -1, 1, {20, 1, 1}},
 };
 
 static struct dims odd_dims(void)
@@ -71,7 +71,8 @@ static void table_of_tensors(void **state)
         struct tensor t;
         dims_tensor(&d, i, &t);
         assert_string_equal(t.name, odd[i].name);
-        assert_int_equal(t.ternary, odd[i].ternary);
+        assert_int_equal(t.form, odd[i].form);
+        assert_int_equal(t.n_parts, t.kind == TENSOR_MIXER_UP ? 2 : 1);
         assert_int_equal(t.block, odd[i].block);
         assert_int_equal(t.rank, odd[i].rank);
         size_t n = 1;

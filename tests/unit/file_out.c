@@ -229,12 +229,13 @@ static void checkpoints_are_synced_before_older_ones_go(void **state)
     (void)state;
     struct dims d = toy_dims(11, 6, 7, 3, 2, "1,4");
     float *params = toy_params(&d, 1);
-    struct ckpt_state s = {.step = 1, .precision = "f32", .isa = "c"};
+    struct ckpt_state s = {.settings = {.precision = "f32", .isa = "c"}, .progress = {.step = 1}};
+    struct ckpt_optim none = {0};
     for (int i = 1; i <= 2; i++) {
         char name[64];
         snprintf(name, sizeof name, "step-%09d.safetensors", i);
         events[0] = '\0';
-        assert_int_equal(ckpt_save(scratch_path(name), &d, params, params, params, &s, &e), 0);
+        assert_int_equal(ckpt_save(scratch_path(name), &d, params, &none, &s, &e), 0);
         assert_int_equal(ckpt_prune(scratch_dir(), (uint64_t)i, 1, &e), 0);
     }
     assert_string_equal(events, "fsync file\nrename step-000000002.safetensors\nfsync folder\n"

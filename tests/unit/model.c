@@ -100,7 +100,7 @@ static void test_params(void **state)
         struct tensor t;
         dims_tensor(&d, i, &t);
         float *w = params + t.offset;
-        if (t.ternary)
+        if (t.form == TENSOR_TERNARY)
             tern_quantise(&kern, w, t.n, tern_alpha(&kern, w, t.n), w);
     }
     expect_same_params(&d, once, params);

@@ -253,36 +253,36 @@ static void test_windows(void **state)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
+/* Weights, then all that the optimiser keeps beside them. */
 struct weights {
-    float *params, *m, *v;
-    size_t bytes;
+    float *x;
+    size_t n;
 };
 
 static struct weights copy_of(const struct trainer *t)
 {
-    struct weights w = {.bytes = dims_n_floats(&t->dims) * sizeof(float)};
-    w.params = malloc(w.bytes);
-    w.m = malloc(w.bytes);
-    w.v = malloc(w.bytes);
-    memcpy(w.params, t->params, w.bytes);
-    memcpy(w.m, t->optim.m, w.bytes);
-    memcpy(w.v, t->optim.v, w.bytes);
+    size_t n_params = dims_n_floats(&t->dims);
+    struct weights w = {calloc(n_params * (1 + OPTIM_MAX_ARRAYS), sizeof *w.x), n_params};
+    memcpy(w.x, t->params, n_params * sizeof *w.x);
+    for (size_t i = 0; i < t->optim.n_tensors; i++) {
+        const struct optim_tensor *o = &t->optim.tensors[i];
+        for (size_t a = 0; a < OPTIM_MAX_ARRAYS && o->state[a]; a++) {
+            memcpy(w.x + w.n, o->state[a], o->tensor.n * sizeof *w.x);
+            w.n += o->tensor.n;
+        }
+    }
     return w;
 }
 
 static void assert_same_weights(struct weights a, struct weights b)
 {
-    assert_int_equal(a.bytes, b.bytes);
-    assert_memory_equal(a.params, b.params, a.bytes);
-    assert_memory_equal(a.m, b.m, a.bytes);
-    assert_memory_equal(a.v, b.v, a.bytes);
+    assert_int_equal(a.n, b.n);
+    assert_memory_equal(a.x, b.x, a.n * sizeof *a.x);
 }
 
 static void free_weights(struct weights w)
 {
-    free(w.params);
-    free(w.m);
-    free(w.v);
+    free(w.x);
 }
 
 static void open_run(struct trainer *t, const struct options *o)
@@ -336,17 +336,17 @@ static void test_resumed_equals_uninterrupted(void **state)
     open_run(&t, &o);
     for (int i = 0; i < 23; i++) {
         assert_int_equal(trainer_step(&t, &step, &e), 0);
-        t.state.progress = schedule_progress(&t.schedule, t.state.progress, t.state.step, 0);
+        t.progress.share = schedule_progress(&t.schedule, t.progress.share, t.progress.step, 0);
     }
     assert_int_equal(trainer_save(&t, "step-000000023.safetensors", &e), 0);
     trainer_close(&t);
     o.resume = "";
     o.threads = 3;
     open_run(&t, &o);
-    assert_int_equal(t.state.step, 23);
+    assert_int_equal(t.progress.step, 23);
     for (int i = 0; i < 8; i++) {
         assert_int_equal(trainer_step(&t, &step, &e), 0);
-        t.state.progress = schedule_progress(&t.schedule, t.state.progress, t.state.step, 0);
+        t.progress.share = schedule_progress(&t.schedule, t.progress.share, t.progress.step, 0);
     }
     assert_int_equal(trainer_save(&t, "step-000000031.safetensors", &e), 0);
     trainer_close(&t);
@@ -370,7 +370,7 @@ static void test_learns(void **state)
     assert_true(trainer_validate(&t, &before));
     assert_true(fabs(before - log(260)) < 0.5); /* as good as guessing */
     assert_int_equal(loop_run(&t, &e), 0);
-    assert_true(t.state.best_loss < 0.6 * before);
+    assert_true(t.progress.best_loss < 0.6 * before);
     trainer_close(&t);
     struct ckpt best;
     assert_int_equal(ckpt_open(&best, in_folder("learns/best.safetensors"), &e), 0);

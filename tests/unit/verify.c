@@ -30,8 +30,9 @@ static void save(const struct dims *d, uint64_t seed)
 {
     struct err e;
     struct ckpt_state state = {0};
+    struct ckpt_optim none = {0};
     float *params = toy_params(d, seed);
-    if (ckpt_save(ckpt_path, d, params, params, params, &state, &e))
+    if (ckpt_save(ckpt_path, d, params, &none, &state, &e))
         fail_msg("%s", e.text);
     free(params);
 }

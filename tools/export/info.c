@@ -136,27 +136,38 @@ static void info_blob(const char *path, struct modelfile *b)
     end();
 }
 
-static void facts_of_state(const struct ckpt_state *s)
+/* Of the optimiser's settings, which --info does not know, the one all of them have had. */
+static void fact_of_weight_decay(const struct ckpt *c)
 {
+    double decay;
+    struct err none;
+    if (ckpt_read_number(c, "weight_decay", &decay, &none) == 0)
+        fact_real("weight_decay", decay);
+}
+
+static void facts_of_state(const struct ckpt *c)
+{
+    const struct ckpt_state *s = &c->state;
     fact_count("version", CKPT_VERSION);
-    fact_count("step", s->step);
-    fact_count("tokens", s->tokens);
-    fact_count("epoch", s->epoch);
-    fact_count("position", s->position);
-    fact_real("progress", s->progress);
-    fact_real("best_loss", s->best_loss);
-    fact_count("patience", s->patience);
-    fact_real("elapsed", s->elapsed);
-    fact_count("seed", s->seed);
-    fact_count("batch", s->batch);
-    fact_count("accum_steps", s->accum);
-    fact_real("lr", s->lr);
-    fact_real("min_lr", s->min_lr);
-    fact_real("weight_decay", s->weight_decay);
-    fact_text("precision", s->precision);
-    fact_text("isa", s->isa);
-    fact_fingerprint("train_fingerprint", s->train_fingerprint);
-    fact_fingerprint("valid_fingerprint", s->valid_fingerprint);
+    fact_count("step", s->progress.step);
+    fact_count("tokens", s->progress.tokens);
+    fact_count("epoch", s->progress.epoch);
+    fact_count("position", s->progress.position);
+    fact_real("progress", s->progress.share);
+    fact_real("best_loss", s->progress.best_loss);
+    fact_count("patience", s->progress.patience);
+    fact_real("elapsed", s->progress.elapsed);
+    fact_count("seed", s->settings.seed);
+    fact_count("batch", s->settings.batch);
+    fact_count("accum_steps", s->settings.accum);
+    fact_real("lr", s->settings.lr);
+    fact_real("min_lr", s->settings.min_lr);
+    fact_text("optimiser", s->settings.optimiser);
+    fact_of_weight_decay(c);
+    fact_text("precision", s->settings.precision);
+    fact_text("isa", s->settings.isa);
+    fact_fingerprint("train_fingerprint", s->prints.train);
+    fact_fingerprint("valid_fingerprint", s->prints.valid);
 }
 
 /* A wrong one does not come this far. */
@@ -173,12 +184,12 @@ static int info_ckpt(const char *path, const struct ckpt *c, const struct kern *
     begin(path, c->has_state ? "checkpoint" : "weights", c->file.map.size);
     facts_of_dims(&c->dims);
     fact_text("weights", c->ternary ? "ternary" : "float");
-    fact_text("moments", c->has_moments ? "yes" : "no");
+    fact_text("moments", c->n_arrays ? "yes" : "no");
     fact_text("checksums", checksums(&c->file));
     fact_real("zero_share", zero_share(&m));
-    fact_fingerprint("vocab_fingerprint", c->state.vocab_fingerprint);
+    fact_fingerprint("vocab_fingerprint", c->state.prints.vocab);
     if (c->has_state)
-        facts_of_state(&c->state);
+        facts_of_state(c);
     end();
     model_release(&m);
     return 0;

@@ -128,7 +128,7 @@ static void open_input(struct input *in, struct output_source *s, const char *op
         return;
     }
     struct ckpt *c = &in->file.ckpt;
-    *s = (struct output_source){path, c, &in->model, NULL, c->state.vocab_fingerprint};
+    *s = (struct output_source){path, c, &in->model, NULL, c->state.prints.vocab};
     if (vocab) {
         if (load_vocab(&in->vocab, c, path, vocab, &e))
             cli_die("%s", e.text);

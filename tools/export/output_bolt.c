@@ -21,7 +21,7 @@ static int write_model(struct model *m, const struct vocab *v, enum number_type 
         dims_tensor(&m->dims, i, &t);
         if (t.kind == TENSOR_EMBED) {
             tensors[i] = (struct blob_tensor){.data = m->embed.data};
-        } else if (t.ternary) {
+        } else if (t.form == TENSOR_TERNARY) {
             const struct model_tern *w = model_ternary(m, t.kind, t.block);
             tensors[i] = (struct blob_tensor){.data = w->codes, .alpha = w->alpha};
         } else {

@@ -41,7 +41,7 @@ static void count_work(struct bench *b, const struct trainer *t)
 {
     const struct dims *d = &t->dims;
     double D = d->D;
-    double rows = (double)(t->state.batch * t->state.accum) * d->T;
+    double rows = (double)(t->settings.batch * t->settings.accum) * d->T;
     double up = 2 * D * D * d->L;
     double down = D * D * d->L;
     double glu = 3 * D * d->H * d->L;
@@ -62,7 +62,7 @@ static void count_work(struct bench *b, const struct trainer *t)
     b->bytes[PHASE_OPTIMISE] = (up + down + glu + taps + head) * (2 * 4 + 6 * 4);
     /* final norm: two rows read, one written; embedding: one row added to another; and one gradient
      * added to another for every batch but one */
-    double merges = (double)t->state.accum - 1;
+    double merges = (double)t->settings.accum - 1;
     b->bytes[PHASE_REST] = (rows * D * 6 + merges * (double)dims_n_floats(d) * 3) * 4;
 }
 
@@ -133,7 +133,7 @@ static void print_json(const struct bench *b, const struct trainer *t)
     struct cli_json j;
     double step = median(b->step_s);
     double peak = median(b->peak);
-    double tokens = (double)(t->state.batch * t->state.accum) * t->dims.T;
+    double tokens = (double)(t->settings.batch * t->settings.accum) * t->dims.T;
     cli_json_begin(&j, stdout);
     cli_json_real(&j, "tok_s", tokens / step);
     cli_json_real(&j, "step_ms", step * 1e3);
@@ -144,7 +144,7 @@ static void print_json(const struct bench *b, const struct trainer *t)
     cli_json_real(&j, "rss_mb", rss_mb());
     cli_json_int(&j, "threads", pool_threads(t->pool));
     cli_json_text(&j, "cpu", t->kern.level->name);
-    cli_json_text(&j, "precision", t->state.precision);
+    cli_json_text(&j, "precision", t->settings.precision);
     cli_json_object(&j, "phases");
     for (int p = 0; p < PHASE_N; p++) {
         double s = median(b->phase_s[p]);
@@ -164,7 +164,7 @@ static void print_table(const struct bench *b, const struct trainer *t)
 {
     double step = median(b->step_s);
     double peak = median(b->peak);
-    double tokens = (double)(t->state.batch * t->state.accum) * t->dims.T;
+    double tokens = (double)(t->settings.batch * t->settings.accum) * t->dims.T;
     double sum = 0;
     printf("%-10s %10s %8s %10s %8s\n", "phase", "ms", "share", "GFLOP/s", "of peak");
     for (int p = 0; p < PHASE_N; p++) {
@@ -179,7 +179,7 @@ static void print_table(const struct bench *b, const struct trainer *t)
     }
     printf("%-10s %10.2f %7.1f%%\n", "all", sum * 1e3, 100 * sum / step);
     printf("step       %10.2f ms, %.0f tokens/s on %d threads (%s, %s)\n", step * 1e3,
-           tokens / step, pool_threads(t->pool), t->kern.level->name, t->state.precision);
+           tokens / step, pool_threads(t->pool), t->kern.level->name, t->settings.precision);
     printf("nominal    %10.1f GFLOP/s, %.1f %% of the peak of %.1f measured between the steps\n",
            b->nominal / step * 1e-9, 100 * b->nominal / step * 1e-9 / peak, peak);
     printf("resident   %10.1f MB\n", rss_mb());

@@ -1,11 +1,11 @@
 #include "train/choose.h"
 
-#include <math.h>
+#include <stdio.h>
 
 #include "os/machine.h"
 #include "train/optim.h"
 
-enum { LARGE_CPUS = 8 };
+enum { LARGE_CPUS = 8, LARGE_ACCUM = 2 };
 static const uint64_t LARGE_MEMORY = (uint64_t)32 * 1000 * 1000 * 1000;
 static const double SMALL_LR = 4e-3;
 static const double LARGE_LR = 3e-3;
@@ -33,25 +33,20 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     return dims_check(d, e);
 }
 
-struct ckpt_state choose_state(const struct options *o, bool large)
+struct ckpt_settings choose_settings(const struct options *o, bool large)
 {
-    struct optim_options q = optim_defaults();
-    return (struct ckpt_state){
-        .best_loss = INFINITY,
+    struct ckpt_settings s = {
         .seed = (uint64_t)o->seed,
         .batch = (uint64_t)o->batch,
-        .accum = o->given.accum ? (uint64_t)o->accum
-                 : large        ? 2
-                                : 1,
-        .lr = o->given.lr ? o->lr
-              : large     ? LARGE_LR
-                          : SMALL_LR,
+        .accum = large ? LARGE_ACCUM : 1,
         .accum_sum = "tree",
+        .lr = large ? LARGE_LR : SMALL_LR,
         .min_lr = MIN_LR,
-        .weight_decay = q.weight_decay,
-        .beta1 = q.beta1,
-        .beta2 = q.beta2,
-        .adam_eps = q.eps,
-        .clip = q.clip,
     };
+    if (o->given.accum)
+        s.accum = (uint64_t)o->accum;
+    if (o->given.lr)
+        s.lr = o->lr;
+    snprintf(s.optimiser, sizeof s.optimiser, "%s", optim_kinds[0]->name);
+    return s;
 }

@@ -13,8 +13,8 @@ bool choose_machine_is_large(void);
 MUST_USE int choose_dims(struct dims *d, const struct options *o, const struct dims *base,
                          struct err *e);
 
-/* The state of a run not yet begun; `large` tells whose learning rate and accumulation hold where
- * the options are silent. Fingerprints, generators and budget are left zero. */
-struct ckpt_state choose_state(const struct options *o, bool large);
+/* The settings of a run not yet begun; `large` tells whose learning rate and accumulation hold
+ * where the options are silent. Budget and arithmetic are left zero. */
+struct ckpt_settings choose_settings(const struct options *o, bool large);
 
 #endif

@@ -44,45 +44,45 @@ static double bits_per_char(const struct trainer *t, double loss)
 
 static double tokens_per_second(const struct loop *l)
 {
-    const struct ckpt_state *s = &l->t->state;
-    double per_step = (double)(s->batch * s->accum) * (double)l->t->dims.T;
+    const struct trainer *t = l->t;
+    double per_step = (double)(t->settings.batch * t->settings.accum) * (double)t->dims.T;
     return (double)l->n_losses * per_step / (l->busy + 1e-9);
 }
 
 /* The schedule's progress moves with the steps and, in a run with hours, with the clock. */
 static void update_clock(struct loop *l)
 {
-    struct ckpt_state *s = &l->t->state;
-    s->elapsed = clock_seconds() - l->started;
-    s->progress = schedule_progress(&l->t->schedule, s->progress, s->step, s->elapsed);
+    struct ckpt_progress *p = &l->t->progress;
+    p->elapsed = clock_seconds() - l->started;
+    p->share = schedule_progress(&l->t->schedule, p->share, p->step, p->elapsed);
 }
 
 static bool out_of_time(const struct trainer *t)
 {
-    return t->schedule.hours > 0 && t->state.elapsed >= 3600 * t->schedule.hours;
+    return t->schedule.hours > 0 && t->progress.elapsed >= 3600 * t->schedule.hours;
 }
 
 static bool out_of_patience(const struct trainer *t)
 {
     return t->options.eval_every && t->options.patience &&
-           t->state.patience >= (uint64_t)t->options.patience;
+           t->progress.patience >= (uint64_t)t->options.patience;
 }
 
 static bool finished(const struct trainer *t)
 {
-    return t->state.step >= t->schedule.n_steps || out_of_time(t) || out_of_patience(t);
+    return t->progress.step >= t->schedule.n_steps || out_of_time(t) || out_of_patience(t);
 }
 
 /* ---- reports --------------------------------------------------------------------------------- */
 
 static void show_progress(struct loop *l)
 {
-    const struct ckpt_state *s = &l->t->state;
+    const struct ckpt_progress *p = &l->t->progress;
     char text[160], step[32], speed[32];
     snprintf(text, sizeof text, "step %s, loss %.3f, lr %.2g, %s tokens/s",
-             cli_count_text(step, s->step), l->loss_sum / (double)l->n_losses, l->last.lr,
+             cli_count_text(step, p->step), l->loss_sum / (double)l->n_losses, l->last.lr,
              cli_count_text(speed, (uint64_t)tokens_per_second(l)));
-    cli_progress_update(&l->progress, s->progress, text);
+    cli_progress_update(&l->progress, p->share, text);
 }
 
 static void say_report(const struct loop *l, const struct log_report *r)
@@ -90,7 +90,7 @@ static void say_report(const struct loop *l, const struct log_report *r)
     char step[32], elapsed[32], speed[32], valid[96] = "";
     if (!isnan(r->val_loss))
         snprintf(valid, sizeof valid, ", validation %.4f (%.4f bits per character)%s", r->val_loss,
-                 r->val_bpc, l->t->state.patience ? "" : ", best so far");
+                 r->val_bpc, l->t->progress.patience ? "" : ", best so far");
     cli_say("step %s, %s: loss %.4f%s, %s tokens/s\n", cli_count_text(step, r->step),
             cli_duration_text(elapsed, r->elapsed), r->loss, valid,
             cli_count_text(speed, (uint64_t)r->tok_s));
@@ -108,19 +108,19 @@ static void note_log(struct loop *l, int code, const struct err *fault)
 static void report(struct loop *l, const struct validation *v)
 {
     const struct trainer *t = l->t;
-    const struct ckpt_state *s = &t->state;
+    const struct ckpt_progress *p = &t->progress;
     struct err fault;
     bool validated = !isnan(v->loss);
     struct log_report r = {
-        .step = s->step,
-        .tokens = s->tokens,
+        .step = p->step,
+        .tokens = p->tokens,
         .epoch = t->batches.epoch,
         .loss = l->loss_sum / (double)l->n_losses,
         .lr = l->last.lr,
         .grad_norm = l->last.grad_norm,
         .tok_s = tokens_per_second(l),
-        .progress = s->progress,
-        .elapsed = s->elapsed,
+        .progress = p->share,
+        .elapsed = p->elapsed,
         .val_loss = v->loss,
         .val_bpc = validated ? bits_per_char(t, v->loss) : NAN,
         .zero_share = validated ? trainer_zero_share(t) : NAN,
@@ -138,16 +138,16 @@ static void report(struct loop *l, const struct validation *v)
 /* A validation that a signal ends is left for the resumed run: v->loss stays NaN. */
 static int validate(struct trainer *t, struct validation *v, struct err *e)
 {
-    struct ckpt_state *s = &t->state;
+    struct ckpt_progress *p = &t->progress;
     double loss;
-    s->validation_due = !trainer_validate(t, &loss);
-    if (s->validation_due)
+    p->validation_due = !trainer_validate(t, &loss);
+    if (p->validation_due)
         return 0;
     if (!isfinite(loss))
-        return err_set(e, "step %" PRIu64 ": the validation loss is not finite", s->step);
-    *v = (struct validation){.loss = loss, .best = loss < s->best_loss, .before = s->best_loss};
-    s->best_loss = MIN(loss, s->best_loss);
-    s->patience = v->best ? 0 : s->patience + 1;
+        return err_set(e, "step %" PRIu64 ": the validation loss is not finite", p->step);
+    *v = (struct validation){.loss = loss, .best = loss < p->best_loss, .before = p->best_loss};
+    p->best_loss = MIN(loss, p->best_loss);
+    p->patience = v->best ? 0 : p->patience + 1;
     return 0;
 }
 
@@ -157,7 +157,7 @@ static void save_best(struct trainer *t, const struct validation *v)
     struct err fault;
     if (trainer_save(t, "best.safetensors", &fault) == 0)
         return;
-    t->state.best_loss = v->before;
+    t->progress.best_loss = v->before;
     cli_warn("%s; the run goes on without this best one", fault.text);
 }
 
@@ -178,7 +178,7 @@ static int save_step(struct loop *l, struct err *e)
     struct err fault;
     char name[64];
     char *path;
-    snprintf(name, sizeof name, "step-%09" PRIu64 ".safetensors", t->state.step);
+    snprintf(name, sizeof name, "step-%09" PRIu64 ".safetensors", t->progress.step);
     if (asprintf(&path, "%s/%s", t->options.save_dir, name) < 0)
         return err_memory(e, "out of memory");
     if (trainer_save(t, name, e)) {
@@ -187,7 +187,7 @@ static int save_step(struct loop *l, struct err *e)
     }
     free(l->saved);
     l->saved = path;
-    if (ckpt_prune(t->options.save_dir, t->state.step, (size_t)t->options.keep, &fault))
+    if (ckpt_prune(t->options.save_dir, t->progress.step, (size_t)t->options.keep, &fault))
         cli_warn("%s", fault.text);
     return 0;
 }
@@ -223,13 +223,13 @@ static int make_up_validation(struct loop *l, struct err *e)
     struct validation v = {.loss = NAN};
     struct err fault;
     char step[32];
-    bool due = t->state.validation_due && t->options.eval_every;
-    t->state.validation_due = 0;
+    bool due = t->progress.validation_due && t->options.eval_every;
+    t->progress.validation_due = 0;
     if (due && validate(t, &v, e))
         return -1;
     if (isnan(v.loss))
         return 0;
-    struct log_report r = {.step = t->state.step,
+    struct log_report r = {.step = t->progress.step,
                            .val_loss = v.loss,
                            .val_bpc = bits_per_char(t, v.loss),
                            .zero_share = trainer_zero_share(t)};
@@ -247,7 +247,7 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
 {
     struct trainer *t = l->t;
     const struct options *o = &t->options;
-    uint64_t step = t->state.step;
+    uint64_t step = t->progress.step;
     struct validation v = {.loss = NAN};
     bool validating = due(o->eval_every, step) || (o->eval_every && finished(t));
     if (validating && validate(t, &v, e))
@@ -285,22 +285,22 @@ static int run_steps(struct loop *l, struct err *e)
 static void say_end(const struct loop *l)
 {
     const struct trainer *t = l->t;
-    const struct ckpt_state *s = &t->state;
+    const struct ckpt_progress *p = &t->progress;
     char step[32], elapsed[32], tokens[32];
     cli_say("%s at step %s after %s and %s tokens: ",
             cli_caught() && !finished(t) ? "stopped by a signal" : "done",
-            cli_count_text(step, s->step), cli_duration_text(elapsed, s->elapsed),
-            cli_count_text(tokens, s->tokens));
+            cli_count_text(step, p->step), cli_duration_text(elapsed, p->elapsed),
+            cli_count_text(tokens, p->tokens));
     if (out_of_patience(t))
-        cli_say("%" PRIu64 " validations in a row without a new best\n", s->patience);
-    else if (s->step >= t->schedule.n_steps)
+        cli_say("%" PRIu64 " validations in a row without a new best\n", p->patience);
+    else if (p->step >= t->schedule.n_steps)
         cli_say("all steps of the budget are taken\n");
     else if (out_of_time(t))
         cli_say("the hours of the budget are over\n");
     else
         cli_say("--resume goes on\n");
-    if (isfinite(s->best_loss))
-        cli_say("best validation loss %.4f (%s/best.safetensors)\n", s->best_loss,
+    if (isfinite(p->best_loss))
+        cli_say("best validation loss %.4f (%s/best.safetensors)\n", p->best_loss,
                 t->options.save_dir);
     cli_say("last checkpoint: %s\n", l->saved ? l->saved : t->resumed_from);
 }
@@ -308,21 +308,21 @@ static void say_end(const struct loop *l)
 /* A larger budget does not bring the learning rate back, a surprise to who doubles the hours. */
 static void say_decayed(const struct trainer *t)
 {
-    if (t->resumed_from && t->state.progress >= 1 && !finished(t))
+    if (t->resumed_from && t->progress.share >= 1 && !finished(t))
         cli_say("the run had come to its end: its learning rate stays at %g; to train on at a "
                 "higher one, start a new run with --init-from\n",
-                t->state.min_lr);
+                t->settings.min_lr);
 }
 
 int loop_run(struct trainer *t, struct err *e)
 {
     say_decayed(t);
     double now = clock_seconds();
-    struct loop l = {.t = t, .saved_at = now, .started = now - t->state.elapsed};
+    struct loop l = {.t = t, .saved_at = now, .started = now - t->progress.elapsed};
     if (!finished(t) && trainer_check_room(t, e))
         return -1;
     cli_progress_start(&l.progress, "train");
-    l.progress.first = t->state.progress;
+    l.progress.first = t->progress.share;
     update_clock(&l);
     int code = make_up_validation(&l, e);
     if (code == 0)

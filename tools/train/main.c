@@ -7,7 +7,7 @@
 static void introduce(const struct trainer *t)
 {
     const struct dims *d = &t->dims;
-    const struct ckpt_state *s = &t->state;
+    const struct ckpt_settings *s = &t->settings;
     char params[32], vocab[32], tokens[32], steps[32], memory[32], hours[32];
     cli_say("model: %s parameters, width %d, %d blocks, hidden %d, %d taps, vocabulary %s\n",
             cli_count_text(params, dims_n_params(d)), d->D, d->L, d->H, d->K,
@@ -22,7 +22,8 @@ static void introduce(const struct trainer *t)
             pool_threads(t->pool), t->kern.level->name, s->precision,
             cli_bytes_text(memory, t->memory));
     if (t->resumed_from)
-        cli_say("resumed from %s at step %llu\n", t->resumed_from, (unsigned long long)s->step);
+        cli_say("resumed from %s at step %llu\n", t->resumed_from,
+                (unsigned long long)t->progress.step);
 }
 
 int main(int argc, char **argv)

@@ -1,77 +1,192 @@
 #include "train/optim.h"
 
+#include <assert.h>
 #include <math.h>
+#include <string.h>
 
-#include "base/fmath.h"
+#include "train/adamw.h"
 
-enum { CHUNK = 16384 }; /* floats of one task */
+enum { CHUNK = 16384 }; /* floats of one task of the norm */
 
-struct optim_options optim_defaults(void)
-{
-    return (struct optim_options){
-        .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.01, .clip = 1.0};
-}
-
-void optim_init(struct optim *o, const struct optim_options *options, size_t n, struct arena *a)
-{
-    *o = (struct optim){.options = *options, .n = n};
-    o->m = arena_alloc(a, n, sizeof *o->m);
-    o->v = arena_alloc(a, n, sizeof *o->v);
-    o->sums = arena_alloc(a, DIV_UP(n, (size_t)CHUNK), sizeof *o->sums);
-}
-
-struct job {
-    struct optim *optim;
-    const struct kern *kern;
-    float *params;
-    const float *g;
-    struct kern_adamw step;
+const struct optim_kind *const optim_kinds[OPTIM_N_KINDS] = {
+    &adamw_kind,
 };
 
-static void sum_task(void *context, size_t task, size_t worker)
+/* ---- settings -------------------------------------------------------------------------------- */
+
+static const struct optim_setting grad_clip = {"grad_clip", 1.0, 0, 1e9};
+
+const struct optim_kind *optim_find(const char *name)
 {
-    (void)worker;
-    const struct job *j = context;
-    size_t first = task * CHUNK;
-    j->optim->sums[task] = j->kern->sum_sq(j->g + first, MIN((size_t)CHUNK, j->optim->n - first));
+    for (size_t i = 0; i < OPTIM_N_KINDS; i++)
+        if (strcmp(optim_kinds[i]->name, name) == 0)
+            return optim_kinds[i];
+    return NULL;
 }
 
-static void step_task(void *context, size_t task, size_t worker)
+/* Whether no form before this one has its rule. */
+static bool is_new_rule(const struct optim_kind *kind, int form)
 {
-    (void)worker;
-    const struct job *j = context;
-    struct optim *o = j->optim;
-    size_t first = task * CHUNK;
-    j->kern->adamw(j->params + first, j->g + first, o->m + first, o->v + first,
-                   MIN((size_t)CHUNK, o->n - first), &j->step);
+    for (int i = 0; i < form; i++)
+        if (kind->rule[i] == kind->rule[form])
+            return false;
+    return true;
 }
 
-double optim_norm(struct optim *o, const struct kern *k, struct pool *p, const float *g)
+/* Where the settings of a form's rule begin among those of its kind. */
+static size_t first_setting(const struct optim_kind *kind, enum tensor_form form)
 {
-    struct job j = {.optim = o, .kern = k, .g = g};
+    size_t at = 1;
+    for (int i = 0; kind->rule[i] != kind->rule[form]; i++)
+        if (is_new_rule(kind, i))
+            at += kind->rule[i]->n_settings;
+    return at;
+}
+
+size_t optim_n_settings(const struct optim_kind *kind)
+{
+    size_t n = 1;
+    for (int form = 0; form < TENSOR_N_FORMS; form++)
+        if (is_new_rule(kind, form))
+            n += kind->rule[form]->n_settings;
+    assert(n <= OPTIM_MAX_SETTINGS);
+    return n;
+}
+
+const struct optim_setting *optim_setting(const struct optim_kind *kind, size_t i)
+{
+    int form = 0;
+    if (i == 0)
+        return &grad_clip;
+    for (i--; !is_new_rule(kind, form) || i >= kind->rule[form]->n_settings; form++)
+        if (is_new_rule(kind, form))
+            i -= kind->rule[form]->n_settings;
+    return &kind->rule[form]->settings[i];
+}
+
+struct optim_settings optim_defaults(const struct optim_kind *kind)
+{
+    struct optim_settings s = {.kind = kind};
+    for (size_t i = 0; i < optim_n_settings(kind); i++)
+        s.values[i] = optim_setting(kind, i)->value;
+    return s;
+}
+
+double *optim_value(struct optim_settings *s, const char *key)
+{
+    for (size_t i = 0; i < optim_n_settings(s->kind); i++)
+        if (strcmp(optim_setting(s->kind, i)->key, key) == 0)
+            return &s->values[i];
+    return NULL;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
+                struct arena *a)
+{
+    const struct optim_kind *kind = settings->kind;
+    *o = (struct optim){
+        .settings = *settings, .n = dims_n_floats(d), .n_tensors = dims_n_tensors(d)};
+    o->tensors = arena_alloc(a, o->n_tensors, sizeof *o->tensors);
+    o->first_task = arena_alloc(a, o->n_tensors + 1, sizeof *o->first_task);
+    o->sums = arena_alloc(a, DIV_UP(o->n, (size_t)CHUNK), sizeof *o->sums);
+    for (size_t i = 0; i < o->n_tensors; i++) {
+        struct optim_tensor t = {0};
+        dims_tensor(d, i, &t.tensor);
+        t.rule = kind->rule[t.tensor.form];
+        t.settings = o->settings.values + first_setting(kind, t.tensor.form);
+        for (size_t s = 0; s < OPTIM_MAX_ARRAYS && t.rule->arrays[s]; s++)
+            t.state[s] = arena_alloc(a, ALIGN_UP(t.tensor.n, DIMS_ALIGN), sizeof(float));
+        if (t.rule->scratch)
+            t.scratch = t.rule->scratch(&t.tensor, a);
+        if (o->tensors)
+            o->tensors[i] = t;
+    }
+}
+
+/* ---- the norm -------------------------------------------------------------------------------- */
+
+struct norm_job {
+    struct optim *optim;
+    const struct kern *kern;
+    const float *gradient;
+};
+
+static void norm_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct norm_job *j = context;
+    size_t first = task * CHUNK;
+    j->optim->sums[task] =
+        j->kern->sum_sq(j->gradient + first, MIN((size_t)CHUNK, j->optim->n - first));
+}
+
+double optim_norm(struct optim *o, const struct kern *k, struct pool *p, const float *gradient)
+{
+    struct norm_job j = {o, k, gradient};
     size_t n_chunks = DIV_UP(o->n, (size_t)CHUNK);
-    pool_run(p, sum_task, &j, n_chunks);
+    pool_run(p, norm_task, &j, n_chunks);
     double sum = 0;
     for (size_t i = 0; i < n_chunks; i++)
         sum += o->sums[i];
     return sqrt(sum);
 }
 
-void optim_step(struct optim *o, const struct kern *k, struct pool *p, float *params,
-                const float *g, double norm, double lr, uint64_t t)
+/* ---- the step -------------------------------------------------------------------------------- */
+
+struct step_job {
+    struct optim_step step;
+    const struct optim *optim;
+    size_t round;
+};
+
+/* The tensor a task of the round belongs to: the last whose first task is not after it. */
+static size_t tensor_of(const struct optim *o, size_t task)
 {
-    const struct optim_options *q = &o->options;
-    double scale = q->clip > 0 ? MIN(1.0, q->clip / (norm + 1e-6)) : 1.0;
-    struct job j = {.optim = o, .kern = k, .params = params, .g = g};
-    j.step = (struct kern_adamw){
-        .lr = (float)lr,
-        .beta1 = (float)q->beta1,
-        .beta2 = (float)q->beta2,
-        .eps = (float)q->eps,
-        .weight_decay = (float)q->weight_decay,
-        .bias1 = (float)(1 - fmath_powi(q->beta1, t)),
-        .bias2 = (float)(1 - fmath_powi(q->beta2, t)),
-        .g_scale = (float)scale,
-    };
-    pool_run(p, step_task, &j, DIV_UP(o->n, (size_t)CHUNK));
+    size_t low = 0;
+    size_t high = o->n_tensors;
+    while (high - low > 1) {
+        size_t mid = (low + high) / 2;
+        if (o->first_task[mid] <= task)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void step_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct step_job *j = context;
+    size_t i = tensor_of(j->optim, task);
+    const struct optim_tensor *t = &j->optim->tensors[i];
+    t->rule->run(&j->step, t, j->round, task - j->optim->first_task[i]);
+}
+
+/* Numbers the tasks of a round; returns how many there are. */
+static size_t number_tasks(struct optim *o, size_t round)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_tensors; i++) {
+        const struct optim_tensor *t = &o->tensors[i];
+        o->first_task[i] = n;
+        n += round < t->rule->n_rounds ? t->rule->n_tasks(&t->tensor, round) : 0;
+    }
+    return n;
+}
+
+void optim_step(struct optim *o, const struct kern *k, struct pool *p, float *params,
+                const float *gradient, double norm, double lr, uint64_t number)
+{
+    const struct optim_kind *kind = o->settings.kind;
+    double clip = o->settings.values[0];
+    double scale = clip > 0 ? MIN(1.0, clip / (norm + 1e-6)) : 1.0;
+    struct step_job j = {.step = {k, params, gradient, (float)scale, lr, number}, .optim = o};
+    size_t n_rounds = 0;
+    for (int form = 0; form < TENSOR_N_FORMS; form++)
+        n_rounds = MAX(n_rounds, kind->rule[form]->n_rounds);
+    for (j.round = 0; j.round < n_rounds; j.round++)
+        pool_run(p, step_task, &j, number_tasks(o, j.round));
 }

@@ -1,33 +1,113 @@
-/* optim.h - gradient clipping and AdamW over the whole parameter array. */
+/* optim.h - optimisers: what a step makes of a gradient.
+ *
+ * An optimiser is an entry of a table: a name, and for each form of tensor the rule that steps it.
+ * A rule keeps arrays of numbers beside a tensor, which go into checkpoints by name, and has
+ * settings, which do so too. To add one: its own .c and .h, a line in optim_kinds, train.1, and
+ * tests/unit/optim.c asks of it what it asks of all. */
 #ifndef OPTIM_H
 #define OPTIM_H
 
 #include "base/arena.h"
 #include "base/pool.h"
+#include "dims/dims.h"
 #include "kern/kern.h"
 
-struct optim_options {
-    double beta1, beta2, eps, weight_decay;
-    double clip; /* largest global gradient norm; 0 never clips */
+enum {
+    OPTIM_MAX_ARRAYS = 4,   /* of a rule */
+    OPTIM_MAX_SETTINGS = 24 /* of an optimiser */
 };
 
-/* AdamW (0.9, 0.95), eps 1e-8, weight decay 0.01 on every tensor, clip 1.0: FlashLM v4's. */
-struct optim_options optim_defaults(void);
+/* A number that a rule is told. Optimisers that share a key mean the same by it. */
+struct optim_setting {
+    const char *key; /* in the metadata of checkpoints */
+    double value;    /* default */
+    double least;    /* allowed: from least to below `below` */
+    double below;
+};
+
+struct optim_rule;
+
+/* A tensor as its rule sees it. */
+struct optim_tensor {
+    struct tensor tensor; /* form, shape, offset in the parameter array */
+    const struct optim_rule *rule;
+    const double *settings;         /* of the rule, in its order */
+    float *state[OPTIM_MAX_ARRAYS]; /* [n] in the order of the rule's arrays; zero before step 1.
+                                       Padded with zeroes to a multiple of DIMS_ALIGN */
+    void *scratch;                  /* what the rule laid out, else NULL */
+};
+
+/* What all tasks of a step share. */
+struct optim_step {
+    const struct kern *kern;
+    float *params;         /* [dims_n_floats] */
+    const float *gradient; /* [dims_n_floats] */
+    float g_scale;         /* the gradient counts times this (clipping) */
+    double lr;
+    uint64_t number; /* 1, 2, ... */
+};
+
+/* How a tensor is stepped: rounds of tasks. Between two rounds all threads wait, so a task reads
+ * what earlier rounds wrote for this tensor, and writes what no other task of its round touches.
+ * The tasks of all tensors run together in one round, so a rule of many rounds does not wait for
+ * each tensor. How a tensor is cut may depend on its shape, never on the number of threads. */
+struct optim_rule {
+    const char *arrays[OPTIM_MAX_ARRAYS]; /* names, NULL after the last */
+    const struct optim_setting *settings;
+    size_t n_settings;
+    size_t n_rounds;
+    /* Lays out memory for one tensor in the arena (measuring or mapped); NULL: needs none. */
+    void *(*scratch)(const struct tensor *t, struct arena *a);
+    size_t (*n_tasks)(const struct tensor *t, size_t round);
+    void (*run)(const struct optim_step *s, const struct optim_tensor *t, size_t round,
+                size_t task);
+};
+
+struct optim_kind {
+    const char *name;
+    const struct optim_rule *rule[TENSOR_N_FORMS];
+};
+
+/* All of them; the first is the default. */
+extern const struct optim_kind *const optim_kinds[];
+enum { OPTIM_N_KINDS = 1 };
+
+/* NULL if there is none of this name. */
+const struct optim_kind *optim_find(const char *name);
+
+/* The settings of a kind: the first is grad_clip, the largest global norm of a gradient (0 never
+ * clips), then those of its rules, each rule once. */
+size_t optim_n_settings(const struct optim_kind *kind);
+const struct optim_setting *optim_setting(const struct optim_kind *kind, size_t i);
+
+/* A kind with a value for each setting. */
+struct optim_settings {
+    const struct optim_kind *kind;
+    double values[OPTIM_MAX_SETTINGS];
+};
+struct optim_settings optim_defaults(const struct optim_kind *kind);
+
+/* The value of a key, to be read or changed; NULL if the kind has none such. */
+double *optim_value(struct optim_settings *s, const char *key);
 
 struct optim {
-    struct optim_options options;
-    size_t n;     /* floats of the parameter array */
-    float *m, *v; /* [n] first and second moments */
-    double *sums; /* scratch */
+    struct optim_settings settings;
+    size_t n; /* floats of the parameter array */
+    size_t n_tensors;
+    struct optim_tensor *tensors; /* [n_tensors] in the order of dims_tensor */
+    size_t *first_task;           /* scratch: [n_tensors + 1] of the round under way */
+    double *sums;                 /* scratch of the norm */
 };
 
-void optim_init(struct optim *o, const struct optim_options *options, size_t n, struct arena *a);
+/* Lays out the state of all tensors in the arena. *o stays where it is. */
+void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
+                struct arena *a);
 
-/* Global 2-norm of g; the same bits for any number of threads. */
-double optim_norm(struct optim *o, const struct kern *k, struct pool *p, const float *g);
+/* Global 2-norm of a gradient; the same bits for any number of threads. */
+double optim_norm(struct optim *o, const struct kern *k, struct pool *p, const float *gradient);
 
-/* One step, number t = 1, 2, ...: params -= lr * AdamW(g * min(1, clip / (norm + 1e-6))). */
+/* Step number 1, 2, ... along gradient * min(1, grad_clip / (norm + 1e-6)). */
 void optim_step(struct optim *o, const struct kern *k, struct pool *p, float *params,
-                const float *g, double norm, double lr, uint64_t t);
+                const float *gradient, double norm, double lr, uint64_t number);
 
 #endif

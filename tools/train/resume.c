@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "train/choose.h"
+#include "train/optim_state.h"
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
@@ -27,7 +28,7 @@ static int open_newest(struct trainer *t, struct ckpt *c, struct err *e)
 }
 
 /* Going on from an older checkpoint beside later ones would mix two runs in one folder. */
-static int check_is_newest(const struct trainer *t, const struct ckpt_state *s, struct err *e)
+static int check_is_newest(const struct trainer *t, const struct ckpt_progress *p, struct err *e)
 {
     struct ckpt newest;
     struct err ignored;
@@ -35,12 +36,12 @@ static int check_is_newest(const struct trainer *t, const struct ckpt_state *s, 
     int code = 0;
     if (ckpt_open_newest(&newest, t->options.save_dir, &path, NULL, &ignored) || !path)
         return 0;
-    if (newest.state.step > s->step)
+    if (newest.state.progress.step > p->step)
         code = err_set(e,
                        "%s: is of a later step than %s (%llu, not %llu); delete it or choose "
                        "another --save-dir",
-                       path, t->resumed_from, (unsigned long long)newest.state.step,
-                       (unsigned long long)s->step);
+                       path, t->resumed_from, (unsigned long long)newest.state.progress.step,
+                       (unsigned long long)p->step);
     ckpt_close(&newest);
     free(path);
     return code;
@@ -55,7 +56,7 @@ int resume_open(struct trainer *t, struct ckpt *c, struct err *e)
         return err_memory(e, "out of memory");
     if (ckpt_open(c, t->resumed_from, e))
         return -1;
-    if (check_is_newest(t, &c->state, e) == 0)
+    if (check_is_newest(t, &c->state.progress, e) == 0)
         return 0;
     ckpt_close(c);
     return -1;
@@ -71,7 +72,7 @@ static int differs(const char *name, double given, double had, const char *path,
 }
 
 /* A resumed run goes on with the checkpoint's own settings; what the options say must agree. */
-static int check_settings(const struct options *o, const struct ckpt_state *s, const char *path,
+static int check_settings(const struct options *o, const struct ckpt_settings *s, const char *path,
                           struct err *e)
 {
     if ((o->given.batch && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
@@ -106,49 +107,46 @@ static int same_fingerprint(const char *what, uint64_t found, uint64_t expected,
                    what, (unsigned long long)expected, (unsigned long long)found);
 }
 
-static int check_data(const struct trainer *t, const struct ckpt_state *s, const char *path,
+static int check_data(const struct trainer *t, const struct ckpt_prints *had, const char *path,
                       struct err *e)
 {
-    if (same_fingerprint("vocabulary", t->train.vocab_fingerprint, s->vocab_fingerprint, path, e) ||
-        same_fingerprint("training shard", t->train.fingerprint, s->train_fingerprint, path, e))
+    if (same_fingerprint("vocabulary", t->train.vocab_fingerprint, had->vocab, path, e) ||
+        same_fingerprint("training shard", t->train.fingerprint, had->train, path, e))
         return -1;
-    bool both = t->options.eval_every && s->valid_fingerprint;
-    return both ? same_fingerprint("validation shard", t->valid.fingerprint, s->valid_fingerprint,
-                                   path, e)
-                : 0;
+    if (!t->options.eval_every || !had->valid)
+        return 0;
+    return same_fingerprint("validation shard", t->valid.fingerprint, had->valid, path, e);
 }
 
 /* More steps, epochs or windows than any run takes; sums of two cannot overflow. */
 static const uint64_t MOST = UINT64_C(1) << 53;
 
 /* A checkpoint is a file like any other: its state must make sense before it is used. */
-static int check_state(const struct ckpt_state *s, const char *path, struct err *e)
+static int check_state(const struct ckpt_state *state, const char *path, struct err *e)
 {
+    const struct ckpt_settings *s = &state->settings;
+    const struct ckpt_progress *p = &state->progress;
     bool sizes = s->batch >= 1 && s->batch <= 65536 && s->accum >= 1 && s->accum <= 65536;
-    bool counts = s->step <= MOST && s->tokens <= UINT64_C(1) << 60 && s->epoch <= MOST &&
-                  s->position <= MOST && s->best_loss >= 0 && s->validation_due <= 1;
-    bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->min_lr <= 10 &&
-                 s->progress >= 0 && s->progress <= 1 && s->elapsed >= 0 && s->elapsed < 1e12 &&
-                 s->budget_hours >= 0 && s->budget_hours <= 1e6 && s->budget_steps > 0;
-    bool moments = s->beta1 >= 0 && s->beta1 < 1 && s->beta2 >= 0 && s->beta2 < 1 &&
-                   s->adam_eps > 0 && s->adam_eps <= 1 && s->clip >= 0 && s->clip <= 1e9 &&
-                   s->weight_decay >= 0 && s->weight_decay <= 1e3;
+    bool counts = p->step <= MOST && p->tokens <= UINT64_C(1) << 60 && p->epoch <= MOST &&
+                  p->position <= MOST && p->best_loss >= 0 && p->validation_due <= 1;
+    bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->min_lr <= 10 && p->share >= 0 &&
+                 p->share <= 1 && p->elapsed >= 0 && p->elapsed < 1e12 && s->budget_hours >= 0 &&
+                 s->budget_hours <= 1e6 && s->budget_steps > 0;
     bool precision = strcmp(s->precision, "f32") == 0 || strcmp(s->precision, "bf16") == 0;
-    bool generators = (s->rng[0] | s->rng[1] | s->rng[2] | s->rng[3]) &&
-                      (s->sample_rng[0] | s->sample_rng[1] | s->sample_rng[2] | s->sample_rng[3]);
-    if (sizes && counts && rates && moments && generators && precision)
+    bool generators = (p->rng[0] | p->rng[1] | p->rng[2] | p->rng[3]) &&
+                      (p->sample_rng[0] | p->sample_rng[1] | p->sample_rng[2] | p->sample_rng[3]);
+    if (sizes && counts && rates && generators && precision)
         return 0;
     return err_set(e, "%s: the state of its run is out of range (%s)", path,
                    !sizes       ? "batch or accum_steps"
                    : !counts    ? "step, tokens, epoch, position or best_loss"
                    : !rates     ? "lr, progress, elapsed or budget"
-                   : !moments   ? "optimiser settings"
                    : !precision ? "precision"
                                 : "random number generators");
 }
 
 /* No error, since nothing is wrong with the weights: only rounding differs. */
-static void warn_of_older_sums(struct ckpt_state *s, const char *path)
+static void warn_of_older_sums(struct ckpt_settings *s, const char *path)
 {
     if (s->accum > 1 && strcmp(s->accum_sum, "tree") != 0)
         cli_warn("%s was written by 0.1.0, which added the gradients of a step's %" PRIu64
@@ -163,18 +161,22 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
 {
     const char *path = t->resumed_from;
     struct dims d;
-    if (!c->has_state || !c->has_moments)
+    if (!c->has_state || c->n_arrays == 0)
         return err_set(e,
                        "%s: holds weights only, so it cannot be resumed (--init-from starts a new "
                        "run from them)",
                        path);
-    if (check_state(&c->state, path, e) || check_settings(&t->options, &c->state, path, e) ||
+    if (check_state(&c->state, path, e) ||
+        check_settings(&t->options, &c->state.settings, path, e) ||
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
-        check_data(t, &c->state, path, e))
+        check_data(t, &c->state.prints, path, e) ||
+        optim_state_settings(&t->optim_settings, c, path, e))
         return -1;
     t->dims = c->dims;
-    t->state = c->state;
-    warn_of_older_sums(&t->state, path);
+    t->settings = c->state.settings;
+    t->progress = c->state.progress;
+    t->prints = c->state.prints;
+    warn_of_older_sums(&t->settings, path);
     return 0;
 }
 
@@ -189,8 +191,8 @@ int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
     if (had.V != (int)t->train.vocab_size)
         return err_set(e, "%s: made for another vocabulary (found %d tokens, this data has %u)",
                        path, had.V, t->train.vocab_size);
-    if (c->state.vocab_fingerprint && same_fingerprint("vocabulary", t->train.vocab_fingerprint,
-                                                       c->state.vocab_fingerprint, path, e))
+    if (c->state.prints.vocab &&
+        same_fingerprint("vocabulary", t->train.vocab_fingerprint, c->state.prints.vocab, path, e))
         return -1;
     if (choose_dims(&t->dims, o, &had, e))
         return -1;
@@ -198,6 +200,6 @@ int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
     if (check_dims(&t->dims, &had, path, e))
         return -1;
     dims_large(&large, had.V);
-    t->state = choose_state(o, o->large || (!o->small && had.D >= large.D));
+    t->settings = choose_settings(o, o->large || (!o->small && had.D >= large.D));
     return 0;
 }

@@ -2,6 +2,7 @@
  */
 #include "train/trainer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "os/machine.h"
 #include "train/choose.h"
 #include "train/init.h"
+#include "train/optim_state.h"
 #include "train/resume.h"
 #include "os/threads.h"
 #include "os/pages.h"
@@ -84,7 +86,7 @@ static int check_length(const struct trainer *t, struct err *e)
 {
     size_t T = (size_t)t->dims.T;
     size_t n = batches_windows(t->train.n_tokens, T);
-    size_t per_step = t->state.batch * t->state.accum;
+    size_t per_step = t->settings.batch * t->settings.accum;
     if (n < per_step)
         return err_set(
             e,
@@ -109,10 +111,9 @@ static int check_length(const struct trainer *t, struct err *e)
 
 static void lay_out(struct trainer *t, struct arena *a)
 {
-    const struct ckpt_state *s = &t->state;
+    const struct ckpt_settings *s = &t->settings;
     size_t rows = s->batch * (size_t)t->dims.T;
     size_t n = dims_n_floats(&t->dims);
-    struct optim_options q = {s->beta1, s->beta2, s->adam_eps, s->weight_decay, s->clip};
     t->params = arena_alloc(a, n, sizeof(float));
     t->tokens = arena_alloc(a, rows, sizeof *t->tokens);
     t->targets = arena_alloc(a, rows, sizeof *t->targets);
@@ -120,7 +121,7 @@ static void lay_out(struct trainer *t, struct arena *a)
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
     sums_init(&t->sums, n, s->accum, a);
-    optim_init(&t->optim, &q, n, a);
+    optim_init(&t->optim, &t->optim_settings, &t->dims, a);
     batches_init(&t->batches, &t->train, (size_t)t->dims.T, s->batch * s->accum, a);
 }
 
@@ -152,7 +153,7 @@ static int allocate(struct trainer *t, struct err *e)
 static void set_budget(struct trainer *t)
 {
     const struct options *o = &t->options;
-    struct ckpt_state *s = &t->state;
+    struct ckpt_settings *s = &t->settings;
     if (!t->resumed_from || o->given.steps || o->given.epochs) {
         uint64_t per_epoch = batches_steps_per_epoch(&t->batches);
         s->budget_steps = o->given.steps ? (uint64_t)o->steps : per_epoch * (uint64_t)o->epochs;
@@ -166,21 +167,22 @@ static void set_budget(struct trainer *t)
 static void start_fresh(struct trainer *t)
 {
     struct rng shuffle;
-    rng_seed(&shuffle, t->state.seed, SHUFFLE_STREAM);
-    rng_seed(&t->story_rng, t->state.seed, STORY_STREAM);
+    t->progress = (struct ckpt_progress){.best_loss = INFINITY};
+    rng_seed(&shuffle, t->settings.seed, SHUFFLE_STREAM);
+    rng_seed(&t->story_rng, t->settings.seed, STORY_STREAM);
     batches_start(&t->batches, &shuffle, 0, 0);
 }
 
 static int restore(struct trainer *t, struct err *e)
 {
     struct rng shuffle;
-    memcpy(shuffle.s, t->state.rng, sizeof shuffle.s);
-    memcpy(t->story_rng.s, t->state.sample_rng, sizeof t->story_rng.s);
-    if (t->state.position > t->batches.n_windows)
+    memcpy(shuffle.s, t->progress.rng, sizeof shuffle.s);
+    memcpy(t->story_rng.s, t->progress.sample_rng, sizeof t->story_rng.s);
+    if (t->progress.position > t->batches.n_windows)
         return err_set(e, "%s: position %llu lies beyond the %zu windows of an epoch",
-                       t->resumed_from, (unsigned long long)t->state.position,
+                       t->resumed_from, (unsigned long long)t->progress.position,
                        t->batches.n_windows);
-    batches_start(&t->batches, &shuffle, t->state.epoch, t->state.position);
+    batches_start(&t->batches, &shuffle, t->progress.epoch, t->progress.position);
     return 0;
 }
 
@@ -193,7 +195,7 @@ static int fresh_model(struct trainer *t, struct err *e)
         dims_large(&base, (int)t->train.vocab_size);
     else
         dims_small(&base, (int)t->train.vocab_size);
-    t->state = choose_state(o, large);
+    t->settings = choose_settings(o, large);
     return choose_dims(&t->dims, o, &base, e);
 }
 
@@ -201,7 +203,7 @@ static int fresh_model(struct trainer *t, struct err *e)
  * it. Other arithmetic on resume is no error, but not the uninterrupted run's. */
 static void choose_arithmetic(struct trainer *t)
 {
-    struct ckpt_state *s = &t->state;
+    struct ckpt_settings *s = &t->settings;
     int wanted = t->options.precision;
     const char *isa = t->kern.level->name;
     bool bf16 = wanted == OPTIONS_BF16;
@@ -224,17 +226,20 @@ static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
     const struct options *o = &t->options;
     if (t->resumed_from ? resume_model(t, c, e) : c ? resume_weights(t, c, e) : fresh_model(t, e))
         return -1;
-    t->state.vocab_fingerprint = t->train.vocab_fingerprint;
-    t->state.train_fingerprint = t->train.fingerprint;
+    if (!t->resumed_from)
+        t->optim_settings = optim_defaults(optim_find(t->settings.optimiser));
+    t->prints.vocab = t->train.vocab_fingerprint;
+    t->prints.train = t->train.fingerprint;
     if (o->eval_every)
-        t->state.valid_fingerprint = t->valid.fingerprint;
+        t->prints.valid = t->valid.fingerprint;
     choose_arithmetic(t);
     if (check_length(t, e) || allocate(t, e))
         return -1;
     if (!c)
-        init_params(&t->dims, t->state.seed, t->params);
-    else if (ckpt_read(c, t->params, t->resumed_from ? t->optim.m : NULL,
-                       t->resumed_from ? t->optim.v : NULL, e))
+        init_params(&t->dims, t->settings.seed, t->params);
+    else
+        ckpt_read(c, t->params);
+    if (t->resumed_from && optim_state_read(&t->optim, c, t->resumed_from, e))
         return -1;
     set_budget(t);
     if (t->resumed_from)
@@ -276,11 +281,11 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     if (o->bench)
         return 0;
     if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, true, e) ||
-        log_cut(&t->log, t->state.step, e))
+        log_cut(&t->log, t->progress.step, e))
         return -1;
     /* what a run killed in between had still to delete */
     ckpt_remove_strays(o->save_dir);
-    return t->resumed_from ? ckpt_prune(o->save_dir, t->state.step, (size_t)o->keep, e) : 0;
+    return t->resumed_from ? ckpt_prune(o->save_dir, t->progress.step, (size_t)o->keep, e) : 0;
 }
 
 void trainer_close(struct trainer *t)

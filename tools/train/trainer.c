@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "train/optim_state.h"
 
 /* The phase that each round of a gradient belongs to. */
 static const enum phase phase_of[] = {
@@ -17,11 +18,11 @@ static const enum phase phase_of[] = {
 /* A micro-batch: its gradient becomes the next leaf of the step's sum. */
 static void add_batch(struct trainer *t)
 {
-    struct grad_batch b = {t->tokens, t->targets, t->pos, t->state.batch * (size_t)t->dims.T};
+    struct grad_batch b = {t->tokens, t->targets, t->pos, t->settings.batch * (size_t)t->dims.T};
     enum grad_round round;
-    batches_take(&t->batches, t->state.batch, t->tokens, t->targets);
+    batches_take(&t->batches, t->settings.batch, t->tokens, t->targets);
     phases_end(&t->phases, PHASE_REST);
-    grad_start(&t->grad, &b, 1.0f / (float)t->state.accum, sums_leaf(&t->sums));
+    grad_start(&t->grad, &b, 1.0f / (float)t->settings.accum, sums_leaf(&t->sums));
     while ((round = grad_round(&t->grad, t->pool)) != GRAD_DONE)
         phases_end(&t->phases, phase_of[round]);
     sums_add(&t->sums, &t->kern, t->pool, grad_loss(&t->grad));
@@ -30,28 +31,28 @@ static void add_batch(struct trainer *t)
 
 int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
 {
-    struct ckpt_state *s = &t->state;
     batches_begin_step(&t->batches);
     phases_end(&t->phases, PHASE_REST);
     net_load(&t->net, t->pool, t->params, false);
     phases_end(&t->phases, PHASE_PACK);
     sums_start(&t->sums);
-    for (uint64_t i = 0; i < s->accum; i++)
+    for (uint64_t i = 0; i < t->settings.accum; i++)
         add_batch(t);
     const struct sums_part *sum = sums_total(&t->sums, &t->kern, t->pool);
     phases_end(&t->phases, PHASE_REST);
-    out->loss = sum->loss / (double)s->accum;
+    out->loss = sum->loss / (double)t->settings.accum;
     out->grad_norm = optim_norm(&t->optim, &t->kern, t->pool, sum->x);
-    out->lr = schedule_lr(&t->schedule, s->progress, s->step);
+    out->lr = schedule_lr(&t->schedule, t->progress.share, t->progress.step);
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
         return err_set(
             e,
             "step %llu: the loss is not finite (loss %g, gradient norm %g); a lower --lr "
             "may help",
-            (unsigned long long)s->step + 1, out->loss, out->grad_norm);
-    s->step++;
-    s->tokens += s->batch * s->accum * (uint64_t)t->dims.T;
-    optim_step(&t->optim, &t->kern, t->pool, t->params, sum->x, out->grad_norm, out->lr, s->step);
+            (unsigned long long)t->progress.step + 1, out->loss, out->grad_norm);
+    t->progress.step++;
+    t->progress.tokens += t->settings.batch * t->settings.accum * (uint64_t)t->dims.T;
+    optim_step(&t->optim, &t->kern, t->pool, t->params, sum->x, out->grad_norm, out->lr,
+               t->progress.step);
     phases_end(&t->phases, PHASE_OPTIMISE);
     return 0;
 }
@@ -64,10 +65,10 @@ bool trainer_validate(struct trainer *t, double *loss)
     size_t n_windows = batches_windows(n_tokens, T);
     double sum = 0;
     net_load(&t->net, t->pool, t->params, false);
-    for (size_t first = 0; first < n_windows; first += t->state.batch) {
+    for (size_t first = 0; first < n_windows; first += t->settings.batch) {
         if (cli_caught())
             return false;
-        size_t count = MIN((size_t)t->state.batch, n_windows - first);
+        size_t count = MIN((size_t)t->settings.batch, n_windows - first);
         for (size_t i = 0; i < count; i++) {
             const uint16_t *window = t->valid.tokens + (first + i) * (T + 1);
             memcpy(t->tokens + i * T, window, T * sizeof *window);
@@ -99,15 +100,18 @@ double trainer_zero_share(const struct trainer *t)
 
 int trainer_save(struct trainer *t, const char *name, struct err *e)
 {
-    struct ckpt_state *s = &t->state;
+    struct ckpt_progress *progress = &t->progress;
     char *path;
     if (asprintf(&path, "%s/%s", t->options.save_dir, name) < 0)
         return err_memory(e, "out of memory");
-    s->epoch = t->batches.epoch;
-    s->position = t->batches.position;
-    memcpy(s->rng, t->batches.start.s, sizeof s->rng);
-    memcpy(s->sample_rng, t->story_rng.s, sizeof s->sample_rng);
-    int code = ckpt_save(path, &t->dims, t->params, t->optim.m, t->optim.v, s, e);
+    progress->epoch = t->batches.epoch;
+    progress->position = t->batches.position;
+    memcpy(progress->rng, t->batches.start.s, sizeof progress->rng);
+    memcpy(progress->sample_rng, t->story_rng.s, sizeof progress->sample_rng);
+    struct ckpt_state state = {t->settings, t->progress, t->prints};
+    struct ckpt_optim *optim = optim_state(&t->optim, e);
+    int code = optim ? ckpt_save(path, &t->dims, t->params, optim, &state, e) : -1;
+    free(optim);
     free(path);
     return code;
 }
@@ -115,7 +119,12 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
 int trainer_check_room(const struct trainer *t, struct err *e)
 {
     struct err fault;
-    if (ckpt_check_room(t->options.save_dir, &t->dims, &fault) == 0)
+    struct ckpt_optim *optim = optim_state(&t->optim, e);
+    if (!optim)
+        return -1;
+    int code = ckpt_check_room(t->options.save_dir, &t->dims, optim, &fault);
+    free(optim);
+    if (code == 0)
         return 0;
     return err_system(e, "%s; make room, or choose another --save-dir", fault.text);
 }

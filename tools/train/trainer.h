@@ -40,10 +40,13 @@ struct trainer {
     uint32_t *pos;     /* [batch * T] 0..T-1 again and again */
     struct log log;
     struct rng story_rng;
-    struct ckpt_state state; /* kept up to date but for epoch, position and the generators */
-    char *resumed_from;      /* owned; NULL for a fresh run */
-    uint16_t *made_up;       /* owned; the tokens of --bench */
-    size_t memory;           /* bytes of the arena */
+    struct ckpt_settings settings;
+    struct optim_settings optim_settings;
+    struct ckpt_progress progress; /* kept up to date but for epoch, position and the generators */
+    struct ckpt_prints prints;
+    char *resumed_from; /* owned; NULL for a fresh run */
+    uint16_t *made_up;  /* owned; the tokens of --bench */
+    size_t memory;      /* bytes of the arena */
 };
 
 /* Opens data, decides the model, lays out memory, makes or reads weights, and opens the log, which

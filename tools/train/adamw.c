@@ -1,0 +1,64 @@
+#include "train/adamw.h"
+
+#include <float.h>
+
+#include "base/fmath.h"
+
+enum { CHUNK = 16384 }; /* floats of one task */
+
+enum { BETA1, BETA2, EPS, DECAY };
+
+static const struct optim_setting settings[] = {
+    [BETA1] = {"beta1", 0.9, 0, 1},
+    [BETA2] = {"beta2", 0.95, 0, 1},
+    [EPS] = {"adam_eps", 1e-8, DBL_MIN, 1},
+    [DECAY] = {"weight_decay", 0.01, 0, 1e3},
+};
+
+/* With the gap to the next tensor, whose zeroes stay zero: so vectors are whole. */
+static size_t n_floats(const struct tensor *t)
+{
+    return ALIGN_UP(t->n, DIMS_ALIGN);
+}
+
+static size_t n_tasks(const struct tensor *t, size_t round)
+{
+    (void)round;
+    return DIV_UP(n_floats(t), (size_t)CHUNK);
+}
+
+static void run(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task)
+{
+    (void)round;
+    const double *q = t->settings;
+    size_t first = task * CHUNK;
+    size_t at = t->tensor.offset + first;
+    struct kern_adamw step = {
+        .lr = (float)s->lr,
+        .beta1 = (float)q[BETA1],
+        .beta2 = (float)q[BETA2],
+        .eps = (float)q[EPS],
+        .weight_decay = (float)q[DECAY],
+        .bias1 = (float)(1 - fmath_powi(q[BETA1], s->number)),
+        .bias2 = (float)(1 - fmath_powi(q[BETA2], s->number)),
+        .g_scale = s->g_scale,
+    };
+    s->kern->adamw(s->params + at, s->gradient + at, t->state[0] + first, t->state[1] + first,
+                   MIN((size_t)CHUNK, n_floats(&t->tensor) - first), &step);
+}
+
+const struct optim_rule adamw_rule = {
+    .arrays = {"adam_m", "adam_v"},
+    .settings = settings,
+    .n_settings = ARRAY_LEN(settings),
+    .n_rounds = 1,
+    .n_tasks = n_tasks,
+    .run = run,
+};
+
+const struct optim_kind adamw_kind = {
+    .name = "adamw",
+    .rule = {[TENSOR_TERNARY] = &adamw_rule,
+             [TENSOR_TABLE] = &adamw_rule,
+             [TENSOR_VECTOR] = &adamw_rule},
+};
