@@ -262,12 +262,14 @@ int emit_string(struct emit *m, const char *text, size_t n, struct err *e)
                : emit_story(m, text + begin, n - begin, e);
 }
 
-int emit_missing(struct emit *m, const char *where, const char *found, struct err *e)
+bool emit_skips(struct emit *m)
 {
-    if (m->options->skip_missing) {
-        m->counts->n_missing++;
-        return 0;
-    }
+    m->counts->n_missing += m->options->skip_missing;
+    return m->options->skip_missing;
+}
+
+int emit_missing(const struct emit *m, const char *where, const char *found, struct err *e)
+{
     return err_set(e,
                    "%s: %s has no field \"%s\" (found %s): name another with --field, or pass such "
                    "records over with --skip-missing",

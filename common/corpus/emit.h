@@ -50,9 +50,12 @@ MUST_USE int emit_story(struct emit *m, const char *text, size_t n, struct err *
 /* A string, which the mark may cut into several stories. */
 MUST_USE int emit_string(struct emit *m, const char *text, size_t n, struct err *e);
 
-/* A record without the field: an error that names the fields it has, `found`, unless such records
- * are to be passed over. `where` is the record for people. */
-MUST_USE int emit_missing(struct emit *m, const char *where, const char *found, struct err *e);
+/* A record without the field: whether it is passed over, and counted. */
+bool emit_skips(struct emit *m);
+
+/* If not, this error: it names the fields that the record has, `found`; `where` is the record for
+ * people. */
+int emit_missing(const struct emit *m, const char *where, const char *found, struct err *e);
 
 /* The end of the file: refuses it if too much of it was invalid, and warns. */
 MUST_USE int emit_end(struct emit *m, struct err *e);

@@ -139,6 +139,8 @@ static int missing(struct json *j)
 {
     char place[64];
     const char *names = j->path.n_names ? j->path.names : "none";
+    if (emit_skips(j->out))
+        return 0;
     return emit_missing(j->out, where(j, place), names, j->err);
 }
 

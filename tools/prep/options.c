@@ -62,12 +62,11 @@ static const struct cli_tool tool = {
     .name = "prep",
     .synopsis = "[options] -o DIR INPUT...",
     .summary = "Turns stories into token shards and a vocabulary database.",
-    .epilog =
-        "INPUT is text, where <|endoftext|> ends a story, JSON objects or strings in an array,\n"
-        "on lines or one after another, or a CSV or TSV table with a header; plain, .gz,\n"
-        ".bz2, .xz or .zst, or in .tar or .zip archives; - is standard input.\n\n"
-        "  prep -o data --valid TinyStories-valid.txt TinyStories-train.txt\n"
-        "  zcat more/*.gz | prep -o data --vocab-size 4096 -\n",
+    .epilog = "INPUT is text, where <|endoftext|> ends a story, JSON (objects or strings, in an\n"
+              "array or one after another), or a CSV or TSV table with a header; plain, .gz,\n"
+              ".bz2, .xz or .zst, or in .tar or .zip archives; - is standard input.\n\n"
+              "  prep -o data --valid TinyStories-valid.txt TinyStories-train.txt\n"
+              "  zcat more/*.gz | prep -o data --vocab-size 4096 -\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,
