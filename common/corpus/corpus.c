@@ -173,7 +173,6 @@ int corpus_read(const char *path, const struct corpus_options *options,
         unpack_file(path, options->max_bytes ? options->max_bytes : MAX_BYTES, &walk, &result, e);
     if (!code)
         code = end_file(&r, &result, e);
-    emit_release(&r.out);
     return code;
 }
 

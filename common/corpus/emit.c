@@ -7,14 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
 #include "base/utf8.h"
 
 enum {
     JUDGED_BYTES = 1 << 20,
-    MOST_INVALID = 100, /* one in so many characters */
-    BOM = 0xfeff,
-    BOM_BYTES = 3
+    MOST_INVALID = 100 /* one in so many characters */
 };
 
 void emit_begin(struct emit *m, const char *file, const struct corpus_options *o,
@@ -35,13 +32,6 @@ void emit_begin_member(struct emit *m, const char *name)
 {
     m->name = name;
     m->of_member = (struct emit_tally){0};
-}
-
-void emit_release(struct emit *m)
-{
-    free(m->buffer);
-    m->buffer = NULL;
-    m->capacity = 0;
 }
 
 void emit_warn(const struct emit *m, const char *format, ...)
@@ -84,15 +74,8 @@ static size_t ascii_run(const char *text, size_t n)
     return i;
 }
 
-static bool at_line_start(const char *text, size_t i)
+static void count_chars(const char *text, size_t n, struct emit_tally *t)
 {
-    return i == 0 || text[i - 1] == '\n' || text[i - 1] == '\r';
-}
-
-/* Counts characters; returns how many byte-order marks begin a line. */
-static size_t examine(const char *text, size_t n, struct emit_tally *t)
-{
-    size_t n_marks = 0;
     t->n_bytes += n;
     for (size_t i = 0; i < n;) {
         size_t run = ascii_run(text + i, n - i);
@@ -103,11 +86,9 @@ static size_t examine(const char *text, size_t n, struct emit_tally *t)
             size_t length = utf8_decode(text + i, n - i, &code);
             t->n_chars++;
             t->n_invalid += code < 0;
-            n_marks += code == BOM && at_line_start(text, i);
             i += length;
         }
     }
-    return n_marks;
 }
 
 static void add_tally(struct emit_tally *to, const struct emit_tally *t)
@@ -144,25 +125,6 @@ static int judge_first(struct emit *m, struct err *e)
         return -1;
     if (!m->of_file.judged && m->of_file.n_bytes >= JUDGED_BYTES)
         return judge(m, &m->of_file, m->file, e);
-    return 0;
-}
-
-/* A copy without the byte-order marks that begin lines, where files were joined. */
-static int drop_marks(struct emit *m, const char **text, size_t *n, struct err *e)
-{
-    const char *in = *text;
-    size_t used = 0;
-    if (array_reserve(&m->buffer, &m->capacity, *n, 1))
-        return err_memory(e, "%s: out of memory for a story of %zu bytes", m->name, *n);
-    for (size_t i = 0; i < *n;) {
-        bool mark = at_line_start(in, i) && *n - i >= BOM_BYTES &&
-                    !memcmp(in + i, "\xef\xbb\xbf", BOM_BYTES);
-        if (!mark)
-            m->buffer[used++] = in[i];
-        i += mark ? BOM_BYTES : 1;
-    }
-    *text = m->buffer;
-    *n = used;
     return 0;
 }
 
@@ -239,10 +201,10 @@ int emit_story(struct emit *m, const char *text, size_t n, struct err *e)
                        "%s: a story is longer than %zu bytes (is its end not marked? --separator "
                        "TEXT names another mark)",
                        m->name, m->limit);
-    size_t n_marks = examine(text, n, &t);
+    count_chars(text, n, &t);
     add_tally(&m->of_file, &t);
     add_tally(&m->of_member, &t);
-    if (judge_first(m, e) || (n_marks && drop_marks(m, &text, &n, e)))
+    if (judge_first(m, e))
         return -1;
     count_markers(m, text, n);
     return m->hooks->story(m->hooks->context, text, n, e);

@@ -1,6 +1,5 @@
 /* emit.h - what every reader hands its stories to, on their way to the caller: strings are cut at
- * the mark, byte-order marks are dropped from lines, and what the stories of a file look like is
- * counted, to refuse or to warn. */
+ * the mark, and what the stories of a file look like is counted, to refuse or to warn. */
 #ifndef EMIT_H
 #define EMIT_H
 
@@ -36,8 +35,6 @@ struct emit {
     uint64_t n_stories;
     uint64_t n_uncut;     /* members of text that are large and have no end of a story in them */
     uint64_t uncut_bytes; /* of the last of them */
-    char *buffer;         /* owned: a story without its byte-order marks */
-    size_t capacity;
 };
 
 void emit_begin(struct emit *m, const char *file, const struct corpus_options *o,
@@ -59,7 +56,6 @@ int emit_missing(const struct emit *m, const char *where, const char *found, str
 
 /* The end of the file: refuses it if too much of it was invalid, and warns. */
 MUST_USE int emit_end(struct emit *m, struct err *e);
-void emit_release(struct emit *m);
 
 void emit_warn(const struct emit *m, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -231,11 +231,12 @@ static void test_invalid(void **state)
 static void test_marks_of_byte_order(void **state)
 {
     (void)state;
-    EXPECT("\xef\xbb\xbfOne.\n<|endoftext|>\n\xef\xbb\xbfTwo.\n", "One.\n\0\nTwo.\n\0");
-    EXPECT("One.<|endoftext|>\xef\xbb\xbfTwo.\r\n\xef\xbb\xbf\nx", "One.\0Two.\r\n\nx\0");
+    /* That of the file says how it is encoded; what becomes of others is for the form of the text.
+     */
+    EXPECT("\xef\xbb\xbfOne.\n<|endoftext|>\n\xef\xbb\xbfTwo.\n", "One.\n\0\n\xef\xbb\xbfTwo.\n\0");
     EXPECT("One.\xef\xbb\xbfTwo.\xef\xbb\xbe\n", "One.\xef\xbb\xbfTwo.\xef\xbb\xbe\n\0");
-    EXPECT("[\"\xef\xbb\xbfOne.\",\"\\ufeffTwo.\"]", "One.\0Two.\0");
-    EXPECT("id,story\n1,\"\xef\xbb\xbfOne.\"\n", "One.\0");
+    EXPECT("\xef\xbb\xbf[\"One.\",\"\\ufeffTwo.\"]", "One.\0\xef\xbb\xbfTwo.\0");
+    EXPECT("\xef\xbb\xbfid,story\n1,\"One.\"\n", "One.\0");
 }
 
 /* NULs in place of text are a hole, wherever it lies and in whatever blocks it comes. */
