@@ -8,7 +8,8 @@ CONFIG ?= release
 TOOLS := prep train export sample eval
 
 # The folders of common/ in the order of linking, those of them that each program needs, and the
-# libraries that a folder brings with it (BARE: those that pkg-config does not know). What is embedded is the folders of CORE and, for files, os.
+# libraries that a folder brings with it (BARE: those that pkg-config does not know). What is embedded
+# is the folders of CORE and, for files, os.
 MODULES := load bolt model corpus format blob dims text kern cli os base
 CORE := bolt model blob dims text kern base
 MODULES_prep := corpus format dims text kern cli os base

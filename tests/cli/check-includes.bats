@@ -154,3 +154,13 @@ void cli_end(void) { exit(1); }'
     check
     [ "$status" -eq 0 ] || flunk "cli may exit"
 }
+
+@test "memory that runs out has its code" {
+    plant common/base/extra.c '#include "base/err.h"
+int extra_fail(struct err *e) { return err_memory(e, "out of memory"); }'
+    check
+    [ "$status" -eq 0 ] || flunk "breaches"
+    plant common/base/extra.c '#include "base/err.h"
+int extra_fail(struct err *e) { return err_set(e, "%s: out of memory", "a"); }'
+    reported 'common/base/extra.c:2: says "out of memory", expected err_memory'
+}
