@@ -295,8 +295,8 @@ static void same_in_any_float_mode(int math)
     tell(c2, NULL, 3, 0, odd, odd_p);
     bolt_reset(c2, 0, 0);
     int code = bolt_score(c2, plain, STORY, &odd_nats);
-    uint32_t after = cpu_float_default();
     int rounding = fegetround();
+    uint32_t after = cpu_float_default();
     fesetround(FE_TONEAREST);
     cpu_float_restore(mode);
 
