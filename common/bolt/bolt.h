@@ -9,8 +9,8 @@
  *     for (int32_t id; (id = bolt_sample(story, NULL, NULL)) >= 0 && id != BOLT_EOS;)
  *         print bolt_token_text(model, id, &n), then bolt_step(story, &id, 1)
  *
- * (an id below 0 is an error's code). Many stories are told at once, and faster than one after the
- * other, by a context each and bolt_step_many.
+ * (an id below 0 is an error's code). Many stories are told at once, as one batch, by a context
+ * each and bolt_step_many.
  *
  * Tokens are numbered from 0; text is UTF-8, its length given in bytes. Probabilities are natural
  * logarithms ("nats"). The same model, arithmetic, seed and options give the same tokens on every
@@ -175,7 +175,8 @@ BOLT_API int bolt_step(struct bolt_context *context, const int32_t *tokens, size
  * any number; with NULL for tokens they read nothing. Then the logits of all are known, so that
  * bolt_sample and bolt_logits have only to look at them. The contexts are of one model, none is
  * given twice, and all are used by the calling thread. What each story becomes does not depend on
- * its company; a token costs a fraction of what it costs alone, the least from about 8 stories on.
+ * its company. The weights are read once for up to 32 stories: the larger a model is beside the
+ * processor's cache, the more that saves.
  *
  *     for (i = 0; i < n; i++) {        tell n stories, whose prompts were given to bolt_step
  *         bolt_reset(contexts[i], seed, i);
