@@ -595,6 +595,15 @@ room() {
     prlimit --fsize=unlimited: --pid "$1"
 }
 
+# until_saved DIR: until the run has a checkpoint.
+until_saved() {
+    for _ in $(seq 3000); do
+        [ -z "$(last_checkpoint "$1")" ] || return 0
+        sleep 0.01
+    done
+    flunk "no checkpoint in $1"
+}
+
 # until_says FILE TEXT
 until_says() {
     for _ in $(seq 3000); do
@@ -606,7 +615,7 @@ until_says() {
 
 @test "a disk that fills up during the run: it goes on, keeps the last good one, and saves when there is room" {
     start run 60 --steps 100000 --save-every 50 --keep 1 -q 2> talk.txt
-    until_says <(ls run) step-
+    until_saved run
     full "$pid"
     until_says talk.txt "step-.*: cannot reserve .*: File too large; the run goes on and tries again at the next save"
     until_says talk.txt "log.jsonl: cannot write: File too large; the run goes on"
@@ -627,7 +636,7 @@ until_says() {
 
 @test "a disk that is full at the end: an error that names the checkpoint to go on from" {
     start run 60 --steps 100000 --save-every 50 -q 2> talk.txt
-    until_says <(ls run) step-
+    until_saved run
     full "$pid"
     kill -TERM "$pid"
     ends 1
@@ -653,6 +662,53 @@ until_says() {
     [ -n "$output" ]
     jq -e '.tok_s > 0 and .step_ms > 0 and .share_of_peak > 0 and (.phases | length > 3)' <<< "$output"
     [ ! -e checkpoints ]
+}
+
+@test "--status: a run that goes on, one that ended, and none" {
+    start run 150 --steps 1000000 --hours 5 --save-every 100 -q
+    until_saved run
+    succeeds train --status run
+    contains "$output" "running            yes, process $pid"
+    contains "$output" "of 1,000,000"
+    contains "$output" "last checkpoint    run/step-"
+    tiny_fails 1 "another run is writing to this folder (process $pid)" --save-dir run --resume
+    succeeds train --status run --json
+    [ "$(jq -c '[.running, .pid, .budget_hours, .damaged]' <<< "$output")" = "[true,$pid,5,0]" ]
+    jq -e '.step >= 150 and .loss > 0 and .val_step >= 100 and .val_loss > 0 and .val_bpc > 0 and
+        .best_loss <= .val_loss and .hours_left > 0 and .hours_left <= 5 and .checkpoint_step <= .step' <<< "$output"
+    kill -TERM "$pid"
+    ends 143
+    newest=$(last_checkpoint run)
+    at=$(meta "$newest" step)
+    succeeds train --status run --json
+    [ "$(jq -c '[.running, .pid, .step, .checkpoint, .checkpoint_step]' <<< "$output")" = "[false,null,$at,\"$newest\",$at]" ]
+    truncate -s -1 "$newest"
+    succeeds train --status run --json
+    contains "$stderr" "$newest"
+    [ "$(jq -c '[.step, .damaged]' <<< "$output")" = "[$at,1]" ]
+    [ "$(jq .checkpoint_step <<< "$output")" -lt "$at" ]
+    succeeds train --status "$whole" --json
+    [ "$(jq -c '[.step, .budget_steps, .budget_hours, .hours_left]' <<< "$output")" = "[800,800,null,0]" ]
+    mkdir empty
+    fails 1 "empty: holds no run" train --status empty
+    fails 1 "nowhere" train --status nowhere
+    fails 2 "--status stands alone" train --status run --resume
+}
+
+@test "scripts/train-night: begins, ends after its time, goes on, and tells where the run stands" {
+    night() {
+        run env TRAIN="$BUILD/train" NIGHT="$1" "$ROOT/scripts/train-night" "$in/data" run "${tiny_options[@]}" --steps "$2"
+    }
+    night 3s 1000000
+    [ "$status" -eq 0 ] || flunk "the first night failed"
+    contains "$output" "last checkpoint: run/step-"
+    contains "$output" "running            no"
+    at=$(meta "$(last_checkpoint run)" step)
+    night 60s $((at + 10))
+    [ "$status" -eq 0 ] || flunk "the second night failed"
+    steps_once run $((at + 10))
+    night 60s 0
+    [ "$status" -eq 2 ] || flunk "a fault is not told"
 }
 
 @test "usage errors" {

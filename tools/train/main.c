@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "train/bench.h"
 #include "train/loop.h"
+#include "train/status.h"
 
 static void introduce(const struct trainer *t)
 {
@@ -32,6 +33,11 @@ int main(int argc, char **argv)
     struct trainer t;
     struct err e;
     options_parse(&o, argc, argv);
+    if (o.status) {
+        if (status_print(o.status, &e))
+            cli_die("%s", e.text);
+        return cli_finish();
+    }
     if (trainer_open(&t, &o, &e))
         cli_die("%s", e.text);
     introduce(&t);

@@ -80,6 +80,10 @@ static const struct cli_option table[] = {
     CLI_INT(0, "keep", &chosen.keep, 0, 1e6, "N",
             "keep the newest N checkpoints; 0 keeps all (default 3)"),
     CLI_HEADING("Reports"),
+    CLI_TEXT(
+        0, "status", &chosen.status, "DIR",
+        "instead tell where the run in DIR stands: step, losses, time used and left, last good "
+        "checkpoint, and the process that runs it"),
     CLI_INT(0, "log-every", &chosen.log_every, 1, HUGE_COUNT, "N",
             "write a report to log.jsonl every N steps (default 10)"),
     CLI_INT(0, "eval-every", &chosen.eval_every, 0, HUGE_COUNT, "N",
@@ -108,7 +112,7 @@ static const struct cli_option table[] = {
 
 static const struct cli_tool tool = {
     .name = "train",
-    .synopsis = "[options] --data DIR | --bench",
+    .synopsis = "[options] --data DIR | --bench | --status DIR",
     .summary = "Trains a ternary language model on the shards made by prep.",
     .epilog = "Examples:\n"
               "  train --data data --small --hours 2\n"
@@ -126,7 +130,9 @@ void options_parse(struct options *o, int argc, char **argv)
     char **operands = cli_parse(&tool, argc, argv, &n_operands);
     if (n_operands > 0)
         cli_usage("unexpected argument '%s'", operands[0]);
-    if (!chosen.data && !chosen.bench)
+    if (chosen.status && (chosen.data || chosen.bench || chosen.resume || chosen.init_from))
+        cli_usage("--status stands alone");
+    if (!chosen.data && !chosen.bench && !chosen.status)
         cli_usage("--data DIR is required");
     if (chosen.small && chosen.large)
         cli_usage("--small and --large exclude each other");

@@ -1,0 +1,199 @@
+#include "train/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "format/ckpt.h"
+#include "os/file.h"
+#include "train/log.h"
+
+/* What the log and the newest checkpoint tell. Losses are NaN and the rest 0 where nothing does. */
+struct status {
+    const char *dir;
+    int64_t pid; /* log_holder's */
+    uint64_t step;
+    double loss;
+    uint64_t val_step;
+    double val_loss, val_bpc;
+    double best_loss;
+    double elapsed;
+    uint64_t budget_steps;
+    double budget_hours;
+    char *checkpoint; /* owned; NULL without */
+    uint64_t checkpoint_step;
+    uint64_t n_damaged;
+};
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static double real_of(const json_t *line, const char *key)
+{
+    const json_t *value = json_object_get(line, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static void take_line(struct status *s, const json_t *line)
+{
+    const json_t *step = json_object_get(line, "step");
+    if (!json_is_integer(step))
+        return;
+    s->step = (uint64_t)json_integer_value(step);
+    s->loss = real_of(line, "loss");
+    double elapsed = real_of(line, "elapsed");
+    if (!isnan(elapsed))
+        s->elapsed = elapsed;
+    double val_loss = real_of(line, "val_loss");
+    if (isnan(val_loss))
+        return;
+    s->val_step = s->step;
+    s->val_loss = val_loss;
+    s->val_bpc = real_of(line, "val_bpc");
+    s->best_loss = fmin(s->best_loss, val_loss);
+}
+
+/* Lines that are none are passed over: the last one may be in the making. */
+static int read_log(struct status *s, bool *found, struct err *e)
+{
+    char *path;
+    char *text = NULL;
+    size_t n;
+    *found = false;
+    if (asprintf(&path, "%s/log.jsonl", s->dir) < 0)
+        return err_memory(e, "out of memory");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int rc = 0;
+    if (fd < 0 && errno != ENOENT)
+        rc = err_errno(e, "%s: cannot open", path);
+    else if (fd >= 0)
+        rc = file_read_fd(fd, path, (size_t)1 << 32, &text, &n, e);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
+        take_line(s, object);
+        *found = *found || object;
+        json_decref(object);
+    }
+    free(text);
+    return rc;
+}
+
+/* ---- the checkpoints ------------------------------------------------------------------------- */
+
+static int read_checkpoint(struct status *s, struct err *e)
+{
+    struct ckpt c;
+    char *damaged;
+    if (ckpt_open_newest(&c, s->dir, &s->checkpoint, &damaged, e))
+        return -1;
+    for (char *line = damaged; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        cli_warn("%.*s", (int)strcspn(line, "\n"), line);
+        s->n_damaged++;
+    }
+    free(damaged);
+    if (!s->checkpoint)
+        return 0;
+    const struct ckpt_progress *p = &c.state.progress;
+    s->checkpoint_step = p->step;
+    s->budget_steps = c.state.settings.budget_steps;
+    s->budget_hours = c.state.settings.budget_hours;
+    s->step = MAX(s->step, p->step);
+    s->elapsed = MAX(s->elapsed, p->elapsed);
+    s->best_loss = c.has_state ? fmin(s->best_loss, p->best_loss) : s->best_loss;
+    ckpt_close(&c);
+    return 0;
+}
+
+/* Hours to the end of the budget at the run's mean pace; NaN if that is not known. Patience may end
+ * it earlier. */
+static double hours_left(const struct status *s)
+{
+    double used = s->elapsed / 3600;
+    double left = NAN;
+    if (s->budget_steps && s->step)
+        left = (double)(s->budget_steps - MIN(s->step, s->budget_steps)) * used / (double)s->step;
+    if (s->budget_hours > 0)
+        left = fmin(left, fmax(s->budget_hours - used, 0));
+    return left;
+}
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void print_json(const struct status *s)
+{
+    struct cli_json j = {0};
+    cli_json_begin(&j, stdout);
+    cli_json_text(&j, "save_dir", s->dir);
+    cli_json_bool(&j, "running", s->pid != 0);
+    cli_json_real(&j, "pid", s->pid > 0 ? (double)s->pid : NAN);
+    cli_json_uint(&j, "step", s->step);
+    cli_json_real(&j, "loss", s->loss);
+    cli_json_real(&j, "val_step", isnan(s->val_loss) ? NAN : (double)s->val_step);
+    cli_json_real(&j, "val_loss", s->val_loss);
+    cli_json_real(&j, "val_bpc", s->val_bpc);
+    cli_json_real(&j, "best_loss", s->best_loss);
+    cli_json_real(&j, "budget_steps", s->budget_steps ? (double)s->budget_steps : NAN);
+    cli_json_real(&j, "budget_hours", s->budget_hours > 0 ? s->budget_hours : NAN);
+    cli_json_real(&j, "hours_used", s->elapsed / 3600);
+    cli_json_real(&j, "hours_left", hours_left(s));
+    if (s->checkpoint)
+        cli_json_text(&j, "checkpoint", s->checkpoint);
+    else
+        cli_json_real(&j, "checkpoint", NAN);
+    cli_json_real(&j, "checkpoint_step", s->checkpoint ? (double)s->checkpoint_step : NAN);
+    cli_json_uint(&j, "damaged", s->n_damaged);
+    cli_json_end(&j);
+}
+
+static void print_table(const struct status *s)
+{
+    char step[32], budget[32], duration[32];
+    double left = hours_left(s);
+    if (s->pid > 0)
+        printf("running            yes, process %" PRId64 "\n", s->pid);
+    else
+        printf("running            %s\n",
+               s->pid ? "yes, a process that cannot be seen from here" : "no");
+    printf("step               %s", cli_count_text(step, s->step));
+    if (s->budget_steps)
+        printf(" of %s", cli_count_text(budget, s->budget_steps));
+    putchar('\n');
+    if (!isnan(s->loss))
+        printf("loss               %.4f\n", s->loss);
+    if (!isnan(s->val_loss))
+        printf("validation         %.4f, %.4f bits per character, at step %s\n", s->val_loss,
+               s->val_bpc, cli_count_text(step, s->val_step));
+    if (isfinite(s->best_loss))
+        printf("best validation    %.4f\n", s->best_loss);
+    printf("used               %s\n", cli_duration_text(duration, s->elapsed));
+    if (!isnan(left))
+        printf("left               %s\n", cli_duration_text(duration, 3600 * left));
+    printf("last checkpoint    %s\n", s->checkpoint ? s->checkpoint : "none");
+}
+
+int status_print(const char *dir, struct err *e)
+{
+    struct status s = {
+        .dir = dir, .loss = NAN, .val_loss = NAN, .val_bpc = NAN, .best_loss = INFINITY};
+    bool has_log;
+    int rc =
+        read_log(&s, &has_log, e) || read_checkpoint(&s, e) || log_holder(dir, &s.pid, e) ? -1 : 0;
+    if (rc == 0 && !has_log && !s.checkpoint && !s.pid)
+        rc = err_set(e, "%s: holds no run: neither reports nor a good checkpoint", dir);
+    if (rc == 0 && cli.json)
+        print_json(&s);
+    else if (rc == 0)
+        print_table(&s);
+    free(s.checkpoint);
+    return rc;
+}
