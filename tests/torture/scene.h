@@ -1,7 +1,9 @@
-/* scene.h - what the programs are tortured with: inputs, commands, and the results they must have.
+/* scene.h - what the programs are tortured with: inputs, commands, and the
+ * results they must have.
  *
- * Folders in the current one: in/ inputs; start/NAME/ results of an earlier, other run, which a
- * trial finds in its place; want/NAME/ those of an undisturbed one; out/ where it works. */
+ * Folders in the current one: in/ inputs; start/NAME/ results of an earlier,
+ * other run, which a trial finds in its place; want/NAME/ those of an
+ * undisturbed one; out/ where it works. */
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -9,13 +11,20 @@
 #include "torture/torture.h"
 
 struct trial {
-    const char *name;
-    const char *arguments[32]; /* of the program, which is its first; NULL-terminated */
-    const char *output;        /* file for standard output, or NULL */
-    bool resumes; /* train: goes on from the checkpoints in out, of which none may be lost */
-    bool killed;  /* part of the kills */
-    bool starved; /* part of the sweep */
+  const char *name;
+  const char
+      *arguments[32]; /* of the program, which is its first; NULL-terminated */
+  const char *output; /* file for standard output, or NULL */
+  bool resumes; /* train: goes on from the checkpoints in out, of which none may
+                   be lost */
+  bool killed;  /* part of the kills */
+  bool starved; /* part of the sweep */
 };
+
+enum {
+  SCENE_OLD_STEPS = 2,
+  SCENE_STEPS = 4
+}; /* of the trial "train": found, and in the end */
 
 extern const struct trial scene_trials[];
 extern const size_t scene_n_trials;
@@ -30,12 +39,16 @@ void scene_reset(const struct trial *trial, bool again);
 void scene_run(const struct trial *trial, const char *fault, long kill_after_us,
                struct process_end *end);
 
-/* What is wrong with out/ after a run that was stopped: a file that is neither the old nor the new
- * one, nor a good checkpoint. NULL if nothing is. */
+/* What is wrong with out/ after a run that was stopped: a file that is neither
+ * the old nor the new one, nor a good checkpoint. NULL if nothing is. */
 const char *scene_damage(const struct trial *trial);
 
 /* What is wrong with out/ after a run that was not stopped, or NULL. */
 const char *scene_difference(const struct trial *trial);
+
+/* True if the newest checkpoint of out/ has the weights and moments of that in
+ * want/. */
+bool scene_same_weights(const struct trial *trial);
 
 /* Step of the newest good checkpoint in out/, 0 without any. */
 uint64_t scene_newest_step(void);
