@@ -44,7 +44,7 @@ struct member {
     uint64_t n_nuls; /* at the end of what was read */
 };
 
-/* --- damage --- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 /* NULs that a download or a file system put in place of text. */
 static int next_of_member(struct source *source, const char **data, size_t *n, struct err *e)
@@ -85,7 +85,7 @@ static int check_binary(const char *name, const struct head *in, struct err *e)
     return err_set(e, "%s: is neither text nor an archive of a known kind", name);
 }
 
-/* --- a member --- */
+/* ---- a member -------------------------------------------------------------------------------- */
 
 static const struct reader *choose(const struct corpus_options *o, const struct head *in)
 {
@@ -101,12 +101,12 @@ static int read_utf8(struct reading *r, const char *name, struct source *in, str
     struct head head;
     emit_begin_member(&r->out, name);
     head_init(&head, &member.source);
-    int code = head_look(&head, READER_HEAD, e);
-    if (!code)
-        code = choose(r->options, &head)->read(&head.source, &r->out, e);
+    int rc = head_look(&head, READER_HEAD, e);
+    if (!rc)
+        rc = choose(r->options, &head)->read(&head.source, &r->out, e);
     r->n_bytes += member.n_read;
     head_release(&head);
-    return code;
+    return rc;
 }
 
 /* Refuses what is no text, where the form is not given. */
@@ -126,10 +126,10 @@ static int read_encoded(struct reading *r, const char *name, const char *encodin
     if (!recode)
         return -1;
     head_init(&head, recode);
-    int code = read_member(r, name, &head, e);
+    int rc = read_member(r, name, &head, e);
     head_release(&head);
     recode_close(recode);
-    return code;
+    return rc;
 }
 
 static int visit(void *context, const char *name, struct head *in, struct err *e)
@@ -148,7 +148,7 @@ static int visit(void *context, const char *name, struct head *in, struct err *e
     return read_encoded(r, name, encoding, &in->source, e);
 }
 
-/* --- a file --- */
+/* ---- a file ---------------------------------------------------------------------------------- */
 
 static int end_file(struct reading *r, const struct unpack_result *u, struct err *e)
 {
@@ -169,11 +169,11 @@ int corpus_read(const char *path, const struct corpus_options *options,
     struct unpack_result result;
     const struct unpack_hooks walk = {visit, hooks->progress, hooks->context, &r};
     emit_begin(&r.out, strcmp(path, "-") ? path : "standard input", options, hooks, counts);
-    int code =
+    int rc =
         unpack_file(path, options->max_bytes ? options->max_bytes : MAX_BYTES, &walk, &result, e);
-    if (!code)
-        code = end_file(&r, &result, e);
-    return code;
+    if (!rc)
+        rc = end_file(&r, &result, e);
+    return rc;
 }
 
 uint64_t corpus_size(const char *path)

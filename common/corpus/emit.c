@@ -58,7 +58,7 @@ bool emit_is_blank(const char *text, size_t n)
     return i == n;
 }
 
-/* --- invalid characters --- */
+/* ---- invalid characters ---------------------------------------------------------------------- */
 
 /* Length of the run of ASCII that begins text[0..n). */
 static size_t ascii_run(const char *text, size_t n)
@@ -128,7 +128,7 @@ static int judge_first(struct emit *m, struct err *e)
     return 0;
 }
 
-/* --- markers --- */
+/* ---- markers --------------------------------------------------------------------------------- */
 
 static bool is_marker(const char *text, size_t n)
 {
@@ -191,7 +191,7 @@ static void warn_markers(const struct emit *m, const struct emit_markers *list, 
                       list->items[i].text);
 }
 
-/* --- stories --- */
+/* ---- stories --------------------------------------------------------------------------------- */
 
 int emit_story(struct emit *m, const char *text, size_t n, struct err *e)
 {

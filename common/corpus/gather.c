@@ -68,12 +68,12 @@ static int encode_group(void *context, size_t first, size_t end, size_t worker, 
 static int flush(struct gather *g, struct err *e)
 {
     uint64_t n_invalid;
-    int code = stories_run(&g->batch, g->pool, g->form, encode_group, g, &n_invalid, e);
-    for (size_t i = 0; i < g->batch.n && !code; i++)
+    int rc = stories_run(&g->batch, g->pool, g->form, encode_group, g, &n_invalid, e);
+    for (size_t i = 0; i < g->batch.n && !rc; i++)
         if (g->stories[i].n_bytes)
-            code = g->hooks->story(g->hooks->context, &g->stories[i], e);
+            rc = g->hooks->story(g->hooks->context, &g->stories[i], e);
     stories_clear(&g->batch);
-    return code;
+    return rc;
 }
 
 static int on_story(void *context, const char *text, size_t n, struct err *e)

@@ -29,7 +29,7 @@ struct json {
     bool failed;
 };
 
-/* --- probe --- */
+/* ---- probe ----------------------------------------------------------------------------------- */
 
 static size_t skip_space(const char *data, size_t n, size_t i)
 {
@@ -89,7 +89,7 @@ static bool probe(const char *head, size_t n, const struct corpus_options *o)
                                   (n - second >= 4 && !memcmp(head + second, "null", 4)));
 }
 
-/* --- failures --- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static uint64_t count_lines(const char *text, size_t n)
 {
@@ -144,7 +144,7 @@ static int missing(struct json *j)
     return emit_missing(j->out, where(j, place), names, j->err);
 }
 
-/* --- events --- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* Whether the next value is one of those that a member consists of. */
 static bool is_top(const struct json *j)
@@ -286,7 +286,7 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_end_array,
 };
 
-/* --- reading --- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The byte that YAJL stopped at, its last one, and the one before it, white space aside. */
 static void around(const struct json *j, char *before, char *at)

@@ -100,7 +100,7 @@ static int fail(struct packed *p, const char *name, struct err *e)
                    at);
 }
 
-/* --- what libarchive is given --- */
+/* ---- what libarchive is given ---------------------------------------------------------------- */
 
 /* The last bytes of the present block: the next call may overwrite it. */
 static void keep_tail(struct packed *p)
@@ -175,7 +175,7 @@ static la_int64_t skip_zip(struct archive *a, void *context, la_int64_t n)
     return step;
 }
 
-/* --- what comes out --- */
+/* ---- what comes out -------------------------------------------------------------------------- */
 
 static bool all_zero(const char *data, size_t n)
 {
@@ -228,7 +228,7 @@ static int next_block(struct source *source, const char **data, size_t *n, struc
     return 0;
 }
 
-/* --- opening --- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static struct packed *new_packed(struct source *from, const char *name, enum packed_kind kind,
                                  struct err *e)
@@ -325,7 +325,7 @@ void packed_close(struct packed *p)
     free(p);
 }
 
-/* --- members --- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 /* A directory that stops being one early would hide the rest. */
 static int end_archive(const struct packed *p, struct err *e)

@@ -23,7 +23,7 @@ struct table {
     bool failed;
 };
 
-/* --- probe --- */
+/* ---- probe ----------------------------------------------------------------------------------- */
 
 struct shape { /* of the first rows */
     const char *field;
@@ -109,7 +109,7 @@ static bool probe_tsv(const char *head, size_t n, const struct corpus_options *o
     return probe_table(head, n, o, '\t');
 }
 
-/* --- reading --- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void add_name(struct table *t, const char *text, size_t n)
 {

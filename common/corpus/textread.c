@@ -79,9 +79,9 @@ static int read_all(struct text *t, struct source *in, struct err *e)
 static int read_text(struct source *in, struct emit *out, struct err *e)
 {
     struct text t = {.out = out};
-    int code = read_all(&t, in, e);
+    int rc = read_all(&t, in, e);
     free(t.buffer);
-    return code;
+    return rc;
 }
 
 const struct reader reader_text = {probe, read_text};

@@ -45,7 +45,7 @@ struct place {
 
 static int walk(struct file *f, struct source *in, struct place place, struct err *e);
 
-/* --- the file --- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static int next_of_file(struct source *source, const char **data, size_t *n, struct err *e)
 {
@@ -85,7 +85,7 @@ static int open_file(struct file *f, const char *path, struct err *e)
     return 0;
 }
 
-/* --- what comes out --- */
+/* ---- what comes out -------------------------------------------------------------------------- */
 
 static int next_of_meter(struct source *source, const char **data, size_t *n, struct err *e)
 {
@@ -110,27 +110,27 @@ static int walk_gzip(struct file *f, struct source *in, struct place place, stru
 {
     struct source *gunzip = gunzip_open(in, place.name, e);
     place.n_streams++;
-    int code = gunzip ? walk_out(f, gunzip, place, e) : -1;
+    int rc = gunzip ? walk_out(f, gunzip, place, e) : -1;
     gunzip_close(gunzip);
-    return code;
+    return rc;
 }
 
 static int walk_zstd(struct file *f, struct source *in, struct place place, struct err *e)
 {
     struct source *unzstd = unzstd_open(in, place.name, e);
     place.n_streams++;
-    int code = unzstd ? walk_out(f, unzstd, place, e) : -1;
+    int rc = unzstd ? walk_out(f, unzstd, place, e) : -1;
     unzstd_close(unzstd);
-    return code;
+    return rc;
 }
 
 static int walk_stream(struct file *f, struct head *in, struct place place, struct err *e)
 {
     struct packed *p = packed_stream(in, place.name, e);
     place.n_streams++;
-    int code = p ? walk_out(f, packed_source(p), place, e) : -1;
+    int rc = p ? walk_out(f, packed_source(p), place, e) : -1;
     packed_close(p);
-    return code;
+    return rc;
 }
 
 /* Known by name, where what is in it cannot be text. */
@@ -160,29 +160,29 @@ static int walk_member(struct file *f, struct packed *archive, const char *membe
     struct head head;
     struct meter m = {{next_of_meter}, packed_source(archive), f, name};
     head_init(&head, &m.source);
-    int code = head_look(&head, PACKED_HEAD, e);
-    bool passed_over = !code && (is_litter(member) || is_apple_double(member, &head));
+    int rc = head_look(&head, PACKED_HEAD, e);
+    bool passed_over = !rc && (is_litter(member) || is_apple_double(member, &head));
     f->result->n_passed_over += passed_over;
-    if (!code && !passed_over)
-        code = walk(f, &head.source, (struct place){name, place.n_archives + 1, 0}, e);
+    if (!rc && !passed_over)
+        rc = walk(f, &head.source, (struct place){name, place.n_archives + 1, 0}, e);
     head_release(&head);
-    return code;
+    return rc;
 }
 
 static int walk_archive(struct file *f, struct packed *archive, struct place place, struct err *e)
 {
     const char *member;
-    int code = archive ? 0 : -1;
-    while (!code) {
-        code = packed_next(archive, &member, e);
-        if (code || !member)
+    int rc = archive ? 0 : -1;
+    while (!rc) {
+        rc = packed_next(archive, &member, e);
+        if (rc || !member)
             break;
-        code = walk_member(f, archive, member, place, e);
+        rc = walk_member(f, archive, member, place, e);
     }
-    if (!code)
+    if (!rc)
         f->result->n_cut += packed_is_cut(archive);
     packed_close(archive);
-    return code;
+    return rc;
 }
 
 /* A file that goes away with its descriptor. */
@@ -211,19 +211,19 @@ static int walk_zip(struct file *f, struct source *in, struct place place, struc
     FILE *copy = open_unnamed(folder);
     if (!copy)
         return err_errno(e, "%s: cannot make a temporary file in %s", place.name, folder);
-    int code = 0;
-    for (size_t n = 1; !code && n;) {
+    int rc = 0;
+    for (size_t n = 1; !rc && n;) {
         const char *data;
-        code = source_next(in, &data, &n, e);
-        if (!code && n && fwrite(data, 1, n, copy) != n)
-            code = err_errno(e, "%s: cannot write a temporary file in %s", place.name, folder);
+        rc = source_next(in, &data, &n, e);
+        if (!rc && n && fwrite(data, 1, n, copy) != n)
+            rc = err_errno(e, "%s: cannot write a temporary file in %s", place.name, folder);
     }
-    if (!code && fflush(copy))
-        code = err_errno(e, "%s: cannot write a temporary file in %s", place.name, folder);
-    if (!code)
-        code = walk_archive(f, packed_zip(fileno(copy), place.name, e), place, e);
+    if (!rc && fflush(copy))
+        rc = err_errno(e, "%s: cannot write a temporary file in %s", place.name, folder);
+    if (!rc)
+        rc = walk_archive(f, packed_zip(fileno(copy), place.name, e), place, e);
     fclose(copy); /* all of it was read: nothing can be lost */
-    return code;
+    return rc;
 }
 
 static bool is_file_itself(const struct file *f, const struct place *place)
@@ -267,9 +267,9 @@ static int walk(struct file *f, struct source *in, struct place place, struct er
 {
     struct head head;
     head_init(&head, in);
-    int code = walk_head(f, &head, place, e);
+    int rc = walk_head(f, &head, place, e);
     head_release(&head);
-    return code;
+    return rc;
 }
 
 int unpack_file(const char *path, uint64_t max_bytes, const struct unpack_hooks *hooks,
@@ -285,11 +285,11 @@ int unpack_file(const char *path, uint64_t max_bytes, const struct unpack_hooks 
     f->hooks = hooks;
     f->result = result;
     f->max_bytes = max_bytes;
-    int code = open_file(f, path, e);
-    if (!code)
-        code = walk(f, &f->source, (struct place){f->name, 0, 0}, e);
+    int rc = open_file(f, path, e);
+    if (!rc)
+        rc = walk(f, &f->source, (struct place){f->name, 0, 0}, e);
     if (f->close_fd)
         close(f->fd); /* only read: nothing can be lost */
     free(f);
-    return code;
+    return rc;
 }

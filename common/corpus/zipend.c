@@ -94,39 +94,39 @@ int zipend_find(struct zipend *z, int fd, const char *name, struct err *e)
     unsigned char *window = malloc(MAX(have, 1));
     if (!window)
         return err_memory(e, "%s: out of memory", name);
-    int code = read_at(fd, begin, window, have, name, e);
+    int rc = read_at(fd, begin, window, have, name, e);
     size_t i = have >= END_BYTES ? have - END_BYTES + 1 : 0;
-    while (!code && i > 0 && memcmp(window + i - 1, "PK\5\6", 4) != 0)
+    while (!rc && i > 0 && memcmp(window + i - 1, "PK\5\6", 4) != 0)
         i--;
-    if (!code && i == 0)
-        code = err_set(e,
-                       "%s: cannot read: the zip archive has no end record: it is truncated, or "
-                       "something else follows it",
-                       name);
-    if (!code) {
+    if (!rc && i == 0)
+        rc = err_set(e,
+                     "%s: cannot read: the zip archive has no end record: it is truncated, or "
+                     "something else follows it",
+                     name);
+    if (!rc) {
         const unsigned char *end = window + i - 1;
         at = begin + i - 1;
         z->n_bytes = at + END_BYTES + le_get16(end + 20);
         if (z->n_bytes > size)
-            code = err_set(e, "%s: cannot read: the zip archive is truncated", name);
+            rc = err_set(e, "%s: cannot read: the zip archive is truncated", name);
         else if (z->n_bytes < n)
-            code = err_set(e,
-                           "%s: something else follows the zip archive, at byte %" PRIu64
-                           " (expected one archive a file)",
-                           name, z->n_bytes);
+            rc = err_set(e,
+                         "%s: something else follows the zip archive, at byte %" PRIu64
+                         " (expected one archive a file)",
+                         name, z->n_bytes);
         else
-            code = read_end(z, fd, end, &at, &directory_end, name, e);
+            rc = read_end(z, fd, end, &at, &directory_end, name, e);
     }
-    if (!code && directory_end != at)
-        code = directory_end < at
-                   ? err_set(e,
-                             "%s: the zip archive begins only at byte %" PRIu64 ", after "
-                             "something else (expected one archive a file)",
-                             name, at - directory_end)
-                   : err_set(e,
-                             "%s: cannot read: the zip archive is damaged: its directory ends "
-                             "at byte %" PRIu64 ", expected %" PRIu64,
-                             name, directory_end, at);
+    if (!rc && directory_end != at)
+        rc = directory_end < at
+                 ? err_set(e,
+                           "%s: the zip archive begins only at byte %" PRIu64 ", after "
+                           "something else (expected one archive a file)",
+                           name, at - directory_end)
+                 : err_set(e,
+                           "%s: cannot read: the zip archive is damaged: its directory ends "
+                           "at byte %" PRIu64 ", expected %" PRIu64,
+                           name, directory_end, at);
     free(window);
-    return code;
+    return rc;
 }

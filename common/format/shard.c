@@ -39,7 +39,7 @@ static uint64_t content_fingerprint(const unsigned char *header)
     return hash64(header + AT_N_TOKENS, AT_ZERO_B - AT_N_TOKENS);
 }
 
-/* --- reading --- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Rules 1 to 6: this is a header of a version we know, and it is whole. */
 static int check_header(const unsigned char *h, size_t size, const char *path, struct err *e)
@@ -211,7 +211,7 @@ bool shard_probe_file(const char *path)
     return yes;
 }
 
-/* --- writing --- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct shard_writer {
     struct file_out out;
@@ -308,13 +308,13 @@ static int seal(struct shard_writer *w, struct err *e)
 
 int shard_finish(struct shard_writer *w, uint64_t *fingerprint, struct file_set *set, struct err *e)
 {
-    int code = seal(w, e);
+    int rc = seal(w, e);
     if (fingerprint)
         *fingerprint = w->fingerprint;
-    if (!code)
-        code = file_set_take(set, &w->out, e);
+    if (!rc)
+        rc = file_set_take(set, &w->out, e);
     shard_abort(w); /* nothing is left to drop after a commit */
-    return code;
+    return rc;
 }
 
 void shard_abort(struct shard_writer *w)

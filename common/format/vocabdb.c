@@ -22,7 +22,7 @@ static int run(sqlite3 *db, const char *path, const char *sql, struct err *e)
     return 0;
 }
 
-/* --- writing --- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* One row to insert: integers, texts and blobs in the order of the columns. */
 struct cell {
@@ -236,7 +236,7 @@ int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources, si
     return status;
 }
 
-/* --- reading --- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 enum { LONGEST_CELL = 1 << 16 };
 

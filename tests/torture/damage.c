@@ -69,15 +69,15 @@ static int read_blob(const char *path, uint64_t *content, struct err *e)
     struct blob b;
     if (file_map(&m, path, e))
         return -1;
-    int code = blob_read(&b, m.data, m.size, path, e);
-    if (code == 0) {
+    int rc = blob_read(&b, m.data, m.size, path, e);
+    if (rc == 0) {
         uint64_t prints[] = {b.fingerprint, b.vocab_fingerprint};
         mix(content, prints, sizeof prints);
         mix(content, m.data + BLOB_HEADER_BYTES, m.size - BLOB_HEADER_BYTES);
     }
     blob_release(&b);
     file_unmap(&m);
-    return code;
+    return rc;
 }
 
 static int mix_vocab(uint64_t *content, struct vocab *v)

@@ -195,7 +195,7 @@ static void fewer_where_they_are_wanted(void **state)
     vocab_release(&all);
 }
 
-/* --- a slow trainer, straight from the definition in bpetrain.h --- */
+/* ---- a slow trainer, straight from the definition in bpetrain.h ------------------------------ */
 
 enum { SLOW_WORDS = 40, SLOW_LENGTH = 1500, SLOW_SYMBOLS = 400, SLOW_MERGES = 120 };
 struct slow {
@@ -317,7 +317,7 @@ static void like_the_definition(void **state)
         compare_with_slow(&r, 1 + round % 4, SLOW_LENGTH, round / 4);
 }
 
-/* --- real text --- */
+/* ---- real text ------------------------------------------------------------------------------- */
 
 static void add_story(void *context, const char *text, size_t n)
 {

@@ -16,7 +16,7 @@
 #include "text/bytechar.h"
 #include "text/tokenizer.h"
 
-/* --- miniature files: 256 bytes, "<|endoftext|>", and what `tokens` adds --- */
+/* ---- miniature files: 256 bytes, "<|endoftext|>", and what `tokens` adds --------------------- */
 
 static char vocab_path[4096];
 static char merges_path[4096];
@@ -297,7 +297,7 @@ static void truncated(void **state)
     free(whole);
 }
 
-/* --- keeping the most frequent --- */
+/* ---- keeping the most frequent --------------------------------------------------------------- */
 
 static struct pretoken word(const char *text, uint64_t count, uint64_t head)
 {
@@ -377,7 +377,7 @@ static void too_few_pieces(void **state)
     }
 }
 
-/* --- GPT-2 itself --- */
+/* ---- GPT-2 itself ---------------------------------------------------------------------------- */
 
 struct gpt2 {
     struct vocab vocab;

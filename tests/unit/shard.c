@@ -181,8 +181,8 @@ static void test_full_disk(void **state)
     (void)state;
     struct err e = {.text = ""};
     struct shard_writer *w = shard_create("/dev/full", VOCAB_SIZE, 1, &e);
-    int code = w ? shard_finish(w, NULL, NULL, &e) : -1;
-    assert_int_equal(code, -1);
+    int rc = w ? shard_finish(w, NULL, NULL, &e) : -1;
+    assert_int_equal(rc, -1);
     assert_non_null(strstr(e.text, "/dev/full"));
 }
 

@@ -102,7 +102,7 @@ static void refuses_bad_merges(void **state)
     tokenizer_free(NULL);
 }
 
-/* --- a trained vocabulary --- */
+/* ---- a trained vocabulary -------------------------------------------------------------------- */
 
 struct trained {
     struct words words;

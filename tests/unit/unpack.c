@@ -169,7 +169,7 @@ static void test_gzip_members(void **state)
     reading_refuse(&(struct corpus_options){0}, packed, n, "damaged gzip data");
 }
 
-/* --- all of a file is read, or it is refused --- */
+/* ---- all of a file is read, or it is refused ------------------------------------------------- */
 
 static size_t n_packed;
 static char packed_bytes[1 << 16];
@@ -325,7 +325,7 @@ static void test_tar_without_end_mark(void **state)
     assert_string_equal(reading.warnings, "");
 }
 
-/* --- archives within archives, and what is in them besides --- */
+/* ---- archives within archives, and what is in them besides ----------------------------------- */
 
 /* Packs reading_path's file as the member of an archive. */
 static void wrap(enum reading_packing packing, int filter, const char *name)

@@ -148,7 +148,7 @@ static void reads_only(void **state)
     free(after);
 }
 
-/* --- what people see --- */
+/* ---- what people see ------------------------------------------------------------------------- */
 
 static void expect_answer(const char *sql, const char *expected)
 {
@@ -219,7 +219,7 @@ static void views(void **state)
                   "kind|gpt2|merges|3|normalize|nfc|tokens|11|total_count|42|");
 }
 
-/* --- the reader rules --- */
+/* ---- the reader rules ------------------------------------------------------------------------ */
 
 static void change(const char *sql)
 {
@@ -427,7 +427,7 @@ static void rules_16_and_17_sums(void **state)
                   "wrong sum of counts (found 110, expected 42)");
 }
 
-/* --- damage without a plan --- */
+/* ---- damage without a plan ------------------------------------------------------------------- */
 
 static void expect_refused_or(const struct vocab *good)
 {
@@ -478,7 +478,7 @@ static void flipped_bits(void **state)
     free(data);
 }
 
-/* --- writing --- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void expect_not_saved(const struct vocab *v, const char *to, const char *message)
 {

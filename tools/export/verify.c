@@ -58,11 +58,11 @@ static int read_stories(struct text_ids *s, const struct modelfile *m, struct po
     const struct gather_hooks hooks = {.story = on_story, .warning = on_warning, .context = s};
     struct corpus_counts counts = {0};
     struct gather *g = gather_new(m->vocab->form, m->tokenizer, p, e);
-    int code = g ? gather_read(g, path, &options, &hooks, &counts, e) : -1;
+    int rc = g ? gather_read(g, path, &options, &hooks, &counts, e) : -1;
     gather_free(g);
-    if (!code && !s->n)
-        code = err_set(e, "%s: no story in it", path);
-    return code;
+    if (!rc && !s->n)
+        rc = err_set(e, "%s: no story in it", path);
+    return rc;
 }
 
 static void release_stories(struct text_ids *s)

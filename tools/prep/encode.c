@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "text/tokenizer.h"
 
-/* --- words --- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 enum { WORDS_PER_TASK = 4096 };
 
@@ -102,13 +102,13 @@ int encode_words(struct encode_words *out, const struct vocab *v, const struct w
 {
     struct word_job job;
     *out = (struct encode_words){0};
-    int code = job_init(&job, v, words, (size_t)pool_threads(pool), e);
-    if (!code) {
+    int rc = job_init(&job, v, words, (size_t)pool_threads(pool), e);
+    if (!rc) {
         pool_run(pool, encode_range, &job, job.n_tasks);
-        code = join(out, &job, e);
+        rc = join(out, &job, e);
     }
     job_release(&job);
-    return code;
+    return rc;
 }
 
 void encode_words_release(struct encode_words *w)
@@ -118,7 +118,7 @@ void encode_words_release(struct encode_words *w)
     *w = (struct encode_words){0};
 }
 
-/* --- stories --- */
+/* ---- stories --------------------------------------------------------------------------------- */
 
 enum { FRAMES = 16 }; /* expanded at once; of a fixed size whatever the number of threads */
 
@@ -234,9 +234,9 @@ int encode_spool(struct spool *spool, const struct encode_words *words, struct s
         return err_memory(e, "out of memory for stories");
     job->words = words;
     *counts = (struct encode_counts){0};
-    int code = spool_rewind(spool, e);
-    for (size_t n = 1; !code && n;) {
-        code = expand_some(spool, job, shard, pool, counts, &n, e);
+    int rc = spool_rewind(spool, e);
+    for (size_t n = 1; !rc && n;) {
+        rc = expand_some(spool, job, shard, pool, counts, &n, e);
         show_progress(progress, counts->n_stories, total);
     }
     for (size_t i = 0; i < FRAMES; i++) {
@@ -245,5 +245,5 @@ int encode_spool(struct spool *spool, const struct encode_words *words, struct s
         free(job->frames[i].stories);
     }
     free(job);
-    return code;
+    return rc;
 }

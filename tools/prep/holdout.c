@@ -68,16 +68,16 @@ static int move_story(struct move *m, const unsigned char **p, struct err *e)
 static int move_all(struct move *m, struct spool *train, struct err *e)
 {
     struct spool_frame f = {0};
-    int code = spool_rewind(train, e);
-    while (!code) {
-        code = spool_read(train, &f, e);
-        if (code || !f.n)
+    int rc = spool_rewind(train, e);
+    while (!rc) {
+        rc = spool_read(train, &f, e);
+        if (rc || !f.n)
             break;
-        for (const unsigned char *p = f.data; !code && p < f.data + f.n;)
-            code = move_story(m, &p, e);
+        for (const unsigned char *p = f.data; !rc && p < f.data + f.n;)
+            rc = move_story(m, &p, e);
     }
     free(f.data);
-    return code;
+    return rc;
 }
 
 int holdout_move(const struct holdout *h, struct spool *train, struct spool *valid,
@@ -95,11 +95,11 @@ int holdout_move(const struct holdout *h, struct spool *train, struct spool *val
                      .n_head = n_head,
                      .moved = moved,
                      .context = context};
-    int code = spool_init(&rest, train->folder, e);
-    if (!code)
-        code = move_all(&m, train, e);
+    int rc = spool_init(&rest, train->folder, e);
+    if (!rc)
+        rc = move_all(&m, train, e);
     free(m.ids);
-    if (code) {
+    if (rc) {
         spool_release(&rest);
         return -1;
     }

@@ -276,7 +276,7 @@ static int check_counts(const struct reader *r, struct err *e)
 int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
                struct pool *pool, struct err *e)
 {
-    int code = -1;
+    int rc = -1;
     *in = (struct intake){0};
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         in->spools[i].fd = -1;
@@ -295,13 +295,13 @@ int intake_run(struct intake *in, const struct prep_options *o, struct vocab_for
         if (spool_init(&in->spools[i], o->output, e))
             goto out;
     cli_progress_start(&r->progress, "reading");
-    code = read_files(r, e);
+    rc = read_files(r, e);
     cli_progress_end(&r->progress);
     in->seconds = clock_seconds() - r->progress.start;
-    if (!code)
-        code = hold_out_one(r, e);
-    if (!code)
-        code = check_counts(r, e);
+    if (!rc)
+        rc = hold_out_one(r, e);
+    if (!rc)
+        rc = check_counts(r, e);
 out:
     if (r) {
         storyset_release(&r->seen);
@@ -309,7 +309,7 @@ out:
         batch_release(&r->batch);
     }
     free(r);
-    return code;
+    return rc;
 }
 
 void intake_release(struct intake *in)

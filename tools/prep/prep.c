@@ -48,18 +48,18 @@ static int learn_vocabulary(struct prep *p, struct err *e)
         return -1;
     words.items = items;
     bool fewer = !o->vocab_size_given;
-    int code;
+    int rc;
     if (o->tokenizer == VOCAB_GPT2)
-        code = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->form, o->gpt2_vocab,
-                               o->gpt2_merges, NULL, e);
+        rc = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->form, o->gpt2_vocab,
+                             o->gpt2_merges, NULL, e);
     else
-        code = bpetrain_run(&p->vocab, &words, o->vocab_size, fewer, o->form, e);
+        rc = bpetrain_run(&p->vocab, &words, o->vocab_size, fewer, o->form, e);
     free(items);
-    if (!code && p->vocab.n_tokens < o->vocab_size)
+    if (!rc && p->vocab.n_tokens < o->vocab_size)
         cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
                  "vocabulary has %u, all there are",
                  o->vocab_size, p->vocab.n_tokens);
-    return code;
+    return rc;
 }
 
 static char *path_in(const char *folder, const char *name, const char *extension)
@@ -85,9 +85,9 @@ static int save_vocabulary(struct prep *p, struct file_set *set, struct err *e)
     char *path = path_in(p->o->output, "vocab", ".db");
     if (!path)
         return err_memory(e, "%s: out of memory", p->o->output);
-    int code = vocabdb_save(&p->vocab, p->intake.sources, p->intake.n_sources, path, set, e);
+    int rc = vocabdb_save(&p->vocab, p->intake.sources, p->intake.n_sources, path, set, e);
     free(path);
-    return code;
+    return rc;
 }
 
 static int write_shard(struct prep *p, enum intake_split split, struct file_set *set, struct err *e)
@@ -98,14 +98,14 @@ static int write_shard(struct prep *p, enum intake_split split, struct file_set 
         return -1;
     cli_progress_start(&progress,
                        split == INTAKE_TRAIN ? "writing train.shard" : "writing valid.shard");
-    int code = encode_spool(&p->intake.spools[split], &p->words, w, p->pool, &p->counts[split],
-                            &progress, p->intake.spools[split].n_stories, e);
-    if (code)
+    int rc = encode_spool(&p->intake.spools[split], &p->words, w, p->pool, &p->counts[split],
+                          &progress, p->intake.spools[split].n_stories, e);
+    if (rc)
         shard_abort(w);
     else
-        code = shard_finish(w, &p->fingerprints[split], set, e);
+        rc = shard_finish(w, &p->fingerprints[split], set, e);
     cli_progress_end(&progress);
-    return code;
+    return rc;
 }
 
 /* All three files or none. Were the run to end between two of their renamings, the fingerprint of
@@ -138,9 +138,9 @@ static int run(struct prep *p, struct err *e)
         progress.last = 0; /* show it at once: there is nothing to count */
         if (progress.terminal)
             cli_progress_update(&progress, -1, "");
-        int code = learn_vocabulary(p, e);
+        int rc = learn_vocabulary(p, e);
         cli_progress_end(&progress);
-        if (code)
+        if (rc)
             return -1;
     }
     p->learn_seconds = clock_seconds() - begin;
@@ -157,9 +157,9 @@ int prep_run(struct prep *p, const struct prep_options *o, struct err *e)
     *p = (struct prep){.o = o};
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         p->intake.spools[i].fd = -1;
-    int code = run(p, e);
+    int rc = run(p, e);
     p->seconds = clock_seconds() - begin;
-    return code;
+    return rc;
 }
 
 void prep_release(struct prep *p)

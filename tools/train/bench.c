@@ -192,10 +192,10 @@ int bench_run(struct trainer *t, struct err *e)
     if (!flops)
         return err_memory(e, "out of memory");
     count_work(&b, t);
-    int code = measure(&b, t, flops, e);
+    int rc = measure(&b, t, flops, e);
     free(flops);
-    if (code || cli_caught())
-        return code;
+    if (rc || cli_caught())
+        return rc;
     if (cli.json)
         print_json(&b, t);
     else

@@ -105,17 +105,17 @@ int log_cut(struct log *l, uint64_t last_step, struct err *e)
     size_t n = 0;
     if (!l->regular) /* a pipe or a device keeps nothing */
         return 0;
-    int code = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
-    if (code == 0) {
+    int rc = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
+    if (rc == 0) {
         size_t last = 0;
         size_t keep = good_prefix(text, n, last_step, &last);
         l->n = keep;
         l->last = keep > 0 ? strndup(text + last, keep - last) : NULL;
         if (keep < n && ftruncate(l->fd, (off_t)keep) != 0)
-            code = err_errno(e, "%s: cannot shorten", l->path);
+            rc = err_errno(e, "%s: cannot shorten", l->path);
     }
     free(text);
-    return code;
+    return rc;
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */

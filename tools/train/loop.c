@@ -97,11 +97,11 @@ static void say_report(const struct loop *l, const struct log_report *r)
 }
 
 /* A log that cannot be written does not end the run: its lines wait (log.h). Warned of once. */
-static void note_log(struct loop *l, int code, const struct err *fault)
+static void note_log(struct loop *l, int rc, const struct err *fault)
 {
-    if (code && !l->log_fails)
+    if (rc && !l->log_fails)
         cli_warn("%s; the run goes on, and the log is written when it can be", fault->text);
-    l->log_fails = code != 0;
+    l->log_fails = rc != 0;
 }
 
 /* Reports on the steps since the last report. */
@@ -200,13 +200,13 @@ static int save(struct loop *l, bool last, struct err *e)
     const char *good = l->saved ? l->saved : l->t->resumed_from;
     update_clock(l);
     note_log(l, log_sync(&l->t->log, &fault), &fault);
-    int code = save_step(l, &fault);
+    int rc = save_step(l, &fault);
     l->saved_at = clock_seconds();
-    if (code && last)
+    if (rc && last)
         return err_system(e, "%s; %s%s", fault.text,
                           good ? "--resume goes on from " : "no checkpoint has been written",
                           good ? good : "");
-    if (code)
+    if (rc)
         cli_warn("%s; the run goes on and tries again at the next save", fault.text);
     if (last && l->log_fails)
         return err_system(e, "%s: the last reports could not be written", l->t->log.path);
@@ -324,12 +324,12 @@ int loop_run(struct trainer *t, struct err *e)
     cli_progress_start(&l.progress, "train");
     l.progress.first = t->progress.share;
     update_clock(&l);
-    int code = make_up_validation(&l, e);
-    if (code == 0)
-        code = run_steps(&l, e);
+    int rc = make_up_validation(&l, e);
+    if (rc == 0)
+        rc = run_steps(&l, e);
     cli_progress_end(&l.progress);
-    if (code == 0 && (l.saved || t->resumed_from))
+    if (rc == 0 && (l.saved || t->resumed_from))
         say_end(&l);
     free(l.saved);
-    return code;
+    return rc;
 }

@@ -14,7 +14,7 @@
 static int open_newest(struct trainer *t, struct ckpt *c, struct err *e)
 {
     char *skipped = NULL;
-    int code = ckpt_open_newest(c, t->options.save_dir, &t->resumed_from, &skipped, e);
+    int rc = ckpt_open_newest(c, t->options.save_dir, &t->resumed_from, &skipped, e);
     for (char *line = skipped, *next; line; line = next) {
         next = strchr(line, '\n');
         if (next)
@@ -22,9 +22,9 @@ static int open_newest(struct trainer *t, struct ckpt *c, struct err *e)
         cli_warn("passed over: %s", line);
     }
     free(skipped);
-    if (code == 0 && !t->resumed_from)
+    if (rc == 0 && !t->resumed_from)
         return err_set(e, "%s: no checkpoint to resume from", t->options.save_dir);
-    return code;
+    return rc;
 }
 
 /* Going on from an older checkpoint beside later ones would mix two runs in one folder. */
@@ -33,18 +33,18 @@ static int check_is_newest(const struct trainer *t, const struct ckpt_progress *
     struct ckpt newest;
     struct err ignored;
     char *path;
-    int code = 0;
+    int rc = 0;
     if (ckpt_open_newest(&newest, t->options.save_dir, &path, NULL, &ignored) || !path)
         return 0;
     if (newest.state.progress.step > p->step)
-        code = err_set(e,
-                       "%s: is of a later step than %s (%llu, not %llu); delete it or choose "
-                       "another --save-dir",
-                       path, t->resumed_from, (unsigned long long)newest.state.progress.step,
-                       (unsigned long long)p->step);
+        rc = err_set(e,
+                     "%s: is of a later step than %s (%llu, not %llu); delete it or choose "
+                     "another --save-dir",
+                     path, t->resumed_from, (unsigned long long)newest.state.progress.step,
+                     (unsigned long long)p->step);
     ckpt_close(&newest);
     free(path);
-    return code;
+    return rc;
 }
 
 int resume_open(struct trainer *t, struct ckpt *c, struct err *e)

@@ -29,18 +29,18 @@ static int open_shard(struct shard *s, const char *dir, const char *name,
     uint64_t fingerprint = vocab_fingerprint(vocabulary);
     if (asprintf(&path, "%s/%s", dir, name) < 0)
         return err_memory(e, "out of memory");
-    int code = shard_open(s, path, e);
-    if (code == 0 && s->vocab_fingerprint != fingerprint)
-        code = err_set(e,
-                       "%s: made with another vocabulary than vocab.db beside it (found "
-                       "%016llx, expected %016llx)",
-                       path, (unsigned long long)s->vocab_fingerprint,
-                       (unsigned long long)fingerprint);
-    else if (code == 0 && s->vocab_size != vocabulary->n_tokens)
-        code = err_set(e, "%s: wrong size of the vocabulary (found %u, vocab.db has %u)", path,
-                       s->vocab_size, vocabulary->n_tokens);
+    int rc = shard_open(s, path, e);
+    if (rc == 0 && s->vocab_fingerprint != fingerprint)
+        rc = err_set(e,
+                     "%s: made with another vocabulary than vocab.db beside it (found "
+                     "%016llx, expected %016llx)",
+                     path, (unsigned long long)s->vocab_fingerprint,
+                     (unsigned long long)fingerprint);
+    else if (rc == 0 && s->vocab_size != vocabulary->n_tokens)
+        rc = err_set(e, "%s: wrong size of the vocabulary (found %u, vocab.db has %u)", path,
+                     s->vocab_size, vocabulary->n_tokens);
     free(path);
-    return code;
+    return rc;
 }
 
 static int open_data(struct trainer *t, struct err *e)
@@ -49,9 +49,9 @@ static int open_data(struct trainer *t, struct err *e)
     char *path;
     if (asprintf(&path, "%s/vocab.db", dir) < 0)
         return err_memory(e, "out of memory");
-    int code = vocabdb_load(&t->vocab, path, e);
+    int rc = vocabdb_load(&t->vocab, path, e);
     free(path);
-    if (code)
+    if (rc)
         return -1;
     t->tokenizer = tokenizer_new(&t->vocab, e);
     if (!t->tokenizer)
@@ -256,9 +256,9 @@ static int begin(struct trainer *t, struct err *e)
         return prepare(t, NULL, e);
     if (o->resume ? resume_open(t, &c, e) : ckpt_open(&c, o->init_from, e))
         return -1;
-    int code = prepare(t, &c, e);
+    int rc = prepare(t, &c, e);
     ckpt_close(&c);
-    return code;
+    return rc;
 }
 
 int trainer_open(struct trainer *t, const struct options *o, struct err *e)

@@ -65,11 +65,11 @@ int stories_tell(const struct dims *d, const float *params, const struct kern *k
     struct infer_weights weights;
     if (model_from_params(&model, d, params, false, k, e))
         return -1;
-    int code = infer_weights_init(&weights, &model, k, MODEL_INT8, &pages_memory, e);
-    if (code == 0) {
-        code = tell_all(&weights, t, rng, n, max_tokens, e);
+    int rc = infer_weights_init(&weights, &model, k, MODEL_INT8, &pages_memory, e);
+    if (rc == 0) {
+        rc = tell_all(&weights, t, rng, n, max_tokens, e);
         infer_weights_release(&weights);
     }
     model_release(&model);
-    return code;
+    return rc;
 }

@@ -110,10 +110,10 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
     memcpy(progress->sample_rng, t->story_rng.s, sizeof progress->sample_rng);
     struct ckpt_state state = {t->settings, t->progress, t->prints};
     struct ckpt_optim *optim = optim_state(&t->optim, e);
-    int code = optim ? ckpt_save(path, &t->dims, t->params, optim, &state, e) : -1;
+    int rc = optim ? ckpt_save(path, &t->dims, t->params, optim, &state, e) : -1;
     free(optim);
     free(path);
-    return code;
+    return rc;
 }
 
 int trainer_check_room(const struct trainer *t, struct err *e)
@@ -122,9 +122,9 @@ int trainer_check_room(const struct trainer *t, struct err *e)
     struct ckpt_optim *optim = optim_state(&t->optim, e);
     if (!optim)
         return -1;
-    int code = ckpt_check_room(t->options.save_dir, &t->dims, optim, &fault);
+    int rc = ckpt_check_room(t->options.save_dir, &t->dims, optim, &fault);
     free(optim);
-    if (code == 0)
+    if (rc == 0)
         return 0;
     return err_system(e, "%s; make room, or choose another --save-dir", fault.text);
 }
