@@ -9,8 +9,8 @@ enum { FOLDER_MAX_FILES = 64, FOLDER_NAME = 96 };
 
 /* The names in a folder, sorted; none if it does not exist. */
 struct folder {
-  char names[FOLDER_MAX_FILES][FOLDER_NAME];
-  size_t n;
+    char names[FOLDER_MAX_FILES][FOLDER_NAME];
+    size_t n;
 };
 
 void folder_read(struct folder *f, const char *path);

@@ -12,55 +12,48 @@
 
 enum { PATH = 512 };
 
-#define TINY                                                                   \
-  "--data", "in/data", "--save-dir", "out", "-q", "--small", "--dim", "8",     \
-      "--blocks", "1", "--hidden", "8", "--kernel", "2", "--seq-len", "16",    \
-      "--batch", "2", "--save-minutes", "0", "--sample-every", "0",            \
-      "--threads", "2"
+#define TINY                                                                                   \
+    "--data", "in/data", "--save-dir", "out", "-q", "--small", "--dim", "8", "--blocks", "1",  \
+        "--hidden", "8", "--kernel", "2", "--seq-len", "16", "--batch", "2", "--save-minutes", \
+        "0", "--sample-every", "0", "--threads", "2"
 
 const struct trial scene_trials[] = {
     {.name = "prep",
-     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab-size",
-                   "280", "--valid", "in/valid.txt", "in/train.txt"},
+     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab-size", "280", "--valid",
+                   "in/valid.txt", "in/train.txt"},
      .killed = true},
     {.name = "prep-few",
-     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab-size",
-                   "264", "in/few.txt"},
-     .starved = true},
-    {.name = "prep-gz",
-     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab",
-                   "in/data/vocab.db", "--keep-duplicates", "in/few.jsonl.gz",
-                   "in/few.tar.gz"},
-     .starved = true},
-    {.name = "prep-gpt2",
-     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--tokenizer",
-                   "gpt2", "--vocab-size", "32", "--gpt2-vocab",
-                   "in/vocab.json", "--gpt2-merges", "in/merges.txt",
+     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab-size", "264",
                    "in/few.txt"},
      .starved = true},
+    {.name = "prep-gz",
+     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab", "in/data/vocab.db",
+                   "--keep-duplicates", "in/few.jsonl.gz", "in/few.tar.gz"},
+     .starved = true},
+    {.name = "prep-gpt2",
+     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--tokenizer", "gpt2",
+                   "--vocab-size", "32", "--gpt2-vocab", "in/vocab.json", "--gpt2-merges",
+                   "in/merges.txt", "in/few.txt"},
+     .starved = true},
     {.name = "train-long",
-     .arguments = {"train", TINY, "--steps", "40", "--save-every", "4",
-                   "--eval-every", "5"},
+     .arguments = {"train", TINY, "--steps", "40", "--save-every", "4", "--eval-every", "5"},
      .resumes = true,
      .killed = true},
     {.name = "train",
-     .arguments = {"train", TINY, "--steps", "4", "--save-every", "2",
-                   "--eval-every", "2"},
+     .arguments = {"train", TINY, "--steps", "4", "--save-every", "2", "--eval-every", "2"},
      .resumes = true,
      .starved = true},
     {.name = "export",
-     .arguments = {"export", "-q", "in/run", "-o", "out/m.bolt", "--vocab",
-                   "in/data/vocab.db"},
+     .arguments = {"export", "-q", "in/run", "-o", "out/m.bolt", "--vocab", "in/data/vocab.db"},
      .killed = true,
      .starved = true},
     {.name = "export-c",
-     .arguments = {"export", "-q", "in/run", "-o", "out/m.c", "--format", "c",
-                   "--vocab", "in/data/vocab.db"},
+     .arguments = {"export", "-q", "in/run", "-o", "out/m.c", "--format", "c", "--vocab",
+                   "in/data/vocab.db"},
      .killed = true,
      .starved = true},
     {.name = "export-st",
-     .arguments = {"export", "-q", "in/run", "-o", "out/m.safetensors",
-                   "--format", "safetensors"},
+     .arguments = {"export", "-q", "in/run", "-o", "out/m.safetensors", "--format", "safetensors"},
      .killed = true,
      .starved = true},
     {.name = "export-info",
@@ -68,13 +61,13 @@ const struct trial scene_trials[] = {
      .output = "out/info",
      .starved = true},
     {.name = "sample",
-     .arguments = {"sample", "-q", "in/m.bolt", "-n", "10", "--count", "3",
-                   "-p", "The", "--threads", "2"},
+     .arguments = {"sample", "-q", "in/m.bolt", "-n", "10", "--count", "3", "-p", "The",
+                   "--threads", "2"},
      .output = "out/stories",
      .starved = true},
     {.name = "eval",
-     .arguments = {"eval", "-q", "in/m.bolt", "in/valid.txt",
-                   "in/data/valid.shard", "--threads", "2"},
+     .arguments = {"eval", "-q", "in/m.bolt", "in/valid.txt", "in/data/valid.shard", "--threads",
+                   "2"},
      .output = "out/losses",
      .starved = true},
 };
@@ -121,136 +114,145 @@ static const char script[] =
     "cd ..\n"
     "$train --save-dir start/train --steps 2\n";
 
-static void make_wanted(const struct trial *trial) {
-  struct process_end end;
-  char want[PATH];
-  scene_reset(trial, true);
-  scene_run(trial, NULL, -1, &end);
-  if (end.status != 0)
-    torture_stop("%s fails without any fault: %s", trial->name, end.talk);
-  snprintf(want, sizeof want, "want/%s", trial->name);
-  folder_copy("out", want);
+static void make_wanted(const struct trial *trial)
+{
+    struct process_end end;
+    char want[PATH];
+    scene_reset(trial, true);
+    scene_run(trial, NULL, -1, &end);
+    if (end.status != 0)
+        torture_stop("%s fails without any fault: %s", trial->name, end.talk);
+    snprintf(want, sizeof want, "want/%s", trial->name);
+    folder_copy("out", want);
 }
 
-static void write_file(const char *path, const char *data, size_t n) {
-  FILE *out = fopen(path, "wb");
-  if (!out || fwrite(data, 1, n, out) != n || fclose(out))
-    torture_stop("%s: cannot write", path);
+static void write_file(const char *path, const char *data, size_t n)
+{
+    FILE *out = fopen(path, "wb");
+    if (!out || fwrite(data, 1, n, out) != n || fclose(out))
+        torture_stop("%s: cannot write", path);
 }
 
-static void make_gpt2(void) {
-  char json[TOYGPT2_VOCAB_BYTES];
-  write_file("in/vocab.json", json, toygpt2_vocab(json, toygpt2_merged));
-  write_file("in/merges.txt", toygpt2_merges, strlen(toygpt2_merges));
+static void make_gpt2(void)
+{
+    char json[TOYGPT2_VOCAB_BYTES];
+    write_file("in/vocab.json", json, toygpt2_vocab(json, toygpt2_merged));
+    write_file("in/merges.txt", toygpt2_merges, strlen(toygpt2_merges));
 }
 
-void scene_make(const struct torture *t) {
-  if (symlink(t->programs, "b") || system(script))
-    torture_stop("cannot make the scene with %s", t->programs);
-  make_gpt2();
-  for (size_t i = 0; i < scene_n_trials; i++)
-    make_wanted(&scene_trials[i]);
+void scene_make(const struct torture *t)
+{
+    if (symlink(t->programs, "b") || system(script))
+        torture_stop("cannot make the scene with %s", t->programs);
+    make_gpt2();
+    for (size_t i = 0; i < scene_n_trials; i++)
+        make_wanted(&scene_trials[i]);
 }
 
 /* ---- running
  * ---------------------------------------------------------------------------------
  */
 
-void scene_reset(const struct trial *trial, bool again) {
-  char start[PATH];
-  snprintf(start, sizeof start, "start/%s", trial->name);
-  if (again) {
-    folder_copy(start, "out");
-  } else {
-    folder_remove("out");
-    mkdir("out", 0777);
-  }
+void scene_reset(const struct trial *trial, bool again)
+{
+    char start[PATH];
+    snprintf(start, sizeof start, "start/%s", trial->name);
+    if (again) {
+        folder_copy(start, "out");
+    } else {
+        folder_remove("out");
+        mkdir("out", 0777);
+    }
 }
 
 void scene_run(const struct trial *trial, const char *fault, long kill_after_us,
-               struct process_end *end) {
-  const char *argv[PROCESS_MAX_ARGS];
-  char program[64];
-  size_t n = 0;
-  snprintf(program, sizeof program, "b/%s", trial->arguments[0]);
-  while (trial->arguments[n]) {
-    argv[n] = trial->arguments[n];
-    n++;
-  }
-  argv[0] = program;
-  if (trial->resumes && ckpt_any("out"))
-    argv[n++] = "--resume";
-  argv[n] = NULL;
-  struct process p = {argv, trial->output, fault, kill_after_us};
-  process_run(&p, "b/tests/inject.so", end);
+               struct process_end *end)
+{
+    const char *argv[PROCESS_MAX_ARGS];
+    char program[64];
+    size_t n = 0;
+    snprintf(program, sizeof program, "b/%s", trial->arguments[0]);
+    while (trial->arguments[n]) {
+        argv[n] = trial->arguments[n];
+        n++;
+    }
+    argv[0] = program;
+    if (trial->resumes && ckpt_any("out"))
+        argv[n++] = "--resume";
+    argv[n] = NULL;
+    struct process p = {argv, trial->output, fault, kill_after_us};
+    process_run(&p, "b/tests/inject.so", end);
 }
 
 /* ---- judging
  * ---------------------------------------------------------------------------------
  */
 
-static bool opens(const char *path) {
-  struct ckpt c;
-  struct err e;
-  if (ckpt_open(&c, path, &e))
-    return false;
-  ckpt_close(&c);
-  return true;
+static bool opens(const char *path)
+{
+    struct ckpt c;
+    struct err e;
+    if (ckpt_open(&c, path, &e))
+        return false;
+    ckpt_close(&c);
+    return true;
 }
 
 /* Is out/NAME the file of FOLDER/TRIAL/NAME? */
-static bool is_of(const char *folder, const struct trial *trial,
-                  const char *name) {
-  char path[PATH], other[PATH];
-  struct stat st;
-  snprintf(path, sizeof path, "out/%s", name);
-  snprintf(other, sizeof other, "%s/%s/%s", folder, trial->name, name);
-  return stat(other, &st) == 0 && folder_same_file(path, other);
-}
-
-const char *scene_damage(const struct trial *trial) {
-  static struct folder out;
-  folder_read(&out, "out");
-  for (size_t i = 0; i < out.n; i++) {
-    const char *name = out.names[i];
-    char path[PATH];
+static bool is_of(const char *folder, const struct trial *trial, const char *name)
+{
+    char path[PATH], other[PATH];
+    struct stat st;
     snprintf(path, sizeof path, "out/%s", name);
-    if (folder_is_stray(name) ||
-        (trial->output && strcmp(path, trial->output) == 0))
-      continue;
-    if (trial->resumes
-            ? strstr(name, ".safetensors") && !opens(path)
-            : !is_of("start", trial, name) && !is_of("want", trial, name))
-      return name;
-  }
-  return NULL;
+    snprintf(other, sizeof other, "%s/%s/%s", folder, trial->name, name);
+    return stat(other, &st) == 0 && folder_same_file(path, other);
 }
 
-const char *scene_difference(const struct trial *trial) {
-  char want[PATH];
-  snprintf(want, sizeof want, "want/%s", trial->name);
-  return folder_difference("out", want);
+const char *scene_damage(const struct trial *trial)
+{
+    static struct folder out;
+    folder_read(&out, "out");
+    for (size_t i = 0; i < out.n; i++) {
+        const char *name = out.names[i];
+        char path[PATH];
+        snprintf(path, sizeof path, "out/%s", name);
+        if (folder_is_stray(name) || (trial->output && strcmp(path, trial->output) == 0))
+            continue;
+        if (trial->resumes ? strstr(name, ".safetensors") && !opens(path)
+                           : !is_of("start", trial, name) && !is_of("want", trial, name))
+            return name;
+    }
+    return NULL;
 }
 
-bool scene_same_weights(const struct trial *trial) {
-  char name[64], path[PATH], want[PATH];
-  snprintf(name, sizeof name, "step-%09d.safetensors", SCENE_STEPS);
-  snprintf(path, sizeof path, "out/%s", name);
-  snprintf(want, sizeof want, "want/%s/%s", trial->name, name);
-  return folder_same_tensors(path, want);
+const char *scene_difference(const struct trial *trial)
+{
+    char want[PATH];
+    snprintf(want, sizeof want, "want/%s", trial->name);
+    return folder_difference("out", want);
 }
 
-uint64_t scene_newest_step(void) {
-  struct ckpt c;
-  struct err e;
-  char *path = NULL;
-  char *skipped = NULL;
-  uint64_t step = 0;
-  if (ckpt_open_newest(&c, "out", &path, &skipped, &e) == 0 && path) {
-    step = c.state.progress.step;
-    ckpt_close(&c);
-  }
-  free(path);
-  free(skipped);
-  return step;
+bool scene_same_weights(const struct trial *trial)
+{
+    char name[64], path[PATH], want[PATH];
+    snprintf(name, sizeof name, "step-%09d.safetensors", SCENE_STEPS);
+    snprintf(path, sizeof path, "out/%s", name);
+    snprintf(want, sizeof want, "want/%s/%s", trial->name, name);
+    return folder_same_tensors(path, want);
+}
+
+uint64_t scene_newest_step(void)
+{
+    struct ckpt c;
+    struct err e;
+    char *path = NULL;
+    char *skipped = NULL;
+    uint64_t step = 0;
+    if (ckpt_open_newest(&c, "out", &path, &skipped, &e) == 0 && path) {
+        step = c.state.progress.step;
+        ckpt_close(&c);
+    }
+    free(path);
+    free(skipped);
+    return step;
 }

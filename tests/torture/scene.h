@@ -11,20 +11,16 @@
 #include "torture/torture.h"
 
 struct trial {
-  const char *name;
-  const char
-      *arguments[32]; /* of the program, which is its first; NULL-terminated */
-  const char *output; /* file for standard output, or NULL */
-  bool resumes; /* train: goes on from the checkpoints in out, of which none may
-                   be lost */
-  bool killed;  /* part of the kills */
-  bool starved; /* part of the sweep */
+    const char *name;
+    const char *arguments[32]; /* of the program, which is its first; NULL-terminated */
+    const char *output;        /* file for standard output, or NULL */
+    bool resumes;              /* train: goes on from the checkpoints in out, of which none may
+                                  be lost */
+    bool killed;               /* part of the kills */
+    bool starved;              /* part of the sweep */
 };
 
-enum {
-  SCENE_OLD_STEPS = 2,
-  SCENE_STEPS = 4
-}; /* of the trial "train": found, and in the end */
+enum { SCENE_OLD_STEPS = 2, SCENE_STEPS = 4 }; /* of the trial "train": found, and in the end */
 
 extern const struct trial scene_trials[];
 extern const size_t scene_n_trials;
