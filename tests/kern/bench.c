@@ -173,6 +173,16 @@ static void prepare_int8(struct bench *b)
                       (struct kern_int8_row *)b->x[4] + i);
 }
 
+static void run_int8_tern_pack(struct bench *b)
+{
+    b->kern->exact.int8_tern_pack((const uint8_t *)b->x[2], WIDE, D, b->x[1]);
+}
+
+static void run_int8_head_pack(struct bench *b)
+{
+    b->kern->exact.int8_head_pack((const int8_t *)b->x[2], WIDE, D, b->x[1]);
+}
+
 static void run_int8_tern(struct bench *b)
 {
     const struct shape *s = b->shape;
@@ -256,6 +266,10 @@ static const struct shape shapes[] = {
     INT8(int8_tern, 32, 192, 512),
     INT8(int8_head, 1, 10000, 192),
     INT8(int8_head, 32, 10000, 192),
+    {"int8_tern_pack", "512x192", 0, WIDE, D, 0, 0.5 * WIDE *D, WIDE *D / 8, run_int8_tern_pack, 0,
+     prepare_int8},
+    {"int8_head_pack", "512x192", 0, WIDE, D, 0, 2.0 * WIDE *D, WIDE *D / 2, run_int8_head_pack, 0,
+     prepare_int8},
     BYTES(int8_round, "64x192", ROWS *D * 5 / 4, ROWS *D),
     BYTES(exp, "10000", 2 * V, V),
     BYTES(exact_logsumexp, "10000", V, V),
@@ -367,14 +381,6 @@ static void measure(struct bench *b)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-static bool is_new(const struct kern *k, const char *name)
-{
-    for (size_t i = 0; i < kcheck_n_ops; i++)
-        if (strcmp(kcheck_ops[i].name, name) == 0)
-            return kcheck_is_new(k->level, k->unit == 2, &kcheck_ops[i]);
-    return false;
-}
-
 static void fill(struct bench *b)
 {
     struct rng r;
@@ -384,18 +390,39 @@ static void fill(struct bench *b)
             b->x[a][i] = (float)rng_unit(&r) + 0.1f;
 }
 
-static void measure_all(struct bench *b, const char *op, const struct shape *list, size_t n)
+/* Times the shapes of a list that are of this operation; returns how many they are. */
+static size_t measure_op(struct bench *b, const char *op, const struct shape *list, size_t n)
 {
+    size_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        b->shape = &list[i];
-        if ((op && strcmp(op, b->shape->op) != 0) || !is_new(b->kern, b->shape->op))
+        if (strcmp(op, list[i].op) != 0)
             continue;
+        count++;
+        b->shape = &list[i];
         if (b->shape->prepare)
             b->shape->prepare(b);
         measure(b);
         if (b->shape->prepare)
             fill(b);
     }
+    return count;
+}
+
+/* Every operation that is new in this table, or only `op`. */
+static int measure_table(struct bench *b, const char *op, struct err *e)
+{
+    fill(b);
+    for (size_t i = 0; i < kcheck_n_ops; i++) {
+        const char *name = kcheck_ops[i].name;
+        if ((op && strcmp(op, name) != 0) ||
+            !kcheck_is_new(b->kern->level, b->kern->unit == 2, &kcheck_ops[i]))
+            continue;
+        if (measure_op(b, name, shapes, ARRAY_LEN(shapes)) +
+                measure_op(b, name, bench_exact, bench_n_exact) ==
+            0)
+            return err_set(e, "%s: there is no shape to time it at (bench.c)", name);
+    }
+    return 0;
 }
 
 int bench_run(const struct cpu_level *last, const char *op, struct err *e)
@@ -407,15 +434,14 @@ int bench_run(const struct cpu_level *last, const char *op, struct err *e)
     for (size_t a = 0; a < ARRAY_LEN(b.x); a++)
         b.x[a] = arena_alloc(&arena, (size_t)V * D, sizeof(float));
     cpu_flush_denormals(); /* as the programs run */
-    for (const struct cpu_level *l = CPU_C; l && l <= last; l = cpu_next(l))
-        for (int bf16 = 0; bf16 < 2; bf16++) {
+    int status = 0;
+    for (const struct cpu_level *l = CPU_C; status == 0 && l && l <= last; l = cpu_next(l))
+        for (int bf16 = 0; status == 0 && bf16 < 2; bf16++) {
             struct kern kern;
             kcheck_table(&kern, l, bf16);
             b.kern = &kern;
-            fill(&b);
-            measure_all(&b, op, shapes, ARRAY_LEN(shapes));
-            measure_all(&b, op, bench_exact, bench_n_exact);
+            status = measure_table(&b, op, e);
         }
     arena_release(&arena);
-    return 0;
+    return status;
 }

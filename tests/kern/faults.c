@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "kern/kcheck.h"
+
 static struct kern sound; /* the table before it was broken */
 
 /* One unit in the last place would be within a bound; this is not, even of a long sum. */
@@ -12,125 +14,129 @@ static void spoil(float *x)
     *x = *x * 1.01f + 1e-3f;
 }
 
-static void product(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
-                    struct kern_b b, float *c, size_t c_stride, bool add)
+static void broken_product(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
+                           struct kern_b b, float *c, size_t c_stride, bool add)
 {
     sound.product(m, n, k, a, a_row, a_col, b, c, c_stride, add);
     spoil(&c[(m - 1) * c_stride + n - 1]);
 }
 
 /* Of cells, the smallest change there is. */
-static void pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out)
+static void broken_pack(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
+                        void *out)
 {
     sound.pack(w, n_out, n_in, first, count, out);
     *((uint32_t *)out + first * DIV_UP(n_in, sound.unit)) ^= 1;
 }
 
-static void operand(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns)
+static void broken_operand(const float *x, size_t rows, size_t cols, void *by_rows,
+                           void *by_columns)
 {
     sound.operand(x, rows, cols, by_rows, by_columns);
     if (by_columns)
         *(uint32_t *)by_columns ^= 1;
 }
 
-static void rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y, float *rstd)
+static void broken_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y,
+                           float *rstd)
 {
     sound.rmsnorm(x, scale, n, eps, y, rstd);
     spoil(&y[n - 1]);
 }
 
-static void rmsnorm_back(const float *x, const float *scale, float rstd, const float *dy, size_t n,
-                         float *dx, float *dscale)
+static void broken_rmsnorm_back(const float *x, const float *scale, float rstd, const float *dy,
+                                size_t n, float *dx, float *dscale)
 {
     sound.rmsnorm_back(x, scale, rstd, dy, n, dx, dscale);
     spoil(&dscale[n - 1]);
 }
 
-static void conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n, float *y)
+static void broken_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
+                        float *y)
 {
     sound.conv(v, back, taps, n_taps, n, y);
     spoil(&y[n - 1]);
 }
 
-static void conv_back(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
-                      float *dv)
+static void broken_conv_back(const float *dy, size_t back, const float *taps, size_t n_taps,
+                             size_t n, float *dv)
 {
     sound.conv_back(dy, back, taps, n_taps, n, dv);
     spoil(&dv[n - 1]);
 }
 
-static void mul_add(const float *x, const float *z, size_t n, float *y)
+static void broken_mul_add(const float *x, const float *z, size_t n, float *y)
 {
     sound.mul_add(x, z, n, y);
     spoil(&y[n - 1]);
 }
 
-static void gate(const float *c, const float *g, size_t n, float *u)
+static void broken_gate(const float *c, const float *g, size_t n, float *u)
 {
     sound.gate(c, g, n, u);
     spoil(&u[n - 1]);
 }
 
-static void gate_back(const float *c, const float *g, const float *du, size_t n, float *dc,
-                      float *dg)
+static void broken_gate_back(const float *c, const float *g, const float *du, size_t n, float *dc,
+                             float *dg)
 {
     sound.gate_back(c, g, du, n, dc, dg);
     spoil(&dg[n - 1]);
 }
 
-static void swiglu(const float *a, const float *b, size_t n, float *h)
+static void broken_swiglu(const float *a, const float *b, size_t n, float *h)
 {
     sound.swiglu(a, b, n, h);
     spoil(&h[n - 1]);
 }
 
-static void swiglu_back(const float *a, const float *b, const float *dh, size_t n, float *da,
-                        float *db)
+static void broken_swiglu_back(const float *a, const float *b, const float *dh, size_t n, float *da,
+                               float *db)
 {
     sound.swiglu_back(a, b, dh, n, da, db);
     spoil(&da[n - 1]);
 }
 
-static void add(const float *x, size_t n, float *y)
+static void broken_add(const float *x, size_t n, float *y)
 {
     sound.add(x, n, y);
     spoil(&y[n - 1]);
 }
 
-static float logsumexp(const float *x, size_t n)
+static float broken_logsumexp(const float *x, size_t n)
 {
     float lse = sound.logsumexp(x, n);
     spoil(&lse);
     return lse;
 }
 
-static void softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                    void *by_columns)
+static void broken_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
+                           void *by_columns)
 {
     sound.softmax(x, rows, n, max, sum, by_rows, by_columns);
     spoil(&sum[rows - 1]);
 }
 
 /* The exact operations: the smallest change there is. */
-static double sum_abs(const float *w, size_t n)
+static double broken_sum_abs(const float *w, size_t n)
 {
     return nextafter(sound.sum_abs(w, n), INFINITY);
 }
 
-static double sum_sq(const float *w, size_t n)
+static double broken_sum_sq(const float *w, size_t n)
 {
     return nextafter(sound.sum_sq(w, n), INFINITY);
 }
 
-static void quantise(const float *w, size_t n, float divisor, float alpha, float *out)
+static void broken_quantise(const float *w, size_t n, float divisor, float alpha, float *out)
 {
     sound.quantise(w, n, divisor, alpha, out);
     if (out[n - 1] == 0)
         out[n - 1] = -0.0f;
 }
 
-static void adamw(float *w, const float *g, float *m, float *v, size_t n,
-                  const struct kern_adamw *o)
+static void broken_adamw(float *w, const float *g, float *m, float *v, size_t n,
+                         const struct kern_adamw *o)
 {
     sound.adamw(w, g, m, v, n, o);
     spoil(&v[n - 1]);
@@ -139,36 +145,36 @@ static void adamw(float *w, const float *g, float *m, float *v, size_t n,
 /* ---- inference ------------------------------------------------------------------------------- */
 
 /* Exact, and the smallest change there is; of packed weights, one bit of the first. */
-static void int8_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
+static void broken_int8_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
 {
     sound.exact.int8_round(x, n, q, row);
     q[ALIGN_UP(n, (size_t)KERN_INT8_ALIGN) - 1] ^= 1;
 }
 
-static void int8_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
+static void broken_int8_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
 {
     sound.exact.int8_tern_pack(codes, rows, cols, packed);
     *(uint8_t *)packed ^= 1;
 }
 
-static void int8_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
-                      const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
-                      size_t y_stride)
+static void broken_int8_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                             const int8_t *q, size_t q_stride, const struct kern_int8_row *row,
+                             float *y, size_t y_stride)
 {
     sound.exact.int8_tern(packed, rows, cols, alpha, m, q, q_stride, row, y, y_stride);
     float *last = &y[(m - 1) * y_stride + rows - 1];
     *last = nextafterf(*last, INFINITY);
 }
 
-static void int8_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
+static void broken_int8_head_pack(const int8_t *w, size_t rows, size_t cols, void *packed)
 {
     sound.exact.int8_head_pack(w, rows, cols, packed);
     *(uint8_t *)packed ^= 1;
 }
 
-static void int8_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
-                      const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
-                      size_t y_stride)
+static void broken_int8_head(const void *packed, const float *w_scale, size_t rows, size_t cols,
+                             size_t m, const int8_t *q, size_t q_stride,
+                             const struct kern_int8_row *row, float *y, size_t y_stride)
 {
     sound.exact.int8_head(packed, w_scale, rows, cols, m, q, q_stride, row, y, y_stride);
     float *last = &y[(m - 1) * y_stride + rows - 1];
@@ -184,72 +190,59 @@ static void spoil_bit(float *x)
     memcpy(x, &bits, sizeof bits);
 }
 
-static void float_tern_pack(const uint8_t *codes, size_t rows, size_t cols, void *packed)
-{
-    sound.exact.float_tern_pack(codes, rows, cols, packed);
-    *(unsigned char *)packed ^= 1;
-}
-
-static void float_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
-                       const float *x, size_t x_stride, float *y, size_t y_stride)
+static void broken_float_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
+                              const float *x, size_t x_stride, float *y, size_t y_stride)
 {
     sound.exact.float_tern(packed, rows, cols, alpha, m, x, x_stride, y, y_stride);
     spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
 }
 
-static void float_head_pack(enum number_type type, const void *w, size_t rows, size_t cols,
-                            void *packed)
-{
-    sound.exact.float_head_pack(type, w, rows, cols, packed);
-    *(unsigned char *)packed ^= 1;
-}
-
-static void float_head(enum number_type type, const void *packed, const float *w_scale, size_t rows,
-                       size_t cols, size_t m, const float *x, size_t x_stride, float *y,
-                       size_t y_stride)
+static void broken_float_head(enum number_type type, const void *packed, const float *w_scale,
+                              size_t rows, size_t cols, size_t m, const float *x, size_t x_stride,
+                              float *y, size_t y_stride)
 {
     sound.exact.float_head(type, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
     spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
 }
 
-static void exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
+static void broken_exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
 {
     sound.exact.rmsnorm(x, scale, n, eps, y);
     spoil_bit(&y[n - 1]);
 }
 
-static void exact_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
-                       float *y)
+static void broken_exact_conv(const float *v, size_t back, const float *taps, size_t n_taps,
+                              size_t n, float *y)
 {
     sound.exact.conv(v, back, taps, n_taps, n, y);
     spoil_bit(&y[n - 1]);
 }
 
-static void exact_gate(const float *c, const float *g, size_t n, float *u)
+static void broken_exact_gate(const float *c, const float *g, size_t n, float *u)
 {
     sound.exact.gate(c, g, n, u);
     spoil_bit(&u[n - 1]);
 }
 
-static void exact_swiglu(const float *a, const float *b, size_t n, float *h)
+static void broken_exact_swiglu(const float *a, const float *b, size_t n, float *h)
 {
     sound.exact.swiglu(a, b, n, h);
     spoil_bit(&h[n - 1]);
 }
 
-static void exp_of(const float *x, size_t n, float *y)
+static void broken_exp(const float *x, size_t n, float *y)
 {
     sound.exact.exp(x, n, y);
     y[n - 1] = nextafterf(y[n - 1], INFINITY);
 }
 
-static float exact_logsumexp(const float *x, size_t n)
+static float broken_exact_logsumexp(const float *x, size_t n)
 {
     return nextafterf(sound.exact.logsumexp(x, n), INFINITY);
 }
 
 /* The last of those that are equal, not the first. */
-static size_t argmax(const float *x, size_t n)
+static size_t broken_argmax(const float *x, size_t n)
 {
     size_t best = sound.exact.argmax(x, n);
     for (size_t i = best + 1; i < n; i++)
@@ -257,7 +250,7 @@ static size_t argmax(const float *x, size_t n)
     return best;
 }
 
-static size_t largest(const float *x, size_t n, size_t k, uint16_t *ids)
+static size_t broken_largest(const float *x, size_t n, size_t k, uint16_t *ids)
 {
     return MAX(sound.exact.largest(x, n, k, ids), 2) - 1;
 }
@@ -301,34 +294,30 @@ static void add_trap(const float *x, size_t n, float *y)
     raise(SIGILL);
 }
 
-#define FAULT_IN(member, op)      \
-    if (strcmp(name, #op) == 0) { \
-        k->member = op;           \
-        return true;              \
+/* From the list: what puts the broken operation into a table. */
+#define OP(name, member)               \
+    void faults_##name(struct kern *k) \
+    {                                  \
+        k->member = broken_##name;     \
     }
+KCHECK_OPS(OP)
+#undef OP
 
-static bool install_exact(struct kern *k, const char *name)
+/* Faults that no result shows, beside the operations' own. */
+static bool install_special(struct kern *k, const char *name)
 {
-    FAULT_IN(exact.float_tern_pack, float_tern_pack)
-    FAULT_IN(exact.float_tern, float_tern)
-    FAULT_IN(exact.float_head_pack, float_head_pack)
-    FAULT_IN(exact.float_head, float_head)
-    FAULT_IN(exact.rmsnorm, exact_rmsnorm)
-    FAULT_IN(exact.conv, exact_conv)
-    FAULT_IN(exact.gate, exact_gate)
-    FAULT_IN(exact.swiglu, exact_swiglu)
-    FAULT_IN(exact.int8_round, int8_round)
-    FAULT_IN(exact.int8_tern_pack, int8_tern_pack)
-    FAULT_IN(exact.int8_tern, int8_tern)
-    FAULT_IN(exact.int8_head_pack, int8_head_pack)
-    FAULT_IN(exact.int8_head, int8_head)
-    FAULT_IN(exact.logsumexp, exact_logsumexp)
-    FAULT_IN(exact.argmax, argmax)
-    FAULT_IN(exact.largest, largest)
-    if (strcmp(name, "exp") == 0) {
-        k->exact.exp = exp_of;
-        return true;
-    }
+    static const struct {
+        const char *name;
+        void (*add)(const float *x, size_t n, float *y);
+    } adds[] = {{"add-over", add_over},
+                {"add-under", add_under},
+                {"add-input", add_input},
+                {"add-trap", add_trap}};
+    for (size_t i = 0; i < ARRAY_LEN(adds); i++)
+        if (strcmp(name, adds[i].name) == 0) {
+            k->add = adds[i].add;
+            return true;
+        }
     if (strcmp(name, "largest-all") == 0) {
         k->exact.largest = largest_all;
         return true;
@@ -339,35 +328,10 @@ static bool install_exact(struct kern *k, const char *name)
 bool faults_install(struct kern *k, const char *name)
 {
     sound = *k;
-#define FAULT(op) FAULT_IN(op, op)
-    FAULT(product)
-    FAULT(pack)
-    FAULT(operand)
-    FAULT(rmsnorm)
-    FAULT(rmsnorm_back)
-    FAULT(conv)
-    FAULT(conv_back)
-    FAULT(mul_add)
-    FAULT(gate)
-    FAULT(gate_back)
-    FAULT(swiglu)
-    FAULT(swiglu_back)
-    FAULT(add)
-    FAULT(logsumexp)
-    FAULT(softmax)
-    FAULT(sum_abs)
-    FAULT(sum_sq)
-    FAULT(quantise)
-    FAULT(adamw)
-#undef FAULT
-    if (install_exact(k, name))
-        return true;
-    k->add = strcmp(name, "add-over") == 0    ? add_over
-             : strcmp(name, "add-under") == 0 ? add_under
-             : strcmp(name, "add-input") == 0 ? add_input
-             : strcmp(name, "add-trap") == 0  ? add_trap
-                                              : NULL;
-    if (!k->add)
-        k->add = sound.add;
-    return k->add != sound.add;
+    for (size_t i = 0; i < kcheck_n_ops; i++)
+        if (strcmp(name, kcheck_ops[i].name) == 0) {
+            kcheck_ops[i].fault(k);
+            return true;
+        }
+    return install_special(k, name);
 }

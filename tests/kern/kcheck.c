@@ -15,55 +15,9 @@
 #include "kern/bench.h"
 #include "kern/faults.h"
 
-#define OP(name)                                          \
-    {                                                     \
-#name, offsetof(struct kern, name), kcheck_##name \
-    }
-/* Members of kern->exact, under their own names, or with a prefix where kern has a namesake. */
-#define EXACT(name)                                             \
-    {                                                           \
-#name, offsetof(struct kern, exact.name), kcheck_##name \
-    }
-#define EXACT_NAMESAKE(name)                                                   \
-    {                                                                          \
-        "exact_" #name, offsetof(struct kern, exact.name), kcheck_exact_##name \
-    }
-const struct kcheck_op kcheck_ops[] = {
-    OP(product),
-    OP(pack),
-    OP(operand),
-    OP(rmsnorm),
-    OP(rmsnorm_back),
-    OP(conv),
-    OP(conv_back),
-    OP(mul_add),
-    OP(gate),
-    OP(gate_back),
-    OP(swiglu),
-    OP(swiglu_back),
-    OP(add),
-    OP(logsumexp),
-    OP(softmax),
-    OP(sum_abs),
-    OP(sum_sq),
-    OP(quantise),
-    OP(adamw),
-    EXACT(int8_round),
-    EXACT(int8_tern_pack),
-    EXACT(int8_tern),
-    EXACT(int8_head_pack),
-    EXACT(int8_head),
-    EXACT(float_tern),
-    EXACT(float_head),
-    EXACT_NAMESAKE(rmsnorm),
-    EXACT_NAMESAKE(conv),
-    EXACT_NAMESAKE(gate),
-    EXACT_NAMESAKE(swiglu),
-    EXACT(exp),
-    EXACT_NAMESAKE(logsumexp),
-    EXACT(argmax),
-    EXACT(largest),
-};
+#define OP(name, member) {#name, offsetof(struct kern, member), kcheck_##name, faults_##name},
+const struct kcheck_op kcheck_ops[] = {KCHECK_OPS(OP)};
+#undef OP
 const size_t kcheck_n_ops = ARRAY_LEN(kcheck_ops);
 
 struct options {
@@ -74,6 +28,7 @@ struct options {
     bool seed_given;
     bool bench;
     bool brief;
+    bool list;
 };
 
 struct totals {
@@ -237,6 +192,7 @@ static void parse(struct options *o, int argc, char **argv)
                         "(default auto: all this machine has)"),
         CLI_TEXT(0, "op", &o->op, "NAME", "only this operation"),
         CLI_SEED(&o->seed, "of the random data (default: the clock)", .given = &o->seed_given),
+        CLI_FLAG(0, "list", &o->list, "only print the names of all operations"),
         CLI_FLAG(0, "brief", &o->brief, "of products, one case in eight: for emulators"),
         CLI_FLAG(0, "bench", &o->bench,
                  "if nothing failed: time every operation beside what the machine can do"),
@@ -273,6 +229,10 @@ int main(int argc, char **argv)
     parse(&o, argc, argv);
     if (!o.seed_given)
         o.seed = (long long)time(NULL);
+    for (size_t i = 0; o.list && i < kcheck_n_ops; i++)
+        puts(kcheck_ops[i].name);
+    if (o.list)
+        return cli_finish();
     if (buffers_init(&e))
         cli_die("%s", e.text);
     catch_crashes();

@@ -39,11 +39,52 @@ struct kcheck {
     char failure[320];
 };
 
-/* One operation: how it is found in the table, and its check. */
+/* THE list: OP(name, member of struct kern), one line an operation. From it come the checks, the
+ * faults, what the stopwatch asks for, and what tests/cli/kcheck.bats walks. */
+#define KCHECK_OPS(OP)                       \
+    OP(product, product)                     \
+    OP(pack, pack)                           \
+    OP(operand, operand)                     \
+    OP(rmsnorm, rmsnorm)                     \
+    OP(rmsnorm_back, rmsnorm_back)           \
+    OP(conv, conv)                           \
+    OP(conv_back, conv_back)                 \
+    OP(mul_add, mul_add)                     \
+    OP(gate, gate)                           \
+    OP(gate_back, gate_back)                 \
+    OP(swiglu, swiglu)                       \
+    OP(swiglu_back, swiglu_back)             \
+    OP(add, add)                             \
+    OP(logsumexp, logsumexp)                 \
+    OP(softmax, softmax)                     \
+    OP(sum_abs, sum_abs)                     \
+    OP(sum_sq, sum_sq)                       \
+    OP(quantise, quantise)                   \
+    OP(adamw, adamw)                         \
+    OP(int8_round, exact.int8_round)         \
+    OP(int8_tern_pack, exact.int8_tern_pack) \
+    OP(int8_tern, exact.int8_tern)           \
+    OP(int8_head_pack, exact.int8_head_pack) \
+    OP(int8_head, exact.int8_head)           \
+    OP(float_tern, exact.float_tern)         \
+    OP(float_head, exact.float_head)         \
+    OP(exact_rmsnorm, exact.rmsnorm)         \
+    OP(exact_conv, exact.conv)               \
+    OP(exact_gate, exact.gate)               \
+    OP(exact_swiglu, exact.swiglu)           \
+    OP(exact_logsumexp, exact.logsumexp)     \
+    OP(exp, exact.exp)                       \
+    OP(argmax, exact.argmax)                 \
+    OP(largest, exact.largest)
+
+typedef void kcheck_fault(struct kern *k);
+
+/* One operation: how it is found in the table, its check, and how it is broken (faults.h). */
 struct kcheck_op {
     const char *name;
     size_t offset; /* of the function pointer in struct kern */
     void (*check)(struct kcheck *t);
+    kcheck_fault *fault;
 };
 extern const struct kcheck_op kcheck_ops[];
 extern const size_t kcheck_n_ops;
@@ -103,40 +144,11 @@ extern const size_t kcheck_n_sizes;
 /* Denormals flushed to zero in this thread, or kept. */
 void kcheck_flush(bool flush);
 
-/* The checks, one an operation. */
-void kcheck_product(struct kcheck *t);
-void kcheck_pack(struct kcheck *t);
-void kcheck_operand(struct kcheck *t);
-void kcheck_rmsnorm(struct kcheck *t);
-void kcheck_rmsnorm_back(struct kcheck *t);
-void kcheck_conv(struct kcheck *t);
-void kcheck_conv_back(struct kcheck *t);
-void kcheck_mul_add(struct kcheck *t);
-void kcheck_add(struct kcheck *t);
-void kcheck_gate(struct kcheck *t);
-void kcheck_gate_back(struct kcheck *t);
-void kcheck_swiglu(struct kcheck *t);
-void kcheck_swiglu_back(struct kcheck *t);
-void kcheck_logsumexp(struct kcheck *t);
-void kcheck_softmax(struct kcheck *t);
-void kcheck_sum_abs(struct kcheck *t);
-void kcheck_sum_sq(struct kcheck *t);
-void kcheck_quantise(struct kcheck *t);
-void kcheck_adamw(struct kcheck *t);
-void kcheck_int8_round(struct kcheck *t);
-void kcheck_int8_tern_pack(struct kcheck *t);
-void kcheck_int8_tern(struct kcheck *t);
-void kcheck_int8_head_pack(struct kcheck *t);
-void kcheck_int8_head(struct kcheck *t);
-void kcheck_float_tern(struct kcheck *t);
-void kcheck_float_head(struct kcheck *t);
-void kcheck_exact_rmsnorm(struct kcheck *t);
-void kcheck_exact_conv(struct kcheck *t);
-void kcheck_exact_gate(struct kcheck *t);
-void kcheck_exact_swiglu(struct kcheck *t);
-void kcheck_exp(struct kcheck *t);
-void kcheck_exact_logsumexp(struct kcheck *t);
-void kcheck_argmax(struct kcheck *t);
-void kcheck_largest(struct kcheck *t);
+/* The checks, one an operation, and what breaks it in a table. */
+#define OP(name, member)                  \
+    void kcheck_##name(struct kcheck *t); \
+    void faults_##name(struct kern *k);
+KCHECK_OPS(OP)
+#undef OP
 
 #endif
