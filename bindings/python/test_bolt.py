@@ -83,6 +83,17 @@ class Telling(unittest.TestCase):
             thread.join()
         self.assertEqual(threaded, alone)
 
+    def test_a_batch_tells_what_each_tells_alone(self):
+        model = bolt.Model(MODEL)
+        prompts = ["Tom", "Once upon a time", "", "Lily and Ben", "Tom"] * 5
+        for options in ({}, {"temperature": 100, "top_k": 0, "max_tokens": 60}, {"max_tokens": 0}, {"max_tokens": 1}):
+            stories = [""] * len(prompts)
+            for i, text in model.tell_many(prompts, seed=7, **options):
+                stories[i] += text
+            alone = ["".join(model.tell(p, seed=7, stream=i, **options)) for i, p in enumerate(prompts)]
+            self.assertEqual(stories, alone)
+        self.assertEqual(list(model.tell_many([])), [])
+
     def test_a_story_outlives_its_variable(self):
         story = bolt.Model(MODEL).tell("Tom", seed=1)
         next(story)

@@ -12,11 +12,12 @@ Errors are exceptions, all of them `bolt.Error`.
 """
 
 import codecs
+import contextlib
 import ctypes
 import os
 import threading
 from dataclasses import dataclass
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _library
 from ._version import __version__
@@ -310,6 +311,62 @@ class Model:
         rest = decode(b"", True)
         if rest:
             yield rest
+
+    def tell_many(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: Optional[int] = 200,
+        seed: int = 42,
+        temperature: float = 0.8,
+        top_k: int = 50,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repeat_penalty: float = 1.0,
+    ) -> Iterator[Tuple[int, str]]:
+        """Tells on after each of many prompts, all stories as one batch: yields (i, text), a piece of the story after
+        prompts[i]. Story i is what `tell` tells with stream=i; a token costs a fraction of what it costs there.
+
+        The options are those of `tell`. Raises ArgumentError, before the first piece.
+        """
+        options = _library.SampleOptions(
+            ctypes.sizeof(_library.SampleOptions), temperature, top_k, top_p, min_p, repeat_penalty
+        )
+        return self._tell_many([p.encode("utf-8", "replace") for p in prompts], max_tokens, seed, options)
+
+    def _tell_many(
+        self, prompts: List[bytes], max_tokens: Optional[int], seed: int, options: Any
+    ) -> Iterator[Tuple[int, str]]:
+        decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in prompts]
+        with contextlib.ExitStack() as borrowed:
+            running = [borrowed.enter_context(_Borrowed(self)) for _ in prompts]
+            numbers = list(range(len(prompts)))
+            for i, context in enumerate(running):
+                tokens = context.encode(prompts[i])
+                _lib.bolt_reset(context.pointer, seed, i)
+                context.step(tokens)
+            drawn: Any = None
+            told = 0
+            while running and told != max_tokens:
+                n = len(running)
+                pointers = (ctypes.c_void_p * n)(*[context.pointer.value for context in running])
+                running[0].check(_lib.bolt_step_many(pointers, drawn, n))
+                told += 1
+                going, next_tokens = [], []
+                for i, context in zip(numbers, running):
+                    token = context.check(_lib.bolt_sample(context.pointer, options, None))
+                    text = decoders[i].decode(self.token_bytes(token) if token != EOS else b"", token == EOS)
+                    if text:
+                        yield i, text
+                    if token != EOS:
+                        going.append((i, context))
+                        next_tokens.append(token)
+                numbers, running = [i for i, _ in going], [context for _, context in going]
+                drawn = (ctypes.c_int32 * len(going))(*next_tokens)
+        for i in numbers:
+            rest = decoders[i].decode(b"", True)
+            if rest:
+                yield i, rest
 
     def logits(self, tokens: Union[str, Sequence[int]]) -> Any:
         """The n_vocab logits of the token that follows a text or tokens, read from a story's beginning: an array of

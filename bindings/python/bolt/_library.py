@@ -5,7 +5,7 @@ import os
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 SONAME = "libbolt.so.0"
-API_VERSION = 1  # what this package needs at least
+API_VERSION = 2  # what this package needs at least
 
 ERROR_ARGUMENT, ERROR_FILE, ERROR_MODEL, ERROR_MEMORY, ERROR_LIMIT = -1, -2, -3, -4, -5
 
@@ -66,6 +66,7 @@ _FUNCTIONS = {
     "bolt_reset": (None, [c_void_p, c_uint64, c_uint64]),
     "bolt_encode": (c_int64, [c_void_p, c_char_p, c_size_t, POINTER(c_int32), c_size_t]),
     "bolt_step": (c_int, [c_void_p, POINTER(c_int32), c_size_t]),
+    "bolt_step_many": (c_int, [POINTER(c_void_p), POINTER(c_int32), c_size_t]),
     "bolt_logits": (POINTER(c_float), [c_void_p]),
     "bolt_sample": (c_int32, [c_void_p, POINTER(SampleOptions), POINTER(c_float)]),
     "bolt_score": (c_int, [c_void_p, POINTER(c_int32), c_size_t, POINTER(c_double)]),
