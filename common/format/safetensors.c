@@ -361,6 +361,21 @@ static json_t *make_strings(const struct st_tensor *tensors, size_t n_tensors,
     return strings;
 }
 
+/* The text of a JSON value, which the caller frees; NULL when out of memory. Measured first:
+ * json_dumps leaves a name out, and says nothing, where its buffer cannot grow. */
+static char *text_of(const json_t *value)
+{
+    size_t n = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    char *text = n > 0 ? malloc(n + 1) : NULL;
+    if (text && json_dumpb(value, text, n, JSON_COMPACT) != n) {
+        free(text);
+        return NULL;
+    }
+    if (text)
+        text[n] = '\0';
+    return text;
+}
+
 /* The whole header as JSON text, which the caller frees; NULL when it cannot be made. */
 static char *make_header(const struct st_tensor *tensors, size_t n_tensors,
                          const struct st_meta *meta, size_t n_meta)
@@ -376,7 +391,7 @@ static char *make_header(const struct st_tensor *tensors, size_t n_tensors,
             goto out;
         at += tensors[i].n_bytes;
     }
-    text = json_dumps(root, JSON_COMPACT);
+    text = text_of(root);
 out:
     json_decref(root);
     return text;
