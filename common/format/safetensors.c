@@ -227,6 +227,24 @@ static int check_sums(struct safetensors *s, const json_t *root, const char *pat
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* jansson drops a byte of a string, and says nothing, where its buffer cannot grow. */
+static _Thread_local bool json_starved;
+
+static void *json_memory(size_t n)
+{
+    void *p = malloc(n);
+    if (!p)
+        json_starved = true;
+    return p;
+}
+
+static json_t *parse(const unsigned char *text, size_t n, json_error_t *fault)
+{
+    json_set_alloc_funcs(json_memory, free);
+    json_starved = false;
+    return json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, fault);
+}
+
 static int read_header(struct safetensors *s, const char *path, struct err *e)
 {
     if (s->map.size < 8)
@@ -240,9 +258,10 @@ static int read_header(struct safetensors *s, const char *path, struct err *e)
         return err_set(e, "%s: truncated in its header (found %zu bytes, expected at least %llu)",
                        path, s->map.size, (unsigned long long)n_header + 8);
     json_error_t fault;
-    json_t *root =
-        json_loadb((const char *)s->map.data + 8, n_header, JSON_REJECT_DUPLICATES, &fault);
+    json_t *root = parse(s->map.data + 8, n_header, &fault);
     s->storage = root;
+    if (json_starved)
+        return err_memory(e, "%s: out of memory", path);
     if (!root)
         return err_set(e, "%s: bad JSON in its header: %s", path, fault.text);
     if (!json_is_object(root))

@@ -89,7 +89,7 @@ static const struct output *check_usage(size_t n_operands)
     if (text && !out->reads_back)
         cli_usage("--verify cannot read the format %s", out->name);
     if (out->check && out->check(&chosen, &e))
-        cli_usage("%s", e.text);
+        (e.code == ERR_MEMORY ? cli_die : cli_usage)("%s", e.text);
     if (text && !vocab)
         cli_usage("--verify needs the vocabulary: name its database with --vocab DB");
     if (text && strcmp(chosen.path, "-") == 0)

@@ -42,6 +42,17 @@ static bool read_name(struct loader *l, const char *name, size_t n, struct vocab
     return true;
 }
 
+/* jansson drops a byte of a string, and says nothing, where its buffer cannot grow. */
+static _Thread_local bool json_starved;
+
+static void *json_memory(size_t n)
+{
+    void *p = malloc(n);
+    if (!p)
+        json_starved = true;
+    return p;
+}
+
 static int parse_json(struct loader *l, const char *path, struct err *e)
 {
     if (file_map(&l->vocab_file, path, e))
@@ -49,8 +60,12 @@ static int parse_json(struct loader *l, const char *path, struct err *e)
     json_error_t fault;
     const struct file_map *f = &l->vocab_file;
     size_t mark = gpt2kind_mark(f->data, f->size);
+    json_set_alloc_funcs(json_memory, free);
+    json_starved = false;
     l->json =
         json_loadb((const char *)f->data + mark, f->size - mark, JSON_REJECT_DUPLICATES, &fault);
+    if (json_starved)
+        return err_memory(e, "%s: out of memory", path);
     const char *kind = gpt2kind_of(f->data, f->size);
     if (!l->json && kind && f->data[mark] != '{')
         return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
