@@ -1,6 +1,7 @@
 #include "corpus/reader.h"
 
 #include <inttypes.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,79 @@ struct json {
     bool failed;
 };
 
+/* ---- YAJL's memory --------------------------------------------------------------------------- */
+
+/* YAJL does not look whether it got any: so it is left by a jump when there is none, and what it
+ * had is given back. */
+union head {
+    struct {
+        union head *next;
+        union head **at;
+    } link;
+    max_align_t aligned;
+};
+
+struct memory {
+    union head *all;
+    jmp_buf ran_out;
+};
+
+static void *hang_in(struct memory *m, union head *h)
+{
+    h->link.next = m->all;
+    h->link.at = &m->all;
+    if (m->all)
+        m->all->link.at = &h->link.next;
+    m->all = h;
+    return h + 1;
+}
+
+static void take_out(union head *h)
+{
+    *h->link.at = h->link.next;
+    if (h->link.next)
+        h->link.next->link.at = h->link.at;
+}
+
+static void *memory_realloc(void *context, void *p, size_t n)
+{
+    struct memory *m = context;
+    union head *h = p ? (union head *)p - 1 : NULL;
+    if (h)
+        take_out(h);
+    union head *larger = realloc(h, sizeof *h + n);
+    if (larger)
+        return hang_in(m, larger);
+    if (h)
+        hang_in(m, h);
+    longjmp(m->ran_out, 1);
+}
+
+static void *memory_alloc(void *context, size_t n)
+{
+    return memory_realloc(context, NULL, n);
+}
+
+static void memory_free(void *context, void *p)
+{
+    (void)context;
+    if (p) {
+        take_out((union head *)p - 1);
+        free((union head *)p - 1);
+    }
+}
+
+static void memory_free_all(struct memory *m)
+{
+    while (m->all)
+        memory_free(m, m->all + 1);
+}
+
+static yajl_alloc_funcs memory_funcs(struct memory *m)
+{
+    return (yajl_alloc_funcs){memory_alloc, memory_realloc, memory_free, m};
+}
+
 /* ---- probe ----------------------------------------------------------------------------------- */
 
 static size_t skip_space(const char *data, size_t n, size_t i)
@@ -41,9 +115,13 @@ static size_t skip_space(const char *data, size_t n, size_t i)
 /* Whether text[0..n) is one whole string. */
 static bool is_string(const char *text, size_t n)
 {
-    yajl_handle h = yajl_alloc(NULL, NULL, NULL);
-    if (!h)
+    struct memory m = {0};
+    yajl_alloc_funcs funcs = memory_funcs(&m);
+    if (setjmp(m.ran_out)) {
+        memory_free_all(&m);
         return false;
+    }
+    yajl_handle h = yajl_alloc(NULL, &funcs, NULL);
     yajl_config(h, yajl_dont_validate_strings, 1);
     bool whole = n > 1 && text[0] == '"' &&
                  yajl_parse(h, (const unsigned char *)text, n) == yajl_status_ok &&
@@ -352,23 +430,31 @@ static int read_all(struct json *j, struct source *in, struct err *e)
     return 0;
 }
 
+/* Reads all with a YAJL of its own, in memory that is given back here. */
+static int read_parsed(struct json *j, struct source *in, struct memory *m, struct err *e)
+{
+    yajl_alloc_funcs funcs = memory_funcs(m);
+    if (setjmp(m->ran_out)) {
+        memory_free_all(m);
+        return err_memory(e, "%s: out of memory", j->out->name);
+    }
+    j->yajl = yajl_alloc(&callbacks, &funcs, j);
+    yajl_config(j->yajl, yajl_allow_multiple_values, 1);
+    yajl_config(j->yajl, yajl_dont_validate_strings, 1); /* invalid text is the emitter's */
+    int code = read_all(j, in, e);
+    yajl_free(j->yajl);
+    return code;
+}
+
 static int read_json(struct source *in, struct emit *out, struct err *e)
 {
+    struct memory m = {0};
     struct json *j = calloc(1, sizeof *j);
-    int code = -1;
-    if (j) {
-        j->out = out;
-        j->yajl = yajl_alloc(&callbacks, NULL, j);
-    }
-    if (!j || !j->yajl) {
-        err_memory(e, "%s: out of memory", out->name);
-    } else {
-        yajl_config(j->yajl, yajl_allow_multiple_values, 1);
-        yajl_config(j->yajl, yajl_dont_validate_strings, 1); /* invalid text is the emitter's */
-        code = read_all(j, in, e);
-        yajl_free(j->yajl);
-        jsonrepair_release(&j->repair);
-    }
+    if (!j)
+        return err_memory(e, "%s: out of memory", out->name);
+    j->out = out;
+    int code = read_parsed(j, in, &m, e);
+    jsonrepair_release(&j->repair);
     free(j);
     return code;
 }

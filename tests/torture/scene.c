@@ -28,8 +28,13 @@ const struct trial scene_trials[] = {
      .starved = true},
     {.name = "prep-gz",
      .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab", "in/data/vocab.db",
-                   "--keep-duplicates", "in/few.jsonl.gz", "in/few.tar.gz"},
+                   "--keep-duplicates", "in/few.jsonl.gz"},
      .starved = true},
+    {.name = "prep-tar",
+     .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab", "in/data/vocab.db",
+                   "in/few.tar.gz"},
+     .starved = true,
+     .libarchive = true},
     {.name = "prep-gpt2",
      .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--tokenizer", "gpt2",
                    "--vocab-size", "32", "--gpt2-vocab", "in/vocab.json", "--gpt2-merges",
@@ -106,6 +111,7 @@ static const char script[] =
     "../b/prep -q -o prep --vocab-size 262 ../in/other.txt\n"
     "cp -r prep prep-gz\n"
     "cp -r prep prep-few\n"
+    "cp -r prep prep-tar\n"
     "cp -r prep prep-gpt2\n"
     "export='../b/export -q ../in/old --vocab ../in/data/vocab.db'\n"
     "$export -o export/m.bolt\n"

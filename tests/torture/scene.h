@@ -17,7 +17,9 @@ struct trial {
     bool resumes;              /* train: goes on from the checkpoints in out, of which none may
                                   be lost */
     bool killed;               /* part of the kills */
-    bool starved;              /* part of the sweep */
+    bool
+        libarchive; /* which ends a program that has no memory, with a signal or words of its own */
+    bool starved;   /* part of the sweep */
 };
 
 enum { SCENE_OLD_STEPS = 2, SCENE_STEPS = 4 }; /* of the trial "train": found, and in the end */

@@ -1,6 +1,7 @@
 /* Each call a program makes of the operating system fails once in turn. It must
  * then tell: exit status 1, one line, nothing half made, no checkpoint lost; or
  * come to the undisturbed result. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,8 +71,13 @@ static const char *lost(const struct trial *trial, const struct process_end *end
 }
 
 struct row {
-    unsigned long n_faults, n_told, n_absorbed, n_losses;
+    unsigned long n_faults, n_told, n_absorbed, n_losses, n_libarchive;
 };
+
+static bool ended_by_libarchive(const struct process_end *end)
+{
+    return end->status == 128 + SIGSEGV || strstr(end->talk, "Fatal Internal Error in libarchive");
+}
 
 static void one_fault(const struct trial *trial, const struct fault *f, unsigned long at,
                       struct row *row)
@@ -86,7 +92,9 @@ static void one_fault(const struct trial *trial, const struct fault *f, unsigned
     if (!what && status != 0 && f->harmless)
         what = "fails of what is no failure";
     row->n_faults++;
-    if (what) {
+    if (what && trial->libarchive && f->call == CALL_MALLOC && ended_by_libarchive(&end)) {
+        row->n_libarchive++;
+    } else if (what) {
         row->n_losses++;
         torture_loss("%s, FAULT=%s: %s: %.500s", trial->name, fault, what, end.talk);
     } else if (status == 0) {
@@ -108,6 +116,8 @@ static void one_row(struct torture *t, const struct trial *trial, const struct f
            "absorbed %3lu losses\n",
            trial->name, process_call_names[f->call], f->action, n_calls, row.n_faults, row.n_told,
            row.n_absorbed, row.n_losses);
+    if (row.n_libarchive)
+        printf("        of these %lu in libarchive, which ends the program\n", row.n_libarchive);
     fflush(stdout);
     torture_row(t, row.n_losses);
 }
