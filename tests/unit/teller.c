@@ -91,7 +91,8 @@ static void expect(size_t i, uint16_t *drawn)
     infer_stream_reset(stream);
     infer_token(f, stream, VOCAB_EOS, r.teller.logits);
     for (size_t j = 0; j < n + DRAWN; j++) {
-        uint16_t id = j < n ? prompt[j] : sampler_draw(&s, &r.teller.scratch, r.teller.logits, NULL);
+        uint16_t id =
+            j < n ? prompt[j] : sampler_draw(&s, &r.teller.scratch, r.teller.logits, NULL);
         if (j >= n)
             drawn[j - n] = id;
         if (id != VOCAB_EOS)

@@ -7,7 +7,7 @@
 enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 
 struct options {
-    bool bench; /* measure steps on made-up tokens; nothing is read or written */
+    bool bench;         /* measure steps on made-up tokens; nothing is read or written */
     const char *status; /* NULL or the folder of a run to tell about; nothing else is done */
     const char *data;
     const char *save_dir;

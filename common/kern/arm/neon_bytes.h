@@ -1,5 +1,5 @@
-/* neon_bytes.h - what int8 products with and without sdot share: rounding, and the end of a sum. The
- * file that includes it has sum_tern and sum_head. */
+/* neon_bytes.h - what int8 products with and without sdot share: rounding, and the end of a sum.
+ * The file that includes it has sum_tern and sum_head. */
 #ifndef ARM_NEON_BYTES_H
 #define ARM_NEON_BYTES_H
 
