@@ -59,6 +59,8 @@ static int parse_json(struct loader *l, const char *path, struct err *e)
         return -1;
     json_error_t fault;
     const struct file_map *f = &l->vocab_file;
+    if (f->size == 0)
+        return err_set(e, "%s: no valid JSON: the file is empty", path);
     size_t mark = gpt2kind_mark(f->data, f->size);
     json_set_alloc_funcs(json_memory, free);
     json_starved = false;
