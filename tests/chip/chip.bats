@@ -7,12 +7,14 @@ setup_file() {
     command -v arm-none-eabi-gcc qemu-system-arm > /dev/null || return 0
     small_data "$BATS_FILE_TMPDIR/data"
     small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run" --steps 150 --dilation 1,3
+    make -s -C "$ROOT" OUT="$BUILD" install PREFIX="$BATS_FILE_TMPDIR/usr" > /dev/null
 }
 
 setup() {
     for program in arm-none-eabi-gcc qemu-system-arm; do
         command -v $program > /dev/null || skip "$program is not installed: run make deps GROUPS=chip"
     done
+    export PATH=$BATS_FILE_TMPDIR/usr/bin:$PATH
     cp "$ROOT"/examples/cortex-m/* "$BATS_TEST_TMPDIR"
     cd "$BATS_TEST_TMPDIR" || return
 }
@@ -20,7 +22,7 @@ setup() {
 # on_chip EMBED [DEFINE]: builds and runs the example on the model stored so; its output goes to `told`.
 on_chip() {
     "$BUILD/export" -q "$BATS_FILE_TMPDIR/run" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" --embed "$1" -o model.bolt
-    make run EXPORT="$BUILD/export" MODEL=model.bolt EMBED="$1" TOKENS=60 DEFINES="${2-}" > log 2>&1 ||
+    make run MODEL=model.bolt EMBED="$1" TOKENS=60 DEFINES="${2-}" > log 2>&1 ||
         flunk "$(tail -n 20 log)"
     sed -n '/^qemu-system-arm/,$p' log | sed 1d > told
 }
