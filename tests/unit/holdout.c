@@ -57,7 +57,7 @@ static void test_move(void **state)
     assert_int_equal(spool_init(&train, "/tmp", &e), 0);
     assert_int_equal(spool_init(&valid, "/tmp", &e), 0);
     for (uint64_t i = 0; i < 3; i++)
-        assert_int_equal(words_add(&words, "abc" + i, 1, i, &number, &e), 0);
+        assert_int_equal(words_add(&words, &"abc"[i], 1, i, &number, &e), 0);
     for (uint64_t i = 0; i < 5; i++) {
         const struct holdout_story s = {{.low = hashes[i]}, stories[i], 3};
         assert_int_equal(holdout_see(&h, &s, &e), 0);
