@@ -258,8 +258,8 @@ static void test_something_after_the_end(void **state)
 {
     (void)state;
     static const char *const tails[] = {"x", "Two.<|endoftext|>\n", "BZh9", "\x1f\x8b",
-                                        "\xfd"
-                                        "7zXZ"};
+                                        ("\xfd" /* which would take the 7 for a digit of its own */
+                                         "7zXZ")};
     for (size_t i = 0; i < ARRAY_LEN(filters); i++)
         for (size_t t = 0; t < ARRAY_LEN(tails); t++)
             for (enum reading_packing p = READING_TAR; p <= READING_RAW; p++) {
