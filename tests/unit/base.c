@@ -192,9 +192,15 @@ static void arena_notices_overflow(void **state)
     assert_true(a.used == SIZE_MAX);
 }
 
-/* The address sanitizer's malloc of what is too large ends the program otherwise. */
+/* A sanitizer's malloc of what is too large ends the program otherwise. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
