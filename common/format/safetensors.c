@@ -227,21 +227,36 @@ static int check_sums(struct safetensors *s, const json_t *root, const char *pat
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* jansson drops a byte of a string, and says nothing, where its buffer cannot grow. */
+/* Where jansson gets no memory, it drops bytes of strings and says nothing, or frees what is not
+ * its own: so it gets the last, and what it made of that is thrown away. */
 static _Thread_local bool json_starved;
+static _Thread_local _Alignas(16) char json_last[1 << 15];
+static _Thread_local size_t json_last_used;
 
 static void *json_memory(size_t n)
 {
     void *p = malloc(n);
-    if (!p)
-        json_starved = true;
-    return p;
+    if (p)
+        return p;
+    json_starved = true;
+    n = ALIGN_UP(n, 16);
+    if (n > sizeof json_last - json_last_used)
+        return NULL;
+    json_last_used += n;
+    return json_last + json_last_used - n;
+}
+
+static void json_give_back(void *p)
+{
+    if ((uintptr_t)p - (uintptr_t)json_last >= sizeof json_last)
+        free(p);
 }
 
 static json_t *parse(const unsigned char *text, size_t n, json_error_t *fault)
 {
-    json_set_alloc_funcs(json_memory, free);
+    json_set_alloc_funcs(json_memory, json_give_back);
     json_starved = false;
+    json_last_used = 0;
     return json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, fault);
 }
 

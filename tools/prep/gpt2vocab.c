@@ -42,15 +42,29 @@ static bool read_name(struct loader *l, const char *name, size_t n, struct vocab
     return true;
 }
 
-/* jansson drops a byte of a string, and says nothing, where its buffer cannot grow. */
+/* Where jansson gets no memory, it drops bytes of strings and says nothing, or frees what is not
+ * its own: so it gets the last, and what it made of that is thrown away. */
 static _Thread_local bool json_starved;
+static _Thread_local _Alignas(16) char json_last[1 << 15];
+static _Thread_local size_t json_last_used;
 
 static void *json_memory(size_t n)
 {
     void *p = malloc(n);
-    if (!p)
-        json_starved = true;
-    return p;
+    if (p)
+        return p;
+    json_starved = true;
+    n = ALIGN_UP(n, 16);
+    if (n > sizeof json_last - json_last_used)
+        return NULL;
+    json_last_used += n;
+    return json_last + json_last_used - n;
+}
+
+static void json_give_back(void *p)
+{
+    if ((uintptr_t)p - (uintptr_t)json_last >= sizeof json_last)
+        free(p);
 }
 
 static int parse_json(struct loader *l, const char *path, struct err *e)
@@ -62,8 +76,9 @@ static int parse_json(struct loader *l, const char *path, struct err *e)
     if (f->size == 0)
         return err_set(e, "%s: no valid JSON: the file is empty", path);
     size_t mark = gpt2kind_mark(f->data, f->size);
-    json_set_alloc_funcs(json_memory, free);
+    json_set_alloc_funcs(json_memory, json_give_back);
     json_starved = false;
+    json_last_used = 0;
     l->json =
         json_loadb((const char *)f->data + mark, f->size - mark, JSON_REJECT_DUPLICATES, &fault);
     if (json_starved)
