@@ -164,3 +164,12 @@ int extra_fail(struct err *e) { return err_memory(e, "out of memory"); }'
 int extra_fail(struct err *e) { return err_set(e, "%s: out of memory", "a"); }'
     reported 'common/base/extra.c:2: says "out of memory", expected err_memory'
 }
+
+@test "a test's name says that it is one" {
+    plant tests/unit/base.c 'static int folder(void **state) { return !state; }
+static void test_good(void **state) { (void)state; }'
+    check
+    [ "$status" -eq 0 ] || flunk "breaches"
+    plant tests/unit/base.c 'static void adds(void **state) { (void)state; }'
+    reported 'tests/unit/base.c:1: the test adds, expected test_adds'
+}

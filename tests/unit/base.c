@@ -18,7 +18,7 @@
 #include "base/le.h"
 #include "os/pages.h"
 
-static void err_is_one_sentence(void **state)
+static void test_err_is_one_sentence(void **state)
 {
     (void)state;
     struct err e;
@@ -30,7 +30,7 @@ static void err_is_one_sentence(void **state)
     assert_int_equal(errno, ENOSPC);
 }
 
-static void err_is_cut_not_overrun(void **state)
+static void test_err_is_cut_not_overrun(void **state)
 {
     (void)state;
     struct {
@@ -50,7 +50,7 @@ static void err_is_cut_not_overrun(void **state)
 }
 
 /* However long a path is, the sentence still says what is wrong with it. */
-static void err_keeps_the_fault(void **state)
+static void test_err_keeps_the_fault(void **state)
 {
     (void)state;
     struct err e;
@@ -65,7 +65,7 @@ static void err_keeps_the_fault(void **state)
     assert_non_null(strstr(e.text, "x: cannot write: No space left on device"));
 }
 
-static void err_is_one_line(void **state)
+static void test_err_is_one_line(void **state)
 {
     struct err e;
 
@@ -74,7 +74,7 @@ static void err_is_one_line(void **state)
     assert_string_equal(e.text, "a.db: near \"x y \"");
 }
 
-static void err_wraps_itself(void **state)
+static void test_err_wraps_itself(void **state)
 {
     (void)state;
     struct err e;
@@ -83,7 +83,7 @@ static void err_wraps_itself(void **state)
     assert_string_equal(e.text, "model.bolt: no such tensor");
 }
 
-static void err_has_a_code(void **state)
+static void test_err_has_a_code(void **state)
 {
     (void)state;
     struct err e;
@@ -118,7 +118,7 @@ static void lay_out(struct arena *a, unsigned char *p[3])
 /* Both kinds of memory; an arena is as good over one as over the other. */
 static const struct memory *const memories[] = {&memory_heap, &pages_memory};
 
-static void arena_measures_what_it_takes(void **state)
+static void test_arena_measures_what_it_takes(void **state)
 {
     const struct memory *memory = *state;
     struct arena a;
@@ -148,7 +148,7 @@ static void arena_measures_what_it_takes(void **state)
     arena_release(&a); /* twice is safe */
 }
 
-static void arena_beyond_its_measure_aborts(void **state)
+static void test_arena_beyond_its_measure_aborts(void **state)
 {
     (void)state;
     for (int i = 0; i < 4; i++) { /* also in the slack of whole pages and huge pages */
@@ -170,7 +170,7 @@ static void arena_beyond_its_measure_aborts(void **state)
     }
 }
 
-static void arena_notices_overflow(void **state)
+static void test_arena_notices_overflow(void **state)
 {
     (void)state;
     struct {
@@ -205,7 +205,7 @@ const char *__tsan_default_options(void)
     return "allocator_may_return_null=1";
 }
 
-static void arena_too_large_is_an_error(void **state)
+static void test_arena_too_large_is_an_error(void **state)
 {
     (void)state;
     size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4096, PTRDIFF_MAX, (size_t)1 << 62};
@@ -220,7 +220,7 @@ static void arena_too_large_is_an_error(void **state)
     }
 }
 
-static void arrays_grow(void **state)
+static void test_arrays_grow(void **state)
 {
     (void)state;
     uint32_t *items = NULL;
@@ -241,7 +241,7 @@ static void arrays_grow(void **state)
     free(items);
 }
 
-static void sizes_are_checked(void **state)
+static void test_sizes_are_checked(void **state)
 {
     (void)state;
     size_t out;
@@ -257,7 +257,7 @@ static void sizes_are_checked(void **state)
     assert_int_equal(DIV_UP(8, 7), 2);
 }
 
-static void integers_are_little_endian(void **state)
+static void test_integers_are_little_endian(void **state)
 {
     (void)state;
     unsigned char b[9];
@@ -273,7 +273,7 @@ static void integers_are_little_endian(void **state)
 
 /* Known answers of XXH3_64bits with seed 0 and its default secret, from the test vectors of the
  * xxHash project: a file of ours must hash the same with any copy of the library. */
-static void hash_is_xxh3(void **state)
+static void test_hash_is_xxh3(void **state)
 {
     (void)state;
     assert_int_equal(hash64(NULL, 0), 0x2D06800538D394C2u);
@@ -301,21 +301,21 @@ static void hash_is_xxh3(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(err_is_one_sentence),
-        cmocka_unit_test(err_is_cut_not_overrun),
-        cmocka_unit_test(err_keeps_the_fault),
-        cmocka_unit_test(err_is_one_line),
-        cmocka_unit_test(err_wraps_itself),
-        cmocka_unit_test(err_has_a_code),
-        cmocka_unit_test_prestate(arena_measures_what_it_takes, (void *)&memory_heap),
-        cmocka_unit_test_prestate(arena_measures_what_it_takes, (void *)&pages_memory),
-        cmocka_unit_test(arena_beyond_its_measure_aborts),
-        cmocka_unit_test(arena_notices_overflow),
-        cmocka_unit_test(arena_too_large_is_an_error),
-        cmocka_unit_test(arrays_grow),
-        cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(integers_are_little_endian),
-        cmocka_unit_test(hash_is_xxh3),
+        cmocka_unit_test(test_err_is_one_sentence),
+        cmocka_unit_test(test_err_is_cut_not_overrun),
+        cmocka_unit_test(test_err_keeps_the_fault),
+        cmocka_unit_test(test_err_is_one_line),
+        cmocka_unit_test(test_err_wraps_itself),
+        cmocka_unit_test(test_err_has_a_code),
+        cmocka_unit_test_prestate(test_arena_measures_what_it_takes, (void *)&memory_heap),
+        cmocka_unit_test_prestate(test_arena_measures_what_it_takes, (void *)&pages_memory),
+        cmocka_unit_test(test_arena_beyond_its_measure_aborts),
+        cmocka_unit_test(test_arena_notices_overflow),
+        cmocka_unit_test(test_arena_too_large_is_an_error),
+        cmocka_unit_test(test_arrays_grow),
+        cmocka_unit_test(test_sizes_are_checked),
+        cmocka_unit_test(test_integers_are_little_endian),
+        cmocka_unit_test(test_hash_is_xxh3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

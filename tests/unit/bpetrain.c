@@ -63,7 +63,7 @@ static const char *const SENNRICH[][2] = {
     {"n", "ewest"}, {"d", "est"}, {"i", "dest"}, {"w", "idest"}, {"e", "r"}, {"low", "er"},
 };
 
-static void by_hand(void **state)
+static void test_by_hand(void **state)
 {
     (void)state;
     const struct pretoken items[] = {word("low", 5), word("lower", 2), word("newest", 6),
@@ -92,7 +92,7 @@ static void by_hand(void **state)
     vocab_release(&v);
 }
 
-static void overlaps(void **state)
+static void test_overlaps(void **state)
 {
     (void)state;
     const struct pretoken items[] = {word("aaaaa", 1)};
@@ -117,7 +117,7 @@ static void expect_error(const struct pretoken *items, size_t n, uint32_t size, 
     assert_null(v.tokens);
 }
 
-static void too_few_pieces(void **state)
+static void test_too_few_pieces(void **state)
 {
     (void)state;
     const struct pretoken items[] = {word("low", 5), word("lower", 2), word("newest", 6),
@@ -134,7 +134,7 @@ static void too_few_pieces(void **state)
 }
 
 /* A long pre-token teaches like any other, up to the longest token there is. */
-static void long_runs(void **state)
+static void test_long_runs(void **state)
 {
     (void)state;
     static char run[2000];
@@ -159,7 +159,7 @@ static void long_runs(void **state)
 
 /* A million bytes without a border, as of DNA: a trainer that goes through whole pre-tokens again
  * for every merge would not end. */
-static void one_long_pretoken(void **state)
+static void test_one_long_pretoken(void **state)
 {
     (void)state;
     enum { N = 1000000 };
@@ -180,7 +180,7 @@ static void one_long_pretoken(void **state)
     free(text);
 }
 
-static void fewer_where_they_are_wanted(void **state)
+static void test_fewer_where_they_are_wanted(void **state)
 {
     (void)state;
     const struct pretoken items[] = {word("low", 5), word("lower", 2), word("newest", 6),
@@ -306,7 +306,7 @@ static void compare_with_slow(struct rng *r, int n_letters, size_t longest, int 
     vocab_release(&v);
 }
 
-static void like_the_definition(void **state)
+static void test_like_the_definition(void **state)
 {
     (void)state;
     struct rng r;
@@ -324,7 +324,7 @@ static void add_story(void *context, const char *text, size_t n)
     counted_add(context, text, n);
 }
 
-static void order_does_not_matter(void **state)
+static void test_order_does_not_matter(void **state)
 {
     (void)state;
     struct words w = {0};
@@ -364,7 +364,7 @@ static void encode_story(void *context, const char *text, size_t n)
     assert_int_equal(tokenizer_encode(r->tokenizer, NULL, text, n, &r->ids, &e), 0);
 }
 
-static void counts_are_the_encoded(void **state)
+static void test_counts_are_the_encoded(void **state)
 {
     (void)state;
     struct words w = {0};
@@ -390,15 +390,15 @@ static void counts_are_the_encoded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_hand),
-        cmocka_unit_test(overlaps),
-        cmocka_unit_test(too_few_pieces),
-        cmocka_unit_test(long_runs),
-        cmocka_unit_test(one_long_pretoken),
-        cmocka_unit_test(fewer_where_they_are_wanted),
-        cmocka_unit_test(like_the_definition),
-        cmocka_unit_test(order_does_not_matter),
-        cmocka_unit_test(counts_are_the_encoded),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_too_few_pieces),
+        cmocka_unit_test(test_long_runs),
+        cmocka_unit_test(test_one_long_pretoken),
+        cmocka_unit_test(test_fewer_where_they_are_wanted),
+        cmocka_unit_test(test_like_the_definition),
+        cmocka_unit_test(test_order_does_not_matter),
+        cmocka_unit_test(test_counts_are_the_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

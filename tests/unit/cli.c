@@ -177,7 +177,7 @@ static void assert_one_line(const char *part)
 
 /* ------------------------------------------------------------------------------------ options */
 
-static void options_of_every_type(void **state)
+static void test_options_of_every_type(void **state)
 {
     (void)state;
     static const struct {
@@ -222,7 +222,7 @@ static void options_of_every_type(void **state)
     }
 }
 
-static void mistakes_are_one_line_and_exit_2(void **state)
+static void test_mistakes_are_one_line_and_exit_2(void **state)
 {
     (void)state;
     static const struct {
@@ -279,7 +279,7 @@ static void mistakes_are_one_line_and_exit_2(void **state)
     }
 }
 
-static void threads_and_instruction_set(void **state)
+static void test_threads_and_instruction_set(void **state)
 {
     (void)state;
     char best[64];
@@ -312,7 +312,7 @@ static int show_twice(int argc, char **argv)
     return cli_finish();
 }
 
-static void what_was_given_is_of_the_last_parse(void **state)
+static void test_what_was_given_is_of_the_last_parse(void **state)
 {
     (void)state;
     run(show_twice, "-n 3 -p a -j 3", -1);
@@ -320,7 +320,7 @@ static void what_was_given_is_of_the_last_parse(void **state)
     assert_string_equal(got.out, "1 0 0 1\n");
 }
 
-static void help_is_readable(void **state)
+static void test_help_is_readable(void **state)
 {
     (void)state;
     static const char *const parts[] = {
@@ -374,7 +374,7 @@ static int without_json(int argc, char **argv)
     return cli_finish();
 }
 
-static void json_only_where_offered(void **state)
+static void test_json_only_where_offered(void **state)
 {
     (void)state;
     run(without_json, "--json", -1);
@@ -386,7 +386,7 @@ static void json_only_where_offered(void **state)
 
 /* ------------------------------------------------------------------------------------ streams */
 
-static void lost_output_is_an_error(void **state)
+static void test_lost_output_is_an_error(void **state)
 {
     (void)state;
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -409,7 +409,7 @@ static void lost_output_is_an_error(void **state)
     assert_string_equal(got.err, "");
 }
 
-static void closed_pipe(void **state)
+static void test_closed_pipe(void **state)
 {
     (void)state;
     int ends[2];
@@ -442,7 +442,7 @@ static int complain_long(int argc, char **argv)
     cli_usage("%s", long_text);
 }
 
-static void warnings_cannot_harm(void **state)
+static void test_warnings_cannot_harm(void **state)
 {
     (void)state;
     run(complain, "-q", -1); /* errors show in quiet mode too */
@@ -489,7 +489,7 @@ static bool folder_is_empty(void)
     return rmdir(folder) == 0 && mkdir(folder, 0700) == 0;
 }
 
-static void signals_leave_nothing_behind(void **state)
+static void test_signals_leave_nothing_behind(void **state)
 {
     (void)state;
     char line[32];
@@ -531,7 +531,7 @@ static int raise_hangup(int argc, char **argv)
     return cli_finish();
 }
 
-static void ignored_signals_stay_ignored(void **state)
+static void test_ignored_signals_stay_ignored(void **state)
 {
     (void)state;
     signal(SIGHUP, SIG_IGN); /* as of nohup */
@@ -543,17 +543,17 @@ static void ignored_signals_stay_ignored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_of_every_type),
-        cmocka_unit_test(mistakes_are_one_line_and_exit_2),
-        cmocka_unit_test(threads_and_instruction_set),
-        cmocka_unit_test(what_was_given_is_of_the_last_parse),
-        cmocka_unit_test(help_is_readable),
-        cmocka_unit_test(json_only_where_offered),
-        cmocka_unit_test(lost_output_is_an_error),
-        cmocka_unit_test(closed_pipe),
-        cmocka_unit_test(warnings_cannot_harm),
-        cmocka_unit_test(signals_leave_nothing_behind),
-        cmocka_unit_test(ignored_signals_stay_ignored),
+        cmocka_unit_test(test_options_of_every_type),
+        cmocka_unit_test(test_mistakes_are_one_line_and_exit_2),
+        cmocka_unit_test(test_threads_and_instruction_set),
+        cmocka_unit_test(test_what_was_given_is_of_the_last_parse),
+        cmocka_unit_test(test_help_is_readable),
+        cmocka_unit_test(test_json_only_where_offered),
+        cmocka_unit_test(test_lost_output_is_an_error),
+        cmocka_unit_test(test_closed_pipe),
+        cmocka_unit_test(test_warnings_cannot_harm),
+        cmocka_unit_test(test_signals_leave_nothing_behind),
+        cmocka_unit_test(test_ignored_signals_stay_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static _Noreturn void read_a_lost_page(const char *file, const char *output)
     _exit(*(const volatile unsigned char *)m.data ? 8 : 7);
 }
 
-static void a_file_cut_short_is_an_error(void **state)
+static void test_a_file_cut_short_is_an_error(void **state)
 {
     (void)state;
     char file[256], output[256], text[1024], expected[512];
@@ -62,7 +62,7 @@ static void a_file_cut_short_is_an_error(void **state)
     assert_int_equal(scratch_count(), 1); /* no temporary */
 }
 
-static void a_map_is_known_while_it_lasts(void **state)
+static void test_a_map_is_known_while_it_lasts(void **state)
 {
     (void)state;
     struct file_map m;
@@ -82,8 +82,8 @@ static void a_map_is_known_while_it_lasts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_map_is_known_while_it_lasts),
-        cmocka_unit_test(a_file_cut_short_is_an_error),
+        cmocka_unit_test(test_a_map_is_known_while_it_lasts),
+        cmocka_unit_test(test_a_file_cut_short_is_an_error),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -33,7 +33,7 @@ static FILE *open_memory(void)
     return f;
 }
 
-static void json_is_one_line(void **state)
+static void test_json_is_one_line(void **state)
 {
     (void)state;
     FILE *f = open_memory();
@@ -63,7 +63,7 @@ static void json_is_one_line(void **state)
                                 "\"empty\":{},\"list\":[1,2,{\"k\":2.5},[]],\"last\":0}\n");
 }
 
-static void json_strings_are_escaped(void **state)
+static void test_json_strings_are_escaped(void **state)
 {
     (void)state;
     static const struct {
@@ -101,7 +101,7 @@ static void json_strings_are_escaped(void **state)
 }
 
 /* Any bytes at all give JSON that a strict reader takes, as a key too. */
-static void json_of_any_bytes_is_valid(void **state)
+static void test_json_of_any_bytes_is_valid(void **state)
 {
     (void)state;
     unsigned seed = 1;
@@ -127,7 +127,7 @@ static void json_of_any_bytes_is_valid(void **state)
     }
 }
 
-static void json_numbers_return_exactly(void **state)
+static void test_json_numbers_return_exactly(void **state)
 {
     (void)state;
     static const struct {
@@ -163,7 +163,7 @@ static void write_pieces(const char *text, size_t n, size_t cut, bool terminal)
     fclose(f);
 }
 
-static void text_is_whole_characters(void **state)
+static void test_text_is_whole_characters(void **state)
 {
     (void)state;
     static const struct {
@@ -198,7 +198,7 @@ static void text_is_whole_characters(void **state)
     }
 }
 
-static void half_a_character_waits(void **state)
+static void test_half_a_character_waits(void **state)
 {
     (void)state;
     static const char text[] = "\xf0\x9f\x98\x80"; /* U+1F600 */
@@ -213,7 +213,7 @@ static void half_a_character_waits(void **state)
     assert_string_equal(memory, text);
 }
 
-static void numbers_for_people(void **state)
+static void test_numbers_for_people(void **state)
 {
     (void)state;
     char buf[32];
@@ -243,7 +243,7 @@ static void numbers_for_people(void **state)
     assert_string_equal(cli_duration_text(buf, INFINITY), "?");
 }
 
-static void clock_runs_forward(void **state)
+static void test_clock_runs_forward(void **state)
 {
     (void)state;
     double before = clock_seconds();
@@ -298,7 +298,7 @@ static void run_progress(bool terminal, bool quiet, char *out, size_t size)
     close(master);
 }
 
-static void progress_line(void **state)
+static void test_progress_line(void **state)
 {
     (void)state;
     char out[4096];
@@ -323,15 +323,15 @@ static int free_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_is_one_line),
-        cmocka_unit_test(json_strings_are_escaped),
-        cmocka_unit_test(json_of_any_bytes_is_valid),
-        cmocka_unit_test(json_numbers_return_exactly),
-        cmocka_unit_test(text_is_whole_characters),
-        cmocka_unit_test(half_a_character_waits),
-        cmocka_unit_test(numbers_for_people),
-        cmocka_unit_test(clock_runs_forward),
-        cmocka_unit_test(progress_line),
+        cmocka_unit_test(test_json_is_one_line),
+        cmocka_unit_test(test_json_strings_are_escaped),
+        cmocka_unit_test(test_json_of_any_bytes_is_valid),
+        cmocka_unit_test(test_json_numbers_return_exactly),
+        cmocka_unit_test(test_text_is_whole_characters),
+        cmocka_unit_test(test_half_a_character_waits),
+        cmocka_unit_test(test_numbers_for_people),
+        cmocka_unit_test(test_clock_runs_forward),
+        cmocka_unit_test(test_progress_line),
     };
     return cmocka_run_group_tests(tests, NULL, free_memory);
 }

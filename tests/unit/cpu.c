@@ -18,7 +18,7 @@ static bool has(const struct cpu_level *level)
     return false;
 }
 
-static void levels_by_name(void **state)
+static void test_levels_by_name(void **state)
 {
     (void)state;
     struct err e;
@@ -45,7 +45,7 @@ static void levels_by_name(void **state)
     }
 }
 
-static void names_stand_in_one_table(void **state)
+static void test_names_stand_in_one_table(void **state)
 {
     (void)state;
     char names[200] = "";
@@ -57,7 +57,7 @@ static void names_stand_in_one_table(void **state)
 }
 
 /* A level of one architecture is no level of another, and the compiler finds what we find. */
-static void levels_agree_with_the_compiler(void **state)
+static void test_levels_agree_with_the_compiler(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
@@ -90,7 +90,7 @@ static void levels_agree_with_the_compiler(void **state)
     }
 }
 
-static void denormals_go(void **state)
+static void test_denormals_go(void **state)
 {
     (void)state;
 #if !defined(__x86_64__) && !defined(__aarch64__)
@@ -107,7 +107,7 @@ static void denormals_go(void **state)
     assert_true(in * 0x1p100f == 0); /* in */
 }
 
-static void a_mode_comes_back(void **state)
+static void test_a_mode_comes_back(void **state)
 {
     (void)state;
     volatile float small = FLT_MIN;
@@ -122,11 +122,11 @@ static void a_mode_comes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(levels_by_name),
-        cmocka_unit_test(names_stand_in_one_table),
-        cmocka_unit_test(levels_agree_with_the_compiler),
-        cmocka_unit_test(denormals_go),
-        cmocka_unit_test(a_mode_comes_back),
+        cmocka_unit_test(test_levels_by_name),
+        cmocka_unit_test(test_names_stand_in_one_table),
+        cmocka_unit_test(test_levels_agree_with_the_compiler),
+        cmocka_unit_test(test_denormals_go),
+        cmocka_unit_test(test_a_mode_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 #include "dims/dims.h"
 
-static void counts_of_the_presets(void **state)
+static void test_counts_of_the_presets(void **state)
 {
     (void)state;
     struct dims d;
@@ -62,7 +62,7 @@ static struct dims odd_dims(void)
     return d;
 }
 
-static void table_of_tensors(void **state)
+static void test_table_of_tensors(void **state)
 {
     (void)state;
     struct dims d = odd_dims();
@@ -104,7 +104,7 @@ static void check_layout(const struct dims *d)
     assert_true(dims_n_floats(d) - end < DIMS_ALIGN);
 }
 
-static void layout_is_padded(void **state)
+static void test_layout_is_padded(void **state)
 {
     (void)state;
     struct dims d;
@@ -123,7 +123,7 @@ static void layout_is_padded(void **state)
     assert_string_equal(t.name, "blocks.63.ffn.W_gate.weight");
 }
 
-static void ranges_are_checked(void **state)
+static void test_ranges_are_checked(void **state)
 {
     (void)state;
     struct dims good;
@@ -159,7 +159,7 @@ static void ranges_are_checked(void **state)
     }
 }
 
-static void dilation_as_text(void **state)
+static void test_dilation_as_text(void **state)
 {
     (void)state;
     struct dims d = {.L = 3};
@@ -198,7 +198,7 @@ static void dilation_as_text(void **state)
     }
 }
 
-static void equality_leaves_out_the_length(void **state)
+static void test_equality_leaves_out_the_length(void **state)
 {
     (void)state;
     struct dims a = odd_dims();
@@ -218,9 +218,12 @@ static void equality_leaves_out_the_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_of_the_presets), cmocka_unit_test(table_of_tensors),
-        cmocka_unit_test(layout_is_padded),      cmocka_unit_test(ranges_are_checked),
-        cmocka_unit_test(dilation_as_text),      cmocka_unit_test(equality_leaves_out_the_length),
+        cmocka_unit_test(test_counts_of_the_presets),
+        cmocka_unit_test(test_table_of_tensors),
+        cmocka_unit_test(test_layout_is_padded),
+        cmocka_unit_test(test_ranges_are_checked),
+        cmocka_unit_test(test_dilation_as_text),
+        cmocka_unit_test(test_equality_leaves_out_the_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

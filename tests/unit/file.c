@@ -78,7 +78,7 @@ static void assert_says(const char *part)
     assert_null(strchr(e.text, '\n'));
 }
 
-static void map_refuses_what_is_no_file(void **state)
+static void test_map_refuses_what_is_no_file(void **state)
 {
     (void)state;
     struct file_map m;
@@ -97,7 +97,7 @@ static void map_refuses_what_is_no_file(void **state)
     assert_says("not a regular file");
 }
 
-static void map_of_an_empty_file(void **state)
+static void test_map_of_an_empty_file(void **state)
 {
     (void)state;
     struct file_map m;
@@ -108,7 +108,7 @@ static void map_of_an_empty_file(void **state)
     file_unmap(&m);
 }
 
-static void commit_shows_the_whole_file(void **state)
+static void test_commit_shows_the_whole_file(void **state)
 {
     (void)state;
     enum { N = 700000 }; /* over the buffer more than once */
@@ -137,7 +137,7 @@ static void commit_shows_the_whole_file(void **state)
     file_out_abort(&o); /* safe after a commit */
 }
 
-static void commit_replaces_and_abort_keeps(void **state)
+static void test_commit_replaces_and_abort_keeps(void **state)
 {
     (void)state;
     struct file_out o;
@@ -157,7 +157,7 @@ static void commit_replaces_and_abort_keeps(void **state)
     file_out_abort(&(struct file_out){0});
 }
 
-static void patched_in_place(void **state)
+static void test_patched_in_place(void **state)
 {
     (void)state;
     struct file_out o;
@@ -184,7 +184,7 @@ static void patched_in_place(void **state)
     file_unmap(&m);
 }
 
-static void mode_follows_umask(void **state)
+static void test_mode_follows_umask(void **state)
 {
     (void)state;
     mode_t before = umask(027);
@@ -198,7 +198,7 @@ static void mode_follows_umask(void **state)
     assert_int_equal(st.st_size, 0);
 }
 
-static void long_name(void **state)
+static void test_long_name(void **state)
 {
     (void)state;
     struct file_out o;
@@ -212,7 +212,7 @@ static void long_name(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-static void relative_path(void **state)
+static void test_relative_path(void **state)
 {
     (void)state;
     char *before = getcwd(NULL, 0);
@@ -227,7 +227,7 @@ static void relative_path(void **state)
     assert_holds(target, "x");
 }
 
-static void symbolic_link_is_followed(void **state)
+static void test_symbolic_link_is_followed(void **state)
 {
     (void)state;
     char link[160];
@@ -244,7 +244,7 @@ static void symbolic_link_is_followed(void **state)
     assert_true(S_ISLNK(st.st_mode));
 }
 
-static void impossible_paths(void **state)
+static void test_impossible_paths(void **state)
 {
     (void)state;
     struct file_out o;
@@ -298,7 +298,7 @@ static int try_forbidden(void)
     return 0;
 }
 
-static void read_only_folder(void **state)
+static void test_read_only_folder(void **state)
 {
     (void)state;
     char path[160];
@@ -311,7 +311,7 @@ static void read_only_folder(void **state)
     assert_int_equal(count_entries(), 1);
 }
 
-static void full_disk(void **state)
+static void test_full_disk(void **state)
 {
     (void)state;
     static unsigned char block[300000];
@@ -351,7 +351,7 @@ static int try_limited(void)
     return file_out_commit(&o, &e) == -1 ? 0 : 4;
 }
 
-static void full_file(void **state)
+static void test_full_file(void **state)
 {
     (void)state;
     put(target, "old");
@@ -361,7 +361,7 @@ static void full_file(void **state)
     assert_int_equal(count_entries(), 1);
 }
 
-static void standard_output(void **state)
+static void test_standard_output(void **state)
 {
     (void)state;
     int kept = dup(STDOUT_FILENO);
@@ -385,7 +385,7 @@ static void standard_output(void **state)
     assert_holds(target, "hello!");
 }
 
-static void cleanup_removes_all_temporaries(void **state)
+static void test_cleanup_removes_all_temporaries(void **state)
 {
     (void)state;
     enum { MANY = 32 };
@@ -404,7 +404,7 @@ static void cleanup_removes_all_temporaries(void **state)
     assert_int_equal(count_entries(), 1);
 }
 
-static void directories(void **state)
+static void test_directories(void **state)
 {
     (void)state;
     char path[160];
@@ -423,7 +423,7 @@ static void directories(void **state)
     assert_int_equal(file_make_dirs("", &e), -1);
 }
 
-static void whole_stream(void **state)
+static void test_whole_stream(void **state)
 {
     (void)state;
     char *text = NULL;
@@ -472,7 +472,7 @@ static void assert_in_folder(const char *name, const char *text)
         assert_int_not_equal(access(path, F_OK), 0);
 }
 
-static void a_set_appears_together(void **state)
+static void test_a_set_appears_together(void **state)
 {
     (void)state;
     struct file_set set = {0};
@@ -489,7 +489,7 @@ static void a_set_appears_together(void **state)
     assert_in_folder("b", "alone");
 }
 
-static void an_aborted_set_leaves_nothing(void **state)
+static void test_an_aborted_set_leaves_nothing(void **state)
 {
     (void)state;
     struct file_set set = {0};
@@ -503,7 +503,7 @@ static void an_aborted_set_leaves_nothing(void **state)
 }
 
 /* The second name becomes a folder after all was written: the one failure that comes this late. */
-static void a_set_that_breaks_is_taken_away(void **state)
+static void test_a_set_that_breaks_is_taken_away(void **state)
 {
     (void)state;
     struct file_set set = {0};
@@ -520,7 +520,7 @@ static void a_set_that_breaks_is_taken_away(void **state)
     assert_int_equal(count_entries(), 1);
 }
 
-static void a_set_takes_so_many(void **state)
+static void test_a_set_takes_so_many(void **state)
 {
     (void)state;
     struct file_set set = {0};
@@ -540,27 +540,27 @@ static void a_set_takes_so_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(map_refuses_what_is_no_file),
-        WITH_FOLDER(map_of_an_empty_file),
-        WITH_FOLDER(commit_shows_the_whole_file),
-        WITH_FOLDER(commit_replaces_and_abort_keeps),
-        WITH_FOLDER(patched_in_place),
-        WITH_FOLDER(mode_follows_umask),
-        WITH_FOLDER(long_name),
-        WITH_FOLDER(relative_path),
-        WITH_FOLDER(symbolic_link_is_followed),
-        WITH_FOLDER(impossible_paths),
-        WITH_FOLDER(read_only_folder),
-        WITH_FOLDER(full_disk),
-        WITH_FOLDER(full_file),
-        WITH_FOLDER(standard_output),
-        WITH_FOLDER(cleanup_removes_all_temporaries),
-        WITH_FOLDER(directories),
-        WITH_FOLDER(whole_stream),
-        WITH_FOLDER(a_set_appears_together),
-        WITH_FOLDER(an_aborted_set_leaves_nothing),
-        WITH_FOLDER(a_set_that_breaks_is_taken_away),
-        WITH_FOLDER(a_set_takes_so_many),
+        WITH_FOLDER(test_map_refuses_what_is_no_file),
+        WITH_FOLDER(test_map_of_an_empty_file),
+        WITH_FOLDER(test_commit_shows_the_whole_file),
+        WITH_FOLDER(test_commit_replaces_and_abort_keeps),
+        WITH_FOLDER(test_patched_in_place),
+        WITH_FOLDER(test_mode_follows_umask),
+        WITH_FOLDER(test_long_name),
+        WITH_FOLDER(test_relative_path),
+        WITH_FOLDER(test_symbolic_link_is_followed),
+        WITH_FOLDER(test_impossible_paths),
+        WITH_FOLDER(test_read_only_folder),
+        WITH_FOLDER(test_full_disk),
+        WITH_FOLDER(test_full_file),
+        WITH_FOLDER(test_standard_output),
+        WITH_FOLDER(test_cleanup_removes_all_temporaries),
+        WITH_FOLDER(test_directories),
+        WITH_FOLDER(test_whole_stream),
+        WITH_FOLDER(test_a_set_appears_together),
+        WITH_FOLDER(test_an_aborted_set_leaves_nothing),
+        WITH_FOLDER(test_a_set_that_breaks_is_taken_away),
+        WITH_FOLDER(test_a_set_takes_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,7 @@ static void expect_good_alone(size_t n_entries)
     free(text);
 }
 
-static void killed_without_a_name(void **state)
+static void test_killed_without_a_name(void **state)
 {
     (void)state;
     size_t before = scratch_count();
@@ -133,7 +133,7 @@ static void killed_without_a_name(void **state)
     assert_int_equal(scratch_count(), before); /* this needs O_TMPFILE, which tmpfs and ext4 have */
 }
 
-static void killed_with_a_name(void **state)
+static void test_killed_with_a_name(void **state)
 {
     (void)state;
     size_t before = scratch_count();
@@ -146,7 +146,7 @@ static void killed_with_a_name(void **state)
     assert_int_equal(remove(scratch_path("out")), 0);
 }
 
-static void killed_between_name_and_place(void **state)
+static void test_killed_between_name_and_place(void **state)
 {
     (void)state;
     size_t before = scratch_count();
@@ -159,7 +159,7 @@ static void killed_between_name_and_place(void **state)
 }
 
 /* Temporaries of a living process, of other files and of other programs stay. */
-static void nothing_else_is_removed(void **state)
+static void test_nothing_else_is_removed(void **state)
 {
     (void)state;
     struct file_out o;
@@ -183,7 +183,7 @@ static void nothing_else_is_removed(void **state)
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
-static void failing_sync(void **state)
+static void test_failing_sync(void **state)
 {
     (void)state;
     struct file_out o;
@@ -198,7 +198,7 @@ static void failing_sync(void **state)
     assert_int_equal(remove(scratch_path("out")), 0);
 }
 
-static void reserved_room(void **state)
+static void test_reserved_room(void **state)
 {
     (void)state;
     struct file_out o;
@@ -224,7 +224,7 @@ static void reserved_room(void **state)
 /* ---- order ----------------------------------------------------------------------------------- */
 
 /* The new checkpoint and its name are on the disk before the older one goes. */
-static void checkpoints_are_synced_before_older_ones_go(void **state)
+static void test_checkpoints_are_synced_before_older_ones_go(void **state)
 {
     (void)state;
     struct dims d = toy_dims(11, 6, 7, 3, 2, "1,4");
@@ -247,13 +247,13 @@ static void checkpoints_are_synced_before_older_ones_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(killed_without_a_name, reset),
-        cmocka_unit_test_setup(killed_with_a_name, reset),
-        cmocka_unit_test_setup(killed_between_name_and_place, reset),
-        cmocka_unit_test_setup(nothing_else_is_removed, reset),
-        cmocka_unit_test_setup(failing_sync, reset),
-        cmocka_unit_test_setup(reserved_room, reset),
-        cmocka_unit_test_setup(checkpoints_are_synced_before_older_ones_go, reset),
+        cmocka_unit_test_setup(test_killed_without_a_name, reset),
+        cmocka_unit_test_setup(test_killed_with_a_name, reset),
+        cmocka_unit_test_setup(test_killed_between_name_and_place, reset),
+        cmocka_unit_test_setup(test_nothing_else_is_removed, reset),
+        cmocka_unit_test_setup(test_failing_sync, reset),
+        cmocka_unit_test_setup(test_reserved_room, reset),
+        cmocka_unit_test_setup(test_checkpoints_are_synced_before_older_ones_go, reset),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -36,7 +36,7 @@ static double worst_log(struct rng *r, double low, double high)
     return worst;
 }
 
-static void log_is_accurate(void **state)
+static void test_log_is_accurate(void **state)
 {
     (void)state;
     struct rng r;
@@ -60,7 +60,7 @@ static void log_is_accurate(void **state)
     assert_true(isnan(fmath_log(NAN)) && isnan(fmath_log(-NAN)));
 }
 
-static void log_of_subnormals_when_flushed(void **state)
+static void test_log_of_subnormals_when_flushed(void **state)
 {
     (void)state;
     volatile double tiny = 0x1.8p-1070;
@@ -70,7 +70,7 @@ static void log_of_subnormals_when_flushed(void **state)
     assert_true(got == want);
 }
 
-static void exp_is_accurate(void **state)
+static void test_exp_is_accurate(void **state)
 {
     (void)state;
     struct rng r;
@@ -94,7 +94,7 @@ static void exp_is_accurate(void **state)
     assert_true(isnan(fmath_exp(NAN)));
 }
 
-static void cospi_is_accurate(void **state)
+static void test_cospi_is_accurate(void **state)
 {
     (void)state;
     const long double pi = 3.14159265358979323846264338327950288L;
@@ -113,7 +113,7 @@ static void cospi_is_accurate(void **state)
     assert_true(fabs(fmath_cospi(1) + 1) < 1e-15);
 }
 
-static void powi_multiplies(void **state)
+static void test_powi_multiplies(void **state)
 {
     (void)state;
     assert_true(fmath_powi(0.9, 0) == 1);
@@ -136,7 +136,7 @@ static float float_of(uint32_t bits)
     return f;
 }
 
-static void expf_is_accurate(void **state)
+static void test_expf_is_accurate(void **state)
 {
     (void)state;
     double worst = 0;
@@ -172,7 +172,7 @@ static void expf_is_accurate(void **state)
 }
 
 /* Bits that every machine must give: a change here changes checkpoints made from a seed. */
-static void bits_are_fixed(void **state)
+static void test_bits_are_fixed(void **state)
 {
     (void)state;
     uint64_t sum = 0;
@@ -194,13 +194,13 @@ static void bits_are_fixed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(log_is_accurate),
-        cmocka_unit_test(exp_is_accurate),
-        cmocka_unit_test(cospi_is_accurate),
-        cmocka_unit_test(powi_multiplies),
-        cmocka_unit_test(expf_is_accurate),
-        cmocka_unit_test(bits_are_fixed),
-        cmocka_unit_test(log_of_subnormals_when_flushed),
+        cmocka_unit_test(test_log_is_accurate),
+        cmocka_unit_test(test_exp_is_accurate),
+        cmocka_unit_test(test_cospi_is_accurate),
+        cmocka_unit_test(test_powi_multiplies),
+        cmocka_unit_test(test_expf_is_accurate),
+        cmocka_unit_test(test_bits_are_fixed),
+        cmocka_unit_test(test_log_of_subnormals_when_flushed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static bool is(struct vocab_bytes b, const char *text)
 }
 
 /* Against the list of printable characters in GPT-2's own encoder.py. */
-static void alphabet(void **state)
+static void test_alphabet(void **state)
 {
     (void)state;
     uint32_t next = 256;
@@ -97,7 +97,7 @@ static void alphabet(void **state)
     assert_int_equal(bytechar_byte(UINT32_MAX), BYTECHAR_NONE);
 }
 
-static void reads_both_forms(void **state)
+static void test_reads_both_forms(void **state)
 {
     (void)state;
     struct err e;
@@ -129,7 +129,7 @@ static void reads_both_forms(void **state)
 #define BOM "\xef\xbb\xbf"
 
 /* What editors and other systems do to the files changes nothing. */
-static void reads_edited_files(void **state)
+static void test_reads_edited_files(void **state)
 {
     (void)state;
     static const char *const merges[] = {
@@ -175,7 +175,7 @@ static void expect_error(const char *path, const char *message)
     assert_null(v.tokens);
 }
 
-static void refuses_bad_vocab(void **state)
+static void test_refuses_bad_vocab(void **state)
 {
     (void)state;
     static const struct {
@@ -209,7 +209,7 @@ static void refuses_bad_vocab(void **state)
     expect_error(vocab_path, "No such file");
 }
 
-static void refuses_bad_merges(void **state)
+static void test_refuses_bad_merges(void **state)
 {
     (void)state;
     static const struct {
@@ -242,7 +242,7 @@ static void refuses_bad_merges(void **state)
 }
 
 /* A file that is another one is called by its name. */
-static void names_other_files(void **state)
+static void test_names_other_files(void **state)
 {
     (void)state;
     static const char vocab[] = "{\"a\": 0, \"model\": 1, \"{\": 2}";
@@ -284,7 +284,7 @@ static void names_other_files(void **state)
 }
 
 /* Cut anywhere, the files are refused or, cut between lines, read; never more. */
-static void truncated(void **state)
+static void test_truncated(void **state)
 {
     (void)state;
     write_good();
@@ -313,7 +313,7 @@ static void make_words(struct pretoken items[4])
         items[i] = word(NAMES[i], counts[i][0], counts[i][1]);
 }
 
-static void keeps_the_most_frequent(void **state)
+static void test_keeps_the_most_frequent(void **state)
 {
     (void)state;
     struct pretoken items[4];
@@ -345,7 +345,7 @@ static void keeps_the_most_frequent(void **state)
     vocab_release(&v);
 }
 
-static void too_few_pieces(void **state)
+static void test_too_few_pieces(void **state)
 {
     (void)state;
     struct pretoken items[4];
@@ -425,7 +425,7 @@ static void expect_ids(struct gpt2 *g, const char *text, const int *ids, size_t 
     expect_ids(&g, text, (const int[]){__VA_ARGS__}, \
                sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
 
-static void known_ids(void **state)
+static void test_known_ids(void **state)
 {
     (void)state;
     struct gpt2 g = {0};
@@ -454,7 +454,7 @@ static void add_story(void *context, const char *text, size_t n)
 }
 
 /* All ids of the validation stories, told by their number and a hash: h = 31 h + id. */
-static void real_text(void **state)
+static void test_real_text(void **state)
 {
     (void)state;
     struct gpt2 g = {0};
@@ -489,12 +489,12 @@ static void real_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alphabet),           cmocka_unit_test(reads_both_forms),
-        cmocka_unit_test(reads_edited_files), cmocka_unit_test(names_other_files),
-        cmocka_unit_test(refuses_bad_vocab),  cmocka_unit_test(refuses_bad_merges),
-        cmocka_unit_test(truncated),          cmocka_unit_test(keeps_the_most_frequent),
-        cmocka_unit_test(too_few_pieces),     cmocka_unit_test(known_ids),
-        cmocka_unit_test(real_text),
+        cmocka_unit_test(test_alphabet),           cmocka_unit_test(test_reads_both_forms),
+        cmocka_unit_test(test_reads_edited_files), cmocka_unit_test(test_names_other_files),
+        cmocka_unit_test(test_refuses_bad_vocab),  cmocka_unit_test(test_refuses_bad_merges),
+        cmocka_unit_test(test_truncated),          cmocka_unit_test(test_keeps_the_most_frequent),
+        cmocka_unit_test(test_too_few_pieces),     cmocka_unit_test(test_known_ids),
+        cmocka_unit_test(test_real_text),
     };
     return cmocka_run_group_tests(tests, setup, scratch_teardown);
 }

@@ -127,7 +127,7 @@ static void equals_net(size_t size, enum model_math math, double tolerance)
     close_runner(&r);
 }
 
-static void exact_equals_net(void **state)
+static void test_exact_equals_net(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES; i++)
@@ -135,7 +135,7 @@ static void exact_equals_net(void **state)
 }
 
 /* Eight bits of a row, absmax: within a few per cent on random weights. */
-static void int8_is_near_net(void **state)
+static void test_int8_is_near_net(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES; i++)
@@ -144,7 +144,7 @@ static void int8_is_near_net(void **state)
 
 /* A column of the embedding far larger than the others, which the norms make up for, as training
  * leaves some: the head's 8 bits are not spent on it alone. One that is dead does no harm. */
-static void large_columns_are_evened_out(void **state)
+static void test_large_columns_are_evened_out(void **state)
 {
     (void)state;
     enum { LARGE = 3, DEAD = 7 };
@@ -202,7 +202,7 @@ static void expect_same(const struct runner *r, size_t size, enum number_type ty
                      (double)got[i], (double)want[i]);
 }
 
-static void every_level_gives_the_same_bits(void **state)
+static void test_every_level_gives_the_same_bits(void **state)
 {
     (void)state;
     for (size_t size = 0; size < TOY_N_SIZES; size++)
@@ -272,7 +272,7 @@ static float *in_batches(struct runner *r, const uint16_t *tokens, const uint32_
     return logits;
 }
 
-static void every_grouping_gives_the_same_bits(void **state)
+static void test_every_grouping_gives_the_same_bits(void **state)
 {
     (void)state;
     struct rng rng;
@@ -298,7 +298,7 @@ static void every_grouping_gives_the_same_bits(void **state)
 }
 
 /* A prompt at once, and the head cut among threads. */
-static void prompts_and_threads(void **state)
+static void test_prompts_and_threads(void **state)
 {
     (void)state;
     struct err e;
@@ -333,7 +333,7 @@ static void prompts_and_threads(void **state)
 
 /* Activations as small as denormals: the caller's mode neither changes the result nor is changed.
  */
-static void float_mode_does_not_matter(void **state)
+static void test_float_mode_does_not_matter(void **state)
 {
     (void)state;
     for (int math = 0; math < 2; math++) {
@@ -370,7 +370,7 @@ static void float_mode_does_not_matter(void **state)
 }
 
 /* Opened, read and told while the caller rounds upwards. */
-static void rounding_mode_does_not_matter(void **state)
+static void test_rounding_mode_does_not_matter(void **state)
 {
     (void)state;
     for (int math = 0; math < 2; math++)
@@ -403,14 +403,14 @@ static void rounding_mode_does_not_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact_equals_net),
-        cmocka_unit_test(int8_is_near_net),
-        cmocka_unit_test(large_columns_are_evened_out),
-        cmocka_unit_test(every_level_gives_the_same_bits),
-        cmocka_unit_test(every_grouping_gives_the_same_bits),
-        cmocka_unit_test(prompts_and_threads),
-        cmocka_unit_test(float_mode_does_not_matter),
-        cmocka_unit_test(rounding_mode_does_not_matter),
+        cmocka_unit_test(test_exact_equals_net),
+        cmocka_unit_test(test_int8_is_near_net),
+        cmocka_unit_test(test_large_columns_are_evened_out),
+        cmocka_unit_test(test_every_level_gives_the_same_bits),
+        cmocka_unit_test(test_every_grouping_gives_the_same_bits),
+        cmocka_unit_test(test_prompts_and_threads),
+        cmocka_unit_test(test_float_mode_does_not_matter),
+        cmocka_unit_test(test_rounding_mode_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void count(void *context, size_t task, size_t worker)
     }
 }
 
-static void one_thread_at_a_time(void **context)
+static void test_one_thread_at_a_time(void **context)
 {
     (void)context;
     struct err e;
@@ -62,7 +62,7 @@ static void run_relay(void *context, size_t task, size_t worker)
     }
 }
 
-static void who_waits_is_woken(void **context)
+static void test_who_waits_is_woken(void **context)
 {
     (void)context;
     struct err e;
@@ -81,8 +81,8 @@ static void who_waits_is_woken(void **context)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_thread_at_a_time),
-        cmocka_unit_test(who_waits_is_woken),
+        cmocka_unit_test(test_one_thread_at_a_time),
+        cmocka_unit_test(test_who_waits_is_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 #include "os/machine.h"
 
-static void processors_are_those_we_may_use(void **state)
+static void test_processors_are_those_we_may_use(void **state)
 {
     (void)state;
     int count = machine_processors();
@@ -41,7 +41,7 @@ static void processors_are_those_we_may_use(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void memory_is_sane(void **state)
+static void test_memory_is_sane(void **state)
 {
     (void)state;
     uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -52,8 +52,8 @@ static void memory_is_sane(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(processors_are_those_we_may_use),
-        cmocka_unit_test(memory_is_sane),
+        cmocka_unit_test(test_processors_are_those_we_may_use),
+        cmocka_unit_test(test_memory_is_sane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

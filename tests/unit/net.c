@@ -67,7 +67,7 @@ static void assert_row_differs(const struct change *c, size_t row)
     assert_memory_not_equal(c->before + row * c->V, c->after + row * c->V, c->V * sizeof *c->after);
 }
 
-static void net_is_causal(void **state)
+static void test_net_is_causal(void **state)
 {
     (void)state;
     struct change c = change_rows(ROWS, CHANGED, ROWS);
@@ -78,7 +78,7 @@ static void net_is_causal(void **state)
 
 /* One changed token reaches exactly dims_context positions further: the last of them shows it, the
  * next does not. */
-static void net_reaches_its_context(void **state)
+static void test_net_reaches_its_context(void **state)
 {
     (void)state;
     struct change c = change_rows(ROWS, CHANGED, CHANGED + 1);
@@ -89,7 +89,7 @@ static void net_reaches_its_context(void **state)
 }
 
 /* A sequence does not see the one before it in the same run. */
-static void sequences_are_apart(void **state)
+static void test_sequences_are_apart(void **state)
 {
     (void)state;
     struct change c = change_rows(CHANGED, 0, CHANGED);
@@ -101,9 +101,9 @@ static void sequences_are_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(net_is_causal),
-        cmocka_unit_test(net_reaches_its_context),
-        cmocka_unit_test(sequences_are_apart),
+        cmocka_unit_test(test_net_is_causal),
+        cmocka_unit_test(test_net_reaches_its_context),
+        cmocka_unit_test(test_sequences_are_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

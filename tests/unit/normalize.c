@@ -41,7 +41,7 @@ static void expect(struct vocab_form form, const char *in, const char *expected,
     expect_bytes(form, in, strlen(in), expected, n_chars, 0);
 }
 
-static void ascii_is_only_trimmed(void **state)
+static void test_ascii_is_only_trimmed(void **state)
 {
     (void)state;
     const struct vocab_form forms[] = {NONE, NFC, NFKC, KEPT};
@@ -53,7 +53,7 @@ static void ascii_is_only_trimmed(void **state)
     }
 }
 
-static void composes(void **state)
+static void test_composes(void **state)
 {
     (void)state;
     expect(NFC, "cafe\xcc\x81 now", "caf\xc3\xa9 now", 8);
@@ -68,7 +68,7 @@ static void composes(void **state)
     expect(NFC, "\xe2\x84\xab", "\xc3\x85", 1); /* the angstrom sign */
 }
 
-static void compatibility_only_in_nfkc(void **state)
+static void test_compatibility_only_in_nfkc(void **state)
 {
     (void)state;
     expect(NFC, "\xef\xac\x81sh", "\xef\xac\x81sh", 3); /* the ligature fi */
@@ -77,7 +77,7 @@ static void compatibility_only_in_nfkc(void **state)
     expect(NFKC, "x\xc2\xb2", "x2", 2);
 }
 
-static void trims_unicode_white_space(void **state)
+static void test_trims_unicode_white_space(void **state)
 {
     (void)state;
     expect(NFC, "\xc2\xa0\xe3\x80\x80 day\xe2\x80\xa8\xc2\x85", "day", 3);
@@ -96,7 +96,7 @@ static void trims_unicode_white_space(void **state)
     expect(NONE, "\xe2\x80\x89\xe1\x9a\x80", "", 0);
 }
 
-static void replaces_invalid_utf8(void **state)
+static void test_replaces_invalid_utf8(void **state)
 {
     (void)state;
 #define R "\xef\xbf\xbd"
@@ -119,7 +119,7 @@ static void replaces_invalid_utf8(void **state)
 }
 
 /* A hundred thousand marks in the wrong order are put right, and not in quadratic time. */
-static void many_marks(void **state)
+static void test_many_marks(void **state)
 {
     (void)state;
     enum { N = 100000 };
@@ -140,7 +140,7 @@ static void many_marks(void **state)
     free(expected);
 }
 
-static void keeps_nul(void **state)
+static void test_keeps_nul(void **state)
 {
     (void)state;
     struct err e;
@@ -153,7 +153,7 @@ static void keeps_nul(void **state)
 }
 
 /* The buffer is used again by every story: a short one after a long one keeps nothing of it. */
-static void long_stories(void **state)
+static void test_long_stories(void **state)
 {
     (void)state;
     enum { N = 300000 };
@@ -181,7 +181,7 @@ static void expect_lines(const char *in, const char *expected, size_t n_chars)
 
 #define BOM "\xef\xbb\xbf"
 
-static void line_ends_are_lf(void **state)
+static void test_line_ends_are_lf(void **state)
 {
     (void)state;
     expect_lines("One\r\ntwo\r\n\r\nthree\r\n", "One\ntwo\n\nthree", 14); /* Windows */
@@ -203,7 +203,7 @@ static void line_ends_are_lf(void **state)
     expect(NFC, "e\r\n\xcc\x81", "e\n\xcc\x81", 3);
 }
 
-static void no_byte_order_mark_begins_a_line(void **state)
+static void test_no_byte_order_mark_begins_a_line(void **state)
 {
     (void)state;
     expect_lines(BOM "One", "One", 3);
@@ -220,7 +220,7 @@ static void no_byte_order_mark_begins_a_line(void **state)
 }
 
 /* The definition of steps 3 and 4, character by character, on texts of little else. */
-static void lines_like_the_definition(void **state)
+static void test_lines_like_the_definition(void **state)
 {
     (void)state;
     static const char *const pieces[] = {"\r", "\n", BOM, " ", "a", "\xc3\xa9", "\xe2\x80\xa8"};
@@ -270,7 +270,7 @@ static size_t put_utf8(uint32_t code, char *to)
 }
 
 /* The room reserved is enough for texts of any code point. */
-static void reserves_enough(void **state)
+static void test_reserves_enough(void **state)
 {
     (void)state;
     enum { BYTES = 600 }; /* where the first growth of an array no longer hides too little */
@@ -308,18 +308,18 @@ static void reserves_enough(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ascii_is_only_trimmed),
-        cmocka_unit_test(composes),
-        cmocka_unit_test(compatibility_only_in_nfkc),
-        cmocka_unit_test(trims_unicode_white_space),
-        cmocka_unit_test(replaces_invalid_utf8),
-        cmocka_unit_test(long_stories),
-        cmocka_unit_test(many_marks),
-        cmocka_unit_test(keeps_nul),
-        cmocka_unit_test(line_ends_are_lf),
-        cmocka_unit_test(no_byte_order_mark_begins_a_line),
-        cmocka_unit_test(lines_like_the_definition),
-        cmocka_unit_test(reserves_enough),
+        cmocka_unit_test(test_ascii_is_only_trimmed),
+        cmocka_unit_test(test_composes),
+        cmocka_unit_test(test_compatibility_only_in_nfkc),
+        cmocka_unit_test(test_trims_unicode_white_space),
+        cmocka_unit_test(test_replaces_invalid_utf8),
+        cmocka_unit_test(test_long_stories),
+        cmocka_unit_test(test_many_marks),
+        cmocka_unit_test(test_keeps_nul),
+        cmocka_unit_test(test_line_ends_are_lf),
+        cmocka_unit_test(test_no_byte_order_mark_begins_a_line),
+        cmocka_unit_test(test_lines_like_the_definition),
+        cmocka_unit_test(test_reserves_enough),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(out.data);

@@ -37,7 +37,7 @@ static void expect(const char *barred)
     free(text);
 }
 
-static void words_and_spaces(void **state)
+static void test_words_and_spaces(void **state)
 {
     (void)state;
     expect("Once| upon| a| time|,| there| was| a| girl|.");
@@ -49,14 +49,14 @@ static void words_and_spaces(void **state)
     expect(" |\n|x");
 }
 
-static void numbers_and_marks(void **state)
+static void test_numbers_and_marks(void **state)
 {
     (void)state;
     expect("x|1| 23| y|4|z| \xc2\xbd\xe2\x85\xa7\xd9\xa4| 100|%");
     expect("hi|!?!| \"|Yes|,\"| --| (|no|)");
 }
 
-static void contractions(void **state)
+static void test_contractions(void **state)
 {
     (void)state;
     expect("I|'ll| say| we|'ve| '|d| it|'s| O|'|Neil|'s| don|'t|cha| '|S| '|sup| '");
@@ -66,7 +66,7 @@ static void contractions(void **state)
     expect("'|r");
 }
 
-static void other_scripts(void **state)
+static void test_other_scripts(void **state)
 {
     (void)state;
     expect("\xc3\xa9t\xc3\xa9| na\xc3\xafve|\xe3\x80\x80|\xe6\x97\xa5\xe6\x9c\xac| |\xc2\xa0|x|"
@@ -76,7 +76,7 @@ static void other_scripts(void **state)
 }
 
 /* Bytes that are no UTF-8 are marks, and every byte belongs to one pre-token. */
-static void invalid_bytes(void **state)
+static void test_invalid_bytes(void **state)
 {
     (void)state;
     expect("a|\xff\xfe| b");
@@ -97,7 +97,7 @@ static void check_alone(void *context, const char *text, size_t n)
     }
 }
 
-static void stand_alone(void **state)
+static void test_stand_alone(void **state)
 {
     (void)state;
     check_alone(NULL, "a  b\n\n 's 's\xff\xfe'll  ", 19);
@@ -111,7 +111,7 @@ static void count(void *context, const char *text, size_t n)
         at += pretok_next(text + at, n - at);
 }
 
-static void real_text(void **state)
+static void test_real_text(void **state)
 {
     (void)state;
     size_t n = 0;
@@ -123,10 +123,10 @@ static void real_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words_and_spaces), cmocka_unit_test(numbers_and_marks),
-        cmocka_unit_test(contractions),     cmocka_unit_test(other_scripts),
-        cmocka_unit_test(invalid_bytes),    cmocka_unit_test(stand_alone),
-        cmocka_unit_test(real_text),
+        cmocka_unit_test(test_words_and_spaces), cmocka_unit_test(test_numbers_and_marks),
+        cmocka_unit_test(test_contractions),     cmocka_unit_test(test_other_scripts),
+        cmocka_unit_test(test_invalid_bytes),    cmocka_unit_test(test_stand_alone),
+        cmocka_unit_test(test_real_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,7 @@ static void ends(struct prompts *p, int fd)
     assert_false(prompts_open(p));
 }
 
-static void given_prompts_come_count_times(void **context)
+static void test_given_prompts_come_count_times(void **context)
 {
     (void)context;
     static const char *const items[] = {"one", "", "two"};
@@ -62,7 +62,7 @@ static void given_prompts_come_count_times(void **context)
     prompts_release(&p);
 }
 
-static void without_any_there_is_an_empty_one(void **context)
+static void test_without_any_there_is_an_empty_one(void **context)
 {
     (void)context;
     struct prompts p;
@@ -74,7 +74,7 @@ static void without_any_there_is_an_empty_one(void **context)
     prompts_release(&p);
 }
 
-static void a_byte_order_mark_is_no_text(void **context)
+static void test_a_byte_order_mark_is_no_text(void **context)
 {
     (void)context;
     struct prompts p;
@@ -92,7 +92,7 @@ static void a_byte_order_mark_is_no_text(void **context)
     close(fd[0]);
 }
 
-static void a_count_beyond_all_numbers_is_many(void **context)
+static void test_a_count_beyond_all_numbers_is_many(void **context)
 {
     (void)context;
     static const char *const items[] = {"a", "b", "c"};
@@ -104,7 +104,7 @@ static void a_count_beyond_all_numbers_is_many(void **context)
     prompts_release(&p);
 }
 
-static void lines_come_as_they_arrive(void **context)
+static void test_lines_come_as_they_arrive(void **context)
 {
     (void)context;
     int fd[2];
@@ -134,7 +134,7 @@ static void lines_come_as_they_arrive(void **context)
     close(fd[0]);
 }
 
-static void line_ends_of_any_system(void **context)
+static void test_line_ends_of_any_system(void **context)
 {
     (void)context;
     int fd[2];
@@ -158,7 +158,7 @@ static void line_ends_of_any_system(void **context)
     close(fd[0]);
 }
 
-static void only_blank_lines_are_as_none(void **context)
+static void test_only_blank_lines_are_as_none(void **context)
 {
     (void)context;
     int fd[2];
@@ -174,7 +174,7 @@ static void only_blank_lines_are_as_none(void **context)
     close(fd[0]);
 }
 
-static void a_line_longer_than_a_read_stays_whole(void **context)
+static void test_a_line_longer_than_a_read_stays_whole(void **context)
 {
     (void)context;
     enum { N = 50000, PIECE = 10000 };
@@ -200,7 +200,7 @@ static void a_line_longer_than_a_read_stays_whole(void **context)
     close(fd[0]);
 }
 
-static void what_cannot_be_read_is_an_error(void **context)
+static void test_what_cannot_be_read_is_an_error(void **context)
 {
     (void)context;
     struct err e;
@@ -214,15 +214,15 @@ static void what_cannot_be_read_is_an_error(void **context)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(given_prompts_come_count_times),
-        cmocka_unit_test(without_any_there_is_an_empty_one),
-        cmocka_unit_test(a_byte_order_mark_is_no_text),
-        cmocka_unit_test(a_count_beyond_all_numbers_is_many),
-        cmocka_unit_test(lines_come_as_they_arrive),
-        cmocka_unit_test(line_ends_of_any_system),
-        cmocka_unit_test(only_blank_lines_are_as_none),
-        cmocka_unit_test(a_line_longer_than_a_read_stays_whole),
-        cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(test_given_prompts_come_count_times),
+        cmocka_unit_test(test_without_any_there_is_an_empty_one),
+        cmocka_unit_test(test_a_byte_order_mark_is_no_text),
+        cmocka_unit_test(test_a_count_beyond_all_numbers_is_many),
+        cmocka_unit_test(test_lines_come_as_they_arrive),
+        cmocka_unit_test(test_line_ends_of_any_system),
+        cmocka_unit_test(test_only_blank_lines_are_as_none),
+        cmocka_unit_test(test_a_line_longer_than_a_read_stays_whole),
+        cmocka_unit_test(test_what_cannot_be_read_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static struct story *take(struct fixture *f, size_t teller, size_t n_mine, const
     return s;
 }
 
-static void stories_are_shared_evenly_and_in_order(void **context)
+static void test_stories_are_shared_evenly_and_in_order(void **context)
 {
     (void)context;
     static const char *const items[] = {"a", "b", "c", "d", "e"};
@@ -78,7 +78,7 @@ static void stories_are_shared_evenly_and_in_order(void **context)
 }
 
 /* Behind a story that does not end, only so many ended ones are kept. */
-static void ended_stories_are_bounded(void **context)
+static void test_ended_stories_are_bounded(void **context)
 {
     (void)context;
     static const char *items[QUEUE_ENDED + 3];
@@ -102,7 +102,7 @@ static void ended_stories_are_bounded(void **context)
 }
 
 /* The story whose turn it is may be changing in its teller's hands. */
-static void only_its_teller_shows_a_story(void **context)
+static void test_only_its_teller_shows_a_story(void **context)
 {
     (void)context;
     static const char *const items[] = {"a", "b"};
@@ -124,7 +124,7 @@ static void only_its_teller_shows_a_story(void **context)
     close_queue(&f);
 }
 
-static void lines_are_taken_when_they_come(void **context)
+static void test_lines_are_taken_when_they_come(void **context)
 {
     (void)context;
     struct fixture f;
@@ -166,7 +166,7 @@ static void wait_or_fail(void *context, size_t task, size_t worker)
     f->going[task] = queue_show(&f->queue, task, &alone);
 }
 
-static void a_failure_ends_all_waiting(void **context)
+static void test_a_failure_ends_all_waiting(void **context)
 {
     (void)context;
     struct fixture f = {0};
@@ -192,11 +192,11 @@ static void a_failure_ends_all_waiting(void **context)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stories_are_shared_evenly_and_in_order),
-        cmocka_unit_test(ended_stories_are_bounded),
-        cmocka_unit_test(only_its_teller_shows_a_story),
-        cmocka_unit_test(lines_are_taken_when_they_come),
-        cmocka_unit_test(a_failure_ends_all_waiting),
+        cmocka_unit_test(test_stories_are_shared_evenly_and_in_order),
+        cmocka_unit_test(test_ended_stories_are_bounded),
+        cmocka_unit_test(test_only_its_teller_shows_a_story),
+        cmocka_unit_test(test_lines_are_taken_when_they_come),
+        cmocka_unit_test(test_a_failure_ends_all_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 
-static void xoshiro_known_answers(void **state)
+static void test_xoshiro_known_answers(void **state)
 {
     (void)state;
     /* state 1, 2, 3, 4: the first outputs of Blackman and Vigna's reference code */
@@ -23,7 +23,7 @@ static void xoshiro_known_answers(void **state)
         assert_int_equal(rng_u64(&r), want[i]);
 }
 
-static void seeding_known_answers(void **state)
+static void test_seeding_known_answers(void **state)
 {
     (void)state;
     /* computed by a separate implementation in another language */
@@ -56,7 +56,7 @@ static void seeding_known_answers(void **state)
     }
 }
 
-static void state_is_all_there_is(void **state)
+static void test_state_is_all_there_is(void **state)
 {
     (void)state;
     struct rng r;
@@ -71,7 +71,7 @@ static void state_is_all_there_is(void **state)
     }
 }
 
-static void below_is_unbiased(void **state)
+static void test_below_is_unbiased(void **state)
 {
     (void)state;
     enum { MOST = 12, DRAWS = 120000 };
@@ -104,7 +104,7 @@ static void below_is_unbiased(void **state)
     assert_true(fabs(share - 1.0 / 3) < 5 * sqrt(2.0 / 9 / DRAWS));
 }
 
-static void unit_is_uniform(void **state)
+static void test_unit_is_uniform(void **state)
 {
     (void)state;
     enum { N = 400000, BINS = 64 };
@@ -132,7 +132,7 @@ static void unit_is_uniform(void **state)
         assert_true(rng_unit(&top) < 1);
 }
 
-static void normal_has_its_moments(void **state)
+static void test_normal_has_its_moments(void **state)
 {
     (void)state;
     enum { N = 1000000 };
@@ -161,7 +161,7 @@ static void normal_has_its_moments(void **state)
     assert_true(largest > 4.2 && largest < 6.5);
 }
 
-static void streams_are_unrelated(void **state)
+static void test_streams_are_unrelated(void **state)
 {
     (void)state;
     enum { N = 200000 };
@@ -187,7 +187,7 @@ static void streams_are_unrelated(void **state)
     }
 }
 
-static void shuffle_is_a_permutation(void **state)
+static void test_shuffle_is_a_permutation(void **state)
 {
     (void)state;
     enum { N = 1000 };
@@ -227,10 +227,14 @@ static void shuffle_is_a_permutation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(xoshiro_known_answers), cmocka_unit_test(seeding_known_answers),
-        cmocka_unit_test(state_is_all_there_is), cmocka_unit_test(below_is_unbiased),
-        cmocka_unit_test(unit_is_uniform),       cmocka_unit_test(normal_has_its_moments),
-        cmocka_unit_test(streams_are_unrelated), cmocka_unit_test(shuffle_is_a_permutation),
+        cmocka_unit_test(test_xoshiro_known_answers),
+        cmocka_unit_test(test_seeding_known_answers),
+        cmocka_unit_test(test_state_is_all_there_is),
+        cmocka_unit_test(test_below_is_unbiased),
+        cmocka_unit_test(test_unit_is_uniform),
+        cmocka_unit_test(test_normal_has_its_moments),
+        cmocka_unit_test(test_streams_are_unrelated),
+        cmocka_unit_test(test_shuffle_is_a_permutation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

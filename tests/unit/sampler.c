@@ -85,14 +85,14 @@ static struct sampler_options plain(void)
     return o;
 }
 
-static void draws_follow_the_softmax(void **state)
+static void test_draws_follow_the_softmax(void **state)
 {
     (void)state;
     struct sampler_options o = plain();
     assert_follows(&o, percent);
 }
 
-static void temperature_sharpens(void **state)
+static void test_temperature_sharpens(void **state)
 {
     (void)state;
     struct sampler_options o = plain();
@@ -108,7 +108,7 @@ static void temperature_sharpens(void **state)
 }
 
 /* Of the two tokens of 20 % the one of the lower id counts as higher. */
-static void top_k_keeps_the_highest(void **state)
+static void test_top_k_keeps_the_highest(void **state)
 {
     (void)state;
     struct sampler_options o = plain();
@@ -125,7 +125,7 @@ static void top_k_keeps_the_highest(void **state)
     assert_follows(&o, one);
 }
 
-static void top_p_keeps_the_smallest_set(void **state)
+static void test_top_p_keeps_the_smallest_set(void **state)
 {
     (void)state;
     struct sampler_options o = plain();
@@ -143,7 +143,7 @@ static void top_p_keeps_the_smallest_set(void **state)
     assert_follows(&o, one);
 }
 
-static void min_p_drops_the_unlikely(void **state)
+static void test_min_p_drops_the_unlikely(void **state)
 {
     (void)state;
     struct sampler_options o = plain();
@@ -171,7 +171,7 @@ static uint16_t draw_greedy(const float *logits, float penalty, const uint16_t *
     return id;
 }
 
-static void greedy_takes_the_highest(void **state)
+static void test_greedy_takes_the_highest(void **state)
 {
     (void)state;
     float logits[V];
@@ -189,7 +189,7 @@ static void greedy_takes_the_highest(void **state)
     assert_int_equal(draw_greedy(logits, 1, NULL, 0), 8);
 }
 
-static void penalty_moves_recent_tokens(void **state)
+static void test_penalty_moves_recent_tokens(void **state)
 {
     (void)state;
     float logits[V] = {[5] = 4, [6] = 3, [7] = 1};
@@ -211,7 +211,7 @@ static void penalty_moves_recent_tokens(void **state)
     assert_int_equal(draw_greedy(logits, 2, many, 65), 5); /* 5 is 65 tokens ago */
 }
 
-static void broken_logits_do_no_harm(void **state)
+static void test_broken_logits_do_no_harm(void **state)
 {
     (void)state;
     float logits[V];
@@ -230,7 +230,7 @@ static void broken_logits_do_no_harm(void **state)
     }
 }
 
-static void same_seed_same_draws(void **state)
+static void test_same_seed_same_draws(void **state)
 {
     (void)state;
     enum { N = 200, N_VOCAB = 5000 };
@@ -262,7 +262,7 @@ static void same_seed_same_draws(void **state)
 }
 
 /* The set is what counting those above finds. */
-static void top_k_of_many(void **state)
+static void test_top_k_of_many(void **state)
 {
     (void)state;
     enum { N_VOCAB = 3000, K = 50 };
@@ -293,7 +293,7 @@ static void top_k_of_many(void **state)
     arena_release(&a);
 }
 
-static void logprob_is_of_the_plain_softmax(void **state)
+static void test_logprob_is_of_the_plain_softmax(void **state)
 {
     (void)state;
     float logits[V] = {1, 2, 0.5f, -1, 3, 0, 0, 0, 0, 0, 0, 0};
@@ -455,7 +455,7 @@ static void compare_draws(struct rng *r, const struct kern *kerns, size_t n_kern
     }
 }
 
-static void every_level_draws_as_a_plain_sampler(void **state)
+static void test_every_level_draws_as_a_plain_sampler(void **state)
 {
     (void)state;
     struct kern kerns[CPU_N_LEVELS];
@@ -478,18 +478,18 @@ static void every_level_draws_as_a_plain_sampler(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_follow_the_softmax),
-        cmocka_unit_test(temperature_sharpens),
-        cmocka_unit_test(top_k_keeps_the_highest),
-        cmocka_unit_test(top_p_keeps_the_smallest_set),
-        cmocka_unit_test(min_p_drops_the_unlikely),
-        cmocka_unit_test(greedy_takes_the_highest),
-        cmocka_unit_test(penalty_moves_recent_tokens),
-        cmocka_unit_test(broken_logits_do_no_harm),
-        cmocka_unit_test(same_seed_same_draws),
-        cmocka_unit_test(top_k_of_many),
-        cmocka_unit_test(logprob_is_of_the_plain_softmax),
-        cmocka_unit_test(every_level_draws_as_a_plain_sampler),
+        cmocka_unit_test(test_draws_follow_the_softmax),
+        cmocka_unit_test(test_temperature_sharpens),
+        cmocka_unit_test(test_top_k_keeps_the_highest),
+        cmocka_unit_test(test_top_p_keeps_the_smallest_set),
+        cmocka_unit_test(test_min_p_drops_the_unlikely),
+        cmocka_unit_test(test_greedy_takes_the_highest),
+        cmocka_unit_test(test_penalty_moves_recent_tokens),
+        cmocka_unit_test(test_broken_logits_do_no_harm),
+        cmocka_unit_test(test_same_seed_same_draws),
+        cmocka_unit_test(test_top_k_of_many),
+        cmocka_unit_test(test_logprob_is_of_the_plain_softmax),
+        cmocka_unit_test(test_every_level_draws_as_a_plain_sampler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

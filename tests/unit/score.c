@@ -72,7 +72,7 @@ static void assert_same(const struct score_sum *a, const struct score_sum *b)
     assert_int_equal(a->n_bytes, b->n_bytes);
 }
 
-static void grouping_does_not_matter(void **state)
+static void test_grouping_does_not_matter(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
@@ -91,7 +91,7 @@ static void grouping_does_not_matter(void **state)
     }
 }
 
-static void counts_every_token(void **state)
+static void test_counts_every_token(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1");
@@ -115,7 +115,7 @@ static void counts_every_token(void **state)
 }
 
 /* The sum is that of the losses of one story run alone. */
-static void equals_direct_losses(void **state)
+static void test_equals_direct_losses(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
@@ -153,7 +153,7 @@ static void equals_direct_losses(void **state)
 /* With D = 1 and blocks of nothing, hidden = sign(E[token]) / sqrt(1 + 1e-6) and the logits are
  * that times E = (0, 0, 0, 1, -1): both predictions of the story (4) cost h + ln(3 + e^h + e^-h).
  */
-static void known_by_hand(void **state)
+static void test_known_by_hand(void **state)
 {
     (void)state;
     struct dims d = toy_dims(5, 1, 1, 1, 1, "1");
@@ -254,7 +254,7 @@ static struct score_sum infer_all(const struct dims *d, enum model_math math, si
     return sum;
 }
 
-static void inference_is_the_same_bits_everywhere(void **state)
+static void test_inference_is_the_same_bits_everywhere(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
@@ -275,7 +275,7 @@ static void inference_is_the_same_bits_everywhere(void **state)
 }
 
 /* Exact arithmetic differs from the net's by rounding alone. */
-static void exact_inference_is_close_to_the_net(void **state)
+static void test_exact_inference_is_close_to_the_net(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
@@ -291,7 +291,7 @@ static void exact_inference_is_close_to_the_net(void **state)
 }
 
 /* The losses of an engine are those of the story fed token by token. */
-static void inference_equals_single_tokens(void **state)
+static void test_inference_equals_single_tokens(void **state)
 {
     (void)state;
     enum { N = 70 };
@@ -332,7 +332,7 @@ static void inference_equals_single_tokens(void **state)
     toy_close(&t);
 }
 
-static void too_few_rows_are_refused(void **state)
+static void test_too_few_rows_are_refused(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
@@ -349,14 +349,14 @@ static void too_few_rows_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_by_hand),
-        cmocka_unit_test(equals_direct_losses),
-        cmocka_unit_test(counts_every_token),
-        cmocka_unit_test(grouping_does_not_matter),
-        cmocka_unit_test(inference_is_the_same_bits_everywhere),
-        cmocka_unit_test(exact_inference_is_close_to_the_net),
-        cmocka_unit_test(inference_equals_single_tokens),
-        cmocka_unit_test(too_few_rows_are_refused),
+        cmocka_unit_test(test_known_by_hand),
+        cmocka_unit_test(test_equals_direct_losses),
+        cmocka_unit_test(test_counts_every_token),
+        cmocka_unit_test(test_grouping_does_not_matter),
+        cmocka_unit_test(test_inference_is_the_same_bits_everywhere),
+        cmocka_unit_test(test_exact_inference_is_close_to_the_net),
+        cmocka_unit_test(test_inference_equals_single_tokens),
+        cmocka_unit_test(test_too_few_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

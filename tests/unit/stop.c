@@ -78,7 +78,7 @@ static void check_pieces(struct rng *r, const char *const *texts, size_t n, cons
     stop_release(&stop);
 }
 
-static void finds_what_a_plain_search_finds(void **context)
+static void test_finds_what_a_plain_search_finds(void **context)
 {
     (void)context;
     struct rng r;
@@ -102,7 +102,7 @@ static void finds_what_a_plain_search_finds(void **context)
     assert_in_range(n_found, 100, 1999); /* some were found and some were not */
 }
 
-static void shown_text_is_never_taken_back(void **context)
+static void test_shown_text_is_never_taken_back(void **context)
 {
     (void)context;
     static const char *const texts[] = {"abcabd", "bcab!"};
@@ -132,7 +132,7 @@ static void shown_text_is_never_taken_back(void **context)
     stop_release(&stop);
 }
 
-static void without_texts_everything_is_ready(void **context)
+static void test_without_texts_everything_is_ready(void **context)
 {
     (void)context;
     struct err e;
@@ -156,9 +156,9 @@ static void without_texts_everything_is_ready(void **context)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_what_a_plain_search_finds),
-        cmocka_unit_test(shown_text_is_never_taken_back),
-        cmocka_unit_test(without_texts_everything_is_ready),
+        cmocka_unit_test(test_finds_what_a_plain_search_finds),
+        cmocka_unit_test(test_shown_text_is_never_taken_back),
+        cmocka_unit_test(test_without_texts_everything_is_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

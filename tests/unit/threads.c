@@ -57,7 +57,7 @@ static void run_often(int threads, int rounds)
     threads_free(p);
 }
 
-static void every_task_once(void **state)
+static void test_every_task_once(void **state)
 {
     (void)state;
     run_often(1, 3000);
@@ -66,7 +66,7 @@ static void every_task_once(void **state)
     run_often(MOST_THREADS, 1500);
 }
 
-static void without_a_pool_the_caller_does_all(void **state)
+static void test_without_a_pool_the_caller_does_all(void **state)
 {
     (void)state;
     static struct job j;
@@ -87,7 +87,7 @@ static void mark(void *context, size_t task, size_t worker)
     nanosleep(&pause, NULL); /* gives the others their turn */
 }
 
-static void all_workers_work(void **state)
+static void test_all_workers_work(void **state)
 {
     (void)state;
     struct err e;
@@ -102,7 +102,7 @@ static void all_workers_work(void **state)
 
 /* Runs after the workers have gone to sleep, and runs in quick succession, where they still spin.
  */
-static void sleeping_workers_wake(void **state)
+static void test_sleeping_workers_wake(void **state)
 {
     (void)state;
     static struct job j;
@@ -121,7 +121,7 @@ static void sleeping_workers_wake(void **state)
     threads_free(p);
 }
 
-static void idle_pool_costs_nothing(void **state)
+static void test_idle_pool_costs_nothing(void **state)
 {
     (void)state;
     struct err e;
@@ -149,7 +149,7 @@ static void divide(void *context, size_t task, size_t worker)
     nanosleep(&pause, NULL);
 }
 
-static void denormals_are_flushed_everywhere(void **state)
+static void test_denormals_are_flushed_everywhere(void **state)
 {
     (void)state;
 #if !defined(__x86_64__)
@@ -169,7 +169,7 @@ static void denormals_are_flushed_everywhere(void **state)
     threads_free(p);
 }
 
-static void bad_numbers_of_threads(void **state)
+static void test_bad_numbers_of_threads(void **state)
 {
     (void)state;
     static const int bad[] = {0, -1, 1025, INT32_MIN, INT32_MAX};
@@ -191,13 +191,13 @@ static void bad_numbers_of_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_task_once),
-        cmocka_unit_test(without_a_pool_the_caller_does_all),
-        cmocka_unit_test(all_workers_work),
-        cmocka_unit_test(sleeping_workers_wake),
-        cmocka_unit_test(idle_pool_costs_nothing),
-        cmocka_unit_test(denormals_are_flushed_everywhere),
-        cmocka_unit_test(bad_numbers_of_threads),
+        cmocka_unit_test(test_every_task_once),
+        cmocka_unit_test(test_without_a_pool_the_caller_does_all),
+        cmocka_unit_test(test_all_workers_work),
+        cmocka_unit_test(test_sleeping_workers_wake),
+        cmocka_unit_test(test_idle_pool_costs_nothing),
+        cmocka_unit_test(test_denormals_are_flushed_everywhere),
+        cmocka_unit_test(test_bad_numbers_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void expect_ids(const struct tokenizer *t, struct tokenizer_cache *cache,
     free(out.ids);
 }
 
-static void merges_by_rank(void **state)
+static void test_merges_by_rank(void **state)
 {
     (void)state;
     struct err e;
@@ -59,7 +59,7 @@ static void merges_by_rank(void **state)
     tokenizer_free(t);
 }
 
-static void decodes_specials(void **state)
+static void test_decodes_specials(void **state)
 {
     (void)state;
     struct err e;
@@ -76,7 +76,7 @@ static void decodes_specials(void **state)
     tokenizer_free(t);
 }
 
-static void unknown_pieces(void **state)
+static void test_unknown_pieces(void **state)
 {
     (void)state;
     struct err e;
@@ -89,7 +89,7 @@ static void unknown_pieces(void **state)
     tokenizer_free(t);
 }
 
-static void refuses_bad_merges(void **state)
+static void test_refuses_bad_merges(void **state)
 {
     (void)state;
     struct vocab v = toyvocab();
@@ -156,7 +156,7 @@ static void round_trip(void *context, const char *text, size_t n)
     free(without.ids);
 }
 
-static void arbitrary_bytes(void **state)
+static void test_arbitrary_bytes(void **state)
 {
     (void)state;
     struct trained t = {0};
@@ -178,7 +178,7 @@ static void arbitrary_bytes(void **state)
 
 /* A word of a million bytes takes no million times a million steps, and a hit on the cache never
  * mistakes a word for its beginning. */
-static void long_words(void **state)
+static void test_long_words(void **state)
 {
     (void)state;
     enum { N = 1000000 };
@@ -237,7 +237,7 @@ static size_t slow_encode(const struct vocab *v, const char *text, size_t n, uin
     return n_pieces;
 }
 
-static void long_words_like_the_definition(void **state)
+static void test_long_words_like_the_definition(void **state)
 {
     (void)state;
     struct trained t = {0};
@@ -265,7 +265,7 @@ static void add_story(void *context, const char *text, size_t n)
     counted_add(&t->words, text, n);
 }
 
-static void real_text(void **state)
+static void test_real_text(void **state)
 {
     (void)state;
     struct trained t = {0};
@@ -279,14 +279,14 @@ static void real_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(merges_by_rank),
-        cmocka_unit_test(decodes_specials),
-        cmocka_unit_test(unknown_pieces),
-        cmocka_unit_test(refuses_bad_merges),
-        cmocka_unit_test(arbitrary_bytes),
-        cmocka_unit_test(long_words),
-        cmocka_unit_test(long_words_like_the_definition),
-        cmocka_unit_test(real_text),
+        cmocka_unit_test(test_merges_by_rank),
+        cmocka_unit_test(test_decodes_specials),
+        cmocka_unit_test(test_unknown_pieces),
+        cmocka_unit_test(test_refuses_bad_merges),
+        cmocka_unit_test(test_arbitrary_bytes),
+        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_long_words_like_the_definition),
+        cmocka_unit_test(test_real_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

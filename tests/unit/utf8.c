@@ -24,7 +24,7 @@ static size_t encode(int32_t code, char *s)
     return n;
 }
 
-static void every_code_point(void **state)
+static void test_every_code_point(void **state)
 {
     (void)state;
     for (int32_t code = 0; code <= 0x10ffff; code++) {
@@ -44,7 +44,7 @@ static void every_code_point(void **state)
 }
 
 /* Whatever 3 bytes stand there: well-formed exactly if they are what encoding gives. */
-static void every_beginning(void **state)
+static void test_every_beginning(void **state)
 {
     (void)state;
     for (uint32_t bytes = 0x800000; bytes < 0x1000000; bytes++) {
@@ -60,7 +60,7 @@ static void every_beginning(void **state)
 }
 
 /* Table 3-8, the beginnings that one U+FFFD replaces, and its neighbours in the text. */
-static void replaced_parts(void **state)
+static void test_replaced_parts(void **state)
 {
     (void)state;
     static const struct {
@@ -90,9 +90,9 @@ static void replaced_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_code_point),
-        cmocka_unit_test(every_beginning),
-        cmocka_unit_test(replaced_parts),
+        cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_every_beginning),
+        cmocka_unit_test(test_replaced_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void expect_refused(const struct vocab *v, const char *message)
         fail_msg("\"%s\" does not say \"%s\"", e.text, message);
 }
 
-static void accepts_the_toy(void **state)
+static void test_accepts_the_toy(void **state)
 {
     (void)state;
     struct err e;
@@ -50,7 +50,7 @@ static void accepts_the_toy(void **state)
     assert_int_equal(vocab_check(&v, "v", &e), 0);
 }
 
-static void refuses_bad_tokens(void **state)
+static void test_refuses_bad_tokens(void **state)
 {
     (void)state;
     static char long_token[VOCAB_MAX_TOKEN_BYTES + 2];
@@ -84,7 +84,7 @@ static void refuses_bad_tokens(void **state)
     expect_refused(&v, "tokens 8 and 10 are the same bytes");
 }
 
-static void refuses_bad_merges(void **state)
+static void test_refuses_bad_merges(void **state)
 {
     (void)state;
     static char half[VOCAB_MAX_TOKEN_BYTES];
@@ -107,7 +107,7 @@ static void refuses_bad_merges(void **state)
 }
 
 /* aa, aaaa, ... up to 1,024 bytes is fine; one more doubling is not. */
-static void refuses_long_results(void **state)
+static void test_refuses_long_results(void **state)
 {
     (void)state;
     static unsigned char run[2 * VOCAB_MAX_TOKEN_BYTES];
@@ -124,7 +124,7 @@ static void refuses_long_results(void **state)
     expect_refused(&v, "merge 10 makes a token of 2048 bytes (at most 1024)");
 }
 
-static void refuses_unknown_settings(void **state)
+static void test_refuses_unknown_settings(void **state)
 {
     (void)state;
     struct vocab v = fresh();
@@ -139,7 +139,7 @@ static void refuses_unknown_settings(void **state)
 }
 
 /* A bpe vocabulary is whole: 256 bytes and the results of its merges, no more and no fewer. */
-static void bpe_is_whole(void **state)
+static void test_bpe_is_whole(void **state)
 {
     (void)state;
     enum { N = VOCAB_N_SPECIAL + 256 + 1 };
@@ -169,14 +169,14 @@ static void bpe_is_whole(void **state)
 }
 
 /* The value is computed from VOCAB.md by another implementation of XXH3. */
-static void fingerprint_is_the_specified(void **state)
+static void test_fingerprint_is_the_specified(void **state)
 {
     (void)state;
     struct vocab v = toyvocab();
     assert_true(vocab_fingerprint(&v) == UINT64_C(0xeb00ed6953c13a21));
 }
 
-static void fingerprint_covers_meaning(void **state)
+static void test_fingerprint_covers_meaning(void **state)
 {
     (void)state;
     struct vocab v = fresh();
@@ -209,14 +209,14 @@ static void fingerprint_covers_meaning(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts_the_toy),
-        cmocka_unit_test(refuses_bad_tokens),
-        cmocka_unit_test(refuses_bad_merges),
-        cmocka_unit_test(refuses_long_results),
-        cmocka_unit_test(refuses_unknown_settings),
-        cmocka_unit_test(bpe_is_whole),
-        cmocka_unit_test(fingerprint_is_the_specified),
-        cmocka_unit_test(fingerprint_covers_meaning),
+        cmocka_unit_test(test_accepts_the_toy),
+        cmocka_unit_test(test_refuses_bad_tokens),
+        cmocka_unit_test(test_refuses_bad_merges),
+        cmocka_unit_test(test_refuses_long_results),
+        cmocka_unit_test(test_refuses_unknown_settings),
+        cmocka_unit_test(test_bpe_is_whole),
+        cmocka_unit_test(test_fingerprint_is_the_specified),
+        cmocka_unit_test(test_fingerprint_covers_meaning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

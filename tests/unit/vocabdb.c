@@ -72,7 +72,7 @@ static void assert_same(const struct vocab *a, const struct vocab *b)
         assert_true(a->tokens[i].count == b->tokens[i].count);
 }
 
-static void round_trip(void **state)
+static void test_round_trip(void **state)
 {
     (void)state;
     struct vocab v = toyvocab();
@@ -104,7 +104,7 @@ static void round_trip(void **state)
     vocab_release(&back);
 }
 
-static void same_content_same_bytes(void **state)
+static void test_same_content_same_bytes(void **state)
 {
     (void)state;
     size_t n[2];
@@ -127,7 +127,7 @@ static void same_content_same_bytes(void **state)
 }
 
 /* Reading needs no right to write, leaves nothing beside the file and does not change it. */
-static void reads_only(void **state)
+static void test_reads_only(void **state)
 {
     (void)state;
     struct vocab v;
@@ -170,7 +170,7 @@ static void expect_answer(const char *sql, const char *expected)
     assert_string_equal(answer, expected);
 }
 
-static void views(void **state)
+static void test_views(void **state)
 {
     (void)state;
     static const struct {
@@ -251,7 +251,7 @@ static void expect_broken(const char *sql, const char *message)
     expect_refused(message);
 }
 
-static void rule_1_a_database(void **state)
+static void test_rule_1_a_database(void **state)
 {
     (void)state;
     scratch_write(path, "", 0);
@@ -269,7 +269,7 @@ static void rule_1_a_database(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
-static void rules_2_and_3_ids(void **state)
+static void test_rules_2_and_3_ids(void **state)
 {
     (void)state;
     expect_broken("PRAGMA application_id = 7",
@@ -280,7 +280,7 @@ static void rules_2_and_3_ids(void **state)
     expect_broken("PRAGMA user_version = -1", "(found -1, expected 1 to 2)");
 }
 
-static void rule_4_schema(void **state)
+static void test_rule_4_schema(void **state)
 {
     (void)state;
     expect_broken("DROP TABLE sources", "table sources is missing or not the one of version 1");
@@ -300,7 +300,7 @@ static void rule_4_schema(void **state)
     vocab_release(&v);
 }
 
-static void rule_5_quick_check(void **state)
+static void test_rule_5_quick_check(void **state)
 {
     (void)state;
     expect_broken("PRAGMA ignore_check_constraints = 1; UPDATE tokens SET count = -1 WHERE id = 5",
@@ -310,7 +310,7 @@ static void rule_5_quick_check(void **state)
         "damaged database");
 }
 
-static void rule_6_settings(void **state)
+static void test_rule_6_settings(void **state)
 {
     (void)state;
     expect_broken("UPDATE settings SET value = 'odd' WHERE key = 'kind'",
@@ -329,7 +329,7 @@ static void rule_6_settings(void **state)
 }
 
 /* What version 1 cannot say is version 2; what it can say stays version 1. */
-static void versions(void **state)
+static void test_versions(void **state)
 {
     (void)state;
     struct vocab v = toyvocab();
@@ -354,7 +354,7 @@ static void versions(void **state)
     expect_refused("wrong fingerprint");
 }
 
-static void rules_7_and_8_numbering(void **state)
+static void test_rules_7_and_8_numbering(void **state)
 {
     (void)state;
     expect_broken("DELETE FROM tokens WHERE id = 10",
@@ -370,7 +370,7 @@ static void rules_7_and_8_numbering(void **state)
                   "table merges is not numbered 0 to 2 (found 3)");
 }
 
-static void rules_9_to_11_tokens(void **state)
+static void test_rules_9_to_11_tokens(void **state)
 {
     (void)state;
     expect_broken("UPDATE tokens SET bytes = CAST('<end>' AS BLOB) WHERE id = 3",
@@ -386,7 +386,7 @@ static void rules_9_to_11_tokens(void **state)
                   "tokens 8 and 9 are the same bytes");
 }
 
-static void rules_12_to_14_merges(void **state)
+static void test_rules_12_to_14_merges(void **state)
 {
     (void)state;
     expect_broken("UPDATE merges SET left = x'6262' WHERE rank = 1",
@@ -402,7 +402,7 @@ static void rules_12_to_14_merges(void **state)
         "merge 10 makes a token of 2048 bytes");
 }
 
-static void rule_15_bpe(void **state)
+static void test_rule_15_bpe(void **state)
 {
     (void)state;
     save_bpe();
@@ -417,7 +417,7 @@ static void rule_15_bpe(void **state)
     expect_refused("of this bpe vocabulary");
 }
 
-static void rules_16_and_17_sums(void **state)
+static void test_rules_16_and_17_sums(void **state)
 {
     (void)state;
     expect_broken("UPDATE tokens SET bytes = x'64' WHERE id = 4", "wrong fingerprint (found ");
@@ -440,7 +440,7 @@ static void expect_refused_or(const struct vocab *good)
     vocab_release(&v);
 }
 
-static void truncated(void **state)
+static void test_truncated(void **state)
 {
     (void)state;
     save_toy();
@@ -458,7 +458,7 @@ static void truncated(void **state)
 }
 
 /* A flipped bit is refused, or it is where no reader looks (free space, the sources, the view). */
-static void flipped_bits(void **state)
+static void test_flipped_bits(void **state)
 {
     (void)state;
     struct vocab good = toyvocab();
@@ -488,7 +488,7 @@ static void expect_not_saved(const struct vocab *v, const char *to, const char *
         fail_msg("\"%s\" does not say \"%s: %s\"", e.text, to, message);
 }
 
-static void whole_or_not_at_all(void **state)
+static void test_whole_or_not_at_all(void **state)
 {
     (void)state;
     struct vocab v = toyvocab();
@@ -515,24 +515,24 @@ static void whole_or_not_at_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(same_content_same_bytes),
-        cmocka_unit_test(reads_only),
-        cmocka_unit_test(views),
-        cmocka_unit_test(rule_1_a_database),
-        cmocka_unit_test(rules_2_and_3_ids),
-        cmocka_unit_test(rule_4_schema),
-        cmocka_unit_test(rule_5_quick_check),
-        cmocka_unit_test(rule_6_settings),
-        cmocka_unit_test(versions),
-        cmocka_unit_test(rules_7_and_8_numbering),
-        cmocka_unit_test(rules_9_to_11_tokens),
-        cmocka_unit_test(rules_12_to_14_merges),
-        cmocka_unit_test(rule_15_bpe),
-        cmocka_unit_test(rules_16_and_17_sums),
-        cmocka_unit_test(truncated),
-        cmocka_unit_test(flipped_bits),
-        cmocka_unit_test(whole_or_not_at_all),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_content_same_bytes),
+        cmocka_unit_test(test_reads_only),
+        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_rule_1_a_database),
+        cmocka_unit_test(test_rules_2_and_3_ids),
+        cmocka_unit_test(test_rule_4_schema),
+        cmocka_unit_test(test_rule_5_quick_check),
+        cmocka_unit_test(test_rule_6_settings),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_rules_7_and_8_numbering),
+        cmocka_unit_test(test_rules_9_to_11_tokens),
+        cmocka_unit_test(test_rules_12_to_14_merges),
+        cmocka_unit_test(test_rule_15_bpe),
+        cmocka_unit_test(test_rules_16_and_17_sums),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, setup, scratch_teardown);
 }
