@@ -191,10 +191,10 @@ static const char *where(const struct json *j, char text[64])
 }
 
 /* Ends the parsing: returns what a callback returns for that. */
-static int stop(struct json *j, int code)
+static int stop(struct json *j, int rc)
 {
-    j->failed = j->failed || code;
-    return code == 0;
+    j->failed = j->failed || rc;
+    return rc == 0;
 }
 
 /* A value that cannot be a story. */
@@ -318,10 +318,10 @@ static int on_key(void *context, const unsigned char *key, size_t n)
 static int close_inner(struct json *j)
 {
     j->depth--;
-    int code = jsonpath_close(&j->path) ? missing(j) : 0;
+    int rc = jsonpath_close(&j->path) ? missing(j) : 0;
     if (!j->path.depth)
         j->in_record = false;
-    return stop(j, code);
+    return stop(j, rc);
 }
 
 static int on_end_map(void *context)
@@ -441,9 +441,9 @@ static int read_parsed(struct json *j, struct source *in, struct memory *m, stru
     j->yajl = yajl_alloc(&callbacks, &funcs, j);
     yajl_config(j->yajl, yajl_allow_multiple_values, 1);
     yajl_config(j->yajl, yajl_dont_validate_strings, 1); /* invalid text is the emitter's */
-    int code = read_all(j, in, e);
+    int rc = read_all(j, in, e);
     yajl_free(j->yajl);
-    return code;
+    return rc;
 }
 
 static int read_json(struct source *in, struct emit *out, struct err *e)
@@ -453,10 +453,10 @@ static int read_json(struct source *in, struct emit *out, struct err *e)
     if (!j)
         return err_memory(e, "%s: out of memory", out->name);
     j->out = out;
-    int code = read_parsed(j, in, &m, e);
+    int rc = read_parsed(j, in, &m, e);
     jsonrepair_release(&j->repair);
     free(j);
-    return code;
+    return rc;
 }
 
 const struct reader reader_json = {probe, read_json};

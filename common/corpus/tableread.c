@@ -120,9 +120,9 @@ static void add_name(struct table *t, const char *text, size_t n)
         strcpy(t->names + used, ", ...");
 }
 
-static void fail(struct table *t, int code)
+static void fail(struct table *t, int rc)
 {
-    t->failed = t->failed || code;
+    t->failed = t->failed || rc;
 }
 
 static void on_cell(void *text, size_t n, void *context)
@@ -213,9 +213,9 @@ static int read_table(struct source *in, struct emit *out, char delimiter, struc
         return err_memory(e, "%s: out of memory", out->name);
     csv_set_delim(&t.parser, (unsigned char)delimiter);
     csv_set_blk_size(&t.parser, 1 << 16);
-    int code = read_all(&t, in, e);
+    int rc = read_all(&t, in, e);
     csv_free(&t.parser);
-    return code;
+    return rc;
 }
 
 static int read_csv(struct source *in, struct emit *out, struct err *e)

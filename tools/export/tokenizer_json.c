@@ -200,14 +200,14 @@ static json_t *model(const struct vocab *v, const char *path, struct err *e)
 struct sink {
     struct file_out *out;
     struct err *e;
-    int code;
+    int rc;
 };
 
 static int write_part(const char *text, size_t n, void *context)
 {
     struct sink *s = context;
-    s->code = file_out_write(s->out, text, n, s->e);
-    return s->code;
+    s->rc = file_out_write(s->out, text, n, s->e);
+    return s->rc;
 }
 
 int tokenizer_json_write(const char *path, const struct vocab *v, struct file_set *files,
@@ -222,17 +222,17 @@ int tokenizer_json_write(const char *path, const struct vocab *v, struct file_se
                             normalizer(v->form), "pre_tokenizer", byte_level(), "post_processor",
                             template(), "decoder", byte_level(), "model", bpe);
     struct sink sink = {&out, e, 0};
-    int code = -1;
+    int rc = -1;
     if (!all)
         err_memory(e, "%s: out of memory", path);
     else if (file_out_open(&out, path, e) == 0 &&
              json_dump_callback(all, write_part, &sink, JSON_COMPACT)) {
-        if (sink.code == 0)
+        if (sink.rc == 0)
             err_memory(e, "%s: out of memory", path);
     } else if (out.path) {
-        code = file_out_write(&out, "\n", 1, e) ? -1 : file_set_take(files, &out, e);
+        rc = file_out_write(&out, "\n", 1, e) ? -1 : file_set_take(files, &out, e);
     }
     file_out_abort(&out);
     json_decref(all);
-    return code;
+    return rc;
 }
