@@ -27,6 +27,11 @@ void load_source_close(struct load_source *s); /* safe on a zeroed struct */
 MUST_USE int load_open(struct modelfile *b, const char *path, const char *vocab_path,
                        const struct kern *k, struct err *e);
 
+/* The row of a table of options that fills load_open's vocab_path, a const char *. For a file that
+ * includes cli/cli.h. */
+#define LOAD_VOCAB_ROW(to) \
+    CLI_TEXT(0, "vocab", to, "DB", "vocabulary database of a checkpoint; a blob needs none")
+
 /* A model.bolt alone: maps the file and reads it (modelfile_read). load_close at the end. */
 MUST_USE int load_blob(struct modelfile *b, const char *path, struct err *e);
 

@@ -17,7 +17,7 @@ static const struct cli_option options[] = {
     CLI_HEADING("Text"),
     CMDLINE_ROWS(reading),
     CLI_HEADING("Scoring"),
-    CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
+    LOAD_VOCAB_ROW(&vocab),
     CLI_CHOICE(0, "math", &math, model_math_names, "KIND",
                "arithmetic: f32 (default), or exact or int8 as sample runs the model"),
     CLI_FLAG(0, "v4-scoring", &v4_scoring,

@@ -48,7 +48,7 @@ static const struct cli_option options[] = {
     CLI_REAL(0, "repeat-penalty", &repeat_penalty, 0.1, 10, "X",
              "make the last 64 tokens less likely (above 1) or likelier; 1 is off (default 1)"),
     CLI_HEADING("Model and machine"),
-    CLI_TEXT(0, "vocab", &vocab, "DB", "vocabulary database of a checkpoint; a blob needs none"),
+    LOAD_VOCAB_ROW(&vocab),
     CLI_CHOICE(0, "math", &math, model_math_names, "KIND",
                "arithmetic: int8 (fast) or exact (float activations) (default int8)",
                .n_choices = MODEL_F32),
