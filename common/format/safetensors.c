@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/le.h"
+#include "format/jsondoc.h"
 
 enum { MAX_HEADER = 100 << 20, MAX_RANK = 8, DATA_ALIGN = 64, N_HEX = 16 };
 
@@ -227,39 +228,6 @@ static int check_sums(struct safetensors *s, const json_t *root, const char *pat
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Where jansson gets no memory, it drops bytes of strings and says nothing, or frees what is not
- * its own: so it gets the last, and what it made of that is thrown away. */
-static _Thread_local bool json_starved;
-static _Thread_local _Alignas(16) char json_last[1 << 15];
-static _Thread_local size_t json_last_used;
-
-static void *json_memory(size_t n)
-{
-    void *p = malloc(n);
-    if (p)
-        return p;
-    json_starved = true;
-    n = ALIGN_UP(n, 16);
-    if (n > sizeof json_last - json_last_used)
-        return NULL;
-    json_last_used += n;
-    return json_last + json_last_used - n;
-}
-
-static void json_give_back(void *p)
-{
-    if ((uintptr_t)p - (uintptr_t)json_last >= sizeof json_last)
-        free(p);
-}
-
-static json_t *parse(const unsigned char *text, size_t n, json_error_t *fault)
-{
-    json_set_alloc_funcs(json_memory, json_give_back);
-    json_starved = false;
-    json_last_used = 0;
-    return json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, fault);
-}
-
 static int read_header(struct safetensors *s, const char *path, struct err *e)
 {
     if (s->map.size < 8)
@@ -272,13 +240,12 @@ static int read_header(struct safetensors *s, const char *path, struct err *e)
     if (n_header > s->map.size - 8)
         return err_set(e, "%s: truncated in its header (found %zu bytes, expected at least %llu)",
                        path, s->map.size, (unsigned long long)n_header + 8);
-    json_error_t fault;
-    json_t *root = parse(s->map.data + 8, n_header, &fault);
+    json_t *root = jsondoc_read(s->map.data + 8, n_header, e);
     s->storage = root;
-    if (json_starved)
-        return err_memory(e, "%s: out of memory", path);
-    if (!root)
-        return err_set(e, "%s: bad JSON in its header: %s", path, fault.text);
+    if (!root) {
+        err_at(e, "its header", e);
+        return err_at(e, path, e);
+    }
     if (!json_is_object(root))
         return err_set(e, "%s: its header is no JSON object", path);
     if (check_sums(s, root, path, 8 + (size_t)n_header, e))

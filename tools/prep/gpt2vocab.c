@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "format/jsondoc.h"
 #include "os/file.h"
 #include "prep/gpt2kind.h"
 #include "prep/vocabbuild.h"
@@ -42,52 +43,20 @@ static bool read_name(struct loader *l, const char *name, size_t n, struct vocab
     return true;
 }
 
-/* Where jansson gets no memory, it drops bytes of strings and says nothing, or frees what is not
- * its own: so it gets the last, and what it made of that is thrown away. */
-static _Thread_local bool json_starved;
-static _Thread_local _Alignas(16) char json_last[1 << 15];
-static _Thread_local size_t json_last_used;
-
-static void *json_memory(size_t n)
-{
-    void *p = malloc(n);
-    if (p)
-        return p;
-    json_starved = true;
-    n = ALIGN_UP(n, 16);
-    if (n > sizeof json_last - json_last_used)
-        return NULL;
-    json_last_used += n;
-    return json_last + json_last_used - n;
-}
-
-static void json_give_back(void *p)
-{
-    if ((uintptr_t)p - (uintptr_t)json_last >= sizeof json_last)
-        free(p);
-}
-
 static int parse_json(struct loader *l, const char *path, struct err *e)
 {
     if (file_map(&l->vocab_file, path, e))
         return -1;
-    json_error_t fault;
     const struct file_map *f = &l->vocab_file;
     if (f->size == 0)
         return err_set(e, "%s: no valid JSON: the file is empty", path);
     size_t mark = gpt2kind_mark(f->data, f->size);
-    json_set_alloc_funcs(json_memory, json_give_back);
-    json_starved = false;
-    json_last_used = 0;
-    l->json =
-        json_loadb((const char *)f->data + mark, f->size - mark, JSON_REJECT_DUPLICATES, &fault);
-    if (json_starved)
-        return err_memory(e, "%s: out of memory", path);
     const char *kind = gpt2kind_of(f->data, f->size);
-    if (!l->json && kind && f->data[mark] != '{')
+    l->json = jsondoc_read(f->data + mark, f->size - mark, e);
+    if (!l->json && e->code == ERR_DATA && kind && f->data[mark] != '{')
         return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
     if (!l->json)
-        return err_set(e, "%s: no valid JSON: line %d: %s", path, fault.line, fault.text);
+        return err_at(e, path, e);
     if (json_is_object(json_object_get(l->json, "model")))
         return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
     size_t n = json_object_size(l->json);
@@ -207,8 +176,8 @@ int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_p
 {
     struct loader l = {0};
     *v = (struct vocab){0};
-    int status = load(&l, v, vocab_path, merges_path, e);
-    if (status)
+    int rc = load(&l, v, vocab_path, merges_path, e);
+    if (rc)
         vocab_release(v);
     json_decref(l.json);
     file_unmap(&l.vocab_file);
@@ -217,7 +186,7 @@ int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_p
     free(l.tokens);
     free(l.merges);
     bytemap_release(&l.by_bytes);
-    return status;
+    return rc;
 }
 
 /* The base tokens that the head of the corpus has, the most frequent first, with their counts

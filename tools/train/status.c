@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "format/ckpt.h"
+#include "format/jsondoc.h"
 #include "os/file.h"
 #include "train/log.h"
 
@@ -77,8 +78,11 @@ static int read_log(struct status *s, bool *found, struct err *e)
     if (fd >= 0)
         close(fd);
     free(path);
-    for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
-        json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
+    for (char *line = text, *end; rc == 0 && line && (end = strchr(line, '\n')); line = end + 1) {
+        struct err fault;
+        json_t *object = jsondoc_read(line, (size_t)(end - line), &fault);
+        if (!object && fault.code == ERR_MEMORY)
+            rc = err_at(e, s->dir, &fault);
         take_line(s, object);
         *found = *found || object;
         json_decref(object);
