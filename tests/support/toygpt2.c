@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#define SPACE "\xc4\xa0" /* U+0120 stands for a space */
+#define SPACE TOYGPT2_SPACE
 const char toygpt2_merged[] =
     ", \"ab\": 257, \"" SPACE "a\": 258, \"##\": 259, \"" SPACE "ab\": 260";
 const char toygpt2_merges[] = "a b\n" SPACE " a\n# #\n" SPACE " ab\n";

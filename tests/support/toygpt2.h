@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#define TOYGPT2_SPACE "\xc4\xa0" /* U+0120, which stands for a space */
+
 enum { TOYGPT2_VOCAB_BYTES = 8192 };
 
 /* merges.txt, and what it makes in vocab.json. */

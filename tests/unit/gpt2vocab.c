@@ -13,42 +13,20 @@
 #include "prep/gpt2vocab.h"
 #include "support/counted.h"
 #include "support/scratch.h"
+#include "support/toygpt2.h"
 #include "text/bytechar.h"
 #include "text/tokenizer.h"
 
-/* ---- miniature files: 256 bytes, "<|endoftext|>", and what `tokens` adds --------------------- */
+/* ---- miniature files --------------------------------------------------------------------------
+ */
 
 static char vocab_path[4096];
 static char merges_path[4096];
 
-/* The name GPT-2 gives a byte, as UTF-8. */
-static const char *byte_name(int b)
-{
-    static char name[3];
-    int code = b;
-    if (b <= 32)
-        code = 256 + b;
-    else if (b >= 127 && b <= 160)
-        code = 256 + 33 + (b - 127);
-    else if (b == 173)
-        code = 256 + 67;
-    if (code < 128)
-        snprintf(name, sizeof name, "%c", code);
-    else
-        snprintf(name, sizeof name, "%c%c", 0xc0 | code >> 6, 0x80 | (code & 0x3f));
-    return name;
-}
-
 static void write_vocab(const char *more)
 {
-    static char json[8192];
-    size_t n = 0;
-    json[n++] = '{';
-    for (int b = 0; b < 256; b++)
-        n += (size_t)snprintf(json + n, sizeof json - n, "\"%s%s\": %d, ",
-                              b == '"' || b == '\\' ? "\\" : "", byte_name(b), b);
-    n += (size_t)snprintf(json + n, sizeof json - n, "\"<|endoftext|>\": 256%s}", more);
-    scratch_write(vocab_path, json, n);
+    static char json[TOYGPT2_VOCAB_BYTES];
+    scratch_write(vocab_path, json, toygpt2_vocab(json, more));
 }
 
 static void write_merges(const char *text)
@@ -56,14 +34,10 @@ static void write_merges(const char *text)
     scratch_write(merges_path, text, strlen(text));
 }
 
-#define SPACE "\xc4\xa0" /* U+0120 stands for a space */
-static const char MORE[] = ", \"ab\": 257, \"" SPACE "a\": 258, \"##\": 259, \"" SPACE "ab\": 260";
-static const char MERGES[] = "a b\n" SPACE " a\n# #\n" SPACE " ab\n";
-
 static void write_good(void)
 {
-    write_vocab(MORE);
-    write_merges(MERGES);
+    write_vocab(toygpt2_merged);
+    write_merges(toygpt2_merges);
 }
 
 static int setup(void **state)
@@ -105,10 +79,10 @@ static void test_reads_both_forms(void **state)
     static const char *const forms[] = {"", "#version: 0.2\n"};
     for (int form = 0; form < 4; form++) {
         char text[256];
-        snprintf(text, sizeof text, "%s%s", forms[form % 2], MERGES);
+        snprintf(text, sizeof text, "%s%s", forms[form % 2], toygpt2_merges);
         if (form >= 2)
             text[strlen(text) - 1] = '\0'; /* the last line without its end */
-        write_vocab(MORE);
+        write_vocab(toygpt2_merged);
         write_merges(text);
         struct vocab v;
         if (gpt2vocab_load(&v, vocab_path, merges_path, &e))
@@ -126,6 +100,7 @@ static void test_reads_both_forms(void **state)
     }
 }
 
+#define SPACE TOYGPT2_SPACE
 #define BOM "\xef\xbb\xbf"
 
 /* What editors and other systems do to the files changes nothing. */
@@ -259,7 +234,7 @@ static void test_names_other_files(void **state)
         {BOM "{\"a\": 0}", "no token for byte 0", "this is a file of JSON"},
         {"{\"n_layer\": 12, \"activation\": \"gelu\"}", "bad id of token",
          "this is a file of JSON"},
-        {MERGES, "this is a merges.txt", NULL},
+        {toygpt2_merges, "this is a merges.txt", NULL},
         {"#version: 0.2\na b\n", "this is a merges.txt", NULL},
         {BOM "a b\n", "this is a merges.txt", NULL},
         {"<!DOCTYPE html>\n<p>", "this is a web page", "this is a web page"},
@@ -363,7 +338,8 @@ static void test_too_few_pieces(void **state)
         uint32_t size;
         const char *message;
     } bad[] = {
-        {10, "too few distinct pieces for a vocabulary of 10 tokens: the largest that works is 9"},
+        {10, "the stories have too few distinct pieces for a vocabulary of 10 tokens: the largest "
+             "that works is 9"},
         {4, "bad vocabulary size (found 4, expected 5 to 65536)"},
         {65537, "bad vocabulary size (found 65537"}};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -375,6 +351,12 @@ static void test_too_few_pieces(void **state)
             fail_msg("\"%s\" does not say \"%s\"", e.text, bad[i].message);
         assert_null(v.tokens);
     }
+    words.n_stories = GPT2VOCAB_HEAD_STORIES + 1;
+    assert_int_equal(gpt2vocab_build(&v, &words, 10, false,
+                                     (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                                     vocab_path, merges_path, NULL, &e),
+                     -1);
+    assert_non_null(strstr(e.text, "the first 50000 stories have too few"));
 }
 
 /* ---- GPT-2 itself ---------------------------------------------------------------------------- */

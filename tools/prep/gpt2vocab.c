@@ -1,6 +1,7 @@
 #include "prep/gpt2vocab.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,28 +244,32 @@ static int choose(struct vocab *v, const struct vocab *base, const struct pretok
     uint64_t *counts = calloc(base->n_tokens, sizeof *counts);
     uint64_t *head = calloc(base->n_tokens, sizeof *head);
     struct vocab_token *tokens = calloc(base->n_tokens, sizeof *tokens);
-    int status = 0;
+    int rc = 0;
     if (!counts || !head || !tokens)
-        status = err_memory(e, "out of memory for %u tokens", base->n_tokens);
-    if (!status)
-        status = vocabbuild_count(base, words, counts, head, e);
-    uint32_t n = status ? 0 : list_met(tokens, base, head);
-    if (!status && n < wanted && !(fewer && n))
-        status = err_set(e,
-                         "the first %d stories have too few distinct pieces for a vocabulary of %u "
-                         "tokens: the largest that works is %u",
-                         GPT2VOCAB_HEAD_STORIES, wanted + VOCAB_N_SPECIAL, n + VOCAB_N_SPECIAL);
+        rc = err_memory(e, "out of memory for %u tokens", base->n_tokens);
+    if (!rc)
+        rc = vocabbuild_count(base, words, counts, head, e);
+    uint32_t n = rc ? 0 : list_met(tokens, base, head);
+    if (!rc && n < wanted && !(fewer && n)) {
+        char first[32] = "";
+        if (words->n_stories > GPT2VOCAB_HEAD_STORIES)
+            snprintf(first, sizeof first, "first %d ", GPT2VOCAB_HEAD_STORIES);
+        rc = err_set(e,
+                     "the %sstories have too few distinct pieces for a vocabulary of %u tokens: "
+                     "the largest that works is %u",
+                     first, wanted + VOCAB_N_SPECIAL, n + VOCAB_N_SPECIAL);
+    }
     n = MIN(n, wanted);
-    if (!status)
-        status = recount(tokens, n, base, counts, e);
-    if (!status) {
+    if (!rc)
+        rc = recount(tokens, n, base, counts, e);
+    if (!rc) {
         *coverage = share_kept(base, counts, tokens, n, &counts[VOCAB_UNK]);
-        status = vocabbuild_make(v, counts, tokens, n, base->merges, base->n_merges, e);
+        rc = vocabbuild_make(v, counts, tokens, n, base->merges, base->n_merges, e);
     }
     free(counts);
     free(head);
     free(tokens);
-    return status;
+    return rc;
 }
 
 int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t vocab_size, bool fewer,
@@ -279,10 +284,10 @@ int gpt2vocab_build(struct vocab *v, const struct pretokens *words, uint32_t voc
     if (gpt2vocab_load(&base, vocab_path, merges_path, e))
         return -1;
     double share;
-    int status = choose(v, &base, words, vocab_size - VOCAB_N_SPECIAL, fewer,
-                        coverage ? coverage : &share, e);
+    int rc = choose(v, &base, words, vocab_size - VOCAB_N_SPECIAL, fewer,
+                    coverage ? coverage : &share, e);
     v->kind = VOCAB_GPT2;
     v->form = form;
     vocab_release(&base);
-    return status;
+    return rc;
 }
