@@ -44,6 +44,9 @@ static const struct field {
     LATER("accum_sum", FIELD_TEXT, settings.accum_sum),
     FIELD("lr", FIELD_REAL, settings.lr),
     FIELD("min_lr", FIELD_REAL, settings.min_lr),
+    LATER("schedule", FIELD_TEXT, settings.schedule),
+    LATER("decay_share", FIELD_REAL, settings.decay_share),
+    LATER("recipe", FIELD_TEXT, settings.recipe),
     LATER("optimiser", FIELD_TEXT, settings.optimiser),
     FIELD("vocab_fingerprint", FIELD_U64, prints.vocab),
     FIELD("train_fingerprint", FIELD_U64, prints.train),
@@ -197,6 +200,12 @@ int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const ch
     return 0;
 }
 
+static void text_default(char text[16], const char *value)
+{
+    if (!text[0])
+        snprintf(text, 16, "%s", value);
+}
+
 static int read_version(const char *text, const char *path, struct err *e)
 {
     uint64_t version;
@@ -224,8 +233,11 @@ int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, b
             return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, fields[i].key,
                            value);
     }
-    if (is_run && !s->settings.optimiser[0]) /* 0.1.0 had no other */
-        snprintf(s->settings.optimiser, sizeof s->settings.optimiser, "adamw");
+    if (is_run) { /* 0.1.0 had no others */
+        text_default(s->settings.optimiser, "adamw");
+        text_default(s->settings.schedule, "cosine");
+        text_default(s->settings.recipe, "v4");
+    }
     *complete = is_run;
     return 0;
 }

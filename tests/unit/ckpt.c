@@ -24,6 +24,9 @@ static const struct ckpt_state state_of_run = {
                  .accum_sum = "tree",
                  .lr = 4e-3,
                  .min_lr = 1e-5,
+                 .schedule = "linear",
+                 .decay_share = 0.3,
+                 .recipe = "swift",
                  .optimiser = "other",
                  .budget_steps = 300,
                  .budget_hours = 0.7,
@@ -375,6 +378,9 @@ static void change_to_0_1_0(struct edit *d, const void *arg)
     edit_meta(d, "optimiser", NULL);
     edit_meta(d, "optimiser_arrays", NULL);
     edit_meta(d, "accum_sum", NULL);
+    edit_meta(d, "schedule", NULL);
+    edit_meta(d, "decay_share", NULL);
+    edit_meta(d, "recipe", NULL);
     for (size_t i = 0; i < d->n;)
         if (arg && strncmp(d->tensors[i].name, arg, strlen(arg)) == 0)
             d->tensors[i] = d->tensors[--d->n];
@@ -391,6 +397,8 @@ static void test_files_of_0_1_0(void **state)
     assert_int_equal(c.n_arrays, 2);
     assert_string_equal(c.arrays[1], "adam_v");
     assert_string_equal(c.state.settings.optimiser, "adamw");
+    assert_string_equal(c.state.settings.schedule, "cosine");
+    assert_string_equal(c.state.settings.recipe, "v4");
     assert_string_equal(c.state.settings.accum_sum, "");
     ckpt_close(&c);
     assert_int_equal(ckpt_open(&c, edited(change_to_0_1_0, "adam_"), &e), 0);

@@ -13,9 +13,11 @@
 
 #include "cli/cli.h"
 #include "format/vocabdb.h"
+#include "train/choose.h"
 #include "train/init.h"
 #include "train/log.h"
 #include "train/loop.h"
+#include "train/recipe.h"
 #include "os/pages.h"
 
 /* ---- a folder with tiny data ----------------------------------------------------------------- */
@@ -120,6 +122,7 @@ static struct options tiny_options(const char *save_dir)
                                       .kernel = true,
                                       .seq_len = true,
                                       .steps = true,
+                                      .batch = true,
                                       .accum = true}};
 }
 
@@ -136,6 +139,119 @@ static void test_schedule_by_steps(void **state)
     struct schedule brief = {.n_steps = 100, .lr = 1, .min_lr = 0}; /* warm-up is 10 steps */
     assert_true(fabs(schedule_lr(&brief, 0, 0) - 0.1) < 1e-9);
     assert_true(schedule_lr(&brief, 0.09, 9) > 0.9);
+}
+
+/* Constant after the warm-up, then a straight line to min_lr over the last share. */
+static void test_schedule_linear(void **state)
+{
+    (void)state;
+    struct schedule s = {
+        .n_steps = 20000, .lr = 4e-3, .shape = SCHEDULE_LINEAR, .decay_share = 0.4};
+    assert_true(schedule_lr(&s, 0, 0) == 4e-3 / 500); /* the same warm-up */
+    assert_true(schedule_lr(&s, 0.025, 500) == 4e-3);
+    assert_true(schedule_lr(&s, 0.6, 12000) == 4e-3);
+    assert_true(fabs(schedule_lr(&s, 0.7, 14000) - 3e-3) < 1e-12);
+    assert_true(fabs(schedule_lr(&s, 0.9, 18000) - 1e-3) < 1e-12);
+    assert_true(schedule_lr(&s, 1, 20000) == 0);
+    s.decay_share = 1; /* falls from the beginning */
+    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - 2e-3) < 1e-12);
+    s.min_lr = 1e-3;
+    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - 2.5e-3) < 1e-12);
+    assert_true(schedule_lr(&s, 1, 20000) == 1e-3);
+}
+
+/* ---- recipes --------------------------------------------------------------------------------- */
+
+static double setting_of(const struct optim_settings *q, const char *key)
+{
+    double *value = optim_value((struct optim_settings *)q, key);
+    assert_non_null(value);
+    return *value;
+}
+
+static void choose(const struct options *o, bool large, struct ckpt_settings *s,
+                   struct optim_settings *q)
+{
+    struct err e = {.text = ""};
+    if (choose_settings(s, o, large, &e) || choose_optim(q, o, s, 256, &e))
+        fail_msg("%s", e.text);
+}
+
+static void test_recipe_v4_is_that_of_0_1_0(void **state)
+{
+    (void)state;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    struct options o = {.seed = 42};
+    choose(&o, false, &s, &q);
+    assert_string_equal(s.recipe, "v4");
+    assert_string_equal(s.optimiser, "adamw");
+    assert_string_equal(s.schedule, "cosine");
+    assert_true(s.batch == 8 && s.accum == 1 && s.lr == 4e-3 && s.min_lr == 1e-5);
+    assert_true(setting_of(&q, "beta1") == 0.9 && setting_of(&q, "beta2") == 0.95);
+    assert_true(setting_of(&q, "adam_eps") == 1e-8 && setting_of(&q, "weight_decay") == 0.01);
+    assert_true(setting_of(&q, "grad_clip") == 1);
+    choose(&o, true, &s, &q);
+    assert_true(s.batch == 8 && s.accum == 2 && s.lr == 3e-3);
+}
+
+/* Half of what a moment held is left after its half-life, at any batch. */
+static void test_half_lives(void **state)
+{
+    (void)state;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    struct options o = {.beta1_tokens = 4096,
+                        .beta2_tokens = 8e6,
+                        .batch = 8,
+                        .given = {.beta1_tokens = true, .beta2_tokens = true, .batch = true}};
+    choose(&o, false, &s, &q); /* 2,048 tokens a step */
+    assert_true(fabs(setting_of(&q, "beta1") - sqrt(0.5)) < 1e-15);
+    assert_true(fabs(pow(setting_of(&q, "beta2"), 8e6 / 2048) - 0.5) < 1e-10);
+    choose(&o, true, &s, &q); /* twice as many */
+    assert_true(fabs(setting_of(&q, "beta1") - 0.5) < 1e-15);
+    o.batch = 4;
+    choose(&o, false, &s, &q);
+    assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 0.25)) < 1e-15);
+    o.given.beta1_tokens = false; /* the recipe's own */
+    choose(&o, false, &s, &q);
+    assert_true(setting_of(&q, "beta1") == 0.9);
+}
+
+/* Every recipe gives a run; every option of it stands by itself. */
+static void test_options_override_recipes(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    for (int i = 0; recipe_names[i]; i++) {
+        assert_string_equal(recipe_names[i], recipe_table[i].name);
+        struct options o = {.recipe = i};
+        choose(&o, false, &s, &q);
+        assert_string_equal(s.recipe, recipe_names[i]);
+        o = (struct options){.recipe = i,
+                             .batch = 3,
+                             .accum = 5,
+                             .lr = 0.5,
+                             .beta1_tokens = 256,
+                             .beta2_tokens = 512,
+                             .schedule = SCHEDULE_LINEAR,
+                             .decay_share = 0.25};
+        memset(&o.given, 1, sizeof o.given);
+        choose(&o, false, &s, &q);
+        assert_true(s.batch == 3 && s.accum == 5 && s.lr == 0.5 && s.min_lr == 0);
+        assert_string_equal(s.schedule, "linear");
+        assert_true(s.decay_share == 0.25);
+        assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 15)) < 1e-15);
+        o.schedule = SCHEDULE_COSINE;
+        assert_int_equal(choose_settings(&s, &o, false, &e), -1);
+        assert_string_equal(e.text, "--decay-share goes with --schedule linear");
+        o.given.decay_share = false;
+        choose(&o, false, &s, &q);
+        assert_string_equal(s.schedule, "cosine");
+        assert_true(s.min_lr == 1e-5 && s.decay_share == 0);
+    }
 }
 
 static void test_schedule_by_clock(void **state)
@@ -324,15 +440,21 @@ static void test_threads_do_not_matter(void **state)
     free_weights(seven);
 }
 
-/* Stops after 23 of 40 steps (in the second epoch), once more after 31, and goes on. */
-static void test_resumed_equals_uninterrupted(void **state)
+/* Stops after 23 of 40 steps (in the second epoch), once more after 31, and goes on with no word
+ * about its recipe. */
+static void check_resume(int recipe)
 {
-    (void)state;
     struct err e = {.text = ""};
     struct trainer t;
     struct trainer_step step;
-    struct weights whole = run(tiny_options(in_folder("whole")));
-    struct options o = tiny_options(in_folder("parts"));
+    char name[32];
+    struct options o = tiny_options(NULL);
+    o.recipe = recipe;
+    snprintf(name, sizeof name, "whole-%d", recipe);
+    o.save_dir = in_folder(name);
+    struct weights whole = run(o);
+    snprintf(name, sizeof name, "parts-%d", recipe);
+    o.save_dir = in_folder(name);
     open_run(&t, &o);
     for (int i = 0; i < 23; i++) {
         assert_int_equal(trainer_step(&t, &step, &e), 0);
@@ -341,9 +463,11 @@ static void test_resumed_equals_uninterrupted(void **state)
     assert_int_equal(trainer_save(&t, "step-000000023.safetensors", &e), 0);
     trainer_close(&t);
     o.resume = "";
+    o.recipe = 0;
     o.threads = 3;
     open_run(&t, &o);
     assert_int_equal(t.progress.step, 23);
+    assert_string_equal(t.settings.recipe, recipe_names[recipe]);
     for (int i = 0; i < 8; i++) {
         assert_int_equal(trainer_step(&t, &step, &e), 0);
         t.progress.share = schedule_progress(&t.schedule, t.progress.share, t.progress.step, 0);
@@ -354,6 +478,13 @@ static void test_resumed_equals_uninterrupted(void **state)
     assert_same_weights(whole, parts);
     free_weights(whole);
     free_weights(parts);
+}
+
+static void test_resumed_equals_uninterrupted(void **state)
+{
+    (void)state;
+    for (int i = 0; recipe_names[i]; i++)
+        check_resume(i);
 }
 
 static void test_learns(void **state)
@@ -402,6 +533,18 @@ static void test_refusals(void **state)
     o.dilation = "2,2";
     refuse(&o, "--dilation 2,2 does not match");
     o.dilation = "1,2";
+    o.recipe = 1;
+    o.given.recipe = true;
+    refuse(&o, "--recipe swift does not match");
+    o.given.recipe = false;
+    o.schedule = SCHEDULE_LINEAR;
+    o.given.schedule = true;
+    refuse(&o, "--schedule linear does not match");
+    o.given.schedule = false;
+    o.beta2_tokens = 1e6;
+    o.given.beta2_tokens = true;
+    refuse(&o, "--beta2-tokens, which gives beta2 0.99982");
+    o.given.beta2_tokens = false;
     o.save_dir = folder;
     refuse(&o, "no checkpoint to resume from");
     o.resume = NULL;
@@ -413,6 +556,26 @@ static void test_refusals(void **state)
     o.eval_tokens = 0;
     o.data = "/nonexistent";
     refuse(&o, "/nonexistent/vocab.db");
+}
+
+/* A linear schedule ends at a rate of 0, at which nothing would be learnt. */
+static void test_a_run_at_rate_0_is_not_gone_on_with(void **state)
+{
+    (void)state;
+    struct err e = {.text = ""};
+    struct trainer t;
+    struct options o = tiny_options(in_folder("zero"));
+    o.steps = 4;
+    o.schedule = SCHEDULE_LINEAR;
+    o.given.schedule = true;
+    free_weights(run(o));
+    o.resume = "";
+    free_weights(run(o)); /* nothing to do is no error */
+    o.steps = 8;
+    open_run(&t, &o);
+    assert_int_equal(loop_run(&t, &e), -1);
+    assert_non_null(strstr(e.text, "where its learning rate is 0"));
+    trainer_close(&t);
 }
 
 static void test_other_data_is_refused(void **state)
@@ -493,13 +656,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedule_by_steps),
+        cmocka_unit_test(test_schedule_linear),
         cmocka_unit_test(test_schedule_by_clock),
+        cmocka_unit_test(test_recipe_v4_is_that_of_0_1_0),
+        cmocka_unit_test(test_half_lives),
+        cmocka_unit_test(test_options_override_recipes),
         cmocka_unit_test(test_initial_weights),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_resumed_equals_uninterrupted),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_a_run_at_rate_0_is_not_gone_on_with),
         cmocka_unit_test(test_other_data_is_refused),
         cmocka_unit_test(test_infinite_loss_stops),
         cmocka_unit_test(test_log_has_each_step_once),

@@ -1,15 +1,15 @@
 #include "train/choose.h"
 
+#include <math.h>
 #include <stdio.h>
 
+#include "base/fmath.h"
 #include "os/machine.h"
-#include "train/optim.h"
+#include "train/recipe.h"
 
-enum { LARGE_CPUS = 8, LARGE_ACCUM = 2 };
+enum { LARGE_CPUS = 8 };
 static const uint64_t LARGE_MEMORY = (uint64_t)32 * 1000 * 1000 * 1000;
-static const double SMALL_LR = 4e-3;
-static const double LARGE_LR = 3e-3;
-static const double MIN_LR = 1e-5;
+static const double COSINE_MIN_LR = 1e-5;
 
 bool choose_machine_is_large(void)
 {
@@ -33,20 +33,66 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     return dims_check(d, e);
 }
 
-struct ckpt_settings choose_settings(const struct options *o, bool large)
+int choose_settings(struct ckpt_settings *s, const struct options *o, bool large, struct err *e)
 {
-    struct ckpt_settings s = {
+    const struct recipe *r = &recipe_table[o->recipe];
+    int shape = o->given.schedule ? o->schedule : r->schedule;
+    *s = (struct ckpt_settings){
         .seed = (uint64_t)o->seed,
-        .batch = (uint64_t)o->batch,
-        .accum = large ? LARGE_ACCUM : 1,
+        .batch = o->given.batch ? (uint64_t)o->batch : r->batch,
+        .accum = o->given.accum ? (uint64_t)o->accum : r->accum[large],
         .accum_sum = "tree",
-        .lr = large ? LARGE_LR : SMALL_LR,
-        .min_lr = MIN_LR,
+        .lr = o->given.lr ? o->lr : r->lr[large],
     };
-    if (o->given.accum)
-        s.accum = (uint64_t)o->accum;
-    if (o->given.lr)
-        s.lr = o->lr;
-    snprintf(s.optimiser, sizeof s.optimiser, "%s", optim_kinds[0]->name);
-    return s;
+    if (shape == SCHEDULE_COSINE && o->given.decay_share)
+        return err_usage(e, "--decay-share goes with --schedule linear");
+    if (shape == SCHEDULE_COSINE)
+        s->min_lr = COSINE_MIN_LR;
+    else
+        s->decay_share = o->given.decay_share ? o->decay_share : r->decay_share;
+    snprintf(s->recipe, sizeof s->recipe, "%s", r->name);
+    snprintf(s->schedule, sizeof s->schedule, "%s", schedule_names[shape]);
+    snprintf(s->optimiser, sizeof s->optimiser, "%s", r->optimiser);
+    return 0;
+}
+
+/* ---- the optimiser's ------------------------------------------------------------------------- */
+
+static int set(struct optim_settings *q, const char *key, double value, struct err *e)
+{
+    double *at = optim_value(q, key);
+    if (!at)
+        return err_usage(e, "the optimiser %s has no %s", q->kind->name, key);
+    *at = value;
+    return 0;
+}
+
+/* half_life in tokens; 0 leaves the beta as it is. */
+static int set_beta(struct optim_settings *q, const char *key, double half_life,
+                    const struct ckpt_settings *s, int T, struct err *e)
+{
+    double tokens = (double)(s->batch * s->accum) * T;
+    return half_life > 0 ? set(q, key, fmath_exp(-tokens / half_life * M_LN2), e) : 0;
+}
+
+int choose_betas(struct optim_settings *q, const struct options *o, const struct ckpt_settings *s,
+                 int T, struct err *e)
+{
+    double beta1 = o->given.beta1_tokens ? o->beta1_tokens : 0;
+    double beta2 = o->given.beta2_tokens ? o->beta2_tokens : 0;
+    return set_beta(q, "beta1", beta1, s, T, e) || set_beta(q, "beta2", beta2, s, T, e) ? -1 : 0;
+}
+
+int choose_optim(struct optim_settings *q, const struct options *o, const struct ckpt_settings *s,
+                 int T, struct err *e)
+{
+    const struct recipe *r = &recipe_table[o->recipe];
+    *q = optim_defaults(optim_find(s->optimiser));
+    for (const struct recipe_setting *i = r->settings; i->key; i++)
+        if (set(q, i->key, i->value, e))
+            return -1;
+    if (set_beta(q, "beta1", r->beta1_tokens, s, T, e) ||
+        set_beta(q, "beta2", r->beta2_tokens, s, T, e))
+        return -1;
+    return choose_betas(q, o, s, T, e);
 }

@@ -4,6 +4,7 @@
 
 #include "dims/dims.h"
 #include "format/ckpt.h"
+#include "train/optim.h"
 #include "train/options.h"
 
 /* True where --large is the default: 8 processors and 32 GB, as the container grants them. */
@@ -13,8 +14,18 @@ bool choose_machine_is_large(void);
 MUST_USE int choose_dims(struct dims *d, const struct options *o, const struct dims *base,
                          struct err *e);
 
-/* The settings of a run not yet begun; `large` tells whose learning rate and accumulation hold
- * where the options are silent. Budget and arithmetic are left zero. */
-struct ckpt_settings choose_settings(const struct options *o, bool large);
+/* The settings of a run not yet begun, those of the recipe where the options are silent; `large`
+ * tells which of its learning rates and accumulations. Budget and arithmetic are left zero. */
+MUST_USE int choose_settings(struct ckpt_settings *s, const struct options *o, bool large,
+                             struct err *e);
+
+/* What the optimiser of these settings is told, with sequences of T tokens. */
+MUST_USE int choose_optim(struct optim_settings *q, const struct options *o,
+                          const struct ckpt_settings *s, int T, struct err *e);
+
+/* The half-lives that the options give, as betas of a step: 2^(-tokens of a step / half-life)
+ * (Marek et al., arXiv 2507.07101). An error if the optimiser has no such setting. */
+MUST_USE int choose_betas(struct optim_settings *q, const struct options *o,
+                          const struct ckpt_settings *s, int T, struct err *e);
 
 #endif

@@ -305,18 +305,27 @@ static void say_end(const struct loop *l)
     cli_say("last checkpoint: %s\n", l->saved ? l->saved : t->resumed_from);
 }
 
-/* A larger budget does not bring the learning rate back, a surprise to who doubles the hours. */
-static void say_decayed(const struct trainer *t)
+/* A larger budget does not bring the learning rate back, a surprise to who doubles the hours. At 0
+ * it would not even train. */
+static int check_decayed(const struct trainer *t, struct err *e)
 {
-    if (t->resumed_from && t->progress.share >= 1 && !finished(t))
-        cli_say("the run had come to its end: its learning rate stays at %g; to train on at a "
-                "higher one, start a new run with --init-from\n",
-                t->settings.min_lr);
+    if (!t->resumed_from || t->progress.share < 1 || finished(t))
+        return 0;
+    if (t->settings.min_lr == 0)
+        return err_set(e,
+                       "%s: the run had come to its end, where its learning rate is 0; to train "
+                       "on, start a new run with --init-from",
+                       t->resumed_from);
+    cli_say("the run had come to its end: its learning rate stays at %g; to train on at a "
+            "higher one, start a new run with --init-from\n",
+            t->settings.min_lr);
+    return 0;
 }
 
 int loop_run(struct trainer *t, struct err *e)
 {
-    say_decayed(t);
+    if (check_decayed(t, e))
+        return -1;
     double now = clock_seconds();
     struct loop l = {.t = t, .saved_at = now, .started = now - t->progress.elapsed};
     if (!finished(t) && trainer_check_room(t, e))

@@ -5,6 +5,21 @@
 #include "train/loop.h"
 #include "train/status.h"
 
+static void introduce_recipe(const struct trainer *t)
+{
+    const struct ckpt_settings *s = &t->settings;
+    const struct optim_settings *q = &t->optim_settings;
+    cli_say("recipe: %s, learning rate %g, ", s->recipe, s->lr);
+    if (t->schedule.shape == SCHEDULE_COSINE)
+        cli_say("as a cosine to %g\n", s->min_lr);
+    else
+        cli_say("linear to %g over the last %g %%\n", s->min_lr, 100 * s->decay_share);
+    cli_say("optimiser: %s", s->optimiser);
+    for (size_t i = 0; i < optim_n_settings(q->kind); i++)
+        cli_say(", %s %.10g", optim_setting(q->kind, i)->key, q->values[i]);
+    cli_say("\n");
+}
+
 static void introduce(const struct trainer *t)
 {
     const struct dims *d = &t->dims;
@@ -16,8 +31,9 @@ static void introduce(const struct trainer *t)
     cli_say("data: %s training tokens, %d tokens a sequence, %llu sequences a step\n",
             cli_count_text(tokens, t->train.n_tokens), d->T,
             (unsigned long long)(s->batch * s->accum));
-    cli_say("run: seed %llu, learning rate %g, %s steps%s%s, %d threads, %s, %s, %s of memory\n",
-            (unsigned long long)s->seed, s->lr, cli_count_text(steps, t->schedule.n_steps),
+    introduce_recipe(t);
+    cli_say("run: seed %llu, %s steps%s%s, %d threads, %s, %s, %s of memory\n",
+            (unsigned long long)s->seed, cli_count_text(steps, t->schedule.n_steps),
             t->schedule.hours > 0 ? " or " : "",
             t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "",
             pool_threads(t->pool), t->kern.level->name, s->precision,

@@ -1,11 +1,11 @@
 #include "train/options.h"
 
 #include "cli/cli.h"
+#include "train/recipe.h"
 
 static struct options chosen = {
     .save_dir = "checkpoints",
     .epochs = 10,
-    .batch = 8,
     .seed = 42,
     .eval_every = 1000,
     .eval_tokens = 100000,
@@ -54,13 +54,30 @@ static const struct cli_option table[] = {
     CLI_TEXT(0, "dilation", &chosen.dilation, "LIST",
              "distance between taps, one number a block, such as 1,2,4 (default 1 everywhere)"),
     CLI_HEADING("Optimiser"),
+    CLI_CHOICE(0, "recipe", &chosen.recipe, recipe_names, NULL,
+               "what holds for the options of this part that are not given: v4 (the default), that "
+               "of FlashLM v4, or swift, which learns more from the same hours",
+               .given = &chosen.given.recipe),
     CLI_INT('b', "batch", &chosen.batch, 1, 65536, "B", "sequences a batch (default 8)",
             .given = &chosen.given.batch),
     CLI_INT(0, "accum", &chosen.accum, 1, 65536, "N",
             "batches whose gradients make one step (default 1, --large 2)",
             .given = &chosen.given.accum),
-    CLI_REAL(0, "lr", &chosen.lr, 1e-9, 10, "X",
-             "highest learning rate, after the warm-up; decays to 1e-5", .given = &chosen.given.lr),
+    CLI_REAL(0, "lr", &chosen.lr, 1e-9, 10, "X", "highest learning rate, after the warm-up",
+             .given = &chosen.given.lr),
+    CLI_CHOICE(0, "schedule", &chosen.schedule, schedule_names, NULL,
+               "how the learning rate falls: cosine, to 1e-5 (v4), or linear, to 0 over the last "
+               "part of the run (swift)",
+               .given = &chosen.given.schedule),
+    CLI_REAL(0, "decay-share", &chosen.decay_share, 0.001, 1, "S",
+             "share of the run over which --schedule linear falls (default 0.5)",
+             .given = &chosen.given.decay_share),
+    CLI_REAL(0, "beta1-tokens", &chosen.beta1_tokens, 1, 1e15, "N",
+             "tokens after which AdamW's mean of gradients has forgotten half (default: of the "
+             "recipe)",
+             .given = &chosen.given.beta1_tokens),
+    CLI_REAL(0, "beta2-tokens", &chosen.beta2_tokens, 1, 1e15, "N",
+             "the same of its mean of squared gradients", .given = &chosen.given.beta2_tokens),
     CLI_REAL(0, "head-filter", &chosen.head_filter, 0, 0.1, "P",
              "leave blocks of the vocabulary whose probabilities are all below P out of the head's "
              "input gradient; 0 is exact (default 0)"),

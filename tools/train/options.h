@@ -22,9 +22,13 @@ struct options {
     long long epochs;
     long long steps; /* if given, else by epochs */
     double hours;    /* 0: no clock */
-    long long batch;
-    long long accum;    /* if given, else the preset's */
-    double lr;          /* if given, else the preset's */
+    int recipe;      /* index into recipe_table */
+    long long batch; /* this and the next six if given, else the recipe's */
+    long long accum;
+    double lr;
+    double beta1_tokens, beta2_tokens; /* half-lives of the moments */
+    int schedule;                      /* enum schedule_shape */
+    double decay_share;
     double head_filter; /* 0: the exact gradient */
     long long seed;
     int threads;
@@ -37,7 +41,8 @@ struct options {
     double save_minutes;
     long long keep;
     struct { /* on the command line */
-        bool dim, blocks, hidden, kernel, seq_len, epochs, steps, hours, batch, accum, lr, seed;
+        bool dim, blocks, hidden, kernel, seq_len, epochs, steps, hours, seed;
+        bool recipe, batch, accum, lr, beta1_tokens, beta2_tokens, schedule, decay_share;
     } given;
 };
 

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "train/choose.h"
 #include "train/optim_state.h"
+#include "train/recipe.h"
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
@@ -71,6 +72,14 @@ static int differs(const char *name, double given, double had, const char *path,
     return err_set(e, "--%s %.15g does not match %s, which has %.15g", name, given, path, had);
 }
 
+static int differs_text(const char *name, const char *given, const char *had, const char *path,
+                        struct err *e)
+{
+    if (strcmp(given, had) == 0)
+        return 0;
+    return err_set(e, "--%s %s does not match %s, which has %s", name, given, path, had);
+}
+
 /* A resumed run goes on with the checkpoint's own settings; what the options say must agree. */
 static int check_settings(const struct options *o, const struct ckpt_settings *s, const char *path,
                           struct err *e)
@@ -78,8 +87,31 @@ static int check_settings(const struct options *o, const struct ckpt_settings *s
     if ((o->given.batch && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
         (o->given.accum && differs("accum", (double)o->accum, (double)s->accum, path, e)) ||
         (o->given.seed && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
-        (o->given.lr && differs("lr", o->lr, s->lr, path, e)))
+        (o->given.lr && differs("lr", o->lr, s->lr, path, e)) ||
+        (o->given.recipe && differs_text("recipe", recipe_names[o->recipe], s->recipe, path, e)) ||
+        (o->given.schedule &&
+         differs_text("schedule", schedule_names[o->schedule], s->schedule, path, e)) ||
+        (o->given.decay_share && differs("decay-share", o->decay_share, s->decay_share, path, e)))
         return -1;
+    return 0;
+}
+
+/* Half-lives are kept as the betas that they give. */
+static int check_betas(const struct trainer *t, const struct ckpt *c, struct err *e)
+{
+    static const char *const keys[] = {"beta1", "beta2"};
+    struct optim_settings had = t->optim_settings;
+    struct optim_settings asked = had;
+    if (choose_betas(&asked, &t->options, &c->state.settings, c->dims.T, e))
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const double *a = optim_value(&asked, keys[i]);
+        const double *b = optim_value(&had, keys[i]);
+        if (a && *a != *b)
+            return err_set(e,
+                           "--%s-tokens, which gives %s %.15g, does not match %s, which has %.15g",
+                           keys[i], keys[i], *a, t->resumed_from, *b);
+    }
     return 0;
 }
 
@@ -132,15 +164,19 @@ static int check_state(const struct ckpt_state *state, const char *path, struct 
     bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->min_lr <= 10 && p->share >= 0 &&
                  p->share <= 1 && p->elapsed >= 0 && p->elapsed < 1e12 && s->budget_hours >= 0 &&
                  s->budget_hours <= 1e6 && s->budget_steps > 0;
+    int shape = schedule_find(s->schedule);
+    bool schedule = shape == SCHEDULE_COSINE ||
+                    (shape == SCHEDULE_LINEAR && s->decay_share > 0 && s->decay_share <= 1);
     bool precision = strcmp(s->precision, "f32") == 0 || strcmp(s->precision, "bf16") == 0;
     bool generators = (p->rng[0] | p->rng[1] | p->rng[2] | p->rng[3]) &&
                       (p->sample_rng[0] | p->sample_rng[1] | p->sample_rng[2] | p->sample_rng[3]);
-    if (sizes && counts && rates && generators && precision)
+    if (sizes && counts && rates && schedule && generators && precision)
         return 0;
     return err_set(e, "%s: the state of its run is out of range (%s)", path,
                    !sizes       ? "batch or accum_steps"
                    : !counts    ? "step, tokens, epoch, position or best_loss"
                    : !rates     ? "lr, progress, elapsed or budget"
+                   : !schedule  ? "schedule or decay_share"
                    : !precision ? "precision"
                                 : "random number generators");
 }
@@ -170,7 +206,7 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
         check_settings(&t->options, &c->state.settings, path, e) ||
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
         check_data(t, &c->state.prints, path, e) ||
-        optim_state_settings(&t->optim_settings, c, path, e))
+        optim_state_settings(&t->optim_settings, c, path, e) || check_betas(t, c, e))
         return -1;
     t->dims = c->dims;
     t->settings = c->state.settings;
@@ -200,6 +236,5 @@ int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
     if (check_dims(&t->dims, &had, path, e))
         return -1;
     dims_large(&large, had.V);
-    t->settings = choose_settings(o, o->large || (!o->small && had.D >= large.D));
-    return 0;
+    return choose_settings(&t->settings, o, o->large || (!o->small && had.D >= large.D), e);
 }

@@ -1,6 +1,18 @@
 #include "train/schedule.h"
 
+#include <string.h>
+
 #include "base/fmath.h"
+
+const char *const schedule_names[] = {"cosine", "linear", NULL};
+
+int schedule_find(const char *name)
+{
+    for (int i = 0; schedule_names[i]; i++)
+        if (strcmp(schedule_names[i], name) == 0)
+            return i;
+    return -1;
+}
 
 static const double WARM_UP_STEPS = 500;
 static const double WARM_UP_SHARE = 0.1;
@@ -20,5 +32,7 @@ double schedule_lr(const struct schedule *s, double progress, uint64_t step)
     double by_share = progress / WARM_UP_SHARE;
     double warm = MIN(1.0, MAX(by_steps, by_share));
     double floor = MIN(s->min_lr, s->lr);
-    return warm * (floor + 0.5 * (s->lr - floor) * (1 + fmath_cospi(progress)));
+    if (s->shape == SCHEDULE_COSINE)
+        return warm * (floor + 0.5 * (s->lr - floor) * (1 + fmath_cospi(progress)));
+    return warm * (floor + (s->lr - floor) * MIN(1.0, (1 - progress) / s->decay_share));
 }

@@ -7,19 +7,30 @@
 
 #include "base/base.h"
 
-struct schedule {
-    uint64_t n_steps; /* the budget, > 0 */
-    double hours;     /* 0: no clock, and progress depends on steps alone */
-    double lr;        /* highest learning rate */
-    double min_lr;    /* at the end */
+enum schedule_shape {
+    SCHEDULE_COSINE, /* falls from lr to min_lr (Loshchilov and Hutter 2017, eq. 5) */
+    SCHEDULE_LINEAR, /* stays at lr, then falls on a straight line over the last decay_share */
 };
+extern const char *const schedule_names[]; /* in their order, NULL after the last */
+
+struct schedule {
+    uint64_t n_steps;   /* the budget, > 0 */
+    double hours;       /* 0: no clock, and progress depends on steps alone */
+    double lr;          /* highest learning rate */
+    double min_lr;      /* at the end */
+    int shape;          /* enum schedule_shape */
+    double decay_share; /* of the budget, in (0, 1]; with SCHEDULE_LINEAR */
+};
+
+/* The shape of this name, or -1. */
+int schedule_find(const char *name);
 
 /* max(before, step / n_steps, elapsed / hours), at most 1. elapsed in seconds over all resumes. */
 double schedule_progress(const struct schedule *s, double before, uint64_t step, double elapsed);
 
 /* Learning rate of the step after `step` steps done. Linear warm-up over min(500 steps, 10 % of the
- * budget): the larger of (step+1)/500 and progress/0.1, at most 1; times the cosine from lr to
- * min_lr (Loshchilov and Hutter 2017, eq. 5) at `progress`. */
+ * budget): the larger of (step+1)/500 and progress/0.1, at most 1; times the shape between lr and
+ * min_lr at `progress`. */
 double schedule_lr(const struct schedule *s, double progress, uint64_t step);
 
 #endif

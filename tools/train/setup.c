@@ -160,8 +160,12 @@ static void set_budget(struct trainer *t)
     }
     if (!t->resumed_from || o->given.hours)
         s->budget_hours = o->hours;
-    t->schedule = (struct schedule){
-        .n_steps = s->budget_steps, .hours = s->budget_hours, .lr = s->lr, .min_lr = s->min_lr};
+    t->schedule = (struct schedule){.n_steps = s->budget_steps,
+                                    .hours = s->budget_hours,
+                                    .lr = s->lr,
+                                    .min_lr = s->min_lr,
+                                    .shape = schedule_find(s->schedule),
+                                    .decay_share = s->decay_share};
 }
 
 static void start_fresh(struct trainer *t)
@@ -195,7 +199,8 @@ static int fresh_model(struct trainer *t, struct err *e)
         dims_large(&base, (int)t->train.vocab_size);
     else
         dims_small(&base, (int)t->train.vocab_size);
-    t->settings = choose_settings(o, large);
+    if (choose_settings(&t->settings, o, large, e))
+        return -1;
     return choose_dims(&t->dims, o, &base, e);
 }
 
@@ -226,8 +231,8 @@ static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
     const struct options *o = &t->options;
     if (t->resumed_from ? resume_model(t, c, e) : c ? resume_weights(t, c, e) : fresh_model(t, e))
         return -1;
-    if (!t->resumed_from)
-        t->optim_settings = optim_defaults(optim_find(t->settings.optimiser));
+    if (!t->resumed_from && choose_optim(&t->optim_settings, o, &t->settings, t->dims.T, e))
+        return -1;
     t->prints.vocab = t->train.vocab_fingerprint;
     t->prints.train = t->train.fingerprint;
     if (o->eval_every)
