@@ -11,7 +11,7 @@
 #include "dims/dims.h"
 #include "text/tokenizer.h"
 
-enum { BLOB_OLDEST = 2, BLOB_VERSION = 3 }; /* versions that are read */
+enum { BLOB_OLDEST = 2, BLOB_VERSION = 4 }; /* versions that are read */
 
 /* One tensor as it stands in the file; data 64-byte aligned inside it. */
 struct blob_tensor {

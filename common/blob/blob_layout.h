@@ -37,7 +37,8 @@ enum blob_section { BLOB_CONFIG = 1, BLOB_VOCAB = 2, BLOB_TENSOR = 3 };
 enum blob_encoding { BLOB_F32, BLOB_F16, BLOB_Q8, BLOB_TERNARY };
 
 enum { /* the vocabulary section: head, merges, lengths of the tokens, their bytes */
-       BLOB_VOCAB_KIND = 0,
+       BLOB_VOCAB_KIND = 0, /* before version 4 of 4 bytes */
+       BLOB_VOCAB_PRETOKENS = 2,
        BLOB_VOCAB_NORMALIZE = 4, /* in version 2 of 4 bytes */
        BLOB_VOCAB_LINES = 6,
        BLOB_VOCAB_N_TOKENS = 8,

@@ -28,17 +28,19 @@ static int read_head(struct vocab *v, uint32_t version, const unsigned char *sec
 {
     if (n < BLOB_VOCAB_HEAD)
         return err_set(e, "%s: vocabulary too short (found %zu bytes)", path, n);
-    uint32_t kind = le_get32(section + BLOB_VOCAB_KIND);
+    uint32_t kind = le_get16(section + BLOB_VOCAB_KIND);
+    uint32_t pretokens = le_get16(section + BLOB_VOCAB_PRETOKENS);
     uint32_t normalize = le_get16(section + BLOB_VOCAB_NORMALIZE);
     uint32_t lines = le_get16(section + BLOB_VOCAB_LINES);
     uint32_t n_tokens = le_get32(section + BLOB_VOCAB_N_TOKENS);
     uint32_t n_merges = le_get32(section + BLOB_VOCAB_N_MERGES);
     if (kind > VOCAB_GPT2 || normalize > VOCAB_NORM_NFKC ||
-        lines > (version == BLOB_OLDEST ? VOCAB_LINES_KEPT : VOCAB_LINES_LF))
+        lines > (version < 3 ? VOCAB_LINES_KEPT : VOCAB_LINES_LF) ||
+        pretokens > (version < 4 ? VOCAB_WORDS : VOCAB_SENTENCES))
         return err_set(e,
                        "%s: unknown kind of vocabulary (kind %" PRIu32 ", normalisation %" PRIu32
-                       ", lines %" PRIu32 ")",
-                       path, kind, normalize, lines);
+                       ", lines %" PRIu32 ", pre-tokens %" PRIu32 ")",
+                       path, kind, normalize, lines, pretokens);
     if (n_tokens != (uint32_t)V || n_merges > VOCAB_MAX_MERGES)
         return err_set(e,
                        "%s: vocabulary of %" PRIu32 " tokens and %" PRIu32
@@ -49,6 +51,7 @@ static int read_head(struct vocab *v, uint32_t version, const unsigned char *sec
         return err_set(e, "%s: tables of the vocabulary do not fit its section", path);
     *v = (struct vocab){.kind = (enum vocab_kind)kind,
                         .form = {(enum vocab_normalize)normalize, (enum vocab_lines)lines},
+                        .pretokens = (enum vocab_pretokens)pretokens,
                         .n_tokens = n_tokens,
                         .tokens = calloc(n_tokens, sizeof *v->tokens),
                         .n_merges = n_merges,
@@ -174,6 +177,13 @@ static size_t string_bytes(const struct vocab *v)
     return n;
 }
 
+uint32_t blob_vocab_version(const struct vocab *v)
+{
+    if (v->pretokens != VOCAB_WORDS)
+        return 4;
+    return v->form.lines == VOCAB_LINES_KEPT ? BLOB_OLDEST : 3;
+}
+
 size_t blob_vocab_bytes(const struct vocab *v)
 {
     return (size_t)table_bytes(v->n_tokens, v->n_merges) + string_bytes(v);
@@ -226,7 +236,8 @@ int blob_vocab_put(unsigned char *p, const struct vocab *v, const char *path, st
 {
     if (put_merges(p + BLOB_VOCAB_HEAD, v, path, e))
         return -1;
-    le_put32(p + BLOB_VOCAB_KIND, v->kind);
+    le_put16(p + BLOB_VOCAB_KIND, (uint16_t)v->kind);
+    le_put16(p + BLOB_VOCAB_PRETOKENS, (uint16_t)v->pretokens);
     le_put16(p + BLOB_VOCAB_NORMALIZE, (uint16_t)v->form.normalize);
     le_put16(p + BLOB_VOCAB_LINES, (uint16_t)v->form.lines);
     le_put32(p + BLOB_VOCAB_N_TOKENS, v->n_tokens);

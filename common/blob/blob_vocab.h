@@ -11,6 +11,9 @@
 MUST_USE int blob_vocab_read(struct blob *b, const unsigned char *section, size_t n,
                              const char *path, struct err *e);
 
+/* The oldest version of a blob that can hold v. */
+uint32_t blob_vocab_version(const struct vocab *v);
+
 /* Size of the section for v. */
 size_t blob_vocab_bytes(const struct vocab *v);
 

@@ -117,10 +117,9 @@ static int put_tensor(struct image *image, size_t i, const struct tensor *t, enu
 
 static void put_header(const struct image *image, const struct vocab *v, uint64_t hash)
 {
-    uint32_t version = v->form.lines == VOCAB_LINES_KEPT ? BLOB_OLDEST : BLOB_VERSION;
     unsigned char *h = image->data;
     memcpy(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8);
-    le_put32(h + BLOB_AT_VERSION, version);
+    le_put32(h + BLOB_AT_VERSION, blob_vocab_version(v));
     le_put32(h + BLOB_AT_HEADER_BYTES, BLOB_HEADER_BYTES);
     le_put64(h + BLOB_AT_FILE_BYTES, image->size);
     le_put64(h + BLOB_AT_PAYLOAD_HASH, hash);

@@ -81,7 +81,7 @@ struct content {
     struct {
         const char *key;
         char value[32];
-    } settings[7];
+    } settings[8];
     int n_settings;
 };
 
@@ -156,7 +156,9 @@ static void PRINTF_LIKE(3, 4)
 
 int vocabdb_version(const struct vocab *v)
 {
-    return v->form.lines == VOCAB_LINES_KEPT ? 1 : VOCABDB_VERSION;
+    if (v->pretokens != VOCAB_WORDS)
+        return 3;
+    return v->form.lines == VOCAB_LINES_KEPT ? 1 : 2;
 }
 
 /* The sum of all counts, modulo 2^64: guards them, as the fingerprint guards the rest. */
@@ -175,6 +177,8 @@ static int fill(sqlite3 *db, const char *path, struct content *c, struct err *e)
     add_setting(c, "normalize", "%s", vocab_normalize_names[v->form.normalize]);
     if (vocabdb_version(v) > 1)
         add_setting(c, "lines", "%s", vocab_lines_names[v->form.lines]);
+    if (vocabdb_version(v) > 2)
+        add_setting(c, "pretokens", "%s", vocab_pretokens_names[v->pretokens]);
     add_setting(c, "tokens", "%" PRIu32, v->n_tokens);
     add_setting(c, "merges", "%" PRIu32, v->n_merges);
     add_setting(c, "total_count", "%" PRIu64, total_count(v));
@@ -386,6 +390,7 @@ static int read_settings(struct reader *r, struct err *e)
     int kind;
     int normalize;
     int lines = VOCAB_LINES_KEPT;
+    int pretokens = VOCAB_WORDS;
     uint64_t n_tokens = 0;
     uint64_t n_merges = 0;
     if (read_choice(r, "kind", vocab_kind_names, ARRAY_LEN(vocab_kind_names), &kind, e) ||
@@ -393,6 +398,8 @@ static int read_settings(struct reader *r, struct err *e)
                     &normalize, e) ||
         (r->version > 1 &&
          read_choice(r, "lines", vocab_lines_names, ARRAY_LEN(vocab_lines_names), &lines, e)) ||
+        (r->version > 2 && read_choice(r, "pretokens", vocab_pretokens_names,
+                                       ARRAY_LEN(vocab_pretokens_names), &pretokens, e)) ||
         read_number(r, "tokens", 10, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, &n_tokens, e) ||
         read_number(r, "merges", 10, 0, VOCAB_MAX_MERGES, &n_merges, e) ||
         read_number(r, "total_count", 10, 0, UINT64_MAX, &r->total_count, e) ||
@@ -400,6 +407,7 @@ static int read_settings(struct reader *r, struct err *e)
         return -1;
     r->v->kind = (enum vocab_kind)kind;
     r->v->form = (struct vocab_form){(enum vocab_normalize)normalize, (enum vocab_lines)lines};
+    r->v->pretokens = (enum vocab_pretokens)pretokens;
     r->v->n_tokens = (uint32_t)n_tokens;
     r->v->n_merges = (uint32_t)n_merges;
     return 0;

@@ -5,7 +5,7 @@
 #include "os/file_set.h"
 #include "text/vocab.h"
 
-enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 2 };
+enum { VOCABDB_APPLICATION_ID = 0x426f6c74 /* "Bolt" */, VOCABDB_VERSION = 3 };
 
 /* One input file of the corpus, as reported by prep. */
 struct vocabdb_source {

@@ -1,5 +1,7 @@
 #include "text/pretok.h"
 
+#include <string.h>
+
 #include "text/unicode.h"
 
 /* Length of 's 't 'm 'd 're 've 'll at text[0..n), where text[0] is an apostrophe; else 0. */
@@ -51,4 +53,54 @@ size_t pretok_next(const char *text, size_t n)
         return end;
     /* \s+(?!\S): the last space before something else is left for it, unless it is the only one */
     return end < n && last > 0 ? last : end;
+}
+
+/* Bytes that a mark or a line feed can begin with. */
+static const bool may_end[256] = {['\n'] = true, ['.'] = true,  ['!'] = true, ['?'] = true,
+                                  [0xe2] = true, [0xe3] = true, [0xef] = true};
+
+/* Length of the mark that starts text[0..n), n > 0; 0 if there is none. */
+static size_t mark_length(const char *text, size_t n)
+{
+    static const char others[][4] = {"\xe2\x80\xa6", "\xe3\x80\x82", "\xef\xbc\x81",
+                                     "\xef\xbc\x9f"};
+    if (text[0] == '.' || text[0] == '!' || text[0] == '?')
+        return 1;
+    for (size_t i = 0; n >= 3 && i < ARRAY_LEN(others); i++)
+        if (!memcmp(text, others[i], 3))
+            return 3;
+    return 0;
+}
+
+/* Where the first mark or line feed of text[0..n) begins, n if there is none; *length gets that of
+ * a mark, 0 without one. */
+static size_t find_end(const char *text, size_t n, size_t *length)
+{
+    *length = 0;
+    for (size_t at = 0; at < n; at++) {
+        if (!may_end[(unsigned char)text[at]])
+            continue;
+        *length = mark_length(text + at, n - at);
+        if (*length || text[at] == '\n')
+            return at;
+    }
+    return n;
+}
+
+size_t pretok_sentence(const char *text, size_t n)
+{
+    size_t length;
+    size_t at = find_end(text, n, &length);
+    if (!length) {
+        while (!at || (at < n && text[0] == '\n' && text[at] == '\n'))
+            at++;
+        return at;
+    }
+    return run_end(text, n, at + length, UNICODE_OTHER, &length);
+}
+
+bool pretok_ends_sentence(const char *word, size_t n)
+{
+    size_t length;
+    return find_end(word, n, &length) < n;
 }

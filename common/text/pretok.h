@@ -1,16 +1,31 @@
-/* pretok.h - cuts text into pre-tokens exactly as GPT-2's pattern does:
+/* pretok.h - cuts text into pre-tokens, which merges do not cross: words, or sentences.
+ *
+ * Words are cut exactly as GPT-2's pattern does (Radford et al. 2019; Unicode classes from
+ * utf8proc; \s is Unicode White_Space):
  *
  *   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *
- * (Radford et al. 2019; Unicode classes from utf8proc; \s is Unicode White_Space). Every byte of
- * the text belongs to exactly one pre-token. */
+ * A sentence ends behind the first of its marks and the punctuation that follows it, and before a
+ * line feed; line feeds stand by themselves. With M for the marks . ! ? U+2026 U+3002 U+FF01 U+FF1F
+ * the pattern is
+ *
+ *   \n+|[^\nM]*[M][^\s\p{L}\p{N}]*|[^\nM]+
+ *
+ * Both give every byte of the text to exactly one pre-token, and bytes that are not valid UTF-8
+ * count as characters of class "neither letter, number nor space", so any input is cut. */
 #ifndef PRETOK_H
 #define PRETOK_H
 
 #include "base/base.h"
 
-/* Length in bytes (> 0) of the pre-token that starts text[0..n), n > 0. Bytes that are not valid
- * UTF-8 count as characters of class "neither letter, number nor space", so any input is cut. */
+/* Length in bytes (> 0) of the word that starts text[0..n), n > 0. */
 size_t pretok_next(const char *text, size_t n);
+
+/* The same for the sentence. The words of a sentence, cut by themselves, show where it is: all
+ * that one with a mark or a line feed in it ends, and a line feed begins, a sentence. */
+size_t pretok_sentence(const char *text, size_t n);
+
+/* True if the word has a mark or a line feed in it. */
+bool pretok_ends_sentence(const char *word, size_t n);
 
 #endif

@@ -6,11 +6,21 @@
 #include "base/array.h"
 #include "text/merges.h"
 #include "text/pretok.h"
+#include "text/unicode.h"
+
+/* The pairs of bytes at which a merge of the first `end` ranks joins. Where two bytes are no such
+ * pair, none of these merges reaches across: what stands left and right may be merged by itself. */
+struct joints {
+    uint32_t end;
+    uint32_t bits[256][256 / 32];
+};
 
 struct tokenizer {
     const struct vocab *v;
     struct merges merges;
-    uint16_t *ids; /* [n_symbols]: token of a symbol, or UNK */
+    uint32_t n_merges;     /* v may have dropped its own */
+    uint16_t *ids;         /* [n_symbols]: token of a symbol, or UNK */
+    struct joints *joints; /* of the merges inside words; NULL if there are no others */
 };
 
 /* One pre-token under way: a doubly linked list of symbols over its positions, and a heap of the
@@ -23,6 +33,7 @@ struct work {
     uint32_t *next;   /* [n]; n at the end */
     uint32_t *prev;   /* [n]; n at the start */
     uint32_t n;
+    uint32_t end;     /* of the ranks to merge by */
     uint64_t *memory; /* owned; NULL for a short pre-token and where the cache has room */
     uint64_t small[WORK_SMALL * WORK_BYTES / sizeof(uint64_t)];
 };
@@ -42,14 +53,37 @@ struct tokenizer_cache {
     size_t work_bytes;             /* its length */
 };
 
+/* True if a merge joins two words, a space between them. */
+static bool joins_words(const struct vocab_merge *m)
+{
+    unsigned char last = m->left.data[m->left.n - 1];
+    return m->right.data[0] == ' ' && unicode_ascii_class[last] != UNICODE_SPACE;
+}
+
+/* Whatever the ranks up to the first merge of two words are, what tokenizer_symbols makes of them
+ * is right: only its speed hangs on their being merges inside words. */
+static struct joints *find_joints(const struct vocab *v)
+{
+    struct joints *j = calloc(1, sizeof *j);
+    for (; j && j->end < v->n_merges && !joins_words(&v->merges[j->end]); j->end++) {
+        const struct vocab_merge *m = &v->merges[j->end];
+        unsigned char right = m->right.data[0];
+        j->bits[m->left.data[m->left.n - 1]][right / 32] |= UINT32_C(1) << right % 32;
+    }
+    return j;
+}
+
 /* Takes over the merges. */
 static struct tokenizer *new_from(struct merges *m, const struct vocab *v, struct err *e)
 {
     struct tokenizer *t = calloc(1, sizeof *t);
     uint16_t *ids = malloc(m->n_symbols * sizeof *ids);
-    if (!t || !ids) {
+    bool sentences = v->pretokens == VOCAB_SENTENCES;
+    struct joints *joints = sentences ? find_joints(v) : NULL;
+    if (!t || !ids || (sentences && !joints)) {
         free(t);
         free(ids);
+        free(joints);
         merges_release(m);
         err_memory(e, "out of memory for a tokenizer of %u tokens", v->n_tokens);
         return NULL;
@@ -62,7 +96,7 @@ static struct tokenizer *new_from(struct merges *m, const struct vocab *v, struc
             ids[s] = (uint16_t)id;
     }
     merges_drop_bytes(m);
-    *t = (struct tokenizer){v, *m, ids};
+    *t = (struct tokenizer){v, *m, v->n_merges, ids, joints};
     return t;
 }
 
@@ -90,6 +124,7 @@ void tokenizer_free(struct tokenizer *t)
         return;
     merges_release(&t->merges);
     free(t->ids);
+    free(t->joints);
     free(t);
 }
 
@@ -124,17 +159,16 @@ static void propose(const struct merges *m, struct work *w, uint32_t i)
     if (i == w->n || w->next[i] == w->n)
         return;
     uint32_t rank = merges_rank(m, w->symbol[i], w->symbol[w->next[i]]);
-    if (rank != MERGES_NONE)
+    if (rank < w->end)
         heap_push(w, (uint64_t)rank << 32 | i);
 }
 
-/* Runs all merges of the pre-token. Positions joined to their left neighbour get a symbol that is
- * in no merge, so proposals made before that are known to be stale. */
-static void merge_all(const struct merges *m, struct work *w, const char *bytes)
+/* Runs the merges of ranks below w->end on the symbols. Positions joined to their left neighbour
+ * get a symbol that is in no merge, so proposals made before that are known to be stale. */
+static void merge_all(const struct merges *m, struct work *w)
 {
     const uint32_t gone = UINT32_MAX;
     for (uint32_t i = 0; i < w->n; i++) {
-        w->symbol[i] = (unsigned char)bytes[i];
         w->next[i] = i + 1;
         w->prev[i] = i ? i - 1 : w->n;
     }
@@ -157,7 +191,8 @@ static void merge_all(const struct merges *m, struct work *w, const char *bytes)
     }
 }
 
-static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, struct err *e)
+static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, uint32_t end,
+                     struct err *e)
 {
     w->memory = NULL;
     w->heap = w->small;
@@ -171,6 +206,7 @@ static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, st
             return err_memory(e, "out of memory for a word of %zu bytes", n);
     }
     w->n_heap = 0;
+    w->end = end;
     w->n = (uint32_t)n;
     w->symbol = (uint32_t *)(void *)(w->heap + 3 * n);
     w->next = w->symbol + n;
@@ -178,16 +214,19 @@ static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, st
     return 0;
 }
 
-/* Appends the ids of one pre-token; out has room for n of them. */
+/* Appends the ids of one word, or its symbols where words may still be joined; out has room for n
+ * of them. */
 static int encode_pretoken(const struct tokenizer *t, struct tokenizer_cache *cache,
                            const char *bytes, size_t n, struct token_buf *out, struct err *e)
 {
     struct work w;
-    if (work_init(&w, cache, n, e))
+    if (work_init(&w, cache, n, t->joints ? t->joints->end : t->n_merges, e))
         return -1;
-    merge_all(&t->merges, &w, bytes);
+    for (uint32_t i = 0; i < w.n; i++)
+        w.symbol[i] = (unsigned char)bytes[i];
+    merge_all(&t->merges, &w);
     for (uint32_t i = 0; i < w.n; i = w.next[i])
-        out->ids[out->n++] = t->ids[w.symbol[i]];
+        out->ids[out->n++] = t->joints ? (uint16_t)w.symbol[i] : t->ids[w.symbol[i]];
     free(w.memory);
     return 0;
 }
@@ -268,11 +307,26 @@ void tokenizer_cache_free(struct tokenizer_cache *c)
     free(c);
 }
 
-int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, const char *text,
-                     size_t n, struct token_buf *out, struct err *e)
+bool tokenizer_border(const struct tokenizer *t, unsigned char left, unsigned char right)
+{
+    return !(t->joints->bits[left][right / 32] >> right % 32 & 1);
+}
+
+/* Length of what begins text[0..n) and is merged by itself. */
+static size_t next_word(const struct tokenizer *t, const char *text, size_t n)
+{
+    size_t at = pretok_next(text, n);
+    while (t->joints && at < n &&
+           !tokenizer_border(t, (unsigned char)text[at - 1], (unsigned char)text[at]))
+        at += pretok_next(text + at, n - at);
+    return at;
+}
+
+int tokenizer_symbols(const struct tokenizer *t, struct tokenizer_cache *cache, const char *text,
+                      size_t n, struct token_buf *out, struct err *e)
 {
     for (size_t at = 0; at < n;) {
-        size_t length = pretok_next(text + at, n - at);
+        size_t length = next_word(t, text + at, n - at);
         if (array_reserve(&out->ids, &out->capacity, out->n + length, sizeof *out->ids))
             return err_memory(e, "out of memory for %zu tokens", out->n + length);
         int status = cache && length <= CACHE_MAX_BYTES
@@ -281,6 +335,37 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, c
         if (status)
             return -1;
         at += length;
+    }
+    return 0;
+}
+
+int tokenizer_join(const struct tokenizer *t, struct tokenizer_cache *cache, struct token_buf *out,
+                   size_t from, struct err *e)
+{
+    struct work w;
+    if (work_init(&w, cache, out->n - from, t->n_merges, e))
+        return -1;
+    for (uint32_t i = 0; i < w.n; i++)
+        w.symbol[i] = out->ids[from + i];
+    merge_all(&t->merges, &w);
+    out->n = from;
+    for (uint32_t i = 0; i < w.n; i = w.next[i])
+        out->ids[out->n++] = t->ids[w.symbol[i]];
+    free(w.memory);
+    return 0;
+}
+
+int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache, const char *text,
+                     size_t n, struct token_buf *out, struct err *e)
+{
+    if (!t->joints)
+        return tokenizer_symbols(t, cache, text, n, out, e);
+    for (size_t at = 0, length; at < n; at += length) {
+        size_t from = out->n;
+        length = pretok_sentence(text + at, n - at);
+        if (tokenizer_symbols(t, cache, text + at, length, out, e) ||
+            tokenizer_join(t, cache, out, from, e))
+            return -1;
     }
     return 0;
 }

@@ -1,9 +1,14 @@
 /* tokenizer.h - byte-level BPE: normalised text to token ids and back.
  *
  * Text is cut into pre-tokens (pretok.h); in each, the adjacent pair whose merge has the lowest
- * rank is joined again and again (Sennrich et al. 2016, on bytes as in GPT-2); a piece that is no
- * token of the vocabulary reads UNK. The tokenizer itself is read-only and may be shared by
- * threads; each thread brings a cache of pre-tokens it has met. */
+ * rank is joined again and again, the leftmost of equals (Sennrich et al. 2016, on bytes as in
+ * GPT-2); a piece that is no token of the vocabulary reads UNK. The tokenizer itself is read-only
+ * and may be shared by threads; each thread brings a cache of words it has met.
+ *
+ * Where pre-tokens are sentences (superwords: Liu et al. 2025, arXiv 2503.13423), the merges
+ * ranked before the first that joins two words are run on words, by way of the cache, and then all
+ * merges on the few symbols that a sentence is by then: all of lower rank have been run already.
+ * Words at whose border one of the former might join are taken as one. */
 #ifndef TOKENIZER_H
 #define TOKENIZER_H
 
@@ -38,6 +43,17 @@ void tokenizer_cache_free(struct tokenizer_cache *c); /* NULL is fine */
  * be NULL (slower) and must not have served another tokenizer. -1 only when out of memory. */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache,
                               const char *text, size_t n, struct token_buf *out, struct err *e);
+
+/* The two halves of the above for one sentence, of a vocabulary of sentences only. The first
+ * appends to out, instead of ids, the symbols of its words, cut as above: a byte, or 256 + i for
+ * the i-th distinct result of a merge. They are those of the words one by one if tokenizer_border
+ * is true of the bytes at each of their borders. The second turns the symbols from out->ids[from]
+ * on into ids, which are no more. */
+MUST_USE int tokenizer_symbols(const struct tokenizer *t, struct tokenizer_cache *cache,
+                               const char *text, size_t n, struct token_buf *out, struct err *e);
+bool tokenizer_border(const struct tokenizer *t, unsigned char left, unsigned char right);
+MUST_USE int tokenizer_join(const struct tokenizer *t, struct tokenizer_cache *cache,
+                            struct token_buf *out, size_t from, struct err *e);
 
 /* Bytes of a token as text: PAD, BOS and EOS are empty, UNK is U+FFFD. id < n_tokens. */
 struct vocab_bytes tokenizer_decode(const struct tokenizer *t, uint16_t id);

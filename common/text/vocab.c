@@ -11,6 +11,7 @@
 const char *const vocab_kind_names[2] = {"bpe", "gpt2"};
 const char *const vocab_normalize_names[3] = {"none", "nfc", "nfkc"};
 const char *const vocab_lines_names[2] = {"kept", "lf"};
+const char *const vocab_pretokens_names[2] = {"words", "sentences"};
 const char *const vocab_type_names[3] = {"special", "byte", "merged"};
 const char *const vocab_special_names[VOCAB_N_SPECIAL] = {"<pad>", "<unk>", "<bos>", "<eos>"};
 
@@ -81,6 +82,11 @@ int vocab_check_merges(const struct vocab *v, struct merges *m, const char *name
         return err_set(e, "%s: unknown normalisation %d", name, (int)v->form.normalize);
     if ((unsigned)v->form.lines >= ARRAY_LEN(vocab_lines_names))
         return err_set(e, "%s: unknown form of lines %d", name, (int)v->form.lines);
+    if ((unsigned)v->pretokens >= ARRAY_LEN(vocab_pretokens_names))
+        return err_set(e, "%s: unknown pre-tokens %d", name, (int)v->pretokens);
+    if (v->pretokens != VOCAB_WORDS && v->kind != VOCAB_BPE)
+        return err_set(e, "%s: a vocabulary of kind %s has no merges across words", name,
+                       vocab_kind_names[v->kind]);
     if (v->n_tokens <= VOCAB_N_SPECIAL || v->n_tokens > VOCAB_MAX_TOKENS)
         return err_set(e, "%s: bad number of tokens (found %u, expected %d to %d)", name,
                        v->n_tokens, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS);
@@ -122,7 +128,8 @@ uint64_t vocab_fingerprint(const struct vocab *v)
 {
     const struct vocab_bytes nothing = {(const unsigned char *)"", 0};
     uint32_t form = (uint32_t)v->form.normalize | (uint32_t)v->form.lines << 16;
-    uint64_t h = chain(0, (uint32_t)v->kind, form, nothing);
+    uint32_t kind = (uint32_t)v->kind | (uint32_t)v->pretokens << 16;
+    uint64_t h = chain(0, kind, form, nothing);
     h = chain(h, v->n_tokens, v->n_merges, nothing);
     for (uint32_t id = 0; id < v->n_tokens; id++)
         h = chain(h, (uint32_t)v->tokens[id].type, v->tokens[id].bytes.n, v->tokens[id].bytes);

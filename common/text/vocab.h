@@ -20,11 +20,17 @@ enum vocab_lines {
     VOCAB_LINES_KEPT, /* carriage returns and U+FEFF are characters: vocabularies before 0.2.0 */
     VOCAB_LINES_LF    /* CR LF and a lone CR are LF; no U+FEFF begins a line */
 };
+enum vocab_pretokens {                 /* what merges do not cross (pretok.h) */
+                       VOCAB_WORDS,    /* words, as GPT-2 cuts them */
+                       VOCAB_SENTENCES /* sentences and line ends: tokens may be several words,
+                                          superwords */
+};
 enum vocab_type { VOCAB_SPECIAL, VOCAB_BYTE, VOCAB_MERGED }; /* special; one byte; two or more */
 
 extern const char *const vocab_kind_names[2];                  /* "bpe", "gpt2" */
 extern const char *const vocab_normalize_names[3];             /* "none", "nfc", "nfkc" */
 extern const char *const vocab_lines_names[2];                 /* "kept", "lf" */
+extern const char *const vocab_pretokens_names[2];             /* "words", "sentences" */
 extern const char *const vocab_type_names[3];                  /* "special", "byte", "merged" */
 extern const char *const vocab_special_names[VOCAB_N_SPECIAL]; /* "<pad>" "<unk>" "<bos>" "<eos>" */
 
@@ -61,6 +67,7 @@ struct vocab_sides {
 struct vocab {
     enum vocab_kind kind;
     struct vocab_form form;
+    enum vocab_pretokens pretokens; /* VOCAB_WORDS unless kind is VOCAB_BPE */
     uint32_t n_tokens;
     struct vocab_token *tokens; /* [n_tokens], index = id */
     uint32_t n_merges;
@@ -77,12 +84,13 @@ struct vocab {
 /* Checks what a file may have got wrong: sizes, the four specials, no empty or over-long token,
  * each of its right type, no token twice (but specials); every merge of two parts that are bytes or
  * earlier results, none twice, none with an over-long result; a BPE vocabulary's tokens being
- * exactly the 256 bytes and the results of its merges. Messages begin with `name`. */
+ * exactly the 256 bytes and the results of its merges; only a BPE vocabulary having merges across
+ * words. Messages begin with `name`. */
 MUST_USE int vocab_check(const struct vocab *v, const char *name, struct err *e);
 
-/* A chain of XXH3 hashes over kind, normalisation, every token's bytes and type in id order and
- * every merge in rank order (spelled out in format/VOCAB.md). Counts are left out: they do not
- * change what an id means. Allocates nothing. */
+/* A chain of XXH3 hashes over kind, normalisation, pre-tokens, every token's bytes and type in id
+ * order and every merge in rank order (spelled out in format/VOCAB.md). Counts are left out: they
+ * do not change what an id means. Allocates nothing. */
 uint64_t vocab_fingerprint(const struct vocab *v);
 
 /* Frees the merges, which make up half of it, with sides and merge_storage, and leaves n_merges 0:

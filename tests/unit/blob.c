@@ -264,9 +264,9 @@ static void test_header_rules(void **state)
     bytes[0] ^= 1;
     broken("not a model blob");
     le_put32(bytes + BLOB_AT_VERSION, 1);
-    broken("found 1, expected 2 to 3");
-    le_put32(bytes + BLOB_AT_VERSION, 4);
-    broken("found 4, expected 2 to 3");
+    broken("found 1, expected 2 to 4");
+    le_put32(bytes + BLOB_AT_VERSION, 5);
+    broken("found 5, expected 2 to 4");
     le_put32(bytes + BLOB_AT_HEADER_BYTES, 64);
     broken("found 64 and 32, expected 128 and 32");
     le_put32(bytes + BLOB_AT_ENTRY_BYTES, 40);

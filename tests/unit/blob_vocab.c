@@ -230,11 +230,11 @@ static void test_versions(void **state)
     }
     bytes = scratch_read(scratch_path("good"), &n_bytes);
     le_put32(bytes + BLOB_AT_VERSION, 2); /* which has no form of lines */
-    broken("unknown kind of vocabulary (kind 1, normalisation 1, lines 1)");
+    broken("unknown kind of vocabulary (kind 1, normalisation 1, lines 1, pre-tokens 0)");
     le_put16(section() + BLOB_VOCAB_LINES, VOCAB_LINES_KEPT); /* then it is another vocabulary */
     broken("wrong fingerprint of the vocabulary");
     le_put16(section() + BLOB_VOCAB_LINES, 2);
-    broken("unknown kind of vocabulary (kind 1, normalisation 1, lines 2)");
+    broken("unknown kind of vocabulary (kind 1, normalisation 1, lines 2, pre-tokens 0)");
     free(bytes);
 }
 

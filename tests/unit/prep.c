@@ -149,9 +149,9 @@ static void process_samples(struct batch *b, struct words *table, int n_threads)
             assert_int_equal(
                 stories_add(&b->raw, samples[i % N_SAMPLES], strlen(samples[i % N_SAMPLES]), &e),
                 0);
-        assert_int_equal(
-            batch_process(b, pool, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF}, table, &e),
-            0);
+        assert_int_equal(batch_process(b, pool, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+                                       VOCAB_WORDS, table, &e),
+                         0);
         for (size_t i = 0; i < b->raw.n; i++)
             assert_int_equal(batch_resolve(&b->stories[i], table, &e), 0);
     }

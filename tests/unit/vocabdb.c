@@ -274,10 +274,10 @@ static void test_rules_2_and_3_ids(void **state)
     (void)state;
     expect_broken("PRAGMA application_id = 7",
                   "not a vocabulary database: application_id (found 7, expected 1114598516)");
-    expect_broken("PRAGMA user_version = 3",
-                  "unknown version of the vocabulary database (found 3, expected 1 to 2)");
-    expect_broken("PRAGMA user_version = 0", "(found 0, expected 1 to 2)");
-    expect_broken("PRAGMA user_version = -1", "(found -1, expected 1 to 2)");
+    expect_broken("PRAGMA user_version = 4",
+                  "unknown version of the vocabulary database (found 4, expected 1 to 3)");
+    expect_broken("PRAGMA user_version = 0", "(found 0, expected 1 to 3)");
+    expect_broken("PRAGMA user_version = -1", "(found -1, expected 1 to 3)");
 }
 
 static void test_rule_4_schema(void **state)

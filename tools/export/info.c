@@ -118,6 +118,7 @@ static void facts_of_vocab(const struct vocab *v)
     fact_text("tokenizer", vocab_kind_names[v->kind]);
     fact_text("normalize", vocab_normalize_names[v->form.normalize]);
     fact_text("lines", vocab_lines_names[v->form.lines]);
+    fact_text("pretokens", vocab_pretokens_names[v->pretokens]);
     fact_count("n_merges", v->n_merges);
     fact_fingerprint("vocab_fingerprint", vocab_fingerprint(v));
 }

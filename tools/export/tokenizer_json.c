@@ -67,10 +67,25 @@ static json_t *normalizer(struct vocab_form form)
     return rc ? NULL : json_pack("{s:s, s:o}", "type", "Sequence", "normalizers", steps);
 }
 
-static json_t *byte_level(void)
+/* As a pre-tokenizer it cuts words if they are wanted; a decoder does not ask. */
+static json_t *byte_level(bool words)
 {
     return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0,
-                     "trim_offsets", 0, "use_regex", 1);
+                     "trim_offsets", 0, "use_regex", words);
+}
+
+/* The sentences of pretok.h. The pattern takes all of a text, so that no way to split by it leaves
+ * anything out. */
+#define MARKS ".!?\u2026\u3002\uff01\uff1f"
+static json_t *pre_tokenizer(enum vocab_pretokens pretokens)
+{
+    static const char sentence[] =
+        "\\n+|[^\\n" MARKS "]*[" MARKS "][^\\s\\p{L}\\p{N}]*|[^\\n" MARKS "]+";
+    if (pretokens == VOCAB_WORDS)
+        return byte_level(true);
+    return json_pack("{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, o]}", "type", "Sequence", "pretokenizers",
+                     "type", "Split", "pattern", "Regex", sentence, "behavior", "Isolated",
+                     "invert", 0, byte_level(false));
 }
 
 /* EOS stands before every text. */
@@ -217,10 +232,11 @@ int tokenizer_json_write(const char *path, const struct vocab *v, struct file_se
     json_t *bpe = model(v, path, e);
     if (!bpe)
         return -1;
-    json_t *all = json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0",
-                            "truncation", "padding", "added_tokens", added_tokens(), "normalizer",
-                            normalizer(v->form), "pre_tokenizer", byte_level(), "post_processor",
-                            template(), "decoder", byte_level(), "model", bpe);
+    json_t *all =
+        json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0", "truncation",
+                  "padding", "added_tokens", added_tokens(), "normalizer", normalizer(v->form),
+                  "pre_tokenizer", pre_tokenizer(v->pretokens), "post_processor", template(),
+                  "decoder", byte_level(true), "model", bpe);
     struct sink sink = {&out, e, 0};
     int rc = -1;
     if (!all)

@@ -20,11 +20,13 @@ void batch_init(struct batch *b)
         .most_bytes = BATCH_BYTES, .most = BATCH_STORIES, .group_size = BATCH_GROUP};
 }
 
-static int cut_words(struct batch_group *g, const struct words *table, size_t from, struct err *e)
+/* The words of the group's text from one place to another. */
+static int cut_words(struct batch_group *g, const struct words *table, size_t from, size_t end,
+                     struct err *e)
 {
-    for (size_t at = from, n; at < g->text.n; at += n) {
+    for (size_t at = from, n; at < end; at += n) {
         const char *word = g->text.data + at;
-        n = pretok_next(word, g->text.n - at);
+        n = pretok_next(word, end - at);
         uint64_t hash = hash64(word, n);
         uint32_t number = words_find(table, word, n, hash);
         if (reserve(&g->words, &g->words_capacity, g->n_words + 1, sizeof *g->words, e))
@@ -35,6 +37,17 @@ static int cut_words(struct batch_group *g, const struct words *table, size_t fr
         if (reserve(&g->unknown, &g->unknown_capacity, g->n_unknown + 1, sizeof *g->unknown, e))
             return -1;
         g->unknown[g->n_unknown++] = (struct batch_unknown){.at = at, .n = n, .hash = hash};
+    }
+    return 0;
+}
+
+static int cut_sentences(struct batch_group *g, const struct words *table, size_t from,
+                         struct err *e)
+{
+    for (size_t at = from, n; at < g->text.n; at += n) {
+        n = pretok_sentence(g->text.data + at, g->text.n - at);
+        if (cut_words(g, table, at, at + n, e))
+            return -1;
     }
     return 0;
 }
@@ -58,7 +71,8 @@ static int take_story(struct batch *b, struct batch_group *g, size_t i, size_t w
     memcpy(g->text.data + at, text->data, text->n);
     g->text.n += text->n;
     size_t n_before = g->n_words;
-    if (cut_words(g, b->table, at, e))
+    if (b->pretokens == VOCAB_SENTENCES ? cut_sentences(g, b->table, at, e)
+                                        : cut_words(g, b->table, at, g->text.n, e))
         return -1;
     s->n_words = g->n_words - n_before;
     return 0;
@@ -93,9 +107,10 @@ static int take_group(void *context, size_t first, size_t end, size_t worker, st
 }
 
 int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
-                  const struct words *table, struct err *e)
+                  enum vocab_pretokens pretokens, const struct words *table, struct err *e)
 {
     b->table = table;
+    b->pretokens = pretokens;
     return stories_run(&b->raw, pool, form, take_group, b, &b->n_invalid, e);
 }
 

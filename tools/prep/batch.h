@@ -43,13 +43,15 @@ struct batch { /* batch_init, then batch_release in any case */
     struct batch_group groups[BATCH_STORIES / BATCH_GROUP];
     uint64_t n_invalid;        /* U+FFFD put in by the last batch_process */
     const struct words *table; /* while it is worked on */
+    enum vocab_pretokens pretokens;
 };
 
 void batch_init(struct batch *b);
 
-/* Fills b->stories from b->raw. */
+/* Fills b->stories from b->raw. Words are those of whole stories, or of sentences. */
 MUST_USE int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
-                           const struct words *table, struct err *e);
+                           enum vocab_pretokens pretokens, const struct words *table,
+                           struct err *e);
 
 /* Gives a story's unknown words their numbers, new ones where needed. */
 MUST_USE int batch_resolve(struct batch_story *s, struct words *table, struct err *e);

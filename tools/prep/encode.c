@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "text/tokenizer.h"
+#include "prep/sentences.h"
+#include "text/pretok.h"
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -19,7 +20,8 @@ struct word_task { /* a range of words and their ids, one after the other */
 
 struct word_job {
     const struct words *words;
-    struct tokenizer *tokenizer;
+    const struct tokenizer *tokenizer;
+    struct encode_edges *edges;      /* NULL where pre-tokens are words */
     struct tokenizer_cache **caches; /* [n_caches], one a worker */
     size_t n_caches;
     struct word_task *tasks; /* [n_tasks] */
@@ -33,19 +35,23 @@ static void encode_range(void *context, size_t number, size_t worker)
     size_t first = number * WORDS_PER_TASK, n = MIN(job->words->n - first, (size_t)WORDS_PER_TASK);
     for (size_t i = 0; i < n && !t->failed; i++) {
         const struct pretoken *word = &job->words->items[first + i];
-        t->failed = tokenizer_encode(job->tokenizer, job->caches[worker], (const char *)word->bytes,
-                                     word->n, &t->ids, &t->err) != 0;
+        const char *text = (const char *)word->bytes;
+        t->failed = tokenizer_symbols(job->tokenizer, job->caches[worker], text, word->n, &t->ids,
+                                      &t->err) != 0;
         t->ends[i] = t->ids.n;
+        if (job->edges)
+            job->edges[first + i] =
+                (struct encode_edges){.first = word->bytes[0],
+                                      .last = word->bytes[word->n - 1],
+                                      .ends = pretok_ends_sentence(text, word->n)};
     }
 }
 
-static int job_init(struct word_job *job, const struct vocab *v, const struct words *words,
-                    size_t n_threads, struct err *e)
+static int job_init(struct word_job *job, const struct encode_words *out, size_t n_threads,
+                    struct err *e)
 {
-    *job = (struct word_job){.words = words};
-    job->tokenizer = tokenizer_new(v, e);
-    if (!job->tokenizer)
-        return -1;
+    const struct words *words = out->words;
+    *job = (struct word_job){.words = words, .tokenizer = out->tokenizer, .edges = out->edges};
     job->caches = calloc(n_threads, sizeof(struct tokenizer_cache *));
     job->n_tasks = DIV_UP(words->n, (size_t)WORDS_PER_TASK);
     job->tasks = calloc(job->n_tasks, sizeof *job->tasks);
@@ -65,7 +71,6 @@ static void job_release(struct word_job *job)
     for (size_t i = 0; job->tasks && i < job->n_tasks; i++)
         free(job->tasks[i].ids.ids);
     free(job->tasks);
-    tokenizer_free(job->tokenizer);
 }
 
 /* Puts the ids of all tasks one behind the other. */
@@ -100,9 +105,16 @@ static int join(struct encode_words *out, const struct word_job *job, struct err
 int encode_words(struct encode_words *out, const struct vocab *v, const struct words *words,
                  struct pool *pool, struct err *e)
 {
-    struct word_job job;
-    *out = (struct encode_words){0};
-    int rc = job_init(&job, v, words, (size_t)pool_threads(pool), e);
+    struct word_job job = {0};
+    *out = (struct encode_words){.words = words, .tokenizer = tokenizer_new(v, e)};
+    if (!out->tokenizer)
+        return -1;
+    if (v->pretokens == VOCAB_SENTENCES) {
+        out->edges = malloc(((size_t)words->n + 1) * sizeof *out->edges);
+        if (!out->edges)
+            return err_memory(e, "out of memory for %u distinct words", words->n);
+    }
+    int rc = job_init(&job, out, (size_t)pool_threads(pool), e);
     if (!rc) {
         pool_run(pool, encode_range, &job, job.n_tasks);
         rc = join(out, &job, e);
@@ -115,6 +127,8 @@ void encode_words_release(struct encode_words *w)
 {
     free(w->starts);
     free(w->ids);
+    free(w->edges);
+    tokenizer_free(w->tokenizer);
     *w = (struct encode_words){0};
 }
 
@@ -129,8 +143,8 @@ struct expanded_story {
 
 struct expansion { /* of one frame */
     struct spool_frame frame;
-    uint16_t *ids;
-    size_t n_ids, ids_capacity;
+    struct token_buf ids;
+    struct sentences sentences;
     struct expanded_story *stories;
     size_t n_stories, stories_capacity;
     uint64_t n_unk;
@@ -144,13 +158,13 @@ struct expand_job {
 
 static bool add_ids(struct expansion *x, const uint16_t *ids, size_t n)
 {
-    if (array_reserve(&x->ids, &x->ids_capacity, x->n_ids + n, sizeof *x->ids))
+    if (array_reserve(&x->ids.ids, &x->ids.capacity, x->ids.n + n, sizeof *x->ids.ids))
         return false;
     for (size_t i = 0; i < n; i++) { /* a word has few: no call is worth it */
-        x->ids[x->n_ids + i] = ids[i];
+        x->ids.ids[x->ids.n + i] = ids[i];
         x->n_unk += ids[i] == VOCAB_UNK;
     }
-    x->n_ids += n;
+    x->ids.n += n;
     return true;
 }
 
@@ -159,7 +173,33 @@ static bool add_story(struct expansion *x, uint64_t n_chars, uint64_t n_bytes)
     if (array_reserve(&x->stories, &x->stories_capacity, x->n_stories + 1, sizeof *x->stories))
         return false;
     x->stories[x->n_stories++] =
-        (struct expanded_story){.end = x->n_ids, .n_chars = n_chars, .n_bytes = n_bytes};
+        (struct expanded_story){.end = x->ids.n, .n_chars = n_chars, .n_bytes = n_bytes};
+    return true;
+}
+
+/* Adds the ids of n_words words. False when out of memory, as above. */
+static bool add_words(struct expansion *x, const struct encode_words *words,
+                      const unsigned char **p, uint64_t n_words)
+{
+    for (; n_words; n_words--) {
+        uint64_t word = spool_get(p), first = words->starts[word];
+        if (!add_ids(x, words->ids + first, words->starts[word + 1] - first))
+            return false;
+    }
+    return true;
+}
+
+static bool add_sentences(struct expansion *x, const struct encode_words *words,
+                          const unsigned char **p, uint64_t n_words)
+{
+    struct err e; /* there is but one */
+    x->sentences.words = words;
+    while (n_words) {
+        size_t from = x->ids.n;
+        if (sentences_next(&x->sentences, p, &n_words, &x->ids, &e) ||
+            tokenizer_join(words->tokenizer, NULL, &x->ids, from, &e))
+            return false;
+    }
     return true;
 }
 
@@ -170,15 +210,13 @@ static void expand_frame(void *context, size_t task, size_t worker)
     const struct encode_words *words = job->words;
     const unsigned char *p = x->frame.data, *end = p + x->frame.n;
     (void)worker;
-    x->n_ids = x->n_stories = 0;
+    x->ids.n = x->n_stories = 0;
     x->n_unk = 0;
     while (p < end && !x->failed) {
         uint64_t n_chars = spool_get(&p), n_bytes = spool_get(&p), n_words = spool_get(&p);
-        for (; n_words && !x->failed; n_words--) {
-            uint64_t word = spool_get(&p), first = words->starts[word];
-            x->failed = !add_ids(x, words->ids + first, words->starts[word + 1] - first);
-        }
-        x->failed = x->failed || !add_story(x, n_chars, n_bytes);
+        x->failed = !(words->edges ? add_sentences(x, words, &p, n_words)
+                                   : add_words(x, words, &p, n_words)) ||
+                    !add_story(x, n_chars, n_bytes);
     }
 }
 
@@ -189,7 +227,7 @@ static int write_expansion(const struct expansion *x, struct shard_writer *shard
     size_t begin = 0;
     for (size_t i = 0; i < x->n_stories; i++) {
         const struct expanded_story *s = &x->stories[i];
-        if (shard_add(shard, x->ids + begin, s->end - begin, s->n_chars, s->n_bytes, e))
+        if (shard_add(shard, x->ids.ids + begin, s->end - begin, s->n_chars, s->n_bytes, e))
             return -1;
         begin = s->end;
     }
@@ -218,7 +256,7 @@ static int expand_some(struct spool *spool, struct expand_job *job, struct shard
         const struct expansion *x = &job->frames[i];
         if (write_expansion(x, shard, e))
             return -1;
-        counts->n_tokens += x->n_ids + x->n_stories;
+        counts->n_tokens += x->ids.n + x->n_stories;
         counts->n_unk += x->n_unk;
         counts->n_stories += x->n_stories;
     }
@@ -241,7 +279,8 @@ int encode_spool(struct spool *spool, const struct encode_words *words, struct s
     }
     for (size_t i = 0; i < FRAMES; i++) {
         free(job->frames[i].frame.data);
-        free(job->frames[i].ids);
+        free(job->frames[i].ids.ids);
+        sentences_release(&job->frames[i].sentences);
         free(job->frames[i].stories);
     }
     free(job);

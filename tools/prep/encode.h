@@ -8,12 +8,23 @@
 #include "format/shard.h"
 #include "prep/spool.h"
 #include "prep/words.h"
-#include "text/vocab.h"
+#include "text/tokenizer.h"
 
-/* Token ids of all words: word number w is ids[starts[w]..starts[w + 1]). */
+/* What a sentence is to know of a word in it. */
+struct encode_edges {
+    unsigned char first, last; /* its bytes */
+    bool ends;                 /* nothing follows it in its sentence */
+};
+
+/* Token ids of all words: word number w is ids[starts[w]..starts[w + 1]). Where pre-tokens are
+ * sentences, symbols instead (tokenizer.h), and what it takes to make ids of them. */
 struct encode_words {
     uint64_t *starts; /* owned, [n + 1] */
     uint16_t *ids;    /* owned */
+
+    const struct words *words;
+    struct encode_edges *edges;  /* owned, [n]; NULL where pre-tokens are words */
+    struct tokenizer *tokenizer; /* owned; it reads the vocabulary */
 };
 
 /* encode_words_release in any case. */

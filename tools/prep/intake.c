@@ -15,6 +15,7 @@ struct reader {
     struct intake *in;
     const struct prep_options *o;
     struct vocab_form form;
+    enum vocab_pretokens pretokens;
     struct pool *pool;
     struct batch batch;
     struct storyset seen;   /* stories of the training inputs */
@@ -100,7 +101,7 @@ static int take_story(struct reader *r, size_t i, struct err *e)
 static int take_batch(struct reader *r, struct err *e)
 {
     struct batch *b = &r->batch;
-    if (batch_process(b, r->pool, r->form, &r->in->words, e))
+    if (batch_process(b, r->pool, r->form, r->pretokens, &r->in->words, e))
         return -1;
     r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
     for (size_t i = 0; i < b->raw.n; i++)
@@ -274,7 +275,7 @@ static int check_counts(const struct reader *r, struct err *e)
 }
 
 int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
-               struct pool *pool, struct err *e)
+               enum vocab_pretokens pretokens, struct pool *pool, struct err *e)
 {
     int rc = -1;
     *in = (struct intake){0};
@@ -290,6 +291,7 @@ int intake_run(struct intake *in, const struct prep_options *o, struct vocab_for
     r->in = in;
     r->o = o;
     r->form = form;
+    r->pretokens = pretokens;
     r->pool = pool;
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         if (spool_init(&in->spools[i], o->output, e))

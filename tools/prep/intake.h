@@ -25,11 +25,12 @@ struct intake {
     double seconds;
 };
 
-/* Reads everything o names; stories are normalised to `form`. Errors: those of corpus_read; no
+/* Reads everything o names; stories are normalised to `form` and cut into words as `pretokens` has
+ * them. Errors: those of corpus_read; no
  * story for training, or with --valid none for validation; a full disk. intake_release in any case.
  */
 MUST_USE int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
-                        struct pool *pool, struct err *e);
+                        enum vocab_pretokens pretokens, struct pool *pool, struct err *e);
 void intake_release(struct intake *in);
 
 /* Sum over the sources of one split. */

@@ -11,7 +11,7 @@ static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
 static struct cmdline reading;
 static struct cli_list valid;
 static double valid_fraction = 0.01;
-static long long vocab_size = 10000;
+static long long vocab_size = 10000, superwords;
 static int threads;
 static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC;
 static bool keep_duplicates;
@@ -43,6 +43,8 @@ static const struct cli_option options[] = {
             "tokens in the vocabulary, at least 260 with bpe (default 10000, fewer where the "
             "stories have too few distinct pieces)",
             .given = &given.vocab_size),
+    CLI_INT(0, "superwords", &superwords, 0, VOCAB_MAX_TOKENS - BPETRAIN_MIN_SIZE, "N",
+            "tokens of these that are learned at the end, across words (default 0)"),
     CLI_TEXT(0, "gpt2-vocab", &gpt2_vocab, "FILE", "GPT-2's vocab.json, for --tokenizer gpt2"),
     CLI_TEXT(0, "gpt2-merges", &gpt2_merges, "FILE", "GPT-2's merges.txt, for --tokenizer gpt2"),
     CLI_TEXT(0, "vocab", &vocab, "DB", "use this vocab.db instead of learning one"),
@@ -106,6 +108,12 @@ static void check_vocabulary_options(void)
     if (!gpt2 && !vocab && vocab_size < BPETRAIN_MIN_SIZE)
         cli_usage("--vocab-size: expected at least %d with --tokenizer bpe, found %lld",
                   BPETRAIN_MIN_SIZE, vocab_size);
+    if (superwords && (vocab || gpt2))
+        cli_usage(
+            "--superwords needs a vocabulary that is learned: no --vocab, no --tokenizer gpt2");
+    if (superwords > vocab_size - BPETRAIN_MIN_SIZE)
+        cli_usage("--superwords: a vocabulary of %lld tokens has at most %lld of them, found %lld",
+                  vocab_size, vocab_size - BPETRAIN_MIN_SIZE, superwords);
 }
 
 void prep_options_parse(struct prep_options *o, int argc, char **argv)
@@ -136,6 +144,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .valid_fraction = valid.n ? 0 : valid_fraction,
         .tokenizer = (enum vocab_kind)tokenizer,
         .vocab_size = (uint32_t)vocab_size,
+        .superwords = (uint32_t)superwords,
         .vocab_size_given = given.vocab_size,
         .gpt2_vocab = gpt2_vocab,
         .gpt2_merges = gpt2_merges,

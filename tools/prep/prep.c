@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "cli/cli.h"
 #include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
+#include "prep/sentences.h"
+#include "prep/supertrain.h"
 #include "os/threads.h"
 
 /* An existing vocabulary brings its normalisation along. */
@@ -39,6 +42,58 @@ static int training_words(const struct words *words, struct pretoken **items, si
     return 0;
 }
 
+/* All training sentences as symbols of the base. */
+static int training_sentences(struct prep *p, const struct encode_words *words,
+                              struct supertrain_text *text, struct err *e)
+{
+    struct sentences s = {.words = words};
+    struct token_buf cells = {0};
+    struct spool_frame f = {0};
+    struct spool *spool = &p->intake.spools[INTAKE_TRAIN];
+    int rc = spool_rewind(spool, e);
+    while (!rc && !(rc = spool_read(spool, &f, e)) && f.n) {
+        for (const unsigned char *at = f.data; !rc && at < f.data + f.n;) {
+            (void)spool_get(&at);
+            (void)spool_get(&at);
+            uint64_t n_words = spool_get(&at);
+            while (!rc && n_words) {
+                if (array_reserve(&cells.ids, &cells.capacity, cells.n + 1, sizeof *cells.ids))
+                    rc = err_memory(e, "out of memory for sentences");
+                else
+                    cells.ids[cells.n++] = SUPERTRAIN_BORDER;
+                rc = rc ? rc : sentences_next(&s, &at, &n_words, &cells, e);
+            }
+        }
+    }
+    if (!rc && array_reserve(&cells.ids, &cells.capacity, cells.n + 1, sizeof *cells.ids))
+        rc = err_memory(e, "out of memory for sentences");
+    if (!rc)
+        cells.ids[cells.n++] = SUPERTRAIN_BORDER;
+    free(f.data);
+    sentences_release(&s);
+    *text = (struct supertrain_text){cells.ids, cells.n, spool->n_stories};
+    return rc;
+}
+
+/* Goes on to superwords from the vocabulary of words that is there. */
+static int learn_superwords(struct prep *p, bool fewer, struct err *e)
+{
+    struct vocab base = p->vocab;
+    struct encode_words words;
+    struct supertrain_text text = {0};
+    p->vocab = (struct vocab){0};
+    base.pretokens = VOCAB_SENTENCES;
+    int rc = encode_words(&words, &base, &p->intake.words, p->pool, e);
+    if (!rc)
+        rc = training_sentences(p, &words, &text, e);
+    if (!rc)
+        rc = supertrain_run(&p->vocab, &base, &text, p->o->vocab_size, fewer, p->pool, e);
+    free(text.cells);
+    encode_words_release(&words);
+    vocab_release(&base);
+    return rc;
+}
+
 static int learn_vocabulary(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
@@ -53,8 +108,10 @@ static int learn_vocabulary(struct prep *p, struct err *e)
         rc = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->form, o->gpt2_vocab,
                              o->gpt2_merges, NULL, e);
     else
-        rc = bpetrain_run(&p->vocab, &words, o->vocab_size, fewer, o->form, e);
+        rc = bpetrain_run(&p->vocab, &words, o->vocab_size - o->superwords, fewer, o->form, e);
     free(items);
+    if (!rc && o->superwords)
+        rc = learn_superwords(p, fewer, e);
     if (!rc && p->vocab.n_tokens < o->vocab_size)
         cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
                  "vocabulary has %u, all there are",
@@ -129,7 +186,8 @@ static int run(struct prep *p, struct err *e)
         return -1;
     p->pool = threads_new(o->threads, e);
     struct vocab_form form = o->vocab ? p->vocab.form : o->form;
-    if (!p->pool || intake_run(&p->intake, o, form, p->pool, e))
+    enum vocab_pretokens pretokens = o->superwords ? VOCAB_SENTENCES : p->vocab.pretokens;
+    if (!p->pool || intake_run(&p->intake, o, form, pretokens, p->pool, e))
         return -1;
     double begin = clock_seconds();
     if (!o->vocab) {

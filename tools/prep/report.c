@@ -111,6 +111,7 @@ void report_json(const struct prep *p)
     cli_json_text(&j, "tokenizer", vocab_kind_names[p->vocab.kind]);
     cli_json_text(&j, "normalize", vocab_normalize_names[p->vocab.form.normalize]);
     cli_json_text(&j, "lines", vocab_lines_names[p->vocab.form.lines]);
+    cli_json_text(&j, "pretokens", vocab_pretokens_names[p->vocab.pretokens]);
     cli_json_uint(&j, "vocab_size", p->vocab.n_tokens);
     put_fingerprint(&j, "vocab_fingerprint", vocab_fingerprint(&p->vocab));
     cli_json_uint(&j, "n_words", p->intake.words.n);

@@ -1,0 +1,22 @@
+/* sentences.h - the sentences of stories that are parked as words (spool.h), each as the symbols
+ * that merges inside words make of it (tokenizer.h). */
+#ifndef PREP_SENTENCES_H
+#define PREP_SENTENCES_H
+
+#include "prep/encode.h"
+#include "text/normalize.h"
+
+struct sentences { /* zero-initialise but for words; sentences_release at the end */
+    const struct encode_words *words;
+    uint32_t *numbers; /* owned: the words of a sentence */
+    size_t n, capacity;
+    struct text_buf text; /* owned */
+};
+
+/* Appends the symbols of the next sentence to out. *p is at the first of *n_words > 0 words left of
+ * a story, as spool_add wrote them; both move on. -1 only when out of memory. */
+MUST_USE int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_words,
+                            struct token_buf *out, struct err *e);
+void sentences_release(struct sentences *s);
+
+#endif
