@@ -11,13 +11,19 @@ static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
 static struct cmdline reading;
 static struct cli_list valid;
 static double valid_fraction = 0.01;
-static long long vocab_size = 10000, superwords;
+static long long vocab_size, superwords;
+static int preset;
 static int threads;
 static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC;
 static bool keep_duplicates;
 static struct {
-    bool valid_fraction, tokenizer, vocab_size, normalize;
+    bool valid_fraction, preset, tokenizer, vocab_size, superwords, normalize;
 } given;
+
+static const char *const preset_names[] = {"small", "swift", NULL};
+static const struct preset {
+    long long vocab_size, superwords;
+} presets[] = {{10000, 0}, {4096, 0}};
 
 static const char *const tokenizers[] = {"bpe", "gpt2", NULL};
 static const char *const normalizations[] = {"none", "nfc", "nfkc", NULL};
@@ -34,17 +40,23 @@ static const struct cli_option options[] = {
              "0.01)",
              .given = &given.valid_fraction),
     CLI_HEADING("Vocabulary"),
+    CLI_CHOICE(0, "preset", &preset, preset_names, "NAME",
+               "vocabulary to learn: small, of 10,000 tokens, or swift, of 4,096; options given "
+               "besides come first (default small)",
+               .given = &given.preset),
     CLI_CHOICE(0, "tokenizer", &tokenizer, tokenizers, "KIND",
                "bpe: byte-level BPE learned from the stories; gpt2: the most frequent tokens of "
                "GPT-2, the "
                "rest unknown (default bpe)",
                .given = &given.tokenizer),
     CLI_INT(0, "vocab-size", &vocab_size, VOCAB_N_SPECIAL + 1, VOCAB_MAX_TOKENS, "N",
-            "tokens in the vocabulary, at least 260 with bpe (default 10000, fewer where the "
+            "tokens in the vocabulary, at least 260 with bpe (default by --preset, fewer where the "
             "stories have too few distinct pieces)",
             .given = &given.vocab_size),
     CLI_INT(0, "superwords", &superwords, 0, VOCAB_MAX_TOKENS - BPETRAIN_MIN_SIZE, "N",
-            "tokens of these that are learned at the end, across words (default 0)"),
+            "tokens of these that are learned last, on whole sentences, so that they may be "
+            "several words (default by --preset)",
+            .given = &given.superwords),
     CLI_TEXT(0, "gpt2-vocab", &gpt2_vocab, "FILE", "GPT-2's vocab.json, for --tokenizer gpt2"),
     CLI_TEXT(0, "gpt2-merges", &gpt2_merges, "FILE", "GPT-2's merges.txt, for --tokenizer gpt2"),
     CLI_TEXT(0, "vocab", &vocab, "DB", "use this vocab.db instead of learning one"),
@@ -94,26 +106,35 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
         cli_usage("standard input can only be read once");
 }
 
+static void check_superwords(void)
+{
+    if (superwords > vocab_size - BPETRAIN_MIN_SIZE)
+        cli_usage("--superwords: expected at most %lld of %lld tokens, found %lld",
+                  vocab_size - BPETRAIN_MIN_SIZE, vocab_size, superwords);
+}
+
 static void check_vocabulary_options(void)
 {
     bool gpt2 = tokenizer == VOCAB_GPT2, gpt2_files = gpt2_vocab || gpt2_merges;
-    if (vocab && (given.tokenizer || given.vocab_size || gpt2_files))
-        cli_usage(
-            "--vocab takes an existing vocabulary; --tokenizer, --vocab-size, --gpt2-vocab and "
-            "--gpt2-merges make a new one");
+    bool learned = given.preset || given.superwords;
+    if (vocab && (given.tokenizer || given.vocab_size || learned || gpt2_files))
+        cli_usage("--vocab takes an existing vocabulary; --preset, --tokenizer, --vocab-size, "
+                  "--superwords, --gpt2-vocab and --gpt2-merges make a new one");
+    if (gpt2 && learned)
+        cli_usage("--preset and --superwords need --tokenizer bpe");
     if (gpt2 && !(gpt2_vocab && gpt2_merges))
         cli_usage("--tokenizer gpt2 needs --gpt2-vocab and --gpt2-merges");
     if (!gpt2 && gpt2_files)
         cli_usage("--gpt2-vocab and --gpt2-merges need --tokenizer gpt2");
+    if (!given.vocab_size)
+        vocab_size = presets[preset].vocab_size;
+    if (!given.superwords && !gpt2)
+        superwords = presets[preset].superwords;
     if (!gpt2 && !vocab && vocab_size < BPETRAIN_MIN_SIZE)
         cli_usage("--vocab-size: expected at least %d with --tokenizer bpe, found %lld",
                   BPETRAIN_MIN_SIZE, vocab_size);
-    if (superwords && (vocab || gpt2))
-        cli_usage(
-            "--superwords needs a vocabulary that is learned: no --vocab, no --tokenizer gpt2");
-    if (superwords > vocab_size - BPETRAIN_MIN_SIZE)
-        cli_usage("--superwords: a vocabulary of %lld tokens has at most %lld of them, found %lld",
-                  vocab_size, vocab_size - BPETRAIN_MIN_SIZE, superwords);
+    if (!gpt2 && !vocab)
+        check_superwords();
 }
 
 void prep_options_parse(struct prep_options *o, int argc, char **argv)
@@ -144,7 +165,8 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .valid_fraction = valid.n ? 0 : valid_fraction,
         .tokenizer = (enum vocab_kind)tokenizer,
         .vocab_size = (uint32_t)vocab_size,
-        .superwords = (uint32_t)superwords,
+
+        .superwords = vocab ? 0 : (uint32_t)superwords,
         .vocab_size_given = given.vocab_size,
         .gpt2_vocab = gpt2_vocab,
         .gpt2_merges = gpt2_merges,

@@ -14,7 +14,7 @@ struct prep_options {
     double valid_fraction;
     enum vocab_kind tokenizer;
     uint32_t vocab_size;
-    uint32_t superwords;                  /* tokens of these that are learned across words */
+    uint32_t superwords;                  /* of these, learned on sentences */
     bool vocab_size_given;                /* then a vocabulary of fewer tokens will not do */
     const char *gpt2_vocab, *gpt2_merges; /* both set with VOCAB_GPT2 */
     const char *vocab;                    /* an existing vocabulary to use; NULL to learn one */

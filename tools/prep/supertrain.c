@@ -31,8 +31,9 @@ struct trainer {
     struct pairqueue queue;
     uint32_t least;
     uint32_t *buckets;
-    uint32_t *before, *after; /* [max_symbols]: neighbours of the newest symbol, zero between uses */
-    uint32_t *joined;         /* where it was made */
+    uint32_t *before,
+        *after;       /* [max_symbols]: neighbours of the newest symbol, zero between uses */
+    uint32_t *joined; /* where it was made */
     size_t n_joined, capacity;
 };
 
@@ -287,7 +288,8 @@ int supertrain_run(struct vocab *v, const struct vocab *base, struct supertrain_
 {
     (void)pool;
     *v = (struct vocab){0};
-    struct trainer t = {.cells = text->cells, .n_cells = (uint32_t)text->n,
+    struct trainer t = {.cells = text->cells,
+                        .n_cells = (uint32_t)text->n,
                         .max_symbols = vocab_size - VOCAB_N_SPECIAL};
     int rc = init(&t, base) || train(&t) ? -1 : 0;
     if (rc)
