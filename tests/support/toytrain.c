@@ -15,7 +15,7 @@ static void lay_out(struct toytrain *t, size_t rows, const struct toytrain_optio
     t->batch = (struct grad_batch){t->tokens, t->targets, t->pos, rows};
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
-    optim_init(&t->optim, &o->optim, &t->dims, a);
+    optim_init(&t->optim, &o->optim, &t->dims, &t->kern, a);
 }
 
 int toytrain_open(struct toytrain *t, const struct dims *d, size_t rows,
@@ -65,7 +65,13 @@ double toytrain_loss(struct toytrain *t, bool ternary)
 
 double toytrain_step(struct toytrain *t, double lr, uint64_t n)
 {
-    double norm = optim_norm(&t->optim, &t->kern, t->pool, t->gradient);
-    optim_step(&t->optim, &t->kern, t->pool, t->params, t->gradient, norm, lr, n);
+    double norm = optim_norm(&t->optim, t->pool, t->gradient);
+    optim_step(&t->optim, t->pool,
+               &(struct optim_step){.params = t->params,
+                                    .gradient = t->gradient,
+                                    .norm = norm,
+                                    .lr = lr,
+                                    .share = 1,
+                                    .number = n});
     return norm;
 }

@@ -15,21 +15,24 @@
 #include "support/scratch.h"
 #include "support/toy.h"
 #include "train/adamw.h"
+#include "train/muon.h"
 #include "train/optim_state.h"
 
 /* ---- an optimiser for the tests -------------------------------------------------------------- */
 
 /* momentum = beta momentum + g; w -= lr momentum / rms, where rms is that of a part's momentum. */
-static const struct optim_setting even_settings[] = {{"even_beta", 0.5, 0, 1}};
+static const struct optim_setting even_settings[] = {{"even_beta", 0.5, 0, 1, false}};
 
-static void *even_scratch(const struct tensor *t, struct arena *a)
+static void *even_scratch(const struct tensor *t, const struct kern *k, struct arena *a)
 {
+    (void)k;
     return arena_alloc(a, t->shape[0], sizeof(double)); /* a sum for each row */
 }
 
-static size_t even_tasks(const struct tensor *t, size_t round)
+static size_t even_tasks(const struct optim_tensor *t, size_t round)
 {
-    return round == 0 ? t->shape[0] : t->shape[0] / 2; /* one row, then two */
+    size_t rows = t->tensor.shape[0];
+    return round == 0 ? rows : rows / 2; /* one row, then two */
 }
 
 static void even_update(const struct optim_step *s, const struct optim_tensor *t, size_t row)
@@ -98,28 +101,48 @@ struct run {
     float *params;
 };
 
-static void open_run(struct run *r, const struct optim_settings *s, const struct cpu_level *level,
-                     int threads)
+static void open_run_of(struct run *r, struct dims d, const struct optim_settings *s,
+                        const struct cpu_level *level, bool bf16, int threads)
 {
     struct err e;
-    *r = (struct run){.dims = toy_dims(3000, 17, 23, 3, 2, "1,4")}; /* tables of several tasks */
+    *r = (struct run){.dims = d};
     kern_init(&r->kern, level);
+    if (bf16)
+        kern_use_bf16(&r->kern);
     r->pool = threads_new(threads, &e);
     assert_non_null(r->pool);
     r->params = toy_params(&r->dims, 1);
     struct arena measure;
     arena_measure(&measure);
-    optim_init(&r->optim, s, &r->dims, &measure);
+    optim_init(&r->optim, s, &r->dims, &r->kern, &measure);
     assert_int_equal(arena_init(&r->arena, &pages_memory, measure.used, &e), 0);
-    optim_init(&r->optim, s, &r->dims, &r->arena);
+    optim_init(&r->optim, s, &r->dims, &r->kern, &r->arena);
+}
+
+static void open_run(struct run *r, const struct optim_settings *s, const struct cpu_level *level,
+                     int threads)
+{
+    /* tables of several tasks */
+    open_run_of(r, toy_dims(3000, 17, 23, 3, 2, "1,4"), s, level, false, threads);
+}
+
+static void take_step(struct run *r, const float *gradient, double norm, double lr, double share,
+                      uint64_t number)
+{
+    struct optim_step s = {.params = r->params,
+                           .gradient = gradient,
+                           .norm = norm,
+                           .lr = lr,
+                           .share = share,
+                           .number = number};
+    optim_step(&r->optim, r->pool, &s);
 }
 
 static void take_steps(struct run *r, uint64_t first, uint64_t last)
 {
     for (uint64_t step = first; step <= last; step++) {
         float *g = toy_params(&r->dims, 100 + step);
-        double norm = optim_norm(&r->optim, &r->kern, r->pool, g);
-        optim_step(&r->optim, &r->kern, r->pool, r->params, g, norm, 0.01, step);
+        take_step(r, g, optim_norm(&r->optim, r->pool, g), 0.01, 1, step);
         free(g);
     }
 }
@@ -152,20 +175,185 @@ static void test_adamw_by_hand(void **state)
     w[0] = 1;
     g[0] = 3;
     g[1] = 4;
-    double norm = optim_norm(&r.optim, &r.kern, r.pool, g);
+    double norm = optim_norm(&r.optim, r.pool, g);
     assert_true(norm == 5);
-    optim_step(&r.optim, &r.kern, r.pool, w, g, norm, 0.1, 1);
+    take_step(&r, g, norm, 0.1, 1, 1);
     /* clipped gradient 0.6; m = 0.06, v = 0.018; m/bias1 = 0.6, sqrt(v/bias2) = 0.6 */
     assert_true(fabsf(w[0] - (1 * (1 - 0.1f * 0.01f) - 0.1f)) < 1e-6f);
     g[0] = -0.5f;
     g[1] = 0;
-    optim_step(&r.optim, &r.kern, r.pool, w, g, 0.5, 0.1, 2);
+    take_step(&r, g, 0.5, 0.1, 1, 2);
     /* m = 0.9*0.06 - 0.05 = 0.004, v = 0.95*0.018 + 0.05*0.25 = 0.0296; bias 0.19, 0.0975 */
     double want = 0.899 * 0.999 - 0.1 * (0.004 / 0.19) / (sqrt(0.0296 / 0.0975) + 1e-8);
     assert_true(fabs((double)w[0] - want) < 1e-6);
     assert_true(w[2] == 0 && w[n - 1] == 0);
     free(g);
     close_run(&r);
+}
+
+/* ---- Muon by its definition ------------------------------------------------------------------ */
+
+struct reference {
+    size_t rows, cols;
+    double *m; /* [rows][cols] momentum */
+    double *w;
+};
+
+/* c [n][n] = sum over i of x[i] x[i]', x having n columns; or of its columns where it is wide. */
+static double *gram_of(const double *x, size_t rows, size_t cols)
+{
+    size_t n = MIN(rows, cols);
+    double *c = calloc(n * n, sizeof *c);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            for (size_t k = 0; k < n; k++)
+                if (rows < cols)
+                    c[i * n + k] += x[i * cols + j] * x[k * cols + j];
+                else
+                    c[j * n + k] += x[i * cols + j] * x[i * cols + k];
+    return c;
+}
+
+static double *product_of(const double *x, const double *y, size_t m, size_t k, size_t n)
+{
+    double *z = calloc(m * n, sizeof *z);
+    for (size_t i = 0; i < m; i++)
+        for (size_t p = 0; p < k; p++)
+            for (size_t j = 0; j < n; j++)
+                z[i * n + j] += x[i * k + p] * y[p * n + j];
+    return z;
+}
+
+/* X <- X (a + b A + c A^2), or from the left where it is wide. */
+static double *iterate(double *x, size_t rows, size_t cols, const double f[3])
+{
+    size_t n = MIN(rows, cols);
+    double *a = gram_of(x, rows, cols);
+    double *p = product_of(a, a, n, n, n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            p[i * n + j] = f[2] * p[i * n + j] + f[1] * a[i * n + j] + (i == j ? f[0] : 0);
+    double *next = rows < cols ? product_of(p, x, n, n, cols) : product_of(x, p, rows, n, n);
+    free(a);
+    free(p);
+    free(x);
+    return next;
+}
+
+static double *orthogonal(const double *y, size_t rows, size_t cols, size_t n_iterations,
+                          bool polar)
+{
+    static const double newton_schulz[3] = {3.4445, -4.7750, 2.0315};
+    static const double polar_express[5][3] = {{8.15655, -22.48329, 15.87877},
+                                               {4.04293, -2.80892, 0.50002},
+                                               {3.89167, -2.77248, 0.50606},
+                                               {3.28575, -2.36813, 0.46449},
+                                               {2.34654, -1.70978, 0.42324}};
+    double *x = calloc(rows * cols, sizeof *x);
+    double sum = 0;
+    for (size_t i = 0; i < rows * cols; i++)
+        sum += y[i] * y[i];
+    for (size_t i = 0; i < rows * cols; i++)
+        x[i] = y[i] / (1.02 * sqrt(sum) + 1e-6);
+    for (size_t i = 0; i < n_iterations; i++)
+        x = iterate(x, rows, cols, polar ? polar_express[i] : newton_schulz);
+    return x;
+}
+
+/* What two steps make of a part of a tensor: the difference to what they should, in units of the
+ * 2-norm of all that has changed. */
+static double error_of_part(const struct tensor *t, size_t part, const float *const g[2],
+                            const float *before, const float *after, struct optim_settings *s)
+{
+    size_t rows = t->shape[0] / (size_t)t->n_parts;
+    size_t cols = t->shape[1];
+    size_t n = rows * cols;
+    size_t at = t->offset + part * n;
+    double *m = calloc(n, sizeof *m);
+    double *y = calloc(n, sizeof *y);
+    double *w = calloc(n, sizeof *w);
+    double error = 0;
+    double change = 0;
+    for (size_t i = 0; i < n; i++)
+        w[i] = (double)before[at + i];
+    for (size_t step = 0; step < 2; step++) {
+        double mu = 0.85 + 0.1 * (double)step / 4; /* muon_warmup 4 */
+        double lr = *optim_value(s, "muon_lr") * 0.5;
+        for (size_t i = 0; i < n; i++) {
+            double fresh = (1 - mu) * (double)g[step][at + i];
+            m[i] = mu * m[i] + fresh;
+            y[i] = mu * m[i] + fresh;
+        }
+        double *x = orthogonal(y, rows, cols, (size_t)*optim_value(s, "muon_iterations"),
+                               *optim_value(s, "muon_polar") > 0);
+        for (size_t i = 0; i < n; i++) {
+            double decay = lr * *optim_value(s, "muon_decay");
+            if (*optim_value(s, "muon_cautious") > 0 && w[i] * x[i] <= 0)
+                decay = 0;
+            w[i] -= decay * w[i] + lr * sqrt(MAX(1.0, (double)rows / (double)cols)) * x[i];
+        }
+        free(x);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double off = (double)after[at + i] - w[i];
+        error += off * off;
+        change += (w[i] - (double)before[at + i]) * (w[i] - (double)before[at + i]);
+    }
+    free(m);
+    free(y);
+    free(w);
+    return sqrt(error / change);
+}
+
+/* Two steps of Muon against its definition in double, on one instruction set. */
+static double muon_error(struct dims d, struct optim_settings *s, const struct cpu_level *level,
+                         bool bf16)
+{
+    struct run r;
+    double worst = 0;
+    open_run_of(&r, d, s, level, bf16, 2);
+    float *before = toy_params(&d, 1);
+    float *const g[2] = {toy_params(&d, 101), toy_params(&d, 102)};
+    for (size_t i = 0; i < 2; i++)
+        take_step(&r, g[i], optim_norm(&r.optim, r.pool, g[i]), 0.01, 0.5, i + 1);
+    for (size_t i = 0; i < dims_n_tensors(&d); i++) {
+        struct tensor t;
+        dims_tensor(&d, i, &t);
+        for (size_t part = 0; t.form == TENSOR_TERNARY && part < (size_t)t.n_parts; part++)
+            worst =
+                MAX(worst, error_of_part(&t, part, (const float *const *)g, before, r.params, s));
+    }
+    free(before);
+    free(g[0]);
+    free(g[1]);
+    close_run(&r);
+    return worst;
+}
+
+static void test_muon_by_its_definition(void **state)
+{
+    (void)state;
+    const struct dims sizes[] = {toy_dims(20, 70, 131, 3, 1, "1"), toy_dims(20, 99, 71, 3, 1, "1"),
+                                 toy_dims(20, 3, 5, 3, 1, "1")};
+    for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
+        for (int n = 1; n <= 5; n++) {
+            struct optim_settings s = optim_defaults(&muon_kind);
+            *optim_value(&s, "muon_lr") = 0.1;
+            *optim_value(&s, "muon_warmup") = 4;
+            *optim_value(&s, "muon_iterations") = n;
+            *optim_value(&s, "muon_polar") = n % 2;
+            *optim_value(&s, "muon_decay") = n == 5 ? 0.3 : 0;
+            *optim_value(&s, "muon_cautious") = n == 5;
+            double f32 = muon_error(sizes[size], &s, cpu_best(), false);
+            if (f32 >= (n == 5 ? 1e-2 : 1e-4)) /* cautious: a sign may differ */
+                fail_msg("size %zu, %d iterations: error %g", size, n, f32);
+            if (sizes[size].D < 64)
+                continue;
+            *optim_value(&s, "muon_polar") = 0;
+            double bf16 = muon_error(sizes[size], &s, cpu_best(), true);
+            if (bf16 >= (n == 5 ? 0.1 : 0.03))
+                fail_msg("size %zu, %d iterations: error %g in bf16", size, n, bf16);
+        }
 }
 
 static void test_settings(void **state)
@@ -353,6 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw_by_hand),
+        cmocka_unit_test(test_muon_by_its_definition),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_settings_reach_their_rules),
         cmocka_unit_test(test_every_kind),

@@ -9,10 +9,10 @@ enum { CHUNK = 16384 }; /* floats of one task */
 enum { BETA1, BETA2, EPS, DECAY };
 
 static const struct optim_setting settings[] = {
-    [BETA1] = {"beta1", 0.9, 0, 1},
-    [BETA2] = {"beta2", 0.95, 0, 1},
-    [EPS] = {"adam_eps", 1e-8, DBL_MIN, 1},
-    [DECAY] = {"weight_decay", 0.01, 0, 1e3},
+    [BETA1] = {"beta1", 0.9, 0, 1, false},
+    [BETA2] = {"beta2", 0.95, 0, 1, false},
+    [EPS] = {"adam_eps", 1e-8, DBL_MIN, 1, false},
+    [DECAY] = {"weight_decay", 0.01, 0, 1e3, false},
 };
 
 /* With the gap to the next tensor, whose zeroes stay zero: so vectors are whole. */
@@ -21,10 +21,10 @@ static size_t n_floats(const struct tensor *t)
     return ALIGN_UP(t->n, DIMS_ALIGN);
 }
 
-static size_t n_tasks(const struct tensor *t, size_t round)
+static size_t n_tasks(const struct optim_tensor *t, size_t round)
 {
     (void)round;
-    return DIV_UP(n_floats(t), (size_t)CHUNK);
+    return DIV_UP(n_floats(&t->tensor), (size_t)CHUNK);
 }
 
 static void run(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task)

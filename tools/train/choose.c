@@ -52,7 +52,8 @@ int choose_settings(struct ckpt_settings *s, const struct options *o, bool large
         s->decay_share = o->given.decay_share ? o->decay_share : r->decay_share;
     snprintf(s->recipe, sizeof s->recipe, "%s", r->name);
     snprintf(s->schedule, sizeof s->schedule, "%s", schedule_names[shape]);
-    snprintf(s->optimiser, sizeof s->optimiser, "%s", r->optimiser);
+    snprintf(s->optimiser, sizeof s->optimiser, "%s",
+             o->given.optimiser ? optim_kinds[o->optimiser]->name : r->optimiser);
     return 0;
 }
 
@@ -83,16 +84,27 @@ int choose_betas(struct optim_settings *q, const struct options *o, const struct
     return set_beta(q, "beta1", beta1, s, T, e) || set_beta(q, "beta2", beta2, s, T, e) ? -1 : 0;
 }
 
+int choose_set(struct optim_settings *q, const struct options *o, struct err *e)
+{
+    struct err fault;
+    for (size_t i = 0; i < o->set.n; i++)
+        if (optim_set(q, o->set.items[i], &fault))
+            return err_usage(e, "--set: %s", fault.text);
+    return 0;
+}
+
 int choose_optim(struct optim_settings *q, const struct options *o, const struct ckpt_settings *s,
                  int T, struct err *e)
 {
     const struct recipe *r = &recipe_table[o->recipe];
     *q = optim_defaults(optim_find(s->optimiser));
+    /* those that another optimiser than the recipe's does not have say nothing of it */
+    bool other = strcmp(s->optimiser, r->optimiser) != 0;
     for (const struct recipe_setting *i = r->settings; i->key; i++)
-        if (set(q, i->key, i->value, e))
+        if (!(other && !optim_value(q, i->key)) && set(q, i->key, i->value, e))
             return -1;
     if (set_beta(q, "beta1", r->beta1_tokens, s, T, e) ||
         set_beta(q, "beta2", r->beta2_tokens, s, T, e))
         return -1;
-    return choose_betas(q, o, s, T, e);
+    return choose_betas(q, o, s, T, e) || choose_set(q, o, e) ? -1 : 0;
 }

@@ -23,6 +23,9 @@ MUST_USE int choose_settings(struct ckpt_settings *s, const struct options *o, b
 MUST_USE int choose_optim(struct optim_settings *q, const struct options *o,
                           const struct ckpt_settings *s, int T, struct err *e);
 
+/* What --set says, whatever the settings were before. */
+MUST_USE int choose_set(struct optim_settings *q, const struct options *o, struct err *e);
+
 /* The half-lives that the options give, as betas of a step: 2^(-tokens of a step / half-life)
  * (Marek et al., arXiv 2507.07101). An error if the optimiser has no such setting. */
 MUST_USE int choose_betas(struct optim_settings *q, const struct options *o,

@@ -2,19 +2,23 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "train/adamw.h"
+#include "train/muon.h"
 
 enum { CHUNK = 16384 }; /* floats of one task of the norm */
 
 const struct optim_kind *const optim_kinds[OPTIM_N_KINDS] = {
     &adamw_kind,
+    &muon_kind,
 };
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-static const struct optim_setting grad_clip = {"grad_clip", 1.0, 0, 1e9};
+static const struct optim_setting grad_clip = {"grad_clip", 1.0, 0, 1e9, false};
 
 const struct optim_kind *optim_find(const char *name)
 {
@@ -80,14 +84,53 @@ double *optim_value(struct optim_settings *s, const char *key)
     return NULL;
 }
 
+int optim_check(const struct optim_setting *q, double value, struct err *e)
+{
+    if (!(value >= q->least && value < q->below))
+        return err_set(e, "%s is out of range (found %g, expected %g or more, below %g)", q->key,
+                       value, q->least, q->below);
+    if (q->whole && value != floor(value))
+        return err_set(e, "%s is not a whole number (found %g)", q->key, value);
+    return 0;
+}
+
+static int unknown_key(const struct optim_settings *s, const char *text, struct err *e)
+{
+    char keys[512] = "";
+    for (size_t i = 0; i < optim_n_settings(s->kind); i++) {
+        size_t used = strlen(keys);
+        snprintf(keys + used, sizeof keys - used, "%s%s", i ? ", " : "",
+                 optim_setting(s->kind, i)->key);
+    }
+    return err_set(e, "'%s' is no setting of %s (expected KEY=VALUE with a KEY of %s)", text,
+                   s->kind->name, keys);
+}
+
+int optim_set(struct optim_settings *s, const char *text, struct err *e)
+{
+    size_t n = strcspn(text, "=");
+    for (size_t i = 0; text[n] && i < optim_n_settings(s->kind); i++) {
+        const struct optim_setting *q = optim_setting(s->kind, i);
+        if (strlen(q->key) != n || memcmp(q->key, text, n) != 0)
+            continue;
+        char *end;
+        double value = strtod(text + n + 1, &end);
+        if (end == text + n + 1 || *end)
+            return err_set(e, "'%s' has no number for a value", text);
+        s->values[i] = value;
+        return optim_check(q, value, e);
+    }
+    return unknown_key(s, text, e);
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
-                struct arena *a)
+                const struct kern *k, struct arena *a)
 {
     const struct optim_kind *kind = settings->kind;
     *o = (struct optim){
-        .settings = *settings, .n = dims_n_floats(d), .n_tensors = dims_n_tensors(d)};
+        .settings = *settings, .kern = k, .n = dims_n_floats(d), .n_tensors = dims_n_tensors(d)};
     o->tensors = arena_alloc(a, o->n_tensors, sizeof *o->tensors);
     o->first_task = arena_alloc(a, o->n_tensors + 1, sizeof *o->first_task);
     o->sums = arena_alloc(a, DIV_UP(o->n, (size_t)CHUNK), sizeof *o->sums);
@@ -99,7 +142,7 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
         for (size_t s = 0; s < OPTIM_MAX_ARRAYS && t.rule->arrays[s]; s++)
             t.state[s] = arena_alloc(a, ALIGN_UP(t.tensor.n, DIMS_ALIGN), sizeof(float));
         if (t.rule->scratch)
-            t.scratch = t.rule->scratch(&t.tensor, a);
+            t.scratch = t.rule->scratch(&t.tensor, k, a);
         if (o->tensors)
             o->tensors[i] = t;
     }
@@ -109,7 +152,6 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
 
 struct norm_job {
     struct optim *optim;
-    const struct kern *kern;
     const float *gradient;
 };
 
@@ -119,12 +161,12 @@ static void norm_task(void *context, size_t task, size_t worker)
     const struct norm_job *j = context;
     size_t first = task * CHUNK;
     j->optim->sums[task] =
-        j->kern->sum_sq(j->gradient + first, MIN((size_t)CHUNK, j->optim->n - first));
+        j->optim->kern->sum_sq(j->gradient + first, MIN((size_t)CHUNK, j->optim->n - first));
 }
 
-double optim_norm(struct optim *o, const struct kern *k, struct pool *p, const float *gradient)
+double optim_norm(struct optim *o, struct pool *p, const float *gradient)
 {
-    struct norm_job j = {o, k, gradient};
+    struct norm_job j = {o, gradient};
     size_t n_chunks = DIV_UP(o->n, (size_t)CHUNK);
     pool_run(p, norm_task, &j, n_chunks);
     double sum = 0;
@@ -172,18 +214,19 @@ static size_t number_tasks(struct optim *o, size_t round)
     for (size_t i = 0; i < o->n_tensors; i++) {
         const struct optim_tensor *t = &o->tensors[i];
         o->first_task[i] = n;
-        n += round < t->rule->n_rounds ? t->rule->n_tasks(&t->tensor, round) : 0;
+        n += round < t->rule->n_rounds ? t->rule->n_tasks(t, round) : 0;
     }
     return n;
 }
 
-void optim_step(struct optim *o, const struct kern *k, struct pool *p, float *params,
-                const float *gradient, double norm, double lr, uint64_t number)
+void optim_step(struct optim *o, struct pool *p, const struct optim_step *s)
 {
     const struct optim_kind *kind = o->settings.kind;
     double clip = o->settings.values[0];
-    double scale = clip > 0 ? MIN(1.0, clip / (norm + 1e-6)) : 1.0;
-    struct step_job j = {.step = {k, params, gradient, (float)scale, lr, number}, .optim = o};
+    double scale = clip > 0 ? MIN(1.0, clip / (s->norm + 1e-6)) : 1.0;
+    struct step_job j = {.step = *s, .optim = o};
+    j.step.kern = o->kern;
+    j.step.g_scale = (float)scale;
     size_t n_rounds = 0;
     for (int form = 0; form < TENSOR_N_FORMS; form++)
         n_rounds = MAX(n_rounds, kind->rule[form]->n_rounds);

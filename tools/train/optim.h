@@ -23,6 +23,7 @@ struct optim_setting {
     double value;    /* default */
     double least;    /* allowed: from least to below `below` */
     double below;
+    bool whole; /* only whole numbers */
 };
 
 struct optim_rule;
@@ -39,12 +40,15 @@ struct optim_tensor {
 
 /* What all tasks of a step share. */
 struct optim_step {
-    const struct kern *kern;
     float *params;         /* [dims_n_floats] */
     const float *gradient; /* [dims_n_floats] */
-    float g_scale;         /* the gradient counts times this (clipping) */
+    double norm;           /* of the gradient, as optim_norm has it */
     double lr;
+    double share;    /* of the highest learning rate: 1 at the peak of the schedule */
     uint64_t number; /* 1, 2, ... */
+    /* set by optim_step */
+    const struct kern *kern;
+    float g_scale; /* the gradient counts times this (clipping) */
 };
 
 /* How a tensor is stepped: rounds of tasks. Between two rounds all threads wait, so a task reads
@@ -57,8 +61,9 @@ struct optim_rule {
     size_t n_settings;
     size_t n_rounds;
     /* Lays out memory for one tensor in the arena (measuring or mapped); NULL: needs none. */
-    void *(*scratch)(const struct tensor *t, struct arena *a);
-    size_t (*n_tasks)(const struct tensor *t, size_t round);
+    void *(*scratch)(const struct tensor *t, const struct kern *k, struct arena *a);
+    /* 0 where the tensor sits out a round, as its settings may say. */
+    size_t (*n_tasks)(const struct optim_tensor *t, size_t round);
     void (*run)(const struct optim_step *s, const struct optim_tensor *t, size_t round,
                 size_t task);
 };
@@ -70,7 +75,7 @@ struct optim_kind {
 
 /* All of them; the first is the default. */
 extern const struct optim_kind *const optim_kinds[];
-enum { OPTIM_N_KINDS = 1 };
+enum { OPTIM_N_KINDS = 2 };
 
 /* NULL if there is none of this name. */
 const struct optim_kind *optim_find(const char *name);
@@ -90,8 +95,15 @@ struct optim_settings optim_defaults(const struct optim_kind *kind);
 /* The value of a key, to be read or changed; NULL if the kind has none such. */
 double *optim_value(struct optim_settings *s, const char *key);
 
+/* Whether a setting may have this value; what is wrong is said without a place. */
+MUST_USE int optim_check(const struct optim_setting *q, double value, struct err *e);
+
+/* Changes a value as a command line says it, KEY=VALUE. */
+MUST_USE int optim_set(struct optim_settings *s, const char *text, struct err *e);
+
 struct optim {
     struct optim_settings settings;
+    const struct kern *kern;
     size_t n; /* floats of the parameter array */
     size_t n_tensors;
     struct optim_tensor *tensors; /* [n_tensors] in the order of dims_tensor */
@@ -99,15 +111,14 @@ struct optim {
     double *sums;                 /* scratch of the norm */
 };
 
-/* Lays out the state of all tensors in the arena. *o stays where it is. */
+/* Lays out the state of all tensors in the arena. *o stays where it is, and so does *k. */
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
-                struct arena *a);
+                const struct kern *k, struct arena *a);
 
 /* Global 2-norm of a gradient; the same bits for any number of threads. */
-double optim_norm(struct optim *o, const struct kern *k, struct pool *p, const float *gradient);
+double optim_norm(struct optim *o, struct pool *p, const float *gradient);
 
-/* Step number 1, 2, ... along gradient * min(1, grad_clip / (norm + 1e-6)). */
-void optim_step(struct optim *o, const struct kern *k, struct pool *p, float *params,
-                const float *gradient, double norm, double lr, uint64_t number);
+/* A step along gradient * min(1, grad_clip / (norm + 1e-6)), unless a rule says otherwise. */
+void optim_step(struct optim *o, struct pool *p, const struct optim_step *s);
 
 #endif

@@ -70,11 +70,9 @@ int optim_state_settings(struct optim_settings *s, const struct ckpt *c, const c
     for (size_t i = 0; i < optim_n_settings(kind); i++) {
         const struct optim_setting *q = optim_setting(kind, i);
         struct err fault;
-        if (ckpt_read_number(c, q->key, &s->values[i], &fault))
+        if (ckpt_read_number(c, q->key, &s->values[i], &fault) ||
+            optim_check(q, s->values[i], &fault))
             return err_set(e, "%s: %s", path, fault.text);
-        if (!(s->values[i] >= q->least && s->values[i] < q->below))
-            return err_set(e, "%s: %s is out of range (found %g, expected %g or more, below %g)",
-                           path, q->key, s->values[i], q->least, q->below);
     }
     return 0;
 }

@@ -17,6 +17,8 @@ static struct options chosen = {
     .keep = 3,
 };
 
+/* In the order of optim_kinds. */
+static const char *const optimisers[] = {"adamw", "muon", NULL};
 static const char *const precisions[] = {"auto", "f32", "bf16", NULL};
 
 /* Exact in a double, and more than any run has of anything. */
@@ -63,6 +65,13 @@ static const struct cli_option table[] = {
     CLI_INT(0, "accum", &chosen.accum, 1, 65536, "N",
             "batches whose gradients make one step (default 1, --large 2)",
             .given = &chosen.given.accum),
+    CLI_CHOICE(
+        0, "optimiser", &chosen.optimiser, optimisers, NULL,
+        "what steps the weights: adamw all of them, or muon the ternary matrices and adamw the "
+        "others (default: of the recipe)",
+        .given = &chosen.given.optimiser),
+    CLI_LIST(0, "set", &chosen.set, "KEY=VALUE",
+             "a setting of the optimiser; may be given many times (defaults: the manual)"),
     CLI_REAL(0, "lr", &chosen.lr, 1e-9, 10, "X", "highest learning rate, after the warm-up",
              .given = &chosen.given.lr),
     CLI_CHOICE(0, "schedule", &chosen.schedule, schedule_names, NULL,

@@ -2,7 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "base/cpu.h"
+#include "cli/cli.h"
 
 enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 
@@ -20,10 +20,12 @@ struct options {
     long long dim, blocks, hidden, kernel, seq_len; /* if given, else the preset's */
     const char *dilation;                           /* NULL: the preset's */
     long long epochs;
-    long long steps; /* if given, else by epochs */
-    double hours;    /* 0: no clock */
-    int recipe;      /* index into recipe_table */
-    long long batch; /* this and the next six if given, else the recipe's */
+    long long steps;     /* if given, else by epochs */
+    double hours;        /* 0: no clock */
+    int recipe;          /* index into recipe_table */
+    int optimiser;       /* index into optim_kinds; if given, else the recipe's */
+    struct cli_list set; /* KEY=VALUE, settings of the optimiser */
+    long long batch;     /* this and the next six if given, else the recipe's */
     long long accum;
     double lr;
     double beta1_tokens, beta2_tokens; /* half-lives of the moments */
@@ -42,7 +44,7 @@ struct options {
     long long keep;
     struct { /* on the command line */
         bool dim, blocks, hidden, kernel, seq_len, epochs, steps, hours, seed;
-        bool recipe, batch, accum, lr, beta1_tokens, beta2_tokens, schedule, decay_share;
+        bool recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens, schedule, decay_share;
     } given;
 };
 

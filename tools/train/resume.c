@@ -84,7 +84,9 @@ static int differs_text(const char *name, const char *given, const char *had, co
 static int check_settings(const struct options *o, const struct ckpt_settings *s, const char *path,
                           struct err *e)
 {
-    if ((o->given.batch && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
+    if ((o->given.optimiser &&
+         differs_text("optimiser", optim_kinds[o->optimiser]->name, s->optimiser, path, e)) ||
+        (o->given.batch && differs("batch", (double)o->batch, (double)s->batch, path, e)) ||
         (o->given.accum && differs("accum", (double)o->accum, (double)s->accum, path, e)) ||
         (o->given.seed && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
         (o->given.lr && differs("lr", o->lr, s->lr, path, e)) ||

@@ -121,7 +121,7 @@ static void lay_out(struct trainer *t, struct arena *a)
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
     sums_init(&t->sums, n, s->accum, a);
-    optim_init(&t->optim, &t->optim_settings, &t->dims, a);
+    optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, a);
     batches_init(&t->batches, &t->train, (size_t)t->dims.T, s->batch * s->accum, a);
 }
 
@@ -231,7 +231,8 @@ static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
     const struct options *o = &t->options;
     if (t->resumed_from ? resume_model(t, c, e) : c ? resume_weights(t, c, e) : fresh_model(t, e))
         return -1;
-    if (!t->resumed_from && choose_optim(&t->optim_settings, o, &t->settings, t->dims.T, e))
+    if (t->resumed_from ? choose_set(&t->optim_settings, o, e)
+                        : choose_optim(&t->optim_settings, o, &t->settings, t->dims.T, e))
         return -1;
     t->prints.vocab = t->train.vocab_fingerprint;
     t->prints.train = t->train.fingerprint;

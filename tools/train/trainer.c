@@ -41,7 +41,7 @@ int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     const struct sums_part *sum = sums_total(&t->sums, &t->kern, t->pool);
     phases_end(&t->phases, PHASE_REST);
     out->loss = sum->loss / (double)t->settings.accum;
-    out->grad_norm = optim_norm(&t->optim, &t->kern, t->pool, sum->x);
+    out->grad_norm = optim_norm(&t->optim, t->pool, sum->x);
     out->lr = schedule_lr(&t->schedule, t->progress.share, t->progress.step);
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
         return err_set(
@@ -51,8 +51,13 @@ int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
             (unsigned long long)t->progress.step + 1, out->loss, out->grad_norm);
     t->progress.step++;
     t->progress.tokens += t->settings.batch * t->settings.accum * (uint64_t)t->dims.T;
-    optim_step(&t->optim, &t->kern, t->pool, t->params, sum->x, out->grad_norm, out->lr,
-               t->progress.step);
+    optim_step(&t->optim, t->pool,
+               &(struct optim_step){.params = t->params,
+                                    .gradient = sum->x,
+                                    .norm = out->grad_norm,
+                                    .lr = out->lr,
+                                    .share = out->lr / t->schedule.lr,
+                                    .number = t->progress.step});
     phases_end(&t->phases, PHASE_OPTIMISE);
     return 0;
 }
