@@ -168,8 +168,8 @@ FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release arm,$(CONFIG)
 	$(if $(call begins,x86/avx512vnni),-mavx512vnni) $(if $(call begins,x86/avx512bf16),-mavx512bf16) \
 	$(if $(call begins,arm/dotprod),-march=armv8.2-a+dotprod))
 
-# Holds their text, which the compiler does not see as an include.
-$(OBJ)/tools/export/runtime_text.o: tools/export/runtime.c tools/export/runtime.h
+# Holds the text of these files, which the compiler does not see as an include.
+$(OBJ)/tools/export/embedded.o: tools/export/runtime.c tools/export/runtime.h $(wildcard tools/export/hf/*.py)
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)

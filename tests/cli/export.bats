@@ -101,6 +101,40 @@ json_value() {
     fails 1 "empty: holds no good checkpoint" export empty -o x.bolt --vocab "$VOCAB"
 }
 
+@test "hf: a folder of eight files, its weights those of --format safetensors, the same bytes again" {
+    succeeds export "$RUN" -o w.safetensors
+    succeeds export "$RUN" --vocab "$VOCAB" -o model.bolt --embed f32
+    succeeds export "$RUN" --vocab "$VOCAB" --format hf -o deep/one
+    contains "$stderr" "wrote 8 files into deep/one"
+    succeeds export model.bolt --format hf -o two
+    same w.safetensors deep/one/model.safetensors
+    [ "$(ls deep/one | wc -l)" -eq 8 ]
+    for file in config.json generation_config.json tokenizer.json tokenizer_config.json; do
+        jq -e . "deep/one/$file" > out || flunk "$file is no JSON"
+        same "deep/one/$file" "two/$file"
+    done
+    same "$ROOT/tools/export/hf/modeling_bolt.py" two/modeling_bolt.py
+    same "$ROOT/tools/export/hf/configuration_bolt.py" two/configuration_bolt.py
+    jq -c '[.vocab_size, .hidden_size, .num_hidden_layers, .intermediate_size, .conv_kernel, .seq_len]' two/config.json > out
+    [ "$(cat out)" = '[400,32,2,48,4,32]' ] || flunk "$(cat out)"
+    [ "$(jq -c .conv_dilation two/config.json)" = '[1,1]' ]
+    grep -q '| training steps | 20 |' deep/one/README.md || flunk "no training steps on the card"
+    ! grep -q 'training steps' two/README.md || flunk "training steps of a blob"
+}
+
+@test "hf writes a folder, needs a vocabulary, and replaces none of its inputs" {
+    fails 2 "writes a folder" export "$RUN" --vocab "$VOCAB" --format hf -o -
+    fails 2 "holds no vocabulary" export "$RUN" --format hf -o folder
+    printf x > file
+    fails 1 "file: exists and is not a directory" export -q "$RUN" --vocab "$VOCAB" --format hf -o file
+    mkdir folder
+    succeeds export -q "$RUN" -o folder/model.safetensors
+    cp folder/model.safetensors before
+    fails 1 "is the input" export folder/model.safetensors --vocab "$VOCAB" --format hf -o folder
+    same before folder/model.safetensors
+    [ "$(ls folder)" = model.safetensors ] || flunk "$(ls folder)"
+}
+
 @test "--info describes every kind of file, for people and as JSON" {
     succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
     succeeds export -q "$RUN" -o w.safetensors --format safetensors

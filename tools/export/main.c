@@ -157,7 +157,7 @@ static void check_output(const char *written, const char *input)
         cli_die("%s: is the input %s itself; choose another output", written, input);
 }
 
-/* "wrote a and b: SUMMARY", for the caller to free. */
+/* "wrote a and b: SUMMARY", or of a folder how many files, for the caller to free. */
 static char *sentence(const struct file_set *files, const char *summary)
 {
     char *line = NULL;
@@ -166,7 +166,9 @@ static char *sentence(const struct file_set *files, const char *summary)
     if (!f)
         cli_die("out of memory");
     fputs("wrote ", f);
-    for (size_t i = 0; i < files->n; i++)
+    if (files->n > 2)
+        fprintf(f, "%zu files into %s", files->n, chosen.path);
+    for (size_t i = 0; i < files->n && files->n <= 2; i++)
         fprintf(f, "%s%s", i ? " and " : "", files->out[i].path);
     fprintf(f, *summary ? ": %s\n" : "%s\n", summary);
     if (fclose(f) != 0)

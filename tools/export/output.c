@@ -4,14 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct output *const output_table[] = {&output_bolt, &output_safetensors, &output_c,
-                                             &output_tokenizer, NULL};
+const struct output *const output_table[] = {&output_bolt,      &output_safetensors, &output_c,
+                                             &output_tokenizer, &output_hf,          NULL};
 
 const struct output *output_of(const char *path)
 {
     size_t n = strlen(path);
     for (size_t i = 0; output_table[i]; i++) {
         const char *suffix = output_table[i]->suffix;
+        if (!suffix)
+            continue;
         size_t n_suffix = strlen(suffix) + (*suffix == '.'); /* something stands before a dot */
         if (n >= n_suffix && strcmp(path + n - strlen(suffix), suffix) == 0)
             return output_table[i];

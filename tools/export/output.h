@@ -41,7 +41,7 @@ struct output_report {
 
 struct output {
     const char *name;   /* as --format takes it */
-    const char *suffix; /* of file names that mean it, where --format is not given */
+    const char *suffix; /* of file names that mean it, where --format is not given; NULL for none */
     const char *help;   /* what it is, for --help */
     bool needs_vocab;
     bool takes_embed; /* --embed means something */
@@ -55,7 +55,7 @@ struct output {
                  struct file_set *files, struct output_report *r, struct err *e);
 };
 
-extern const struct output output_bolt, output_safetensors, output_c, output_tokenizer;
+extern const struct output output_bolt, output_safetensors, output_c, output_tokenizer, output_hf;
 
 /* All of them, the default first; NULL at the end. */
 extern const struct output *const output_table[];

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "export/csource.h"
-#include "export/runtime_text.h"
+#include "export/embedded.h"
 
 enum {
     GROUP = 3,          /* columns in a cell of five bits */
@@ -331,7 +331,7 @@ static const char *after(const char *text, const char *mark)
 static int put_source(const struct job *j, const char *header)
 {
     const char *name = strrchr(header, '/');
-    const char *body = after(runtime_text_c, "#include \"export/runtime.h\"\n");
+    const char *body = after(embedded_runtime_c, "#include \"export/runtime.h\"\n");
     const char *model = strstr(body, "/* @model */\n");
     csource_print(j->s, "/* Written by export (FlashLM Bolt " BOLT_VERSION "). */\n");
     csource_print(j->s, "#include \"%s\"\n", name ? name + 1 : header);
@@ -396,7 +396,7 @@ static void put_heading(struct csource *s, const struct job *j)
 static void put_header(struct csource *s, const struct job *j, const struct to_c_sizes *sizes)
 {
     const struct dims *d = &j->model->dims;
-    const char *begin = strstr(runtime_text_h, "#ifndef RUNTIME_H");
+    const char *begin = strstr(embedded_runtime_h, "#ifndef RUNTIME_H");
     const char *model = strstr(begin, "/* @model */\n");
     const char *end = after(model, "/* @end */\n");
     put_heading(s, j);

@@ -1,4 +1,4 @@
-#include "export/runtime_text.h"
+#include "export/embedded.h"
 
 /* The assembler reads the files, from the folder make runs in; the Makefile names them as
  * prerequisites. */
@@ -9,5 +9,7 @@
             ".byte 0\n"                          \
             ".popsection\n")
 
-TEXT_OF(runtime_text_h, "tools/export/runtime.h");
-TEXT_OF(runtime_text_c, "tools/export/runtime.c");
+TEXT_OF(embedded_runtime_h, "tools/export/runtime.h");
+TEXT_OF(embedded_runtime_c, "tools/export/runtime.c");
+TEXT_OF(embedded_hf_configuration, "tools/export/hf/configuration_bolt.py");
+TEXT_OF(embedded_hf_modeling, "tools/export/hf/modeling_bolt.py");

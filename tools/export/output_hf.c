@@ -1,0 +1,232 @@
+/* A folder for Hugging Face's transformers: weights, configuration, tokenizer, and the model in
+ * Python. */
+#include "export/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "export/embedded.h"
+#include "export/textfile.h"
+#include "export/tokenizer_json.h"
+
+_Static_assert(TENSOR_N_KINDS == 10 && sizeof(struct dims) == (6 + DIMS_MAX_BLOCKS) * sizeof(int),
+               "hf/modeling_bolt.py computes a model of these tensors and hyperparameters: teach it "
+               "what is new, or refuse it here");
+
+struct folder {
+    const struct output_source *source;
+    const char *dir;
+    struct file_set *files;
+};
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+static int write_config(const struct folder *f, struct err *e)
+{
+    const struct dims *d = &f->source->model->dims;
+    char dilation[512];
+    struct textfile t;
+    FILE *out = textfile_open(&t, e);
+    if (!out)
+        return -1;
+    dims_dilation_text(d, dilation, sizeof dilation);
+    fprintf(out,
+            "{\n"
+            "  \"architectures\": [\"BoltForCausalLM\"],\n"
+            "  \"auto_map\": {\n"
+            "    \"AutoConfig\": \"configuration_bolt.BoltConfig\",\n"
+            "    \"AutoModelForCausalLM\": \"modeling_bolt.BoltForCausalLM\"\n"
+            "  },\n"
+            "  \"model_type\": \"bolt\",\n"
+            "  \"dtype\": \"float32\",\n"
+            "  \"vocab_size\": %d,\n"
+            "  \"hidden_size\": %d,\n"
+            "  \"num_hidden_layers\": %d,\n"
+            "  \"intermediate_size\": %d,\n"
+            "  \"conv_kernel\": %d,\n"
+            "  \"conv_dilation\": [%s],\n"
+            "  \"norm_eps\": %g,\n"
+            "  \"ternary_weights\": true,\n"
+            "  \"seq_len\": %d,\n",
+            d->V, d->D, d->L, d->H, d->K, dilation, (double)DIMS_NORM_EPS, d->T);
+    fprintf(out,
+            "  \"pad_token_id\": %d,\n"
+            "  \"unk_token_id\": %d,\n"
+            "  \"bos_token_id\": %d,\n"
+            "  \"eos_token_id\": %d,\n"
+            "  \"tie_word_embeddings\": true,\n"
+            "  \"use_cache\": true\n"
+            "}\n",
+            DIMS_PAD, DIMS_UNK, DIMS_EOS, DIMS_EOS);
+    return textfile_close(&t, f->dir, "config.json", f->files, e);
+}
+
+/* As sample tells a story unless it is told otherwise. */
+static int write_generation_config(const struct folder *f, struct err *e)
+{
+    struct textfile t;
+    FILE *out = textfile_open(&t, e);
+    if (!out)
+        return -1;
+    fprintf(out,
+            "{\n"
+            "  \"do_sample\": true,\n"
+            "  \"temperature\": 0.8,\n"
+            "  \"top_k\": 50,\n"
+            "  \"max_new_tokens\": 200,\n"
+            "  \"suppress_tokens\": [%d, %d, %d],\n"
+            "  \"pad_token_id\": %d,\n"
+            "  \"bos_token_id\": %d,\n"
+            "  \"eos_token_id\": %d\n"
+            "}\n",
+            DIMS_PAD, DIMS_UNK, DIMS_BOS, DIMS_PAD, DIMS_EOS, DIMS_EOS);
+    return textfile_close(&t, f->dir, "generation_config.json", f->files, e);
+}
+
+/* A text begins after the token that ends the one before; names of special tokens in it are text.
+ */
+static int write_tokenizer_config(const struct folder *f, struct err *e)
+{
+    struct textfile t;
+    FILE *out = textfile_open(&t, e);
+    if (!out)
+        return -1;
+    const char *eos = vocab_special_names[VOCAB_EOS];
+    fprintf(out,
+            "{\n"
+            "  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
+            "  \"pad_token\": \"%s\",\n"
+            "  \"unk_token\": \"%s\",\n"
+            "  \"bos_token\": \"%s\",\n"
+            "  \"eos_token\": \"%s\",\n"
+            "  \"add_bos_token\": true,\n"
+            "  \"split_special_tokens\": true,\n"
+            "  \"clean_up_tokenization_spaces\": false,\n"
+            "  \"padding_side\": \"left\",\n"
+            "  \"model_input_names\": [\"input_ids\", \"attention_mask\"]\n"
+            "}\n",
+            vocab_special_names[VOCAB_PAD], vocab_special_names[VOCAB_UNK], eos, eos);
+    return textfile_close(&t, f->dir, "tokenizer_config.json", f->files, e);
+}
+
+/* ---- model card ------------------------------------------------------------------------------ */
+
+static void print_count(FILE *out, const char *what, uint64_t n)
+{
+    char text[32];
+    fprintf(out, "| %s | %s |\n", what, cli_count_text(text, n));
+}
+
+static void print_figures(FILE *out, const struct output_source *s)
+{
+    const struct dims *d = &s->model->dims;
+    char dilation[512];
+    dims_dilation_text(d, dilation, sizeof dilation);
+    fputs("| | |\n|---|---|\n", out);
+    print_count(out, "parameters", dims_n_params(d));
+    print_count(out, "vocabulary", (uint64_t)d->V);
+    print_count(out, "blocks", (uint64_t)d->L);
+    print_count(out, "width", (uint64_t)d->D);
+    print_count(out, "hidden width of the feed-forward part", (uint64_t)d->H);
+    print_count(out, "taps of the convolutions", (uint64_t)d->K);
+    fprintf(out, "| their dilations | %s |\n", dilation);
+    print_count(out, "tokens that a prediction can depend on", dims_context(d) + 1);
+    print_count(out, "length of a training sequence", (uint64_t)d->T);
+    if (!s->ckpt || !s->ckpt->has_state)
+        return;
+    const struct ckpt_progress *p = &s->ckpt->state.progress;
+    print_count(out, "training steps", p->step);
+    print_count(out, "training tokens", p->tokens);
+    if (p->best_loss < 1e9) /* infinite before the first validation */
+        fprintf(out, "| lowest validation loss, nats a token | %.4f |\n", p->best_loss);
+}
+
+static int write_card(const struct folder *f, struct err *e)
+{
+    struct textfile t;
+    FILE *out = textfile_open(&t, e);
+    if (!out)
+        return -1;
+    fputs("---\n"
+          "library_name: transformers\n"
+          "pipeline_tag: text-generation\n"
+          "tags: [flashlm, bolt, ternary]\n"
+          "---\n\n"
+          "# FlashLM Bolt\n\n"
+          "A language model whose linear weights are -1, 0 and +1 times one scale a matrix. Gated "
+          "causal convolutions mix\nthe tokens: there is no attention and no cache that grows, and "
+          "a text may be of any length.\n\n",
+          out);
+    print_figures(out, f->source);
+    fputs("\n## Use\n\n"
+          "```python\n"
+          "from transformers import pipeline\n\n"
+          "tell = pipeline(\"text-generation\", \"THIS FOLDER\", trust_remote_code=True)\n"
+          "print(tell(\"Once upon a time\")[0][\"generated_text\"])\n"
+          "```\n\n"
+          "`trust_remote_code` lets transformers run `modeling_bolt.py`, which stands here. The "
+          "weights are stored as the\nmodel computes with them. In lm-evaluation-harness, whose "
+          "tasks put the token before a text themselves:\n\n"
+          "    lm_eval --model hf --model_args "
+          "pretrained=THIS_FOLDER,trust_remote_code=True,add_bos_token=False ...\n",
+          out);
+    return textfile_close(&t, f->dir, "README.md", f->files, e);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------ */
+
+/* The bytes of --format safetensors. */
+static int write_weights(const struct folder *f, const struct output_options *o, struct err *e)
+{
+    char *path = textfile_path(f->dir, "model.safetensors", e);
+    if (!path)
+        return -1;
+    struct output_options options = *o;
+    struct output_report ignored = {0};
+    options.path = path;
+    int rc = output_safetensors.write(f->source, &options, f->files, &ignored, e);
+    free(path);
+    return rc;
+}
+
+static int write_tokenizer(const struct folder *f, struct err *e)
+{
+    char *path = textfile_path(f->dir, "tokenizer.json", e);
+    if (!path)
+        return -1;
+    int rc = tokenizer_json_write(path, f->source->vocab, f->files, e);
+    free(path);
+    return rc;
+}
+
+static int check(const struct output_options *o, struct err *e)
+{
+    return strcmp(o->path, "-") == 0
+               ? err_usage(e, "--format hf writes a folder, so it cannot be standard output")
+               : 0;
+}
+
+static int write_files(const struct output_source *s, const struct output_options *o,
+                       struct file_set *files, struct output_report *r, struct err *e)
+{
+    const struct folder f = {s, o->path, files};
+    r->embed = NUMBER_F32;
+    if (file_make_dirs(o->path, e))
+        return -1;
+    return write_weights(&f, o, e) || write_tokenizer(&f, e) || write_tokenizer_config(&f, e) ||
+                   textfile_write(embedded_hf_configuration, f.dir, "configuration_bolt.py",
+                                  files, e) ||
+                   textfile_write(embedded_hf_modeling, f.dir, "modeling_bolt.py", files, e) ||
+                   write_generation_config(&f, e) || write_card(&f, e) || write_config(&f, e)
+               ? -1
+               : 0;
+}
+
+const struct output output_hf = {
+    .name = "hf",
+    .help = "a folder for Hugging Face's transformers",
+    .needs_vocab = true,
+    .check = check,
+    .write = write_files,
+};

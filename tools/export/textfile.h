@@ -1,0 +1,31 @@
+/* textfile.h - a small text file of a set in the making: written to a stream, taken over whole. */
+#ifndef TEXTFILE_H
+#define TEXTFILE_H
+
+#include <stdio.h>
+
+#include "os/file_set.h"
+
+/* Between the two calls `stream` is written to; what fails there is found by textfile_close. */
+struct textfile {
+    FILE *stream;
+    char *text;
+    size_t n;
+};
+
+/* The stream; NULL, with the error, when out of memory. */
+FILE *textfile_open(struct textfile *t, struct err *e);
+
+/* Makes the text the file `name` of the folder `dir` in the set. Call it after every textfile_open
+ * that succeeded. */
+MUST_USE int textfile_close(struct textfile *t, const char *dir, const char *name,
+                            struct file_set *files, struct err *e);
+
+/* The same with a text at hand. */
+MUST_USE int textfile_write(const char *text, const char *dir, const char *name,
+                            struct file_set *files, struct err *e);
+
+/* "DIR/NAME", for the caller to free; NULL, with the error, when out of memory. */
+char *textfile_path(const char *dir, const char *name, struct err *e);
+
+#endif
