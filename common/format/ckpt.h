@@ -22,6 +22,7 @@ struct ckpt_settings {
     char accum_sum[16]; /* how its gradients were added: "tree" (CKPT.md), "" in older files */
     double lr;
     double min_lr;
+    char windows[16];   /* how sequences are cut (CKPT.md) */
     char schedule[16];  /* shape of the learning rate: "cosine" or "linear" */
     double decay_share; /* of "linear": of the budget, in (0, 1] */
     char recipe[16];    /* name of the bundle that optimiser and schedule are of */

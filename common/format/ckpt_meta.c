@@ -44,6 +44,7 @@ static const struct field {
     LATER("accum_sum", FIELD_TEXT, settings.accum_sum),
     FIELD("lr", FIELD_REAL, settings.lr),
     FIELD("min_lr", FIELD_REAL, settings.min_lr),
+    LATER("windows", FIELD_TEXT, settings.windows),
     LATER("schedule", FIELD_TEXT, settings.schedule),
     LATER("decay_share", FIELD_REAL, settings.decay_share),
     LATER("recipe", FIELD_TEXT, settings.recipe),
@@ -235,6 +236,7 @@ int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, b
     }
     if (is_run) { /* 0.1.0 had no others */
         text_default(s->settings.optimiser, "adamw");
+        text_default(s->settings.windows, "stream");
         text_default(s->settings.schedule, "cosine");
         text_default(s->settings.recipe, "v4");
     }

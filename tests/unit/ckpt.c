@@ -24,6 +24,7 @@ static const struct ckpt_state state_of_run = {
                  .accum_sum = "tree",
                  .lr = 4e-3,
                  .min_lr = 1e-5,
+                 .windows = "story",
                  .schedule = "linear",
                  .decay_share = 0.3,
                  .recipe = "swift",
@@ -378,6 +379,7 @@ static void change_to_0_1_0(struct edit *d, const void *arg)
     edit_meta(d, "optimiser", NULL);
     edit_meta(d, "optimiser_arrays", NULL);
     edit_meta(d, "accum_sum", NULL);
+    edit_meta(d, "windows", NULL);
     edit_meta(d, "schedule", NULL);
     edit_meta(d, "decay_share", NULL);
     edit_meta(d, "recipe", NULL);
@@ -397,6 +399,7 @@ static void test_files_of_0_1_0(void **state)
     assert_int_equal(c.n_arrays, 2);
     assert_string_equal(c.arrays[1], "adam_v");
     assert_string_equal(c.state.settings.optimiser, "adamw");
+    assert_string_equal(c.state.settings.windows, "stream");
     assert_string_equal(c.state.settings.schedule, "cosine");
     assert_string_equal(c.state.settings.recipe, "v4");
     assert_string_equal(c.state.settings.accum_sum, "");

@@ -13,7 +13,6 @@
 
 #include "cli/cli.h"
 #include "format/vocabdb.h"
-#include "train/choose.h"
 #include "train/init.h"
 #include "train/log.h"
 #include "train/loop.h"
@@ -126,147 +125,6 @@ static struct options tiny_options(const char *save_dir)
                                       .accum = true}};
 }
 
-/* ---- schedule -------------------------------------------------------------------------------- */
-
-static void test_schedule_by_steps(void **state)
-{
-    (void)state;
-    struct schedule s = {.n_steps = 20000, .lr = 4e-3, .min_lr = 1e-5};
-    assert_true(fabs(schedule_lr(&s, 0, 0) - 4e-3 / 500) < 1e-9);
-    assert_true(fabs(schedule_lr(&s, 499.0 / 20000, 499) - 4e-3) < 1e-5);
-    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - (4e-3 + 1e-5) / 2) < 1e-9);
-    assert_true(fabs(schedule_lr(&s, 1, 20000) - 1e-5) < 1e-12);
-    struct schedule brief = {.n_steps = 100, .lr = 1, .min_lr = 0}; /* warm-up is 10 steps */
-    assert_true(fabs(schedule_lr(&brief, 0, 0) - 0.1) < 1e-9);
-    assert_true(schedule_lr(&brief, 0.09, 9) > 0.9);
-}
-
-/* Constant after the warm-up, then a straight line to min_lr over the last share. */
-static void test_schedule_linear(void **state)
-{
-    (void)state;
-    struct schedule s = {
-        .n_steps = 20000, .lr = 4e-3, .shape = SCHEDULE_LINEAR, .decay_share = 0.4};
-    assert_true(schedule_lr(&s, 0, 0) == 4e-3 / 500); /* the same warm-up */
-    assert_true(schedule_lr(&s, 0.025, 500) == 4e-3);
-    assert_true(schedule_lr(&s, 0.6, 12000) == 4e-3);
-    assert_true(fabs(schedule_lr(&s, 0.7, 14000) - 3e-3) < 1e-12);
-    assert_true(fabs(schedule_lr(&s, 0.9, 18000) - 1e-3) < 1e-12);
-    assert_true(schedule_lr(&s, 1, 20000) == 0);
-    s.decay_share = 1; /* falls from the beginning */
-    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - 2e-3) < 1e-12);
-    s.min_lr = 1e-3;
-    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - 2.5e-3) < 1e-12);
-    assert_true(schedule_lr(&s, 1, 20000) == 1e-3);
-}
-
-/* ---- recipes --------------------------------------------------------------------------------- */
-
-static double setting_of(const struct optim_settings *q, const char *key)
-{
-    double *value = optim_value((struct optim_settings *)q, key);
-    assert_non_null(value);
-    return *value;
-}
-
-static void choose(const struct options *o, bool large, struct ckpt_settings *s,
-                   struct optim_settings *q)
-{
-    struct err e = {.text = ""};
-    if (choose_settings(s, o, large, &e) || choose_optim(q, o, s, 256, &e))
-        fail_msg("%s", e.text);
-}
-
-static void test_recipe_v4_is_that_of_0_1_0(void **state)
-{
-    (void)state;
-    struct ckpt_settings s;
-    struct optim_settings q;
-    struct options o = {.seed = 42};
-    choose(&o, false, &s, &q);
-    assert_string_equal(s.recipe, "v4");
-    assert_string_equal(s.optimiser, "adamw");
-    assert_string_equal(s.schedule, "cosine");
-    assert_true(s.batch == 8 && s.accum == 1 && s.lr == 4e-3 && s.min_lr == 1e-5);
-    assert_true(setting_of(&q, "beta1") == 0.9 && setting_of(&q, "beta2") == 0.95);
-    assert_true(setting_of(&q, "adam_eps") == 1e-8 && setting_of(&q, "weight_decay") == 0.01);
-    assert_true(setting_of(&q, "grad_clip") == 1);
-    choose(&o, true, &s, &q);
-    assert_true(s.batch == 8 && s.accum == 2 && s.lr == 3e-3);
-}
-
-/* Half of what a moment held is left after its half-life, at any batch. */
-static void test_half_lives(void **state)
-{
-    (void)state;
-    struct ckpt_settings s;
-    struct optim_settings q;
-    struct options o = {.beta1_tokens = 4096,
-                        .beta2_tokens = 8e6,
-                        .batch = 8,
-                        .given = {.beta1_tokens = true, .beta2_tokens = true, .batch = true}};
-    choose(&o, false, &s, &q); /* 2,048 tokens a step */
-    assert_true(fabs(setting_of(&q, "beta1") - sqrt(0.5)) < 1e-15);
-    assert_true(fabs(pow(setting_of(&q, "beta2"), 8e6 / 2048) - 0.5) < 1e-10);
-    choose(&o, true, &s, &q); /* twice as many */
-    assert_true(fabs(setting_of(&q, "beta1") - 0.5) < 1e-15);
-    o.batch = 4;
-    choose(&o, false, &s, &q);
-    assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 0.25)) < 1e-15);
-    o.given.beta1_tokens = false; /* the recipe's own */
-    choose(&o, false, &s, &q);
-    assert_true(setting_of(&q, "beta1") == 0.9);
-}
-
-/* Every recipe gives a run; every option of it stands by itself. */
-static void test_options_override_recipes(void **state)
-{
-    (void)state;
-    struct err e;
-    struct ckpt_settings s;
-    struct optim_settings q;
-    for (int i = 0; recipe_names[i]; i++) {
-        assert_string_equal(recipe_names[i], recipe_table[i].name);
-        struct options o = {.recipe = i};
-        choose(&o, false, &s, &q);
-        assert_string_equal(s.recipe, recipe_names[i]);
-        o = (struct options){.recipe = i,
-                             .batch = 3,
-                             .accum = 5,
-                             .lr = 0.5,
-                             .beta1_tokens = 256,
-                             .beta2_tokens = 512,
-                             .schedule = SCHEDULE_LINEAR,
-                             .decay_share = 0.25};
-        memset(&o.given, 1, sizeof o.given);
-        choose(&o, false, &s, &q);
-        assert_true(s.batch == 3 && s.accum == 5 && s.lr == 0.5 && s.min_lr == 0);
-        assert_string_equal(s.schedule, "linear");
-        assert_true(s.decay_share == 0.25);
-        assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 15)) < 1e-15);
-        o.schedule = SCHEDULE_COSINE;
-        assert_int_equal(choose_settings(&s, &o, false, &e), -1);
-        assert_string_equal(e.text, "--decay-share goes with --schedule linear");
-        o.given.decay_share = false;
-        choose(&o, false, &s, &q);
-        assert_string_equal(s.schedule, "cosine");
-        assert_true(s.min_lr == 1e-5 && s.decay_share == 0);
-    }
-}
-
-static void test_schedule_by_clock(void **state)
-{
-    (void)state;
-    struct schedule s = {.n_steps = 1000000, .hours = 2, .lr = 4e-3, .min_lr = 1e-5};
-    double half = schedule_progress(&s, 0, 100, 3600);
-    assert_true(half == 0.5);
-    assert_true(schedule_lr(&s, half, 100) < 2.1e-3); /* decays, and warm-up ended by the clock */
-    assert_true(schedule_progress(&s, 0.7, 100, 3600) == 0.7); /* never backwards */
-    assert_true(schedule_progress(&s, 0, 100, 1e9) == 1);
-    s.hours = 0;
-    assert_true(schedule_progress(&s, 0, 100, 1e9) == 1e-4);
-}
-
 /* ---- initial weights ------------------------------------------------------------------------- */
 
 static void test_initial_weights(void **state)
@@ -307,64 +165,6 @@ static void test_initial_weights(void **state)
     assert_memory_not_equal(params, again, n * sizeof *params);
     free(again);
     free(params);
-}
-
-/* ---- windows --------------------------------------------------------------------------------- */
-
-static void lay_out_batches(struct batches *b, const struct shard *s, struct arena *a)
-{
-    batches_init(b, s, 9, 4, a);
-}
-
-static void test_windows(void **state)
-{
-    (void)state;
-    struct err e;
-    struct arena a;
-    struct batches b;
-    struct rng rng;
-    uint16_t stream[237]; /* 23 windows of 10, 7 tokens left over; 5 steps of 4 */
-    int seen[23] = {0};
-    for (size_t i = 0; i < ARRAY_LEN(stream); i++)
-        stream[i] = (uint16_t)i;
-    struct shard s = {.tokens = stream, .n_tokens = ARRAY_LEN(stream)};
-    arena_measure(&a);
-    lay_out_batches(&b, &s, &a);
-    assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
-    lay_out_batches(&b, &s, &a);
-    rng_seed(&rng, 1, 2);
-    batches_start(&b, &rng, 0, 0);
-    assert_int_equal(batches_steps_per_epoch(&b), 5);
-    uint16_t first_order[20];
-    for (size_t step = 0; step < 10; step++) {
-        uint16_t x[36];
-        uint16_t y[36];
-        batches_begin_step(&b);
-        assert_int_equal(b.epoch, step / 5);
-        batches_take(&b, 4, x, y);
-        for (size_t i = 0; i < 36; i++)
-            assert_int_equal(y[i], x[i] + 1);
-        for (size_t i = 0; i < 4; i++) {
-            assert_int_equal(x[9 * i] % 10, 0);
-            if (step < 5) {
-                seen[x[9 * i] / 10]++;
-                first_order[step * 4 + i] = x[9 * i];
-            }
-        }
-    }
-    for (size_t i = 0; i < 23; i++)
-        assert_true(seen[i] <= 1); /* no window twice in an epoch */
-    /* the saved generator and position bring the second epoch back */
-    struct rng saved = b.start;
-    uint32_t order[23];
-    memcpy(order, b.order, sizeof order);
-    batches_start(&b, &saved, 1, 8);
-    assert_memory_equal(order, b.order, sizeof order);
-    int same = 0;
-    for (size_t i = 0; i < 20; i++)
-        same += first_order[i] == order[i] * 10;
-    assert_true(same < 10); /* another order than the first epoch's */
-    arena_release(&a);
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -421,58 +221,79 @@ static struct weights run(struct options o)
     return w;
 }
 
+/* What a run may be: every recipe, and every kind of windows. */
+enum { N_VARIANTS = 5 };
+
+static struct options variant(int number, const char *name)
+{
+    struct options o = tiny_options(in_folder(name));
+    assert_true(!recipe_names[2] && !batches_names[3]);
+    if (number < 2)
+        o.recipe = number;
+    else {
+        o.windows = number - 2;
+        o.given.windows = true;
+    }
+    return o;
+}
+
 static void test_threads_do_not_matter(void **state)
 {
     (void)state;
-    struct options o = tiny_options(in_folder("threads1"));
-    o.threads = 1;
-    struct weights one = run(o);
-    o.save_dir = in_folder("threads2");
-    o.threads = 2;
-    struct weights two = run(o);
-    o.save_dir = in_folder("threads7");
-    o.threads = 7;
-    struct weights seven = run(o);
-    assert_same_weights(one, two);
-    assert_same_weights(one, seven);
-    free_weights(one);
-    free_weights(two);
-    free_weights(seven);
+    for (int i = 0; i < N_VARIANTS; i++) {
+        char name[32];
+        struct weights w[3];
+        for (int j = 0; j < 3; j++) {
+            snprintf(name, sizeof name, "threads%d-%d", i, j);
+            struct options o = variant(i, name);
+            o.steps = 12;
+            o.threads = (int[]){1, 2, 7}[j];
+            w[j] = run(o);
+        }
+        assert_same_weights(w[0], w[1]);
+        assert_same_weights(w[0], w[2]);
+        for (int j = 0; j < 3; j++)
+            free_weights(w[j]);
+    }
 }
 
-/* Stops after 23 of 40 steps (in the second epoch), once more after 31, and goes on with no word
- * about its recipe. */
-static void check_resume(int recipe)
+static void step_to(struct trainer *t, uint64_t last)
 {
     struct err e = {.text = ""};
-    struct trainer t;
     struct trainer_step step;
-    char name[32];
-    struct options o = tiny_options(NULL);
-    o.recipe = recipe;
-    snprintf(name, sizeof name, "whole-%d", recipe);
-    o.save_dir = in_folder(name);
-    struct weights whole = run(o);
-    snprintf(name, sizeof name, "parts-%d", recipe);
-    o.save_dir = in_folder(name);
-    open_run(&t, &o);
-    for (int i = 0; i < 23; i++) {
-        assert_int_equal(trainer_step(&t, &step, &e), 0);
-        t.progress.share = schedule_progress(&t.schedule, t.progress.share, t.progress.step, 0);
+    char name[48];
+    while (t->progress.step < last) {
+        assert_int_equal(trainer_step(t, &step, &e), 0);
+        t->progress.share = schedule_progress(&t->schedule, t->progress.share, t->progress.step, 0);
     }
-    assert_int_equal(trainer_save(&t, "step-000000023.safetensors", &e), 0);
+    snprintf(name, sizeof name, "step-%09d.safetensors", (int)last);
+    assert_int_equal(trainer_save(t, name, &e), 0);
+}
+
+/* Stops after 23 of 60 steps, once more after 51, in the second epoch, and goes on with no word
+ * about what kind of run it is. */
+static void check_resume(int number)
+{
+    struct trainer t;
+    char name[32];
+    snprintf(name, sizeof name, "whole%d", number);
+    struct options o = variant(number, name);
+    o.steps = 60;
+    struct weights whole = run(o);
+    snprintf(name, sizeof name, "parts%d", number);
+    o = variant(number, name);
+    o.steps = 60;
+    open_run(&t, &o);
+    step_to(&t, 23);
     trainer_close(&t);
-    o.resume = "";
     o.recipe = 0;
+    o.given.windows = false;
+    o.resume = "";
     o.threads = 3;
     open_run(&t, &o);
     assert_int_equal(t.progress.step, 23);
-    assert_string_equal(t.settings.recipe, recipe_names[recipe]);
-    for (int i = 0; i < 8; i++) {
-        assert_int_equal(trainer_step(&t, &step, &e), 0);
-        t.progress.share = schedule_progress(&t.schedule, t.progress.share, t.progress.step, 0);
-    }
-    assert_int_equal(trainer_save(&t, "step-000000031.safetensors", &e), 0);
+    step_to(&t, 51);
+    assert_int_equal(t.batches.epoch, 1);
     trainer_close(&t);
     struct weights parts = run(o);
     assert_same_weights(whole, parts);
@@ -483,7 +304,7 @@ static void check_resume(int recipe)
 static void test_resumed_equals_uninterrupted(void **state)
 {
     (void)state;
-    for (int i = 0; recipe_names[i]; i++)
+    for (int i = 0; i < N_VARIANTS; i++)
         check_resume(i);
 }
 
@@ -537,6 +358,10 @@ static void test_refusals(void **state)
     o.given.recipe = true;
     refuse(&o, "--recipe swift does not match");
     o.given.recipe = false;
+    o.windows = BATCHES_STORY;
+    o.given.windows = true;
+    refuse(&o, "--windows story does not match");
+    o.given.windows = false;
     o.schedule = SCHEDULE_LINEAR;
     o.given.schedule = true;
     refuse(&o, "--schedule linear does not match");
@@ -655,14 +480,7 @@ static void test_log_has_each_step_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule_by_steps),
-        cmocka_unit_test(test_schedule_linear),
-        cmocka_unit_test(test_schedule_by_clock),
-        cmocka_unit_test(test_recipe_v4_is_that_of_0_1_0),
-        cmocka_unit_test(test_half_lives),
-        cmocka_unit_test(test_options_override_recipes),
         cmocka_unit_test(test_initial_weights),
-        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_resumed_equals_uninterrupted),
         cmocka_unit_test(test_learns),

@@ -163,6 +163,7 @@ static void facts_of_state(const struct ckpt *c)
     fact_count("accum_steps", s->settings.accum);
     fact_real("lr", s->settings.lr);
     fact_real("min_lr", s->settings.min_lr);
+    fact_text("windows", s->settings.windows);
     fact_text("schedule", s->settings.schedule);
     if (s->settings.decay_share > 0)
         fact_real("decay_share", s->settings.decay_share);

@@ -10,9 +10,10 @@
 #include "export/textfile.h"
 #include "export/tokenizer_json.h"
 
-_Static_assert(TENSOR_N_KINDS == 10 && sizeof(struct dims) == (6 + DIMS_MAX_BLOCKS) * sizeof(int),
-               "hf/modeling_bolt.py computes a model of these tensors and hyperparameters: teach it "
-               "what is new, or refuse it here");
+_Static_assert(
+    TENSOR_N_KINDS == 10 && sizeof(struct dims) == (6 + DIMS_MAX_BLOCKS) * sizeof(int),
+    "hf/modeling_bolt.py computes a model of these tensors and hyperparameters: teach it "
+    "what is new, or refuse it here");
 
 struct folder {
     const struct output_source *source;
@@ -215,8 +216,8 @@ static int write_files(const struct output_source *s, const struct output_option
     if (file_make_dirs(o->path, e))
         return -1;
     return write_weights(&f, o, e) || write_tokenizer(&f, e) || write_tokenizer_config(&f, e) ||
-                   textfile_write(embedded_hf_configuration, f.dir, "configuration_bolt.py",
-                                  files, e) ||
+                   textfile_write(embedded_hf_configuration, f.dir, "configuration_bolt.py", files,
+                                  e) ||
                    textfile_write(embedded_hf_modeling, f.dir, "modeling_bolt.py", files, e) ||
                    write_generation_config(&f, e) || write_card(&f, e) || write_config(&f, e)
                ? -1

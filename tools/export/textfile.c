@@ -41,9 +41,8 @@ int textfile_close(struct textfile *t, const char *dir, const char *name, struct
                    struct err *e)
 {
     bool whole = !ferror(t->stream);
-    int rc = fclose(t->stream) == 0 && whole
-                 ? put(t->text, t->n, dir, name, files, e)
-                 : err_memory(e, "%s/%s: out of memory", dir, name);
+    int rc = fclose(t->stream) == 0 && whole ? put(t->text, t->n, dir, name, files, e)
+                                             : err_memory(e, "%s/%s: out of memory", dir, name);
     free(t->text);
     *t = (struct textfile){0};
     return rc;

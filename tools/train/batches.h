@@ -1,32 +1,51 @@
-/* batches.h - training windows in shuffled order.
+/* batches.h - the sequences of training steps in shuffled order.
  *
- * The token stream is cut into windows of T+1 tokens that do not overlap (T inputs, T targets); a
- * last shorter one is left out. Every epoch visits them in a new order, which depends on the seed
- * alone. An epoch ends when fewer windows are left than a step takes. */
+ * A batch of B windows is B*T rows: a token to be read, the one to be predicted from it, and its
+ * position in its sequence. What comes depends on shard, T, B, kind and seed alone. An epoch ends
+ * when fewer windows are left than a step takes. */
 #ifndef BATCHES_H
 #define BATCHES_H
 
-#include "base/arena.h"
-#include "base/rng.h"
-#include "format/shard.h"
+#include "train/pieces.h"
+
+enum batches_kind {
+    /* The token stream cut at every T+1 tokens into sequences that begin anywhere; the last rest is
+     * left out, and the windows are shuffled. FlashLM v4's. */
+    BATCHES_STREAM,
+    /* Sequences of T rows cut from pieces (pieces.h) one after another; so the model reads over
+     * the bounds of stories, as in STREAM. */
+    BATCHES_SHUFFLED,
+    /* Each piece is a sequence: a story is read from its beginning, as eval and sample read it. The
+     * batch alone is full, and its last piece cut; the rest begins the next batch. */
+    BATCHES_STORY,
+};
+extern const char *const batches_names[]; /* in their order, NULL after the last */
+
+/* The kind of this name, or -1. */
+int batches_find(const char *name);
 
 struct batches {
     const uint16_t *stream;
+    int kind; /* enum batches_kind */
     size_t T;
     size_t per_step; /* windows of one optimiser step */
     size_t n_windows;
-    uint32_t *order;   /* [n_windows] of this epoch */
-    struct rng start;  /* the generator as it was before this epoch's shuffle */
-    struct rng next;   /* and after it */
-    uint64_t epoch;    /* from 0 */
-    uint64_t position; /* windows of this epoch taken */
+    uint32_t *order;      /* of BATCHES_STREAM: [n_windows] of this epoch */
+    struct pieces pieces; /* of the others */
+    struct rng start;     /* the generator as it was before this epoch's shuffle */
+    struct rng next;      /* and after it */
+    uint64_t epoch;       /* from 0 */
+    uint64_t position;    /* windows of this epoch taken */
 };
 
-/* Windows a stream of n tokens gives. */
+/* Windows of T+1 tokens that a stream of n tokens gives. */
 size_t batches_windows(uint64_t n_tokens, size_t T);
 
-/* Lays out memory; needs batches_windows >= per_step, and below 2^32. */
-void batches_init(struct batches *b, const struct shard *s, size_t T, size_t per_step,
+/* Windows of an epoch. */
+size_t batches_per_epoch(const struct shard *s, int kind, size_t T);
+
+/* Lays out memory; needs batches_per_epoch >= per_step, and below 2^32. */
+void batches_init(struct batches *b, const struct shard *s, int kind, size_t T, size_t per_step,
                   struct arena *a);
 
 /* Begins epoch `epoch` whose shuffle starts from `rng`, with `position` windows taken. */
@@ -37,7 +56,8 @@ size_t batches_steps_per_epoch(const struct batches *b);
 /* To be called before each step: begins the next epoch when this one has too few windows left. */
 void batches_begin_step(struct batches *b);
 
-/* Takes `count` windows: tokens and targets [count][T]. */
-void batches_take(struct batches *b, size_t count, uint16_t *tokens, uint16_t *targets);
+/* Takes `count` windows: [count][T], pos as net_forward takes it. */
+void batches_take(struct batches *b, size_t count, uint16_t *tokens, uint16_t *targets,
+                  uint32_t *pos);
 
 #endif

@@ -51,6 +51,8 @@ int choose_settings(struct ckpt_settings *s, const struct options *o, bool large
     else
         s->decay_share = o->given.decay_share ? o->decay_share : r->decay_share;
     snprintf(s->recipe, sizeof s->recipe, "%s", r->name);
+    snprintf(s->windows, sizeof s->windows, "%s",
+             batches_names[o->given.windows ? o->windows : r->windows]);
     snprintf(s->schedule, sizeof s->schedule, "%s", schedule_names[shape]);
     snprintf(s->optimiser, sizeof s->optimiser, "%s",
              o->given.optimiser ? optim_kinds[o->optimiser]->name : r->optimiser);

@@ -14,6 +14,7 @@ static void introduce_recipe(const struct trainer *t)
         cli_say("as a cosine to %g\n", s->min_lr);
     else
         cli_say("linear to %g over the last %g %%\n", s->min_lr, 100 * s->decay_share);
+    cli_say("windows: %s\n", s->windows);
     cli_say("optimiser: %s", s->optimiser);
     for (size_t i = 0; i < optim_n_settings(q->kind); i++)
         cli_say(", %s %.10g", optim_setting(q->kind, i)->key, q->values[i]);

@@ -74,6 +74,11 @@ static const struct cli_option table[] = {
              "a setting of the optimiser; may be given many times (defaults: the manual)"),
     CLI_REAL(0, "lr", &chosen.lr, 1e-9, 10, "X", "highest learning rate, after the warm-up",
              .given = &chosen.given.lr),
+    CLI_CHOICE(
+        0, "windows", &chosen.windows, batches_names, NULL,
+        "what a sequence is: stream, a piece of all stories as one stream (v4); shuffled, the "
+        "same with the stories in a new order every epoch; story, one story (swift)",
+        .given = &chosen.given.windows),
     CLI_CHOICE(0, "schedule", &chosen.schedule, schedule_names, NULL,
                "how the learning rate falls: cosine, to 1e-5 (v4), or linear, to 0 over the last "
                "part of the run (swift)",

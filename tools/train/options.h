@@ -25,10 +25,11 @@ struct options {
     int recipe;          /* index into recipe_table */
     int optimiser;       /* index into optim_kinds; if given, else the recipe's */
     struct cli_list set; /* KEY=VALUE, settings of the optimiser */
-    long long batch;     /* this and the next six if given, else the recipe's */
+    long long batch;     /* this and the next seven if given, else the recipe's */
     long long accum;
     double lr;
     double beta1_tokens, beta2_tokens; /* half-lives of the moments */
+    int windows;                       /* enum batches_kind */
     int schedule;                      /* enum schedule_shape */
     double decay_share;
     double head_filter; /* 0: the exact gradient */
@@ -44,7 +45,8 @@ struct options {
     long long keep;
     struct { /* on the command line */
         bool dim, blocks, hidden, kernel, seq_len, epochs, steps, hours, seed;
-        bool recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens, schedule, decay_share;
+        bool recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens;
+        bool windows, schedule, decay_share;
     } given;
 };
 

@@ -2,6 +2,7 @@
 #ifndef RECIPE_H
 #define RECIPE_H
 
+#include "train/batches.h"
 #include "train/schedule.h"
 
 enum { RECIPE_MAX_SETTINGS = 8 };
@@ -19,6 +20,7 @@ struct recipe {
     /* of --small, of --large */
     unsigned accum[2];
     double lr[2];
+    int windows;        /* enum batches_kind */
     int schedule;       /* enum schedule_shape */
     double decay_share; /* of SCHEDULE_LINEAR, also where an option asks for that */
 };

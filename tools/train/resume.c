@@ -91,6 +91,8 @@ static int check_settings(const struct options *o, const struct ckpt_settings *s
         (o->given.seed && differs("seed", (double)o->seed, (double)s->seed, path, e)) ||
         (o->given.lr && differs("lr", o->lr, s->lr, path, e)) ||
         (o->given.recipe && differs_text("recipe", recipe_names[o->recipe], s->recipe, path, e)) ||
+        (o->given.windows &&
+         differs_text("windows", batches_names[o->windows], s->windows, path, e)) ||
         (o->given.schedule &&
          differs_text("schedule", schedule_names[o->schedule], s->schedule, path, e)) ||
         (o->given.decay_share && differs("decay-share", o->decay_share, s->decay_share, path, e)))
@@ -172,13 +174,15 @@ static int check_state(const struct ckpt_state *state, const char *path, struct 
     bool precision = strcmp(s->precision, "f32") == 0 || strcmp(s->precision, "bf16") == 0;
     bool generators = (p->rng[0] | p->rng[1] | p->rng[2] | p->rng[3]) &&
                       (p->sample_rng[0] | p->sample_rng[1] | p->sample_rng[2] | p->sample_rng[3]);
-    if (sizes && counts && rates && schedule && generators && precision)
+    bool windows = batches_find(s->windows) >= 0;
+    if (sizes && counts && rates && schedule && windows && generators && precision)
         return 0;
     return err_set(e, "%s: the state of its run is out of range (%s)", path,
                    !sizes       ? "batch or accum_steps"
                    : !counts    ? "step, tokens, epoch, position or best_loss"
                    : !rates     ? "lr, progress, elapsed or budget"
                    : !schedule  ? "schedule or decay_share"
+                   : !windows   ? "windows"
                    : !precision ? "precision"
                                 : "random number generators");
 }

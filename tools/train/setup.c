@@ -76,8 +76,12 @@ static int make_tokens(struct trainer *t, struct err *e)
         double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((BENCH_VOCAB + 10) / 10.0)) - 10;
         t->made_up[i] = (uint16_t)MIN((int)id, BENCH_VOCAB - 1);
     }
-    t->train =
-        (struct shard){.tokens = t->made_up, .n_tokens = N_TOKENS, .vocab_size = BENCH_VOCAB};
+    static const uint64_t one_story[] = {0, N_TOKENS};
+    t->train = (struct shard){.tokens = t->made_up,
+                              .stories = one_story,
+                              .n_tokens = N_TOKENS,
+                              .n_stories = 1,
+                              .vocab_size = BENCH_VOCAB};
     t->options.eval_every = 0;
     return 0;
 }
@@ -85,14 +89,14 @@ static int make_tokens(struct trainer *t, struct err *e)
 static int check_length(const struct trainer *t, struct err *e)
 {
     size_t T = (size_t)t->dims.T;
-    size_t n = batches_windows(t->train.n_tokens, T);
+    size_t n = batches_per_epoch(&t->train, batches_find(t->settings.windows), T);
     size_t per_step = t->settings.batch * t->settings.accum;
     if (n < per_step)
         return err_set(
             e,
-            "%s/train.shard: too short for one step (%llu tokens give %zu windows of %zu "
-            "tokens, a step takes %zu); use a smaller --seq-len or --batch",
-            t->options.data, (unsigned long long)t->train.n_tokens, n, T + 1, per_step);
+            "%s/train.shard: too short for one step (%llu tokens give %zu windows of --seq-len "
+            "%zu, a step takes %zu); use a smaller --seq-len or --batch",
+            t->options.data, (unsigned long long)t->train.n_tokens, n, T, per_step);
     if (n > UINT32_MAX)
         return err_set(e, "%s/train.shard: more windows than a run can order (%zu)",
                        t->options.data, n);
@@ -118,11 +122,13 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->tokens = arena_alloc(a, rows, sizeof *t->tokens);
     t->targets = arena_alloc(a, rows, sizeof *t->targets);
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
+    t->window_pos = arena_alloc(a, rows, sizeof *t->window_pos);
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
     sums_init(&t->sums, n, s->accum, a);
     optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, a);
-    batches_init(&t->batches, &t->train, (size_t)t->dims.T, s->batch * s->accum, a);
+    batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,
+                 s->batch * s->accum, a);
 }
 
 static int allocate(struct trainer *t, struct err *e)
@@ -143,7 +149,7 @@ static int allocate(struct trainer *t, struct err *e)
     t->grad.loss.filter = (float)t->options.head_filter;
     t->memory = measure.used;
     for (size_t r = 0; r < t->net.max_rows; r++)
-        t->pos[r] = (uint32_t)(r % (size_t)t->dims.T);
+        t->window_pos[r] = (uint32_t)(r % (size_t)t->dims.T);
     return 0;
 }
 

@@ -20,7 +20,7 @@ static void add_batch(struct trainer *t)
 {
     struct grad_batch b = {t->tokens, t->targets, t->pos, t->settings.batch * (size_t)t->dims.T};
     enum grad_round round;
-    batches_take(&t->batches, t->settings.batch, t->tokens, t->targets);
+    batches_take(&t->batches, t->settings.batch, t->tokens, t->targets, t->pos);
     phases_end(&t->phases, PHASE_REST);
     grad_start(&t->grad, &b, 1.0f / (float)t->settings.accum, sums_leaf(&t->sums));
     while ((round = grad_round(&t->grad, t->pool)) != GRAD_DONE)
@@ -79,7 +79,7 @@ bool trainer_validate(struct trainer *t, double *loss)
             memcpy(t->tokens + i * T, window, T * sizeof *window);
             memcpy(t->targets + i * T, window + 1, T * sizeof *window);
         }
-        net_forward(&t->net, t->pool, t->tokens, t->pos, count * T);
+        net_forward(&t->net, t->pool, t->tokens, t->window_pos, count * T);
         net_nll(&t->net, t->pool, t->targets, count * T, t->grad.loss.nll);
         for (size_t r = 0; r < count * T; r++)
             sum += (double)t->grad.loss.nll[r];

@@ -34,10 +34,11 @@ struct trainer {
     struct optim optim;
     struct batches batches;
     struct schedule schedule;
-    float *params;     /* [dims_n_floats] master weights */
-    uint16_t *tokens;  /* [batch * T] */
-    uint16_t *targets; /* [batch * T] */
-    uint32_t *pos;     /* [batch * T] 0..T-1 again and again */
+    float *params;        /* [dims_n_floats] master weights */
+    uint16_t *tokens;     /* [batch * T] */
+    uint16_t *targets;    /* [batch * T] */
+    uint32_t *pos;        /* [batch * T] of these tokens in their sequences */
+    uint32_t *window_pos; /* [batch * T] 0..T-1 again and again, of validation */
     struct log log;
     struct rng story_rng;
     struct ckpt_settings settings;

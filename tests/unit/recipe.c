@@ -1,0 +1,165 @@
+/* What a run is told: the schedule of its learning rate, recipes and the options that override
+ * them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "train/choose.h"
+#include "train/recipe.h"
+
+/* ---- schedule -------------------------------------------------------------------------------- */
+
+static void test_schedule_by_steps(void **state)
+{
+    (void)state;
+    struct schedule s = {.n_steps = 20000, .lr = 4e-3, .min_lr = 1e-5};
+    assert_true(fabs(schedule_lr(&s, 0, 0) - 4e-3 / 500) < 1e-9);
+    assert_true(fabs(schedule_lr(&s, 499.0 / 20000, 499) - 4e-3) < 1e-5);
+    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - (4e-3 + 1e-5) / 2) < 1e-9);
+    assert_true(fabs(schedule_lr(&s, 1, 20000) - 1e-5) < 1e-12);
+    struct schedule brief = {.n_steps = 100, .lr = 1, .min_lr = 0}; /* warm-up is 10 steps */
+    assert_true(fabs(schedule_lr(&brief, 0, 0) - 0.1) < 1e-9);
+    assert_true(schedule_lr(&brief, 0.09, 9) > 0.9);
+}
+
+/* Constant after the warm-up, then a straight line to min_lr over the last share. */
+static void test_schedule_linear(void **state)
+{
+    (void)state;
+    struct schedule s = {
+        .n_steps = 20000, .lr = 4e-3, .shape = SCHEDULE_LINEAR, .decay_share = 0.4};
+    assert_true(schedule_lr(&s, 0, 0) == 4e-3 / 500); /* the same warm-up */
+    assert_true(schedule_lr(&s, 0.025, 500) == 4e-3);
+    assert_true(schedule_lr(&s, 0.6, 12000) == 4e-3);
+    assert_true(fabs(schedule_lr(&s, 0.7, 14000) - 3e-3) < 1e-12);
+    assert_true(fabs(schedule_lr(&s, 0.9, 18000) - 1e-3) < 1e-12);
+    assert_true(schedule_lr(&s, 1, 20000) == 0);
+    s.decay_share = 1; /* falls from the beginning */
+    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - 2e-3) < 1e-12);
+    s.min_lr = 1e-3;
+    assert_true(fabs(schedule_lr(&s, 0.5, 10000) - 2.5e-3) < 1e-12);
+    assert_true(schedule_lr(&s, 1, 20000) == 1e-3);
+}
+
+static void test_schedule_by_clock(void **state)
+{
+    (void)state;
+    struct schedule s = {.n_steps = 1000000, .hours = 2, .lr = 4e-3, .min_lr = 1e-5};
+    double half = schedule_progress(&s, 0, 100, 3600);
+    assert_true(half == 0.5);
+    assert_true(schedule_lr(&s, half, 100) < 2.1e-3); /* decays, and warm-up ended by the clock */
+    assert_true(schedule_progress(&s, 0.7, 100, 3600) == 0.7); /* never backwards */
+    assert_true(schedule_progress(&s, 0, 100, 1e9) == 1);
+    s.hours = 0;
+    assert_true(schedule_progress(&s, 0, 100, 1e9) == 1e-4);
+}
+
+/* ---- recipes --------------------------------------------------------------------------------- */
+
+static double setting_of(const struct optim_settings *q, const char *key)
+{
+    double *value = optim_value((struct optim_settings *)q, key);
+    assert_non_null(value);
+    return *value;
+}
+
+static void choose(const struct options *o, bool large, struct ckpt_settings *s,
+                   struct optim_settings *q)
+{
+    struct err e = {.text = ""};
+    if (choose_settings(s, o, large, &e) || choose_optim(q, o, s, 256, &e))
+        fail_msg("%s", e.text);
+}
+
+static void test_recipe_v4_is_that_of_0_1_0(void **state)
+{
+    (void)state;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    struct options o = {.seed = 42};
+    choose(&o, false, &s, &q);
+    assert_string_equal(s.recipe, "v4");
+    assert_string_equal(s.optimiser, "adamw");
+    assert_string_equal(s.schedule, "cosine");
+    assert_string_equal(s.windows, "stream");
+    assert_true(s.batch == 8 && s.accum == 1 && s.lr == 4e-3 && s.min_lr == 1e-5);
+    assert_true(setting_of(&q, "beta1") == 0.9 && setting_of(&q, "beta2") == 0.95);
+    assert_true(setting_of(&q, "adam_eps") == 1e-8 && setting_of(&q, "weight_decay") == 0.01);
+    assert_true(setting_of(&q, "grad_clip") == 1);
+    choose(&o, true, &s, &q);
+    assert_true(s.batch == 8 && s.accum == 2 && s.lr == 3e-3);
+}
+
+/* Half of what a moment held is left after its half-life, at any batch. */
+static void test_half_lives(void **state)
+{
+    (void)state;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    struct options o = {.beta1_tokens = 4096,
+                        .beta2_tokens = 8e6,
+                        .batch = 8,
+                        .given = {.beta1_tokens = true, .beta2_tokens = true, .batch = true}};
+    choose(&o, false, &s, &q); /* 2,048 tokens a step */
+    assert_true(fabs(setting_of(&q, "beta1") - sqrt(0.5)) < 1e-15);
+    assert_true(fabs(pow(setting_of(&q, "beta2"), 8e6 / 2048) - 0.5) < 1e-10);
+    choose(&o, true, &s, &q); /* twice as many */
+    assert_true(fabs(setting_of(&q, "beta1") - 0.5) < 1e-15);
+    o.batch = 4;
+    choose(&o, false, &s, &q);
+    assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 0.25)) < 1e-15);
+    o.given.beta1_tokens = false; /* the recipe's own */
+    choose(&o, false, &s, &q);
+    assert_true(setting_of(&q, "beta1") == 0.9);
+}
+
+/* Every recipe gives a run; every option of it stands by itself. */
+static void test_options_override_recipes(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    for (int i = 0; recipe_names[i]; i++) {
+        assert_string_equal(recipe_names[i], recipe_table[i].name);
+        struct options o = {.recipe = i};
+        choose(&o, false, &s, &q);
+        assert_string_equal(s.recipe, recipe_names[i]);
+        o = (struct options){.recipe = i,
+                             .batch = 3,
+                             .accum = 5,
+                             .lr = 0.5,
+                             .beta1_tokens = 256,
+                             .beta2_tokens = 512,
+                             .windows = BATCHES_SHUFFLED,
+                             .schedule = SCHEDULE_LINEAR,
+                             .decay_share = 0.25};
+        memset(&o.given, 1, sizeof o.given);
+        choose(&o, false, &s, &q);
+        assert_true(s.batch == 3 && s.accum == 5 && s.lr == 0.5 && s.min_lr == 0);
+        assert_string_equal(s.schedule, "linear");
+        assert_string_equal(s.windows, "shuffled");
+        assert_true(s.decay_share == 0.25);
+        assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 15)) < 1e-15);
+        o.schedule = SCHEDULE_COSINE;
+        assert_int_equal(choose_settings(&s, &o, false, &e), -1);
+        assert_string_equal(e.text, "--decay-share goes with --schedule linear");
+        o.given.decay_share = false;
+        choose(&o, false, &s, &q);
+        assert_string_equal(s.schedule, "cosine");
+        assert_true(s.min_lr == 1e-5 && s.decay_share == 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schedule_by_steps), cmocka_unit_test(test_schedule_linear),
+        cmocka_unit_test(test_schedule_by_clock), cmocka_unit_test(test_recipe_v4_is_that_of_0_1_0),
+        cmocka_unit_test(test_half_lives),        cmocka_unit_test(test_options_override_recipes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
