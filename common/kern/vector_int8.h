@@ -1,7 +1,9 @@
 /* vector_int8.h - int8 products with weights rearranged for vectors of WIDTH 32-bit lanes; included
- * by the files of the instruction sets, which define WIDTH, HEAD_FLIP, MOST_ROWS (rows of q that go
- * through together, so that a weight is loaded once for all of them) and EACH_ROWS, a list of 1 to
- * MOST_ROWS, before.
+ * by the files of the instruction sets. Before it they define their vector type (vector.h); ivec,
+ * the same lanes as 32-bit integers; MOST_ROWS, the rows of q that go through together, so that a
+ * weight is loaded once for all of them, and EACH_ROWS, a list of 1 to MOST_ROWS; HEAD_FLIP, and
+ * HEAD_OFFSET(row, q, steps), what is too much in their sums of the head. After it they define what
+ * is declared here without a body.
  *
  * A panel is 4 WIDTH rows, which lie beside each other; row r of it is lane r % WIDTH of its
  * quarter r / WIDTH. Columns come in steps of four, which share a lane: one 32-bit word of q,
@@ -120,10 +122,60 @@ struct product {
     size_t y_stride;
 };
 
-/* The panel w, whose first row is r0, by the rows [i0, i0 + M) of q; the files of the instruction
- * sets have it. `ternary` and M are constants where it is inlined. */
+/* Sums of the products of a panel and M rows of q, in lanes as the two below take them. */
+INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
+                      size_t q_stride, ivec sum[MOST_ROWS][QUARTERS]);
+
+/* The sums of codes in quarter j, and sums less `offset` as floats. */
+INLINE ivec tern_sum(const ivec sum[QUARTERS], size_t j);
+INLINE vec float_sums(ivec sum, int32_t offset);
+
+INLINE vec load_some(const float *x, size_t n) /* n numbers, 0 beyond them */
+{
+    return n >= WIDTH ? v_load(x) : v_load_mask(x, v_mask(n));
+}
+
+/* Writes up to PANEL results of one row of q; rows beyond n are not touched. */
+INLINE void write_quarters(const vec v[QUARTERS], size_t n, float *y)
+{
+    if (n >= PANEL)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++)
+            v_store(y + j * WIDTH, v[j]);
+    else
+        for (size_t j = 0; j * WIDTH < n; j++)
+            v_store_mask(y + j * WIDTH, v[j], v_mask(MIN(n - j * WIDTH, (size_t)WIDTH)));
+}
+
+/* The panel w, whose first row is r0, by the rows [i0, i0 + M) of q. `ternary` and M are constants
+ * where it is inlined. */
 INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
-                      size_t i0);
+                      size_t i0)
+{
+    ivec sum[MOST_ROWS][QUARTERS];
+    vec w_scale[QUARTERS];
+    size_t n = p->rows - r0;
+    const int8_t *q = p->q + i0 * p->q_stride;
+    sum_panel(ternary, M, w, p->steps, q, p->q_stride, sum);
+#pragma GCC unroll 4
+    for (size_t j = 0; !ternary && j < QUARTERS; j++)
+        w_scale[j] =
+            n > j * WIDTH ? load_some(p->w_scale + r0 + j * WIDTH, n - j * WIDTH) : v_set(0);
+#pragma GCC unroll 6
+    for (size_t i = 0; i < M; i++, q += p->q_stride) {
+        const struct kern_int8_row *row = &p->row[i0 + i];
+        const int32_t offset = ternary ? row->sum : HEAD_OFFSET(row, q, p->steps);
+        const vec factor = v_set(ternary ? p->alpha * row->scale : row->scale);
+        vec v[QUARTERS];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < QUARTERS; j++) {
+            v[j] = v_mul(float_sums(ternary ? tern_sum(sum[i], j) : sum[i][j], offset), factor);
+            if (!ternary)
+                v[j] = v_mul(v[j], w_scale[j]);
+        }
+        write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
+    }
+}
 
 /* The panels of rows [r0, r1). */
 typedef void (*panels)(const struct product *p, const uint8_t *w, size_t r0, size_t r1, size_t i0);

@@ -6,6 +6,7 @@
 enum { MOST_ROWS = 4 };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2) DO(x, 3) DO(x, 4)
 #define HEAD_FLIP 0
+#define HEAD_OFFSET(row, q, steps) 0
 #include "kern/arm/neon_bytes.h"
 
 /* One step, whose columns are lane `step` of x. */
@@ -52,18 +53,6 @@ INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, co
         load_operands(ternary, w + 3 * bytes, v);
         DOT(3)
     }
-}
-
-INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
-                     ivec sum[MOST_ROWS][QUARTERS])
-{
-    sum_panel(true, M, w, steps, q, q_stride, sum);
-}
-
-INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
-                     ivec sum[MOST_ROWS][QUARTERS])
-{
-    sum_panel(false, M, w, steps, q, q_stride, sum);
 }
 
 static double op_spin(size_t n)

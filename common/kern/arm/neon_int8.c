@@ -8,6 +8,7 @@
 enum { MOST_ROWS = 2, BLOCK = 128 /* steps */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
+#define HEAD_OFFSET(row, q, steps) 0
 #include "kern/arm/neon_bytes.h"
 
 /* Sums of the four columns of each lane; `low` has lanes 0 and 1, `high` 2 and 3. */
@@ -89,6 +90,15 @@ INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < QUARTERS; j++)
             sum[i][j] = fold_columns(acc[i][j][0], acc[i][j][1]);
+}
+
+INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
+                      size_t q_stride, ivec sum[MOST_ROWS][QUARTERS])
+{
+    if (ternary)
+        sum_tern(M, w, steps, q, q_stride, sum);
+    else
+        sum_head(M, w, steps, q, q_stride, sum);
 }
 
 static double op_spin(size_t n)

@@ -15,6 +15,7 @@
 enum { MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
+#define HEAD_OFFSET(row, q, steps) 0
 #include "kern/keep.h"
 #include "kern/vector_int8.h"
 
@@ -25,12 +26,6 @@ typedef uint16_t u16vec __attribute__((vector_size(16)));
 typedef int32_t ivec_at __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* ---- rounding -------------------------------------------------------------------------------- */
-
-/* n numbers, 0 beyond them. */
-INLINE vec load_some(const float *x, size_t n)
-{
-    return n >= WIDTH ? v_load(x) : v_load_mask(x, n);
-}
 
 INLINE int32_t sum_lanes(ivec v)
 {
@@ -163,41 +158,26 @@ INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
     }
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
-
-INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
-                      size_t i0)
+INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
+                      size_t q_stride, ivec sum[MOST_ROWS][QUARTERS])
 {
-    ivec sum[MOST_ROWS][QUARTERS] = {{{0}}};
-    size_t n = p->rows - r0;
-    const int8_t *q = p->q + i0 * p->q_stride;
+    for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < QUARTERS; j++)
+            sum[i][j] = i_set(0);
     if (ternary)
-        sum_tern(M, w, p->steps, q, p->q_stride, sum);
+        sum_tern(M, w, steps, q, q_stride, sum);
     else
-        sum_head(M, w, p->steps, q, p->q_stride, sum);
-#pragma GCC unroll 2
-    for (size_t i = 0; i < M; i++) {
-        const struct kern_int8_row *row = &p->row[i0 + i];
-        float *y = p->y + (i0 + i) * p->y_stride + r0;
-#pragma GCC unroll 4
-        for (size_t j = 0; j < QUARTERS; j++) {
-            if (j * WIDTH >= n)
-                break;
-            size_t have = n - j * WIDTH;
-            vec v;
-            if (ternary) {
-                ivec whole = (sum[i][j] >> (j % 2 ? 2 : 0)) - row->sum;
-                v = __builtin_convertvector(whole, vec) * v_set(p->alpha * row->scale);
-            } else {
-                v = __builtin_convertvector(sum[i][j], vec) * v_set(row->scale);
-                v = v * load_some(p->w_scale + r0 + j * WIDTH, have);
-            }
-            if (have >= WIDTH)
-                v_store(y + j * WIDTH, v);
-            else
-                v_store_mask(y + j * WIDTH, v, have);
-        }
-    }
+        sum_head(M, w, steps, q, q_stride, sum);
+}
+
+INLINE ivec tern_sum(const ivec sum[QUARTERS], size_t j)
+{
+    return sum[j] >> (j % 2 ? 2 : 0);
+}
+
+INLINE vec float_sums(ivec sum, int32_t offset)
+{
+    return __builtin_convertvector(sum - offset, vec);
 }
 
 /* Products of 16 bits and their sums: two multiply-accumulates in a 32-bit lane. */

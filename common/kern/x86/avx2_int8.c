@@ -12,33 +12,22 @@
  * 2 * 127 * 127, which fits 16 bits. */
 #include "kern/x86/x86.h"
 
-#include <immintrin.h>
+#include "kern/x86/v256.h"
 
-enum { WIDTH = 8, MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
+enum { MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
+#define HEAD_OFFSET(row, q, steps) (-sum_negative(q, steps))
+typedef __m256i ivec; /* WIDTH lanes of 32 bits, or four times as many bytes */
+
+static inline int32_t sum_negative(const int8_t *q, size_t steps);
+
 #include "kern/keep.h"
 #include "kern/vector_int8.h"
 
 enum { BLOCK = 16 /* steps */ };
 
-typedef __m256i ivec; /* WIDTH lanes of 32 bits, or four times as many bytes */
-
-/* Lanes below n. */
-INLINE ivec mask_of(size_t n)
-{
-    const ivec lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)MIN(n, (size_t)WIDTH)), lane);
-}
-
 /* ---- rounding -------------------------------------------------------------------------------- */
-
-INLINE ivec load_some(const float *x, size_t n)
-{
-    if (n >= WIDTH)
-        return _mm256_loadu_si256((const ivec *)x);
-    return _mm256_maskload_epi32((const int *)x, mask_of(n));
-}
 
 INLINE int32_t largest_lane(ivec v)
 {
@@ -60,7 +49,8 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
 {
     ivec bits = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i += WIDTH) {
-        ivec v = _mm256_and_si256(load_some(x + i, n - i), _mm256_set1_epi32(0x7fffffff));
+        ivec v = _mm256_and_si256(_mm256_castps_si256(load_some(x + i, n - i)),
+                                  _mm256_set1_epi32(0x7fffffff));
         bits = _mm256_max_epi32(bits, v);
     }
     float factor;
@@ -69,9 +59,8 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
         return;
     ivec sum = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i += WIDTH) {
-        __m256 v = _mm256_castsi256_ps(load_some(x + i, n - i));
         ivec whole =
-            _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(factor))); /* half to even */
+            _mm256_cvtps_epi32(v_mul(load_some(x + i, n - i), v_set(factor))); /* half to even */
         sum = _mm256_add_epi32(sum, whole);
         __m128i half =
             _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
@@ -178,74 +167,28 @@ INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
     }
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
-
-/* Writes up to PANEL results of one row of q; rows beyond n are not touched. */
-INLINE void write_quarters(const __m256 v[QUARTERS], size_t n, float *y)
+INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
+                      size_t q_stride, ivec sum[MOST_ROWS][QUARTERS])
 {
-    if (n >= PANEL)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < QUARTERS; j++)
-            _mm256_storeu_ps(y + j * WIDTH, v[j]);
-    else
-        for (size_t j = 0; j * WIDTH < n; j++)
-            _mm256_maskstore_ps(y + j * WIDTH, mask_of(n - j * WIDTH), v[j]);
-}
-
-INLINE void finish_tern(const ivec sum[QUARTERS], float factor, int32_t offset, __m256 v[QUARTERS])
-{
-#pragma GCC unroll 4
-    for (size_t j = 0; j < QUARTERS; j++) {
-        ivec whole =
-            _mm256_sub_epi32(_mm256_srai_epi32(sum[j], j % 2 ? 2 : 0), _mm256_set1_epi32(offset));
-        v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(factor));
-    }
-}
-
-INLINE void finish_head(const ivec sum[QUARTERS], const __m256 w_scale[QUARTERS], float scale,
-                        int32_t offset, __m256 v[QUARTERS])
-{
-#pragma GCC unroll 4
-    for (size_t j = 0; j < QUARTERS; j++) {
-        ivec whole = _mm256_add_epi32(sum[j], _mm256_set1_epi32(offset));
-        v[j] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(scale));
-        v[j] = _mm256_mul_ps(v[j], w_scale[j]);
-    }
-}
-
-INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
-                      size_t i0)
-{
-    ivec sum[MOST_ROWS][QUARTERS];
-    __m256 w_scale[QUARTERS];
-    size_t n = p->rows - r0;
-    const int8_t *q = p->q + i0 * p->q_stride;
 #pragma GCC unroll 2
     for (size_t i = 0; i < M; i++)
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++)
             sum[i][j] = _mm256_setzero_si256();
     if (ternary)
-        sum_tern(M, w, p->steps, q, p->q_stride, sum);
+        sum_tern(M, w, steps, q, q_stride, sum);
     else
-        sum_head(M, w, p->steps, q, p->q_stride, sum);
-#pragma GCC unroll 4
-    for (size_t j = 0; !ternary && j < QUARTERS; j++)
-        w_scale[j] =
-            n > j * WIDTH
-                ? _mm256_castsi256_ps(load_some(p->w_scale + r0 + j * WIDTH, n - j * WIDTH))
-                : _mm256_setzero_ps();
-#pragma GCC unroll 2
-    for (size_t i = 0; i < M; i++) {
-        const struct kern_int8_row *row = &p->row[i0 + i];
-        __m256 v[QUARTERS];
-        if (ternary)
-            finish_tern(sum[i], p->alpha * row->scale, row->sum, v);
-        else
-            finish_head(sum[i], w_scale, row->scale, sum_negative(q + i * p->q_stride, p->steps),
-                        v);
-        write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
-    }
+        sum_head(M, w, steps, q, q_stride, sum);
+}
+
+INLINE ivec tern_sum(const ivec sum[QUARTERS], size_t j)
+{
+    return _mm256_srai_epi32(sum[j], j % 2 ? 2 : 0);
+}
+
+INLINE vec float_sums(ivec sum, int32_t offset)
+{
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(offset)));
 }
 
 static double op_spin(size_t n)

@@ -8,16 +8,17 @@
  */
 #include "kern/x86/x86.h"
 
-#include <immintrin.h>
+#include "kern/x86/v512.h"
 
 /* Six rows: with four sums each, operands and masks, all 32 registers. */
-enum { WIDTH = 16, MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
+enum { MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2) DO(x, 3) DO(x, 4) DO(x, 5) DO(x, 6)
 #define HEAD_FLIP 0x80808080
+#define HEAD_OFFSET(row, q, steps) (128 * (row)->sum)
+typedef __m512i ivec; /* WIDTH lanes of 32 bits, or four times as many bytes */
+
 #include "kern/keep.h"
 #include "kern/vector_int8.h"
-
-typedef __m512i ivec; /* WIDTH lanes of 32 bits, or four times as many bytes */
 
 INLINE __mmask16 mask_of(size_t n)
 {
@@ -41,9 +42,8 @@ static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *
     }
     ivec sum = _mm512_setzero_si512();
     for (size_t i = 0; i < ALIGN_UP(n, (size_t)KERN_INT8_ALIGN); i += WIDTH) {
-        __m512 v = _mm512_maskz_loadu_ps(i < n ? mask_of(n - i) : 0, x + i);
-        ivec whole =
-            _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(factor))); /* half to even */
+        vec v = v_load_mask(x + i, i < n ? mask_of(n - i) : 0);
+        ivec whole = _mm512_cvtps_epi32(v_mul(v, v_set(factor))); /* half to even */
         sum = _mm512_add_epi32(sum, whole);
         _mm_storeu_si128((__m128i *)(q + i), _mm512_cvtepi32_epi8(whole));
     }
@@ -117,63 +117,15 @@ INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, co
         }
 }
 
-/* Writes up to PANEL results of one row of q; rows beyond n are not touched. */
-INLINE void write_quarters(const __m512 v[QUARTERS], size_t n, float *y)
+INLINE ivec tern_sum(const ivec sum[QUARTERS], size_t j)
 {
-    if (n >= PANEL)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < QUARTERS; j++)
-            _mm512_storeu_ps(y + j * WIDTH, v[j]);
-    else
-        for (size_t j = 0; j * WIDTH < n; j++)
-            _mm512_mask_storeu_ps(y + j * WIDTH, mask_of(n - j * WIDTH), v[j]);
+    ivec own = j ? _mm512_sub_epi32(sum[j], sum[j - 1]) : sum[0];
+    return _mm512_srai_epi32(own, (unsigned)(2 * j));
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
-
-INLINE void finish_tern(const ivec sum[QUARTERS], float factor, int32_t offset, __m512 v[QUARTERS])
+INLINE vec float_sums(ivec sum, int32_t offset)
 {
-#pragma GCC unroll 4
-    for (size_t j = 0; j < QUARTERS; j++) {
-        ivec own = j ? _mm512_sub_epi32(sum[j], sum[j - 1]) : sum[0];
-        ivec whole =
-            _mm512_sub_epi32(_mm512_srai_epi32(own, (unsigned)(2 * j)), _mm512_set1_epi32(offset));
-        v[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(factor));
-    }
-}
-
-INLINE void finish_head(const ivec sum[QUARTERS], const __m512 w_scale[QUARTERS], float scale,
-                        int32_t offset, __m512 v[QUARTERS])
-{
-#pragma GCC unroll 4
-    for (size_t j = 0; j < QUARTERS; j++) {
-        ivec whole = _mm512_sub_epi32(sum[j], _mm512_set1_epi32(offset));
-        v[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_set1_ps(scale));
-        v[j] = _mm512_mul_ps(v[j], w_scale[j]);
-    }
-}
-
-INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uint8_t *w, size_t r0,
-                      size_t i0)
-{
-    ivec sum[MOST_ROWS][QUARTERS];
-    __m512 w_scale[QUARTERS];
-    size_t n = p->rows - r0;
-    sum_panel(ternary, M, w, p->steps, p->q + i0 * p->q_stride, p->q_stride, sum);
-#pragma GCC unroll 4
-    for (size_t j = 0; !ternary && j < QUARTERS; j++)
-        w_scale[j] = _mm512_maskz_loadu_ps(n > j * WIDTH ? mask_of(n - j * WIDTH) : 0,
-                                           p->w_scale + r0 + j * WIDTH);
-#pragma GCC unroll 6
-    for (size_t i = 0; i < M; i++) {
-        const struct kern_int8_row *row = &p->row[i0 + i];
-        __m512 v[QUARTERS];
-        if (ternary)
-            finish_tern(sum[i], p->alpha * row->scale, row->sum, v);
-        else
-            finish_head(sum[i], w_scale, row->scale, 128 * row->sum, v);
-        write_quarters(v, n, p->y + (i0 + i) * p->y_stride + r0);
-    }
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_set1_epi32(offset)));
 }
 
 static double op_spin(size_t n)
