@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "format/ckpt_config.h"
 #include "format/ckpt_meta.h"
 
 enum { MAX_NAME = 96, DEFAULT_SEQ_LEN = 256 };
@@ -162,7 +163,11 @@ static int read_dims(struct ckpt *c, const char *path, struct err *e)
     if (n_blocks != c->dims.L)
         return err_set(e, "%s: wrong number of blocks (found %d, expected %d by its metadata)",
                        path, n_blocks, c->dims.L);
-    return 0;
+    const char *weights = safetensors_meta(&c->file, "weights");
+    c->ternary = weights && strcmp(weights, "ternary") == 0;
+    if (safetensors_meta(&c->file, "dilation"))
+        return 0;
+    return ckpt_config_read(path, &c->dims, &c->ternary, e); /* no shape tells these */
 }
 
 static bool all_finite(const struct st_tensor *t)
@@ -212,13 +217,27 @@ static int check_array(const struct ckpt *c, const char *array, const char *path
     return n_found;
 }
 
+/* Other programs write the output head too, which is the embedding. */
+static int check_head(const struct ckpt *c, const char *path, struct err *e)
+{
+    const struct st_tensor *head = safetensors_find(&c->file, "head.weight");
+    const struct st_tensor *embed = safetensors_find(&c->file, "embedding.weight");
+    if (!head ||
+        (head->n_bytes == embed->n_bytes && memcmp(head->data, embed->data, embed->n_bytes) == 0))
+        return 0;
+    return err_set(e,
+                   "%s: tensor 'head.weight' is not the embedding: a head of its own is not "
+                   "computed",
+                   path);
+}
+
 static int check_weights(const struct ckpt *c, const char *path, struct err *e)
 {
     char missing[MAX_NAME];
     int n = check_array(c, NULL, path, missing, e);
     if (n >= 0 && (size_t)n < dims_n_tensors(&c->dims))
         return err_set(e, "%s: tensor '%s' is missing", path, missing);
-    return n < 0 ? -1 : 0;
+    return n < 0 ? -1 : check_head(c, path, e);
 }
 
 /* The arrays that the metadata name; 0.1.0 named none, and kept AdamW's two moments or nothing. */
@@ -252,8 +271,6 @@ static int check(struct ckpt *c, const char *path, struct err *e)
     if (ckpt_meta_read_state(&c->file, &c->state, &c->has_state, path, e) ||
         read_dims(c, path, e) || check_weights(c, path, e) || check_optim(c, path, e))
         return -1;
-    const char *weights = safetensors_meta(&c->file, "weights");
-    c->ternary = weights && strcmp(weights, "ternary") == 0;
     return 0;
 }
 

@@ -21,8 +21,8 @@ void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d);
 void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s);
 void ckpt_meta_optim(struct ckpt_meta *list, const struct ckpt_optim *o);
 
-/* Overwrites what the metadata tell of *d, reads the dilations (1 where missing), checks all
- * ranges. */
+/* Overwrites what the metadata tell of *d, with dilations of 1 where these are missing, and checks
+ * all ranges. */
 MUST_USE int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const char *path,
                                  struct err *e);
 

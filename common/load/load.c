@@ -12,8 +12,9 @@
 
 /* ---- finding and opening --------------------------------------------------------------------- */
 
-/* best.safetensors, or the newest good step. A best that does not open is an error: another in its
- * place would be a worse model, and nobody told. */
+/* best.safetensors, or the newest good step, or the model.safetensors of a folder that transformers
+ * opens. A best that does not open is an error: another in its place would be a worse model, and
+ * nobody told. */
 static int open_in_directory(const char *dir, char **found, struct ckpt *c, struct err *e)
 {
     struct stat st;
@@ -26,7 +27,15 @@ static int open_in_directory(const char *dir, char **found, struct ckpt *c, stru
     free(*found);
     if (ckpt_open_newest(c, dir, found, NULL, e))
         return -1;
-    return *found ? 0 : err_set(e, "%s: holds no good checkpoint", dir);
+    if (*found)
+        return 0;
+    if (asprintf(found, "%s/model.safetensors", dir) < 0) {
+        *found = NULL;
+        return err_memory(e, "%s: out of memory", dir);
+    }
+    if (!ckpt_any(dir) && stat(*found, &st) == 0)
+        return ckpt_open(c, *found, e);
+    return err_set(e, "%s: holds no good checkpoint", dir);
 }
 
 /* Opens *c or *b; *found gets the path of the file, for the caller to free. */

@@ -15,7 +15,8 @@ struct load_source {
 
 /* path is a blob or a checkpoint, which its first bytes tell, or a directory of checkpoints: then
  * best.safetensors if there is one, which then must be good, else the newest good
- * step-*.safetensors. Errors: neither of these, and those of load_blob and ckpt_open.
+ * step-*.safetensors; a folder without either may hold a model.safetensors (export --format hf, or
+ * transformers). Errors: neither of these, and those of load_blob and ckpt_open.
  * load_source_close at the end. */
 MUST_USE int load_source_open(struct load_source *s, const char *path, struct err *e);
 void load_source_close(struct load_source *s); /* safe on a zeroed struct */
