@@ -22,6 +22,18 @@ DOWNLOADS := $(DATA)/$(NAME)-train.txt $(DATA)/$(NAME)-valid.txt
 CORPUS_FILES = $(or $(CORPUS),$(word 1,$(DOWNLOADS)))
 VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
 
+# A preset names the vocabulary, and what is learnt from it how; PREP_ARGS and ARGS add to that.
+PREP_OF_small := --preset small
+PREP_OF_swift := --preset swift
+TRAIN_OF_small := --small
+TRAIN_OF_swift := --recipe swift
+ifneq ($(PRESET),)
+ifeq ($(PREP_OF_$(PRESET)),)
+$(error PRESET=$(PRESET): expected small or swift)
+endif
+endif
+PREP_OPTIONS = $(PREP_OF_$(PRESET)) $(PREP_ARGS)
+
 # What a run uses unless it is told otherwise.
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
@@ -54,7 +66,7 @@ check-%: ## one kind of test: check-unit check-kern check-parity check-torture c
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 
-data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPUS="FILES" VALID=FILE, run prep
+data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPUS="FILES" VALID=FILE, run prep (PRESET=swift)
 	@for f in $(CORPUS) $(VALID); do [ -f "$$f" ] || { echo "data: $$f: no such file" >&2; exit 1; }; done
 	@scripts/deps build $(if $(CORPUS),,data)
 	@$(SUBMAKE) -s -j$(JOBS) $(OUT)/prep
@@ -70,16 +82,16 @@ $(DATA)/$(NAME)-valid.txt:
 # The options stand in a file that changes only when they do; so a second `make data` does nothing.
 $(DATA)/.options: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(CORPUS_FILES) | $(VALID_FILES) | $(PREP_ARGS)' > $@.new
+	@printf '%s\n' '$(CORPUS_FILES) | $(VALID_FILES) | $(strip $(PREP_OPTIONS))' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
-	$(OUT)/prep -o $(DATA) $(VALID_FILES:%=--valid %) $(PREP_ARGS) $(CORPUS_FILES)
+	$(OUT)/prep -o $(DATA) $(VALID_FILES:%=--valid %) $(PREP_OPTIONS) $(CORPUS_FILES)
 	@touch $@
 
-train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 ARGS="...")
+train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 PRESET=swift ARGS="...")
 	@[ -f $(DATA)/train.shard ] || { echo 'train: no $(DATA)/train.shard: run "make data" first' >&2; exit 1; }
 	$(OUT)/train --data $(DATA) --save-dir $(CHECKPOINTS) $(if $(STARTED),--resume) \
-		$(if $(HOURS),--hours $(HOURS)) $(ARGS)
+		$(if $(HOURS),--hours $(HOURS)) $(TRAIN_OF_$(PRESET)) $(ARGS)
 
 export: $(OUT)/export ## pack the best checkpoint (CHECKPOINT=FILE: that one) into model.bolt
 	@[ -n '$(CHECKPOINT)$(STARTED)' ] || { echo 'export: no checkpoint in $(CHECKPOINTS): run "make train" first' >&2; exit 1; }

@@ -146,6 +146,11 @@ faked() {
     rm d/valid.shard
     data "-q --vocab-size 420"
     [ -f d/valid.shard ]
+    PRESET=swift data "-q"
+    contains "$(cat d/.options)" "| --preset swift -q"
+    PRESET=quick run make -s -C "$ROOT" data
+    [ "$status" -ne 0 ]
+    contains "$output" "PRESET=quick: expected small or swift"
     run make -s -C "$ROOT" data DATA="$BATS_TEST_TMPDIR/e" OUT="$BUILD" CORPUS=a.txt VALID="$PWD/none.txt"
     [ "$status" -ne 0 ]
     contains "$output" "data: a.txt: no such file"
@@ -156,7 +161,7 @@ faked() {
     small_data "$PWD/d"
     run_make() {
         run --separate-stderr make -s -C "$ROOT" "$1" OUT="$BUILD" DATA="$BATS_TEST_TMPDIR/d" \
-            CHECKPOINTS="$BATS_TEST_TMPDIR/c" MODEL="$BATS_TEST_TMPDIR/m.bolt" ARGS="${2-}"
+            CHECKPOINTS="$BATS_TEST_TMPDIR/${3-c}" MODEL="$BATS_TEST_TMPDIR/m.bolt" ARGS="${2-}"
         [ "$status" -eq 0 ] || flunk "make $1 failed"
     }
     small="-q --dim 32 --blocks 2 --hidden 48 --kernel 4 --seq-len 32 --batch 4"
@@ -164,6 +169,8 @@ faked() {
     [ -f c/step-000000010.safetensors ]
     run_make train "$small --steps 20"
     [ -f c/step-000000020.safetensors ]
+    PRESET=swift run_make train "$small --steps 5" swift
+    [ "$("$BUILD/export" --json --info swift/step-000000005.safetensors | jq -r .recipe)" = swift ]
     run_make export -q
     run_make sample "-n 20 -p Once"
     contains "$output" "Once"
@@ -274,6 +281,7 @@ END
     }
     race
     [ "$status" -eq 0 ] || flunk "failed"
+    echo "$stderr" > first
     [ "$(wc -l < out/results.jsonl)" -eq 6 ]
     [ "$(jq -s 'map(.steps) | unique == [40]' out/results.jsonl)" = true ]
     contains "${lines[1]}" baseline
@@ -295,6 +303,13 @@ END
     steps=50 race
     [ "$status" -eq 1 ]
     one_error_line race "other conditions"
+    # the data were made once for those that share them
+    [ "$(grep -c "prep for" first)" -eq 2 ]
+    # other options under the name of runs that are there would go by their figures
+    sed -i 's/lr 1e-9/lr 1e-8/' list
+    race
+    [ "$status" -eq 1 ]
+    one_error_line race "out/still-1: ran with other options"
 }
 
 @test "race: takes turns by the clock, and keeps what is better by twice the spread" {
