@@ -1,5 +1,6 @@
 /* ckpt_config.h - the config.json beside weights that another program wrote: what the metadata of
- * a safetensors file tell, as Hugging Face's transformers keep it (CKPT.md). Used by ckpt.c only. */
+ * a safetensors file tell, as Hugging Face's transformers keep it (CKPT.md). Used by ckpt.c only.
+ */
 #ifndef CKPT_CONFIG_H
 #define CKPT_CONFIG_H
 

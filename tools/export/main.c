@@ -6,6 +6,8 @@
 #include "export/info.h"
 #include "export/output.h"
 #include "export/verify.h"
+#include "format/kind.h"
+#include "format/vocabdb.h"
 
 enum { MAX_OUTPUTS = 16 };
 
@@ -48,7 +50,8 @@ static const struct cli_tool tool = {
     .synopsis = "[options] CHECKPOINT -o FILE | --info FILE",
     .summary = "Packs a trained checkpoint into one small file, two bits a ternary weight.",
     .epilog = "CHECKPOINT is a file made by train, or its directory: best.safetensors there,\n"
-              "else the newest good step. All formats but bolt take a bolt file too.\n\n"
+              "else the newest good step. All formats but bolt take a bolt file too, and\n"
+              "tokenizer.json a vocabulary database alone.\n\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db\n"
               "  export checkpoints -o model.bolt --vocab data/vocab.db --verify valid.txt\n"
               "  export checkpoints -o weights.safetensors\n"
@@ -105,18 +108,40 @@ static const struct output *check_usage(size_t n_operands)
 struct input {
     struct load_source file;
     struct model model; /* of a checkpoint, packed */
-    struct vocab vocab; /* of a checkpoint, if named */
+    struct vocab vocab; /* of a checkpoint, if named, or the operand itself */
 };
 
+static void open_vocab(struct input *in, struct output_source *s, const char *operand)
+{
+    struct err e;
+    if (vocab)
+        cli_usage("%s: is a vocabulary itself, so --vocab has no use", operand);
+    if (vocabdb_load(&in->vocab, operand, &e))
+        cli_die("%s", e.text);
+    *s = (struct output_source){
+        .path = operand, .vocab = &in->vocab, .vocab_fingerprint = vocab_fingerprint(&in->vocab)};
+}
+
+static bool is_vocab(const char *path)
+{
+    struct err ignored;
+    enum kind kind;
+    return kind_of_file(path, &kind, NULL, &ignored) == 0 && kind == KIND_VOCAB;
+}
+
 static void open_input(struct input *in, struct output_source *s, const char *operand,
-                       bool needs_vocab, const struct kern *k)
+                       const struct output *out, const struct kern *k)
 {
     struct err e;
     *in = (struct input){0};
+    if (out->vocab_alone && is_vocab(operand)) {
+        open_vocab(in, s, operand);
+        return;
+    }
     if (load_source_open(&in->file, operand, &e))
         cli_die("%s", e.text);
     const char *path = in->file.path;
-    if (in->file.is_ckpt && needs_vocab && !vocab)
+    if (in->file.is_ckpt && out->needs_vocab && !vocab)
         cli_usage("%s: a checkpoint holds no vocabulary; name its database with --vocab DB", path);
     if (strcmp(operand, path) != 0)
         cli_say("checkpoint: %s\n", path);
@@ -202,7 +227,7 @@ static void report_json(const struct output *out, const struct output_source *s,
 {
     struct cli_json j = {0};
     cli_json_begin(&j, stdout);
-    cli_json_text(&j, "model", s->path);
+    cli_json_text(&j, s->model ? "model" : "vocab", s->path);
     if (s->ckpt)
         cli_json_text(&j, "checkpoint", s->path);
     cli_json_text(&j, "output", chosen.path);
@@ -239,7 +264,7 @@ static void run_export(const struct output *out, const char *operand, const stru
     struct output_source s;
     struct output_report r = {0};
     struct verify_result v = {0};
-    open_input(&in, &s, operand, out->needs_vocab, k);
+    open_input(&in, &s, operand, out, k);
     if (text && !s.ckpt)
         cli_die("%s: is a model blob; --verify compares with a checkpoint", s.path);
     write_output(out, &s, &r);

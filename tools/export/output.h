@@ -12,9 +12,9 @@
 
 /* What is exported: a model, whatever file held it. */
 struct output_source {
-    const char *path;        /* of that file, for messages */
-    const struct ckpt *ckpt; /* NULL if it was a model.bolt */
-    struct model *model;
+    const char *path;           /* of that file, for messages */
+    const struct ckpt *ckpt;    /* NULL if it was a model.bolt */
+    struct model *model;        /* NULL if it was a vocabulary alone */
     const struct vocab *vocab;  /* with merges; NULL where none was named */
     uint64_t vocab_fingerprint; /* 0 if unknown */
 };
@@ -44,6 +44,7 @@ struct output {
     const char *suffix; /* of file names that mean it, where --format is not given; NULL for none */
     const char *help;   /* what it is, for --help */
     bool needs_vocab;
+    bool vocab_alone; /* no model is needed: a vocabulary database will do */
     bool takes_embed; /* --embed means something */
     bool takes_name;  /* --name means something */
     bool reads_back;  /* load_open opens it, so that --verify can */

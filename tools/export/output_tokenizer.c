@@ -14,5 +14,6 @@ const struct output output_tokenizer = {
     .suffix = "tokenizer.json",
     .help = "the vocabulary for Hugging Face's tokenizers",
     .needs_vocab = true,
+    .vocab_alone = true,
     .write = write_files,
 };

@@ -7,7 +7,7 @@
 #include "corpus/cmdline.h"
 #include "prep/bpetrain.h"
 
-static const char *output, *vocab, *gpt2_vocab, *gpt2_merges;
+static const char *output, *vocab, *vocab_from, *gpt2_vocab, *gpt2_merges;
 static struct cmdline reading;
 static struct cli_list valid;
 static double valid_fraction = 0.01;
@@ -60,6 +60,9 @@ static const struct cli_option options[] = {
     CLI_TEXT(0, "gpt2-vocab", &gpt2_vocab, "FILE", "GPT-2's vocab.json, for --tokenizer gpt2"),
     CLI_TEXT(0, "gpt2-merges", &gpt2_merges, "FILE", "GPT-2's merges.txt, for --tokenizer gpt2"),
     CLI_TEXT(0, "vocab", &vocab, "DB", "use this vocab.db instead of learning one"),
+    CLI_TEXT(0, "vocab-from", &vocab_from, "FILE",
+             "use the vocabulary of this tokenizer.json of Hugging Face's tokenizers; --vocab-size "
+             "keeps the first N tokens"),
     CLI_HEADING("Text"),
     CLI_CHOICE(0, "normalize", &normalize, normalizations, "FORM",
                "Unicode normalisation: none, nfc or nfkc (default nfc)", .given = &given.normalize),
@@ -120,6 +123,9 @@ static void check_vocabulary_options(void)
     if (vocab && (given.tokenizer || given.vocab_size || learned || gpt2_files))
         cli_usage("--vocab takes an existing vocabulary; --preset, --tokenizer, --vocab-size, "
                   "--superwords, --gpt2-vocab and --gpt2-merges make a new one");
+    if (vocab_from && (vocab || given.tokenizer || given.normalize || learned || gpt2_files))
+        cli_usage("--vocab-from takes an existing vocabulary; --vocab, --preset, --tokenizer, "
+                  "--normalize, --superwords, --gpt2-vocab and --gpt2-merges ask for another");
     if (gpt2 && learned)
         cli_usage("--preset and --superwords need --tokenizer bpe");
     if (gpt2 && !(gpt2_vocab && gpt2_merges))
@@ -130,10 +136,12 @@ static void check_vocabulary_options(void)
         vocab_size = presets[preset].vocab_size;
     if (!given.superwords && !gpt2)
         superwords = presets[preset].superwords;
-    if (!gpt2 && !vocab && vocab_size < BPETRAIN_MIN_SIZE)
+    if (vocab || vocab_from)
+        return;
+    if (!gpt2 && vocab_size < BPETRAIN_MIN_SIZE)
         cli_usage("--vocab-size: expected at least %d with --tokenizer bpe, found %lld",
                   BPETRAIN_MIN_SIZE, vocab_size);
-    if (!gpt2 && !vocab)
+    if (!gpt2)
         check_superwords();
 }
 
@@ -152,7 +160,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
     check_vocabulary_options();
     check_files((const char *const *)inputs, n_inputs, &n_stdin);
     check_files(valid.items, valid.n, &n_stdin);
-    const char *const others[] = {vocab, gpt2_vocab, gpt2_merges};
+    const char *const others[] = {vocab, vocab_from, gpt2_vocab, gpt2_merges};
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (others[i])
             check_readable(others[i]);
@@ -166,11 +174,12 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .tokenizer = (enum vocab_kind)tokenizer,
         .vocab_size = (uint32_t)vocab_size,
 
-        .superwords = vocab ? 0 : (uint32_t)superwords,
+        .superwords = vocab || vocab_from ? 0 : (uint32_t)superwords,
         .vocab_size_given = given.vocab_size,
         .gpt2_vocab = gpt2_vocab,
         .gpt2_merges = gpt2_merges,
-        .vocab = vocab,
+        .vocab = vocab ? vocab : vocab_from,
+        .vocab_is_json = vocab_from != NULL,
         .form = {(enum vocab_normalize)normalize, VOCAB_LINES_LF},
         .normalize_given = given.normalize,
         .keep_duplicates = keep_duplicates,

@@ -18,6 +18,7 @@ struct prep_options {
     bool vocab_size_given;                /* then a vocabulary of fewer tokens will not do */
     const char *gpt2_vocab, *gpt2_merges; /* both set with VOCAB_GPT2 */
     const char *vocab;                    /* an existing vocabulary to use; NULL to learn one */
+    bool vocab_is_json;                   /* it is a tokenizer.json, no database */
     struct vocab_form form;               /* of a new vocabulary */
     bool normalize_given;                 /* then an existing one must agree in that */
     bool keep_duplicates;

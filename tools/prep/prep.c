@@ -11,6 +11,7 @@
 #include "prep/gpt2vocab.h"
 #include "prep/sentences.h"
 #include "prep/supertrain.h"
+#include "prep/vocabfrom.h"
 #include "os/threads.h"
 
 /* An existing vocabulary brings its normalisation along. */
@@ -19,6 +20,8 @@ static int load_vocabulary(struct prep *p, struct err *e)
     const struct prep_options *o = p->o;
     if (!o->vocab)
         return 0;
+    if (o->vocab_is_json)
+        return vocabfrom_load(&p->vocab, o->vocab, o->vocab_size_given ? o->vocab_size : 0, e);
     if (vocabdb_load(&p->vocab, o->vocab, e))
         return -1;
     if (o->normalize_given && o->form.normalize != p->vocab.form.normalize)
