@@ -365,6 +365,51 @@ long_lines() {
     done
 }
 
+@test "superwords: tokens of several words, the same for any threads, counted, and read by eval" {
+    stories 9 2000 > many.txt
+    for n in 1 2 7; do
+        succeeds prep -q --json --threads $n -o out$n --vocab-size 600 --superwords 200 many.txt
+    done
+    for file in vocab.db train.shard valid.shard; do
+        same out1/$file out2/$file
+        same out1/$file out7/$file
+    done
+    [ "$(field .pretokens)" = sentences ]
+    [ "$(field .train.n_tokens)" -eq "$(sqlite3 out1/vocab.db 'SELECT sum(count) FROM tokens')" ]
+    [ "$(sqlite3 out1/vocab.db "SELECT count(*) FROM tokens WHERE kind = 'merged' AND instr(substr(bytes, 2), x'20')")" -gt 20 ]
+    # none crosses the end of a sentence or a line
+    [ "$(sqlite3 out1/vocab.db "SELECT count(*) FROM vocab WHERE text GLOB '*[.!?]*[a-zA-Z]*' OR text GLOB '*\\n*[^\\n]*'")" -eq 0 ]
+    n=$(field .train.n_tokens)
+    succeeds prep -q --json -o words --vocab-size 600 many.txt
+    [ "$(field .pretokens)" = words ]
+    [ "$(field .train.n_tokens)" -gt "$n" ]
+    # the vocabulary as a given one; from text it reads as from shards
+    succeeds prep -q -o again --vocab out1/vocab.db many.txt
+    for file in vocab.db train.shard valid.shard; do same out1/$file again/$file; done
+    small_train out1 run --steps 2
+    "$BUILD/export" -q run --vocab out1/vocab.db -o model.bolt
+    "$BUILD/prep" -q -o out --vocab out1/vocab.db --valid many.txt "$in/a.txt"
+    shard=$("$BUILD/eval" -q --json model.bolt out/valid.shard | jq -c '[.n_tokens, .n_chars]')
+    for text in "$("$BUILD/eval" -q --json model.bolt many.txt)" \
+        "$("$BUILD/eval" -q --json run --vocab out1/vocab.db many.txt)"; do
+        [ "$(jq -c '[.n_tokens, .n_chars]' <<< "$text")" = "$shard" ]
+    done
+    fails 1 "of 65000 tokens, 60000 of them superwords: the largest that works is" \
+        prep -o new --vocab-size 65000 --superwords 60000 "$in/a.txt"
+    [ ! -e new/vocab.db ]
+}
+
+@test "a preset is a bundle of options, each of which can be given by itself" {
+    succeeds prep -q -o swift --preset swift "$in/a.txt"
+    n=$(sqlite3 swift/vocab.db 'SELECT count(*) FROM tokens')
+    [ "$n" -le 4096 ]
+    succeeds prep -q -o out --preset swift --vocab-size 400 "$in/a.txt"
+    same "$in/ref/vocab.db" out/vocab.db
+    succeeds prep -q -o small --preset small "$in/a.txt"
+    succeeds prep -q -o out "$in/a.txt"
+    same small/vocab.db out/vocab.db
+}
+
 @test "places that cannot be written" {
     mkdir full
     ln -s /dev/full full/train.shard
@@ -404,6 +449,12 @@ long_lines() {
     fails 2 "--tokenizer" prep -o out --tokenizer wordpiece "$in/a.txt"
     fails 2 "--gpt2-vocab" prep -o out --tokenizer gpt2 "$in/a.txt"
     fails 2 "--tokenizer gpt2" prep -o out --gpt2-vocab "$in/a.txt" "$in/a.txt"
+    fails 2 "--superwords" prep -o out --superwords -1 "$in/a.txt"
+    fails 2 "expected at most 140 of 400 tokens" prep -o out --vocab-size 400 --superwords 141 "$in/a.txt"
+    fails 2 "--superwords need" prep -o out --tokenizer gpt2 --superwords 9 --gpt2-vocab "$in/a.txt" --gpt2-merges "$in/a.txt" "$in/a.txt"
+    fails 2 "--vocab takes an existing" prep -o out --vocab "$in/ref/vocab.db" --superwords 9 "$in/a.txt"
+    fails 2 "--vocab takes an existing" prep -o out --vocab "$in/ref/vocab.db" --preset swift "$in/a.txt"
+    fails 2 "--preset" prep -o out --preset fast "$in/a.txt"
     fails 2 "--normalize" prep -o out --normalize nfd "$in/a.txt"
     fails 2 "--format" prep -o out --format xml "$in/a.txt"
     fails 2 "standard input" prep -o out - -

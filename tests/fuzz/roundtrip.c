@@ -1,15 +1,18 @@
-/* Any text: a vocabulary learned from it passes every check, gives every text back that it encodes,
- * in a database and in a model file as well, and none of it depends on a cache. */
+/* Any text: a vocabulary learned from it, of words and then of sentences, passes every check, gives
+ * every text back that it encodes, in a database and in a model file as well, and none of it
+ * depends on a cache. */
 #include "fuzz/fuzz.h"
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "format/vocabdb.h"
 #include "prep/bpetrain.h"
+#include "prep/supertrain.h"
 #include "prep/words.h"
 #include "text/pretok.h"
 #include "text/tokenizer.h"
 
-enum { MOST_TOKENS = 400, MOST_BYTES = 4096 };
+enum { MOST_TOKENS = 400, MOST_SUPERWORDS = 500, MOST_BYTES = 4096 };
 
 /* Cuts the text into words; -1 when out of memory. */
 static int count(struct words *w, const char *text, size_t n, struct err *e)
@@ -77,6 +80,48 @@ static void check_database(const struct vocab *v)
     remove(path);
 }
 
+/* Fills cells with the sentences, as symbols of the tokenizer. */
+static int cut(const struct tokenizer *t, const char *text, size_t n, struct token_buf *cells,
+               struct err *e)
+{
+    for (size_t at = 0, length; at <= n; at += length) {
+        if (array_reserve(&cells->ids, &cells->capacity, cells->n + 1, sizeof *cells->ids) != 0)
+            return err_memory(e, "out of memory");
+        cells->ids[cells->n++] = SUPERTRAIN_BORDER;
+        if (at == n)
+            break;
+        length = pretok_sentence(text + at, n - at);
+        FUZZ_CHECK(length > 0 && length <= n - at);
+        if (tokenizer_symbols(t, NULL, text + at, length, cells, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Goes on to superwords from a vocabulary learned from the text. */
+static void check_superwords(struct vocab *base, const char *text, size_t n)
+{
+    struct token_buf cells = {0};
+    struct vocab v;
+    struct err e;
+
+    base->pretokens = VOCAB_SENTENCES;
+    struct tokenizer *t = tokenizer_new(base, &e);
+    if (t != NULL && cut(t, text, n, &cells, &e) == 0) {
+        struct supertrain_text sentences = {cells.ids, (uint32_t)cells.n};
+        if (supertrain_run(&v, base, &sentences, MOST_SUPERWORDS, &e) == 0) {
+            check_encoding(&v, text, n);
+            vocab_release(&v);
+        } else {
+            FUZZ_CHECK(fuzz_starved());
+        }
+    } else {
+        FUZZ_CHECK(fuzz_starved());
+    }
+    free(cells.ids);
+    tokenizer_free(t);
+}
+
 void fuzz_one(const uint8_t *data, size_t n)
 {
     const char *text = (const char *)data;
@@ -92,6 +137,7 @@ void fuzz_one(const uint8_t *data, size_t n)
             check_encoding(&v, text, n);
             if (n % 16 == 0) /* a database takes much longer than all the rest */
                 check_database(&v);
+            check_superwords(&v, text, n);
             vocab_release(&v);
         } else {
             FUZZ_CHECK(fuzz_starved());

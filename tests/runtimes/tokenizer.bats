@@ -43,6 +43,18 @@ same_ids() {
     same_ids data run 100000 "$TINYSTORIES_DIR/train.txt.gz" "$TINYSTORIES_DIR/valid.txt.gz"
 }
 
+@test "ids of random text and of real stories, superwords" {
+    "$BUILD/prep" -q -o few --superwords 150 --vocab-size 500 --valid "$BATS_FILE_TMPDIR/data/valid.txt" \
+        "$BATS_FILE_TMPDIR/data/train.txt"
+    small_train few few/run --steps 2
+    same_ids few few/run 20000
+    needs_tinystories
+    "$BUILD/prep" -q -o data --superwords 2048 --vocab-size 4096 --valid "$TINYSTORIES_DIR/valid.txt.gz" \
+        "$TINYSTORIES_DIR/train.txt.gz"
+    small_train data run --steps 2
+    same_ids data run 20000 "$TINYSTORIES_DIR/valid.txt.gz"
+}
+
 @test "ids of real stories and of random strings, GPT-2's tokens" {
     needs_tinystories
     needs_gpt2

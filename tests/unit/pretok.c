@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "support/counted.h"
 #include "text/pretok.h"
 
 /* Cuts the text without its bars, and expects a cut wherever a bar stands. */
-static void expect(const char *barred)
+typedef size_t next(const char *text, size_t n);
+static void expect_cuts(next *cut, const char *barred)
 {
     size_t n = strlen(barred);
     char *text = malloc(n + 1);
@@ -24,7 +26,7 @@ static void expect(const char *barred)
     memcpy(exact, text, n_text);
     size_t at = 0;
     while (at < n_text) {
-        size_t length = pretok_next(exact + at, n_text - at);
+        size_t length = cut(exact + at, n_text - at);
         assert_true(length > 0 && length <= n_text - at);
         if (strncmp(barred, exact + at, length) != 0)
             fail_msg("\"%.*s\" where \"%s\" was expected", (int)length, exact + at, barred);
@@ -35,6 +37,11 @@ static void expect(const char *barred)
     }
     free(exact);
     free(text);
+}
+
+static void expect(const char *barred)
+{
+    expect_cuts(pretok_next, barred);
 }
 
 static void test_words_and_spaces(void **state)
@@ -120,13 +127,73 @@ static void test_real_text(void **state)
     assert_int_equal(n, 192411);
 }
 
+/* ---- sentences ---- */
+
+static void expect_sentences(const char *barred)
+{
+    expect_cuts(pretok_sentence, barred);
+}
+
+static void test_sentences(void **state)
+{
+    (void)state;
+    expect_sentences("One day, a cat sat.| It sat!| Why?");
+    expect_sentences("\"Stop!\"| said Tom, \"or I run...\"\xe2\x80\x9d)| And then");
+    expect_sentences(".| .|a.|b");
+    expect_sentences("no end|\n|Mr.| Fox  |\n\n\n|  x\t|\n");
+    expect_sentences("3.|14 is \xcf\x80 (about).| U.|S.");
+    expect_sentences("\xe5\xa5\xbd\xe3\x80\x82|\xe5\xa5\xbd\xef\xbc\x81|a\xef\xbc\x9f\xe2\x80\xa6|"
+                     "b\xe2\x80\xa6|c\xe3\x80\x81 d\xef\xbc\x8c e\xe2\x80\xa2");
+    expect_sentences("cut \xe2\x80");
+    expect_sentences("cut \xe3");
+    expect_sentences("odd\xff.\xff|a");
+}
+
+/* Sentences are whole words, and the words tell where a sentence ends. */
+static void check_words(void *context, const char *text, size_t n)
+{
+    (void)context;
+    for (size_t at = 0, length; at < n; at += length) {
+        length = pretok_sentence(text + at, n - at);
+        assert_true(length > 0 && length <= n - at);
+        assert_int_equal(pretok_sentence(text + at, length), length);
+        for (size_t k = 0, word; k < length; k += word) {
+            const char *p = text + at + k;
+            word = pretok_next(p, length - k);
+            assert_true(k == 0 || *p != '\n');
+            if (k + word < length)
+                assert_false(pretok_ends_sentence(p, word));
+            else if (at + length < n)
+                assert_true(pretok_ends_sentence(p, word) || p[word] == '\n');
+        }
+    }
+}
+
+static void test_words_of_sentences(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_seed(&r, 5, 0);
+    static const char *const pieces[] = {
+        "a",  "b1",           ".",        "!",    "?",  "\n", "\n\n",     " ",  "  ", "'", "'s",
+        "\"", "\xe2\x80\xa6", "\xe3\x80", "\x82", "\t", ",",  "\xc2\xa0", "'ll"};
+    for (int round = 0; round < 3000; round++) {
+        char text[400] = "";
+        for (uint64_t i = 0, n = 1 + rng_below(&r, 40); i < n; i++)
+            strcat(text, pieces[rng_below(&r, ARRAY_LEN(pieces))]);
+        check_words(NULL, text, strlen(text));
+    }
+    counted_tinystories(check_words, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words_and_spaces), cmocka_unit_test(test_numbers_and_marks),
-        cmocka_unit_test(test_contractions),     cmocka_unit_test(test_other_scripts),
-        cmocka_unit_test(test_invalid_bytes),    cmocka_unit_test(test_stand_alone),
-        cmocka_unit_test(test_real_text),
+        cmocka_unit_test(test_words_and_spaces),   cmocka_unit_test(test_numbers_and_marks),
+        cmocka_unit_test(test_contractions),       cmocka_unit_test(test_other_scripts),
+        cmocka_unit_test(test_invalid_bytes),      cmocka_unit_test(test_stand_alone),
+        cmocka_unit_test(test_real_text),          cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_words_of_sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

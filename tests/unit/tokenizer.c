@@ -12,8 +12,8 @@
 #include "base/rng.h"
 #include "prep/bpetrain.h"
 #include "support/counted.h"
+#include "support/slowtok.h"
 #include "support/toyvocab.h"
-#include "text/bytemap.h"
 #include "text/tokenizer.h"
 
 static const char TEXT[] =
@@ -201,47 +201,11 @@ static void test_long_words(void **state)
     release(&t);
 }
 
-/* What tokenizer.h says, taken at its word: the leftmost pair of the lowest rank, again and again.
- * The merges are looked up as byte strings, so that nothing of the table of symbols is used. */
-static size_t slow_encode(const struct vocab *v, const char *text, size_t n, uint16_t *ids)
-{
-    struct vocab_bytes pieces[3000];
-    size_t n_pieces = n;
-    assert_true(n <= ARRAY_LEN(pieces));
-    for (size_t i = 0; i < n; i++)
-        pieces[i] = (struct vocab_bytes){(const unsigned char *)text + i, 1};
-    for (;;) {
-        uint32_t best = v->n_merges;
-        size_t at = 0;
-        for (size_t i = 0; i + 1 < n_pieces; i++) {
-            for (uint32_t rank = 0; rank < best; rank++) {
-                if (bytemap_compare(v->merges[rank].left, pieces[i]) ||
-                    bytemap_compare(v->merges[rank].right, pieces[i + 1]))
-                    continue;
-                best = rank;
-                at = i;
-            }
-        }
-        if (best == v->n_merges)
-            break;
-        pieces[at].n += pieces[at + 1].n;
-        memmove(pieces + at + 1, pieces + at + 2, (n_pieces - at - 2) * sizeof *pieces);
-        n_pieces--;
-    }
-    for (size_t i = 0; i < n_pieces; i++) {
-        ids[i] = VOCAB_UNK;
-        for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
-            if (!bytemap_compare(v->tokens[id].bytes, pieces[i]))
-                ids[i] = (uint16_t)id;
-    }
-    return n_pieces;
-}
-
 static void test_long_words_like_the_definition(void **state)
 {
     (void)state;
     struct trained t = {0};
-    static char text[3000];
+    static char text[SLOWTOK_MOST];
     static uint16_t ids[sizeof text];
     struct rng r;
     rng_seed(&r, 21, 0);
@@ -254,7 +218,7 @@ static void test_long_words_like_the_definition(void **state)
         for (size_t i = 0; i < n; i++)
             text[i] =
                 (char)('a' + (rng_below(&r, 30) ? (i + (size_t)round) % 7 : rng_below(&r, 3)));
-        expect_ids(t.tokenizer, t.cache, text, n, ids, slow_encode(&t.vocab, text, n, ids));
+        expect_ids(t.tokenizer, t.cache, text, n, ids, slowtok_pretoken(&t.vocab, text, n, ids));
     }
     release(&t);
 }

@@ -65,6 +65,7 @@ static void assert_same(const struct vocab *a, const struct vocab *b)
     assert_int_equal(a->kind, b->kind);
     assert_int_equal(a->form.normalize, b->form.normalize);
     assert_int_equal(a->form.lines, b->form.lines);
+    assert_int_equal(a->pretokens, b->pretokens);
     assert_int_equal(a->n_tokens, b->n_tokens);
     assert_int_equal(a->n_merges, b->n_merges);
     assert_true(vocab_fingerprint(a) == vocab_fingerprint(b));
@@ -354,6 +355,43 @@ static void test_versions(void **state)
     expect_refused("wrong fingerprint");
 }
 
+/* What version 2 cannot say is version 3. */
+static void test_pretokens(void **state)
+{
+    (void)state;
+    struct vocab v, back;
+    struct err e;
+    save_bpe();
+    expect_answer("PRAGMA user_version", "2|");
+    assert_int_equal(vocabdb_load(&v, path, &e), 0);
+    assert_int_equal(v.pretokens, VOCAB_WORDS);
+    v.pretokens = VOCAB_SENTENCES;
+    save(&v);
+    expect_answer("PRAGMA user_version", "3|");
+    expect_answer("SELECT value FROM settings WHERE key = 'pretokens'", "sentences|");
+    assert_int_equal(vocabdb_load(&back, path, &e), 0);
+    assert_same(&v, &back);
+    vocab_release(&back);
+    change("UPDATE settings SET value = 'stories' WHERE key = 'pretokens'");
+    expect_refused("bad setting pretokens (found \"stories\")");
+    save(&v);
+    change("UPDATE settings SET value = 'words' WHERE key = 'pretokens'");
+    expect_refused("wrong fingerprint");
+    save(&v);
+    change("PRAGMA user_version = 2"); /* in which `pretokens` says nothing */
+    expect_refused("wrong fingerprint");
+    save(&v);
+    change("DELETE FROM settings WHERE key = 'pretokens'");
+    expect_refused("bad setting pretokens (found \"\")");
+    save(&v);
+    change("UPDATE settings SET value = 'gpt2' WHERE key = 'kind'");
+    expect_refused("a vocabulary of kind gpt2 has no merges across words");
+    v.pretokens = (enum vocab_pretokens)2;
+    assert_int_equal(vocabdb_save(&v, SOURCES, 2, path, NULL, &e), -1);
+    assert_non_null(strstr(e.text, "unknown pre-tokens 2"));
+    vocab_release(&v);
+}
+
 static void test_rules_7_and_8_numbering(void **state)
 {
     (void)state;
@@ -525,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_rule_5_quick_check),
         cmocka_unit_test(test_rule_6_settings),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_pretokens),
         cmocka_unit_test(test_rules_7_and_8_numbering),
         cmocka_unit_test(test_rules_9_to_11_tokens),
         cmocka_unit_test(test_rules_12_to_14_merges),

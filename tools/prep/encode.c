@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "prep/sentences.h"
+#include "prep/expand.h"
 #include "text/pretok.h"
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -134,132 +134,81 @@ void encode_words_release(struct encode_words *w)
 
 /* ---- stories --------------------------------------------------------------------------------- */
 
-enum { FRAMES = 16 }; /* expanded at once; of a fixed size whatever the number of threads */
-
-struct expanded_story {
-    size_t end; /* of its ids in the frame's */
-    uint64_t n_chars, n_bytes;
-};
-
-struct expansion { /* of one frame */
-    struct spool_frame frame;
-    struct token_buf ids;
-    struct sentences sentences;
-    struct expanded_story *stories;
-    size_t n_stories, stories_capacity;
-    uint64_t n_unk;
-    bool failed; /* out of memory */
-};
-
-struct expand_job {
+struct job {
     const struct encode_words *words;
-    struct expansion frames[FRAMES];
+    struct shard_writer *shard;
+    struct encode_counts *counts;
+    struct cli_progress *progress;
+    uint64_t total;
 };
 
-static bool add_ids(struct expansion *x, const uint16_t *ids, size_t n)
-{
-    if (array_reserve(&x->ids.ids, &x->ids.capacity, x->ids.n + n, sizeof *x->ids.ids))
-        return false;
-    for (size_t i = 0; i < n; i++) { /* a word has few: no call is worth it */
-        x->ids.ids[x->ids.n + i] = ids[i];
-        x->n_unk += ids[i] == VOCAB_UNK;
-    }
-    x->ids.n += n;
-    return true;
-}
-
-static bool add_story(struct expansion *x, uint64_t n_chars, uint64_t n_bytes)
-{
-    if (array_reserve(&x->stories, &x->stories_capacity, x->n_stories + 1, sizeof *x->stories))
-        return false;
-    x->stories[x->n_stories++] =
-        (struct expanded_story){.end = x->ids.n, .n_chars = n_chars, .n_bytes = n_bytes};
-    return true;
-}
-
-/* Adds the ids of n_words words. False when out of memory, as above. */
-static bool add_words(struct expansion *x, const struct encode_words *words,
-                      const unsigned char **p, uint64_t n_words)
+/* Adds the ids of n_words words. */
+static int add_words(struct expansion *x, const struct encode_words *words, const unsigned char **p,
+                     uint64_t n_words, struct err *e)
 {
     for (; n_words; n_words--) {
         uint64_t word = spool_get(p), first = words->starts[word];
-        if (!add_ids(x, words->ids + first, words->starts[word + 1] - first))
-            return false;
-    }
-    return true;
-}
-
-static bool add_sentences(struct expansion *x, const struct encode_words *words,
-                          const unsigned char **p, uint64_t n_words)
-{
-    struct err e; /* there is but one */
-    x->sentences.words = words;
-    while (n_words) {
-        size_t from = x->ids.n;
-        if (sentences_next(&x->sentences, p, &n_words, &x->ids, &e) ||
-            tokenizer_join(words->tokenizer, NULL, &x->ids, from, &e))
-            return false;
-    }
-    return true;
-}
-
-static void expand_frame(void *context, size_t task, size_t worker)
-{
-    struct expand_job *job = context;
-    struct expansion *x = &job->frames[task];
-    const struct encode_words *words = job->words;
-    const unsigned char *p = x->frame.data, *end = p + x->frame.n;
-    (void)worker;
-    x->ids.n = x->n_stories = 0;
-    x->n_unk = 0;
-    while (p < end && !x->failed) {
-        uint64_t n_chars = spool_get(&p), n_bytes = spool_get(&p), n_words = spool_get(&p);
-        x->failed = !(words->edges ? add_sentences(x, words, &p, n_words)
-                                   : add_words(x, words, &p, n_words)) ||
-                    !add_story(x, n_chars, n_bytes);
-    }
-}
-
-static int write_expansion(const struct expansion *x, struct shard_writer *shard, struct err *e)
-{
-    if (x->failed)
-        return err_memory(e, "out of memory for the tokens of %zu bytes of stories", x->frame.n);
-    size_t begin = 0;
-    for (size_t i = 0; i < x->n_stories; i++) {
-        const struct expanded_story *s = &x->stories[i];
-        if (shard_add(shard, x->ids.ids + begin, s->end - begin, s->n_chars, s->n_bytes, e))
-            return -1;
-        begin = s->end;
+        size_t n = (size_t)(words->starts[word + 1] - first);
+        if (array_reserve(&x->ids.ids, &x->ids.capacity, x->ids.n + n, sizeof *x->ids.ids))
+            return err_memory(e, "out of memory for the tokens of a story");
+        for (size_t i = 0; i < n; i++) /* a word has few: no call is worth it */
+            x->ids.ids[x->ids.n++] = words->ids[first + i];
     }
     return 0;
 }
 
-static void show_progress(struct cli_progress *progress, uint64_t done, uint64_t total)
+static int add_sentences(struct expansion *x, const struct encode_words *words,
+                         const unsigned char **p, uint64_t n_words, struct err *e)
 {
-    char detail[64], count[32];
-    snprintf(detail, sizeof detail, "%s stories", cli_count_text(count, done));
-    cli_progress_update(progress, total ? (double)done / (double)total : -1, detail);
+    x->sentences.words = words;
+    while (n_words) {
+        size_t from = x->ids.n;
+        if (sentences_next(&x->sentences, p, &n_words, &x->ids, e) ||
+            tokenizer_join(words->tokenizer, NULL, &x->ids, from, e))
+            return -1;
+    }
+    return 0;
 }
 
-/* Reads up to FRAMES frames, expands them, and writes them in order. */
-static int expand_some(struct spool *spool, struct expand_job *job, struct shard_writer *shard,
-                       struct pool *pool, struct encode_counts *counts, size_t *n, struct err *e)
+int encode_frame(const struct encode_words *words, struct expansion *x, struct err *e)
 {
-    for (*n = 0; *n < FRAMES; ++*n) {
-        if (spool_read(spool, &job->frames[*n].frame, e))
+    const unsigned char *p = x->frame.data, *end = p + x->frame.n;
+    while (p < end) {
+        uint64_t n_chars = spool_get(&p), n_bytes = spool_get(&p), n_words = spool_get(&p);
+        if (words->edges ? add_sentences(x, words, &p, n_words, e)
+                         : add_words(x, words, &p, n_words, e))
             return -1;
-        if (!job->frames[*n].frame.n)
-            break;
-    }
-    pool_run(pool, expand_frame, job, *n);
-    for (size_t i = 0; i < *n; i++) {
-        const struct expansion *x = &job->frames[i];
-        if (write_expansion(x, shard, e))
+        if (expand_story(x, n_chars, n_bytes, e))
             return -1;
-        counts->n_tokens += x->ids.n + x->n_stories;
-        counts->n_unk += x->n_unk;
-        counts->n_stories += x->n_stories;
     }
+    return 0;
+}
+
+static int fill(const void *context, struct expansion *x, struct err *e)
+{
+    const struct job *job = context;
+    return encode_frame(job->words, x, e);
+}
+
+static int take(void *context, const struct expansion *x, struct err *e)
+{
+    struct job *job = context;
+    struct encode_counts *counts = job->counts;
+    size_t begin = 0;
+    for (size_t i = 0; i < x->n_stories; i++) {
+        const struct expanded_story *s = &x->stories[i];
+        if (shard_add(job->shard, x->ids.ids + begin, s->end - begin, s->n_chars, s->n_bytes, e))
+            return -1;
+        begin = s->end;
+    }
+    for (size_t i = 0; i < x->ids.n; i++)
+        counts->n_unk += x->ids.ids[i] == VOCAB_UNK;
+    counts->n_tokens += x->ids.n + x->n_stories;
+    counts->n_stories += x->n_stories;
+    char detail[64], count[32];
+    snprintf(detail, sizeof detail, "%s stories", cli_count_text(count, counts->n_stories));
+    cli_progress_update(job->progress,
+                        job->total ? (double)counts->n_stories / (double)job->total : -1, detail);
     return 0;
 }
 
@@ -267,22 +216,7 @@ int encode_spool(struct spool *spool, const struct encode_words *words, struct s
                  struct pool *pool, struct encode_counts *counts, struct cli_progress *progress,
                  uint64_t total, struct err *e)
 {
-    struct expand_job *job = calloc(1, sizeof *job);
-    if (!job)
-        return err_memory(e, "out of memory for stories");
-    job->words = words;
+    struct job job = {words, shard, counts, progress, total};
     *counts = (struct encode_counts){0};
-    int rc = spool_rewind(spool, e);
-    for (size_t n = 1; !rc && n;) {
-        rc = expand_some(spool, job, shard, pool, counts, &n, e);
-        show_progress(progress, counts->n_stories, total);
-    }
-    for (size_t i = 0; i < FRAMES; i++) {
-        free(job->frames[i].frame.data);
-        free(job->frames[i].ids.ids);
-        sentences_release(&job->frames[i].sentences);
-        free(job->frames[i].stories);
-    }
-    free(job);
-    return rc;
+    return expand_spool(spool, pool, fill, take, &job, e);
 }

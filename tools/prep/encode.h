@@ -32,6 +32,10 @@ MUST_USE int encode_words(struct encode_words *out, const struct vocab *v,
                           const struct words *words, struct pool *pool, struct err *e);
 void encode_words_release(struct encode_words *w);
 
+/* Fills the expansion of a frame with the ids of its stories. -1 only when out of memory. */
+struct expansion;
+MUST_USE int encode_frame(const struct encode_words *words, struct expansion *x, struct err *e);
+
 struct encode_counts {
     uint64_t n_stories;
     uint64_t n_tokens; /* EOS included */

@@ -3,14 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/array.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "cli/cli.h"
 #include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
-#include "prep/sentences.h"
-#include "prep/supertrain.h"
+#include "prep/superwords.h"
 #include "prep/vocabfrom.h"
 #include "os/threads.h"
 
@@ -45,58 +43,6 @@ static int training_words(const struct words *words, struct pretoken **items, si
     return 0;
 }
 
-/* All training sentences as symbols of the base. */
-static int training_sentences(struct prep *p, const struct encode_words *words,
-                              struct supertrain_text *text, struct err *e)
-{
-    struct sentences s = {.words = words};
-    struct token_buf cells = {0};
-    struct spool_frame f = {0};
-    struct spool *spool = &p->intake.spools[INTAKE_TRAIN];
-    int rc = spool_rewind(spool, e);
-    while (!rc && !(rc = spool_read(spool, &f, e)) && f.n) {
-        for (const unsigned char *at = f.data; !rc && at < f.data + f.n;) {
-            (void)spool_get(&at);
-            (void)spool_get(&at);
-            uint64_t n_words = spool_get(&at);
-            while (!rc && n_words) {
-                if (array_reserve(&cells.ids, &cells.capacity, cells.n + 1, sizeof *cells.ids))
-                    rc = err_memory(e, "out of memory for sentences");
-                else
-                    cells.ids[cells.n++] = SUPERTRAIN_BORDER;
-                rc = rc ? rc : sentences_next(&s, &at, &n_words, &cells, e);
-            }
-        }
-    }
-    if (!rc && array_reserve(&cells.ids, &cells.capacity, cells.n + 1, sizeof *cells.ids))
-        rc = err_memory(e, "out of memory for sentences");
-    if (!rc)
-        cells.ids[cells.n++] = SUPERTRAIN_BORDER;
-    free(f.data);
-    sentences_release(&s);
-    *text = (struct supertrain_text){cells.ids, cells.n, spool->n_stories};
-    return rc;
-}
-
-/* Goes on to superwords from the vocabulary of words that is there. */
-static int learn_superwords(struct prep *p, bool fewer, struct err *e)
-{
-    struct vocab base = p->vocab;
-    struct encode_words words;
-    struct supertrain_text text = {0};
-    p->vocab = (struct vocab){0};
-    base.pretokens = VOCAB_SENTENCES;
-    int rc = encode_words(&words, &base, &p->intake.words, p->pool, e);
-    if (!rc)
-        rc = training_sentences(p, &words, &text, e);
-    if (!rc)
-        rc = supertrain_run(&p->vocab, &base, &text, p->o->vocab_size, fewer, p->pool, e);
-    free(text.cells);
-    encode_words_release(&words);
-    vocab_release(&base);
-    return rc;
-}
-
 static int learn_vocabulary(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
@@ -111,10 +57,17 @@ static int learn_vocabulary(struct prep *p, struct err *e)
         rc = gpt2vocab_build(&p->vocab, &words, o->vocab_size, fewer, o->form, o->gpt2_vocab,
                              o->gpt2_merges, NULL, e);
     else
-        rc = bpetrain_run(&p->vocab, &words, o->vocab_size - o->superwords, fewer, o->form, e);
+        rc = bpetrain_run(&p->vocab, &words, o->vocab_size - o->superwords, fewer || o->superwords,
+                          o->form, e);
     free(items);
     if (!rc && o->superwords)
-        rc = learn_superwords(p, fewer, e);
+        rc = superwords_learn(&p->vocab, o->vocab_size, &p->intake.words,
+                              &p->intake.spools[INTAKE_TRAIN], &p->tokens, p->pool, e);
+    if (!rc && !fewer && p->vocab.n_tokens < o->vocab_size)
+        rc = err_set(e,
+                     "the stories have too few distinct pieces for a vocabulary of %u tokens, %u "
+                     "of them superwords: the largest that works is %u",
+                     o->vocab_size, o->superwords, p->vocab.n_tokens);
     if (!rc && p->vocab.n_tokens < o->vocab_size)
         cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
                  "vocabulary has %u, all there are",
@@ -158,8 +111,9 @@ static int write_shard(struct prep *p, enum intake_split split, struct file_set 
         return -1;
     cli_progress_start(&progress,
                        split == INTAKE_TRAIN ? "writing train.shard" : "writing valid.shard");
-    int rc = encode_spool(&p->intake.spools[split], &p->words, w, p->pool, &p->counts[split],
-                          &progress, p->intake.spools[split].n_stories, e);
+    bool as_tokens = split == INTAKE_TRAIN && p->tokens.starts;
+    int rc = encode_spool(&p->intake.spools[split], as_tokens ? &p->tokens : &p->words, w, p->pool,
+                          &p->counts[split], &progress, p->intake.spools[split].n_stories, e);
     if (rc)
         shard_abort(w);
     else
@@ -226,6 +180,7 @@ int prep_run(struct prep *p, const struct prep_options *o, struct err *e)
 void prep_release(struct prep *p)
 {
     encode_words_release(&p->words);
+    encode_words_release(&p->tokens);
     intake_release(&p->intake);
     vocab_release(&p->vocab);
     threads_free(p->pool);

@@ -12,6 +12,7 @@ struct prep {
     struct vocab vocab;
     struct intake intake;
     struct encode_words words;
+    struct encode_words tokens; /* of the training stories, where superwords were learned */
     struct encode_counts counts[INTAKE_N_SPLITS];
     uint64_t fingerprints[INTAKE_N_SPLITS]; /* of the shards */
     double learn_seconds, encode_seconds, seconds;

@@ -16,7 +16,7 @@
  * most frequent pair of the queue is rarer than that, `least` is lowered and the queue made again.
  * Which pairs may be frequent is found in BUCKETS sums of the counts of all pairs that share a
  * hash. */
-enum { BORDER = SUPERTRAIN_BORDER, GONE = 0xfffe, BUCKETS = 1 << 20, AHEAD = 4 };
+enum { BORDER = SUPERTRAIN_BORDER, GONE = 0xfffe, BUCKETS = 1 << 18, AHEAD = 2 };
 _Static_assert(VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL < GONE, "a symbol is neither BORDER nor GONE");
 
 struct trainer {
@@ -96,9 +96,9 @@ static bool too_long(const struct trainer *t, uint32_t left, uint32_t right)
 static uint32_t *bucket(const struct trainer *t, uint32_t left, uint32_t right)
 {
     uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9e3779b97f4a7c15);
-    return &t->buckets[h >> 44];
+    return &t->buckets[h >> 46];
 }
-_Static_assert(BUCKETS == 1 << 20, "the upper 20 bits of a hash are a bucket");
+_Static_assert(BUCKETS == 1 << 18, "the upper 18 bits of a hash are a bucket");
 
 /* One more place of a pair. */
 static int add_place(struct trainer *t, uint32_t left, uint32_t right, uint32_t at)
@@ -110,23 +110,29 @@ static int add_place(struct trainer *t, uint32_t left, uint32_t right, uint32_t 
     return pairqueue_add_place(p, (struct pair_place){at, 0});
 }
 
-static int by_size(const void *a, const void *b)
+/* A size in eighths of powers of two, and the least size of such a class. */
+static uint32_t class_of(uint32_t size)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x < y) - (x > y);
+    uint32_t shift = size < 16 ? 0 : 28 - (uint32_t)__builtin_clz(size);
+    return 8 * shift + (size >> shift);
 }
 
-/* The size of the bucket number `wanted` from the largest, at most `most`. */
-static int choose_least(struct trainer *t, size_t wanted, uint32_t most)
+static uint32_t class_start(uint32_t class)
 {
-    uint32_t *sizes = malloc(BUCKETS * sizeof *sizes);
-    if (!sizes)
-        return -1;
-    memcpy(sizes, t->buckets, BUCKETS * sizeof *sizes);
-    qsort(sizes, BUCKETS, sizeof *sizes, by_size);
-    t->least = MAX(1U, MIN(most, wanted < BUCKETS ? sizes[wanted] : 1));
-    free(sizes);
-    return 0;
+    uint32_t shift = class < 16 ? 0 : class / 8 - 1;
+    return (class - 8 * shift) << shift;
+}
+
+/* About the size of the bucket number `wanted` from the largest, at most `most`. */
+static uint32_t choose_least(const struct trainer *t, size_t wanted, uint32_t most)
+{
+    size_t n_buckets[256] = {0}, n = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        n_buckets[class_of(t->buckets[i])]++;
+    uint32_t class = ARRAY_LEN(n_buckets) - 1;
+    while (class && (n += n_buckets[class]) < wanted)
+        class --;
+    return MAX(1U, MIN(most, class_start(class)));
 }
 
 typedef int on_pair(struct trainer *t, uint32_t left, uint32_t right, uint32_t at);
@@ -165,10 +171,10 @@ static int refill(struct trainer *t, uint32_t most)
     pairqueue_release(&t->queue);
     memset(t->buckets, 0, BUCKETS * sizeof *t->buckets);
     size_t wanted = (size_t)AHEAD * (t->max_symbols - t->n_symbols);
-    return pairqueue_init(&t->queue, t->symbols) || each_pair(t, count_pair) ||
-                   choose_least(t, wanted, most) || each_pair(t, place_pair)
-               ? -1
-               : 0;
+    if (pairqueue_init(&t->queue, t->symbols) || each_pair(t, count_pair))
+        return -1;
+    t->least = choose_least(t, wanted, most);
+    return each_pair(t, place_pair);
 }
 
 static void subtract_place(struct trainer *t, uint32_t left, uint32_t right)
@@ -189,7 +195,7 @@ static int join(struct trainer *t, uint32_t left, uint32_t right, uint32_t at)
     uint32_t end = middle + t->spans[right];
     c[middle] = GONE;
     c[at] = c[end - 1] = (uint16_t)newest;
-    if (c[at - 1] != BORDER && c[at - 1] != newest)
+    if (c[at - 1] != BORDER)
         subtract_place(t, c[at - 1], left);
     if (c[end] != BORDER)
         subtract_place(t, right, c[end]);
@@ -207,7 +213,7 @@ static int add_new(struct trainer *t)
     uint32_t span = t->spans[newest];
     for (size_t i = 0; i < t->n_joined; i++) {
         uint32_t at = t->joined[i];
-        if (c[at - 1] != BORDER && c[at - 1] != newest)
+        if (c[at - 1] != BORDER)
             t->before[c[at - 1]]++;
         if (c[at + span] != BORDER)
             t->after[c[at + span]]++;
@@ -262,48 +268,32 @@ static int train(struct trainer *t)
     return rc;
 }
 
-/* The vocabulary of all symbols in the order of their counts. */
-static int finish(struct vocab *v, const struct trainer *t, uint64_t n_stories, struct err *e)
+static int finish(struct vocab *v, const struct trainer *t, const struct vocab *base, struct err *e)
 {
-    uint64_t specials[VOCAB_N_SPECIAL] = {[VOCAB_EOS] = n_stories};
-    struct vocab_token *tokens = calloc(t->n_symbols, sizeof *tokens);
+    const uint64_t none[VOCAB_N_SPECIAL] = {0};
+    uint32_t n = t->n_symbols;
+    struct vocab_token *tokens = calloc(n, sizeof *tokens);
     if (!tokens)
-        return err_memory(e, "out of memory for %u tokens", t->n_symbols);
-    for (uint32_t i = 0; i < t->n_symbols; i++)
+        return err_memory(e, "out of memory for %u tokens", n);
+    for (uint32_t i = 0; i < n; i++)
         tokens[i].bytes = t->symbols[i];
-    for (uint32_t at = 0; at < t->n_cells;) {
-        uint32_t s = t->cells[at];
-        if (s != BORDER)
-            tokens[s].count++;
-        at += s == BORDER ? 1 : t->spans[s];
-    }
-    vocabbuild_sort(tokens, t->n_symbols);
-    int rc = vocabbuild_make(v, specials, tokens, t->n_symbols, t->merges, t->n_symbols - 256, e);
+    int rc = vocabbuild_make(v, none, tokens, n, t->merges, n - 256, e);
+    v->kind = VOCAB_BPE;
+    v->form = base->form;
+    v->pretokens = VOCAB_SENTENCES;
     free(tokens);
     return rc;
 }
 
 int supertrain_run(struct vocab *v, const struct vocab *base, struct supertrain_text *text,
-                   uint32_t vocab_size, bool fewer, struct pool *pool, struct err *e)
+                   uint32_t vocab_size, struct err *e)
 {
-    (void)pool;
     *v = (struct vocab){0};
-    struct trainer t = {.cells = text->cells,
-                        .n_cells = (uint32_t)text->n,
-                        .max_symbols = vocab_size - VOCAB_N_SPECIAL};
-    int rc = init(&t, base) || train(&t) ? -1 : 0;
-    if (rc)
-        err_memory(e, "out of memory for the learning of superwords");
-    else if (t.n_symbols < t.max_symbols && !fewer)
-        rc = err_set(e,
-                     "the stories have too few distinct pieces for a vocabulary of %u tokens: "
-                     "the largest that works is %u",
-                     vocab_size, t.n_symbols + VOCAB_N_SPECIAL);
-    else
-        rc = finish(v, &t, text->n_stories, e);
-    v->kind = VOCAB_BPE;
-    v->form = base->form;
-    v->pretokens = VOCAB_SENTENCES;
+    struct trainer t = {
+        .cells = text->cells, .n_cells = text->n, .max_symbols = vocab_size - VOCAB_N_SPECIAL};
+    int rc = init(&t, base) || train(&t)
+                 ? err_memory(e, "out of memory for the learning of superwords")
+                 : finish(v, &t, base, e);
     release(&t);
     return rc;
 }
