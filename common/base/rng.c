@@ -70,7 +70,7 @@ double rng_normal(struct rng *r)
 void rng_shuffle(struct rng *r, uint32_t *items, size_t n)
 {
     for (size_t i = n; i > 1; i--) {
-        size_t j = rng_below(r, i);
+        size_t j = (size_t)rng_below(r, i);
         uint32_t t = items[i - 1];
         items[i - 1] = items[j];
         items[j] = t;

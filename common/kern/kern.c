@@ -329,5 +329,7 @@ void kern_init(struct kern *k, const struct cpu_level *level)
     kern_x86(k, level->features);
 #elif defined(__aarch64__)
     kern_arm(k, level->features);
+#elif defined(__wasm_simd128__)
+    kern_wasm(&k->exact, level->features);
 #endif
 }

@@ -158,6 +158,7 @@ void kern_v128(struct kern *k, uint32_t features);
 void kern_x86(struct kern *k, uint32_t features);
 void kern_x86_bf16(struct kern *k, uint32_t features);
 void kern_arm(struct kern *k, uint32_t features);
+void kern_wasm(struct kern_exact *k, uint32_t features);
 
 /* pack of floats into panels of `panel` columns, in plain C. */
 void kern_pack_floats(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,

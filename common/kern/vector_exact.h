@@ -13,13 +13,28 @@
 
 /* A panel is HEAD_VECS vectors of rows, [cols][HEAD_PANEL] in the type stored. One token takes a
  * whole panel at a time: as many sums as hide the latency of an addition. More tokens take
- * HEAD_TILE_ROWS of them by HEAD_TILE_VECS vectors. */
+ * HEAD_TILE_ROWS of them by HEAD_TILE_VECS vectors.
+ *
+ * Where bytes become floats slowly, a file defines HEAD_WIDE_Q8: then a Q8 weight takes two bytes,
+ * the upper half of its float, which holds all of it. Lanes of two vectors share a word, the first
+ * one's in the lower half. */
 #define HEAD_PANEL ((size_t)HEAD_VECS * WIDTH)
 #define HEAD_AHEAD 2048 /* bytes: panels lie in a row, but no prefetcher crosses a page */
 
+#if defined(HEAD_WIDE_Q8)
+enum { HEAD_Q8_BYTES = 2 };
+#else
+enum { HEAD_Q8_BYTES = 1 };
+#endif
+
+INLINE size_t head_weight_bytes(const enum number_type type)
+{
+    return type == NUMBER_Q8 ? (size_t)HEAD_Q8_BYTES : number_bytes(type);
+}
+
 static size_t exact_head_bytes(enum number_type type, size_t rows, size_t cols)
 {
-    return DIV_UP(rows, HEAD_PANEL) * HEAD_PANEL * cols * number_bytes(type);
+    return DIV_UP(rows, HEAD_PANEL) * HEAD_PANEL * cols * head_weight_bytes(type);
 }
 
 /* `bytes` is a constant where it is inlined. */
@@ -37,6 +52,40 @@ INLINE void head_pack(const size_t bytes, const unsigned char *w, size_t rows, s
             }
 }
 
+#if defined(HEAD_WIDE_Q8)
+static void head_pack_q8(const int8_t *w, size_t rows, size_t cols, uint32_t *out)
+{
+    memset(out, 0, exact_head_bytes(NUMBER_Q8, rows, cols));
+    for (size_t r0 = 0; r0 < rows; r0 += HEAD_PANEL, out += HEAD_PANEL / 2 * cols)
+        for (size_t r = 0; r < MIN(rows - r0, HEAD_PANEL); r++) {
+            uint32_t *word = out + r / (2 * WIDTH) * WIDTH + r % WIDTH;
+            for (size_t c = 0; c < cols; c++, word += HEAD_PANEL / 2) {
+                float weight = w[(r0 + r) * cols + c];
+                uint32_t bits;
+                memcpy(&bits, &weight, sizeof bits);
+                *word |= r / WIDTH % 2 ? bits : bits >> 16;
+            }
+        }
+}
+
+/* The vector that begins at weight `at`. */
+INLINE vec head_load_q8(const unsigned char *w, size_t at)
+{
+    const uint32_t *word = (const uint32_t *)(const void *)w + at / (2 * WIDTH) * WIDTH;
+    return at / WIDTH % 2 ? v_upper_halves(word) : v_lower_halves(word);
+}
+#else
+static void head_pack_q8(const int8_t *w, size_t rows, size_t cols, void *out)
+{
+    head_pack(1, (const unsigned char *)w, rows, cols, out);
+}
+
+INLINE vec head_load_q8(const unsigned char *w, size_t at)
+{
+    return v_load_q8((const int8_t *)w + at);
+}
+#endif
+
 static void exact_head_pack(enum number_type type, const void *w, size_t rows, size_t cols,
                             void *packed)
 {
@@ -48,7 +97,7 @@ static void exact_head_pack(enum number_type type, const void *w, size_t rows, s
         head_pack(2, w, rows, cols, packed);
         break;
     default:
-        head_pack(1, w, rows, cols, packed);
+        head_pack_q8(w, rows, cols, packed);
         break;
     }
 }
@@ -57,7 +106,7 @@ INLINE vec head_load(const enum number_type type, const unsigned char *w, size_t
 {
     return type == NUMBER_F32   ? v_load((const float *)w + at)
            : type == NUMBER_F16 ? v_load_f16((const uint16_t *)w + at)
-                                : v_load_q8((const int8_t *)w + at);
+                                : head_load_q8(w, at);
 }
 
 /* `tokens` rows of y, `vecs` vectors of at most `rows` numbers; both constants where inlined. */
@@ -65,7 +114,7 @@ INLINE void head_tile(const enum number_type type, const size_t tokens, const si
                       const unsigned char *w, const float *w_scale, size_t rows, size_t cols,
                       const float *x, size_t x_stride, float *y, size_t y_stride)
 {
-    const size_t line = HEAD_PANEL * number_bytes(type);
+    const size_t line = HEAD_PANEL * head_weight_bytes(type);
     vec sum[HEAD_TILE_ROWS][HEAD_VECS];
     for (size_t i = 0; i < tokens; i++)
         for (size_t j = 0; j < vecs; j++)
@@ -74,7 +123,7 @@ INLINE void head_tile(const enum number_type type, const size_t tokens, const si
         vec xc[HEAD_TILE_ROWS];
         for (size_t i = 0; i < tokens; i++)
             xc[i] = v_set(x[i * x_stride + c]);
-        for (size_t at = 0; at < vecs * WIDTH * number_bytes(type); at += 64)
+        for (size_t at = 0; at < vecs * WIDTH * head_weight_bytes(type); at += 64)
             __builtin_prefetch(w + HEAD_AHEAD + at);
         for (size_t j = 0; j < vecs; j++) {
             vec wj = head_load(type, w, j * WIDTH);
@@ -103,7 +152,7 @@ INLINE void head_typed(const enum number_type type, const unsigned char *w, cons
                        float *y, size_t y_stride)
 {
     const size_t part = (size_t)HEAD_TILE_VECS * WIDTH;
-    const size_t bytes = number_bytes(type);
+    const size_t bytes = head_weight_bytes(type);
     for (size_t r0 = 0; r0 < rows; r0 += HEAD_PANEL, w += HEAD_PANEL * cols * bytes) {
         size_t i = 0;
         for (; i + HEAD_TILE_ROWS <= m; i += HEAD_TILE_ROWS)

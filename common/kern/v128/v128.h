@@ -76,6 +76,15 @@ static inline vec v_load_q8(const int8_t *p)
     memcpy(&b, p, sizeof b);
     return __builtin_convertvector(b, vec);
 }
+/* Floats whose lower halves are zero, from the halves of words. */
+static inline vec v_lower_halves(const uint32_t *p)
+{
+    return (vec)((uvec) * (const vec_at *)p << 16);
+}
+static inline vec v_upper_halves(const uint32_t *p)
+{
+    return (vec)((uvec) * (const vec_at *)p & 0xffff0000);
+}
 static inline vec v_add(vec a, vec b)
 {
     return a + b;

@@ -7,6 +7,7 @@
 #define HEAD_VECS 8
 #define HEAD_TILE_VECS 2 /* 8 sums, 4 activations, a weight and a product: 14 of 16 registers */
 #define HEAD_TILE_ROWS 4
+#define HEAD_WIDE_Q8
 
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"

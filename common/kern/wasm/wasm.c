@@ -1,0 +1,8 @@
+#include "kern/wasm/wasm.h"
+
+void kern_wasm(struct kern_exact *k, uint32_t features)
+{
+    if (!(features & CPU_V128))
+        return;
+    kern_wasm_planes(k);
+}
