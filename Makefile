@@ -30,6 +30,7 @@ OUT_asan := build/asan
 OUT_tsan := build/tsan
 OUT_fuzz := build/fuzz
 OUT_arm := build/arm
+OUT_web := build/web
 OUT := $(OUT_$(CONFIG))
 # A name below this folder is made relative: dependency files know objects by that name only.
 override OUT := $(patsubst $(CURDIR)/%,%,$(OUT))
@@ -42,6 +43,7 @@ OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 OPT_arm := -O2
+OPT_web := -O2
 OPT := $(OPT_$(CONFIG))
 OBJCOPY ?= objcopy
 PKG_CONFIG ?= pkg-config
@@ -52,6 +54,13 @@ AR := aarch64-linux-gnu-ar
 OBJCOPY := aarch64-linux-gnu-objcopy
 PKG_CONFIG := PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig pkg-config
 endif
+# WebAssembly by Debian's clang and wasi-libc, with libraries from their sources (scripts/deps web):
+# the library's core, on one thread. bindings/web/web.mk has the rest.
+PTHREAD := -pthread
+ifeq ($(CONFIG),web)
+CC := clang-19 --target=wasm32-wasi -msimd128
+PTHREAD :=
+endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	-Wpointer-arith -Wwrite-strings
@@ -61,7 +70,7 @@ PKG_LIBS = $(eval PKG_LIBS := $(or $(shell $(PKG_CONFIG) --libs $(PACKAGES)),\
 PKG_CFLAGS = $(if $(PKG_LIBS),$(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(PKG_CFLAGS)
 
 # gnu11 would fuse separate multiplications and additions; results must not depend on the compiler.
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g -pthread $(OPT) $(WARN) -Icommon \
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -ffp-contract=off -g $(PTHREAD) $(OPT) $(WARN) -Icommon \
 	-Itools -Itests -Iscripts $(PKG_CFLAGS)
 bare = $(foreach m,$(1),$(BARE_$(m):%=-l%))
 LIBS = $(PKG_LIBS) $(call bare,$(MODULES)) -lm -pthread
@@ -84,6 +93,7 @@ ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 KERN_x86_64 := x86
 KERN_aarch64 := arm
 KERN_arm64 := arm
+KERN_wasm32 := wasm
 PARTS_kern := v128 $(KERN_$(ARCH))
 # The files of a module of common/, those of its parts among them.
 sources_of = common/$(1)/*.c $(foreach p,$(PARTS_$(1)),common/$(1)/$(p)/*.c)
@@ -163,7 +173,7 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 begins = $(filter common/kern/$(1)%,$*)
-FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release arm,$(CONFIG)),-O3) \
+FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release arm web,$(CONFIG)),-O3) \
 	$(if $(call begins,x86/avx2),$(AVX2)) $(if $(call begins,x86/avx512),$(AVX512)) \
 	$(if $(call begins,x86/avx512vnni),-mavx512vnni) $(if $(call begins,x86/avx512bf16),-mavx512bf16) \
 	$(if $(call begins,arm/dotprod),-march=armv8.2-a+dotprod))
@@ -206,4 +216,7 @@ $(PIC)/core.o: $(filter-out %/bolt_file.o,$(call pic_objects,bolt)) $(PIC)/core.
 .SECONDARY:
 -include $(shell find $(OBJ) $(PIC) -name '*.d' 2>/dev/null)
 
+ifeq ($(CONFIG),web)
+include bindings/web/web.mk
+endif
 include scripts/targets.mk

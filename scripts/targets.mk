@@ -38,7 +38,7 @@ PREP_OPTIONS = $(PREP_OF_$(PRESET)) $(PREP_ARGS)
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
 .PHONY: deps data train export sample eval demo test arm check-arm bench asan tsan torture fuzz lint format install \
-	uninstall wheel dist clean help FORCE
+	uninstall wheel web dist clean help FORCE
 
 deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
 	scripts/deps $(or $(GROUPS),build test)
@@ -62,7 +62,7 @@ check-arm: arm ## unit tests, kernels, parity and stories on emulated 64-bit ARM
 	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
 	@BUILD=$(OUT_arm) HOST=$(CURDIR)/$(OUT) EMULATOR=qemu-aarch64 tests/run arm
 
-check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-fuzz check-cli check-rules check-chip check-python check-runtimes
+check-%: ## one kind of test: check-unit check-kern check-parity check-torture check-fuzz check-cli check-rules check-chip check-python check-runtimes check-web
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 
@@ -177,6 +177,13 @@ uninstall: ## remove what install put there
 wheel: ## a wheel of the Python package that carries the library, in build/wheel/
 	@scripts/deps build python
 	@scripts/wheel build/wheel
+
+# A model goes into the page if it is named, or if there is one of the default name.
+WITH_MODEL = $(if $(filter file,$(origin MODEL)),$(wildcard $(MODEL)),$(MODEL))
+web: ## libbolt in WebAssembly: a page that tells stories, build/web/page/ (MODEL=FILE ABOUT="..."), and an npm package, build/web/package/
+	@[ -z '$(WITH_MODEL)' ] || [ -f '$(WITH_MODEL)' ] || { echo 'web: $(WITH_MODEL): no such file' >&2; exit 1; }
+	@scripts/deps web
+	@$(SUBMAKE) -j$(JOBS) CONFIG=web page
 
 dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
 	@mkdir -p build
