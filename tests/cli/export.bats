@@ -135,6 +135,43 @@ json_value() {
     [ "$(ls folder)" = model.safetensors ] || flunk "$(ls folder)"
 }
 
+@test "onnx: the kinds of weights, what is said of them, the same bytes again" {
+    for weights in f32 int8 int2; do
+        succeeds export --json "$RUN" --weights $weights -o $weights.onnx
+        printf '%s\n' "$output" > said
+        [ "$(jq -r '[.format, .weights, .state_length] | @csv' said)" = "\"onnx\",\"$weights\",4" ] || flunk "$(cat said)"
+        succeeds export "$RUN" --format onnx --weights $weights -o again
+        same $weights.onnx again
+    done
+    [ "$(jq .opset said)" -eq 25 ]
+    succeeds export "$RUN" -o again.onnx
+    same f32.onnx again.onnx
+    [ "$(stat -c %s f32.onnx)" -gt "$(stat -c %s int8.onnx)" ]
+    [ "$(stat -c %s int8.onnx)" -gt "$(stat -c %s int2.onnx)" ]
+    succeeds export "$RUN" --vocab "$VOCAB" -o model.bolt --embed f32
+    succeeds export model.bolt -o again.onnx
+    same f32.onnx again.onnx
+}
+
+@test "onnx for Transformers.js: a folder" {
+    succeeds export "$RUN" --vocab "$VOCAB" --format onnx --for transformersjs --weights int8 -o folder
+    contains "$stderr" "wrote 5 files into folder"
+    [ -s folder/onnx/model_int8.onnx ]
+    jq -c '[.model_type, .num_hidden_layers, .layer_types, .conv_L_cache, .["transformers.js_config"].dtype]' \
+        folder/config.json > out
+    [ "$(cat out)" = '["lfm2",3,["conv","conv","full_attention"],4,"int8"]' ] || flunk "$(cat out)"
+    succeeds export "$RUN" --vocab "$VOCAB" --format hf -o hf
+    for file in tokenizer.json tokenizer_config.json generation_config.json; do
+        same folder/$file hf/$file
+    done
+    fails 2 "holds no vocabulary" export -q "$RUN" --format onnx --for transformersjs -o other
+    fails 2 "takes --weights f32 or int8" export -q "$RUN" --format onnx --for transformersjs --weights int2 -o other
+    fails 2 "writes a folder" export -q "$RUN" --format onnx --for transformersjs -o -
+    fails 2 "--weights is not for the format bolt" export -q "$RUN" --weights int8 -o other
+    fails 2 "--for is not for the format hf" export -q "$RUN" --format hf --for transformersjs -o other
+    [ ! -e other ]
+}
+
 @test "--info describes every kind of file, for people and as JSON" {
     succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
     succeeds export -q "$RUN" -o w.safetensors --format safetensors

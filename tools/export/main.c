@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "export/info.h"
 #include "export/output.h"
+#include "export/to_onnx.h"
 #include "export/verify.h"
 #include "format/kind.h"
 #include "format/vocabdb.h"
@@ -20,6 +21,8 @@ static bool format_given;
 static int embed;
 static int threads;
 static struct output_options chosen;
+static const char *const receivers[] = {"transformersjs", NULL};
+static int receiver;
 static const char *format_names[MAX_OUTPUTS + 1];
 static char format_help[1024];
 
@@ -27,7 +30,7 @@ static const struct cli_option options[] = {
     CLI_TEXT('o', "output", &chosen.path, "FILE", "write this file"),
     CLI_TEXT(0, "vocab", &vocab, "DB",
              "vocabulary database the checkpoint was trained with; needed for every format but "
-             "safetensors"),
+             "safetensors and onnx"),
     CLI_CHOICE(0, "format", &format, format_names, "FORM", format_help, .given = &format_given),
     CLI_CHOICE(
         0, "embed", &embed, number_type_names, "TYPE",
@@ -36,6 +39,12 @@ static const struct cli_option options[] = {
         .given = &chosen.embed_given),
     CLI_TEXT(0, "name", &chosen.name, "NAME",
              "what names in C source begin with (default: as the file is called)"),
+    CLI_CHOICE(0, "weights", &chosen.weights, to_onnx_weight_names, "TYPE",
+               "storage of the linear weights in a graph of ONNX (default f32)",
+               .given = &chosen.weights_given),
+    CLI_CHOICE(0, "for", &receiver, receivers, "PROGRAM",
+               "write a graph of ONNX into a folder that this program opens",
+               .given = &chosen.transformersjs),
     CLI_TEXT(0, "verify", &text, "TEXT",
              "score this text with checkpoint and output, and compare the losses"),
     CLI_TEXT(0, "info", &info, "FILE", "describe a model, checkpoint, shard or vocabulary instead"),
@@ -89,6 +98,10 @@ static const struct output *check_usage(size_t n_operands)
         cli_usage("--embed is not for the format %s", out->name);
     if (chosen.name && !out->takes_name)
         cli_usage("--name is not for the format %s", out->name);
+    if (chosen.weights_given && !out->takes_weights)
+        cli_usage("--weights is not for the format %s", out->name);
+    if (chosen.transformersjs && !out->takes_weights)
+        cli_usage("--for is not for the format %s", out->name);
     if (text && !out->reads_back)
         cli_usage("--verify cannot read the format %s", out->name);
     if (out->check && out->check(&chosen, &e))
@@ -141,7 +154,8 @@ static void open_input(struct input *in, struct output_source *s, const char *op
     if (load_source_open(&in->file, operand, &e))
         cli_die("%s", e.text);
     const char *path = in->file.path;
-    if (in->file.is_ckpt && out->needs_vocab && !vocab)
+    bool needs_vocab = out->needs_vocab || chosen.transformersjs;
+    if (in->file.is_ckpt && needs_vocab && !vocab)
         cli_usage("%s: a checkpoint holds no vocabulary; name its database with --vocab DB", path);
     if (strcmp(operand, path) != 0)
         cli_say("checkpoint: %s\n", path);

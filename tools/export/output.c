@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct output *const output_table[] = {&output_bolt,      &output_safetensors, &output_c,
-                                             &output_tokenizer, &output_hf,          NULL};
+const struct output *const output_table[] = {
+    &output_bolt, &output_safetensors, &output_c, &output_tokenizer,
+    &output_hf,   &output_onnx,        NULL};
 
 const struct output *output_of(const char *path)
 {

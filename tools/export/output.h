@@ -25,6 +25,9 @@ struct output_options {
     bool embed_given;
     enum number_type embed; /* if given */
     const char *name;       /* NULL if not given */
+    int weights;            /* enum to_onnx_weights */
+    bool weights_given;
+    bool transformersjs; /* the folder of Transformers.js, which has a vocabulary */
 };
 
 /* What a person or a program may want to know of what was written. */
@@ -44,10 +47,11 @@ struct output {
     const char *suffix; /* of file names that mean it, where --format is not given; NULL for none */
     const char *help;   /* what it is, for --help */
     bool needs_vocab;
-    bool vocab_alone; /* no model is needed: a vocabulary database will do */
-    bool takes_embed; /* --embed means something */
-    bool takes_name;  /* --name means something */
-    bool reads_back;  /* load_open opens it, so that --verify can */
+    bool vocab_alone;   /* no model is needed: a vocabulary database will do */
+    bool takes_embed;   /* --embed means something */
+    bool takes_name;    /* --name means something */
+    bool takes_weights; /* --weights and --for mean something */
+    bool reads_back;    /* load_open opens it, so that --verify can */
     /* Says whether it can be done, before any file is opened: a sentence for wrong usage. NULL if
      * there is nothing to check. */
     int (*check)(const struct output_options *o, struct err *e);
@@ -56,7 +60,8 @@ struct output {
                  struct file_set *files, struct output_report *r, struct err *e);
 };
 
-extern const struct output output_bolt, output_safetensors, output_c, output_tokenizer, output_hf;
+extern const struct output output_bolt, output_safetensors, output_c, output_tokenizer, output_hf,
+    output_onnx;
 
 /* All of them, the default first; NULL at the end. */
 extern const struct output *const output_table[];

@@ -7,23 +7,17 @@
 
 #include "cli/cli.h"
 #include "export/embedded.h"
+#include "export/hf_files.h"
 #include "export/textfile.h"
-#include "export/tokenizer_json.h"
 
 _Static_assert(
     TENSOR_N_KINDS == 10 && sizeof(struct dims) == (6 + DIMS_MAX_BLOCKS) * sizeof(int),
     "hf/modeling_bolt.py computes a model of these tensors and hyperparameters: teach it "
     "what is new, or refuse it here");
 
-struct folder {
-    const struct output_source *source;
-    const char *dir;
-    struct file_set *files;
-};
-
 /* ---- configuration --------------------------------------------------------------------------- */
 
-static int write_config(const struct folder *f, struct err *e)
+static int write_config(const struct hf_folder *f, struct err *e)
 {
     const struct dims *d = &f->source->model->dims;
     char dilation[512];
@@ -63,54 +57,6 @@ static int write_config(const struct folder *f, struct err *e)
     return textfile_close(&t, f->dir, "config.json", f->files, e);
 }
 
-/* As sample tells a story unless it is told otherwise. */
-static int write_generation_config(const struct folder *f, struct err *e)
-{
-    struct textfile t;
-    FILE *out = textfile_open(&t, e);
-    if (!out)
-        return -1;
-    fprintf(out,
-            "{\n"
-            "  \"do_sample\": true,\n"
-            "  \"temperature\": 0.8,\n"
-            "  \"top_k\": 50,\n"
-            "  \"max_new_tokens\": 200,\n"
-            "  \"suppress_tokens\": [%d, %d, %d],\n"
-            "  \"pad_token_id\": %d,\n"
-            "  \"bos_token_id\": %d,\n"
-            "  \"eos_token_id\": %d\n"
-            "}\n",
-            DIMS_PAD, DIMS_UNK, DIMS_BOS, DIMS_PAD, DIMS_EOS, DIMS_EOS);
-    return textfile_close(&t, f->dir, "generation_config.json", f->files, e);
-}
-
-/* A text begins after the token that ends the one before; names of special tokens in it are text.
- */
-static int write_tokenizer_config(const struct folder *f, struct err *e)
-{
-    struct textfile t;
-    FILE *out = textfile_open(&t, e);
-    if (!out)
-        return -1;
-    const char *eos = vocab_special_names[VOCAB_EOS];
-    fprintf(out,
-            "{\n"
-            "  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
-            "  \"pad_token\": \"%s\",\n"
-            "  \"unk_token\": \"%s\",\n"
-            "  \"bos_token\": \"%s\",\n"
-            "  \"eos_token\": \"%s\",\n"
-            "  \"add_bos_token\": true,\n"
-            "  \"split_special_tokens\": true,\n"
-            "  \"clean_up_tokenization_spaces\": false,\n"
-            "  \"padding_side\": \"left\",\n"
-            "  \"model_input_names\": [\"input_ids\", \"attention_mask\"]\n"
-            "}\n",
-            vocab_special_names[VOCAB_PAD], vocab_special_names[VOCAB_UNK], eos, eos);
-    return textfile_close(&t, f->dir, "tokenizer_config.json", f->files, e);
-}
-
 /* ---- model card ------------------------------------------------------------------------------ */
 
 static void print_count(FILE *out, const char *what, uint64_t n)
@@ -143,7 +89,7 @@ static void print_figures(FILE *out, const struct output_source *s)
         fprintf(out, "| lowest validation loss, nats a token | %.4f |\n", p->best_loss);
 }
 
-static int write_card(const struct folder *f, struct err *e)
+static int write_card(const struct hf_folder *f, struct err *e)
 {
     struct textfile t;
     FILE *out = textfile_open(&t, e);
@@ -178,7 +124,7 @@ static int write_card(const struct folder *f, struct err *e)
 /* ---- the folder ------------------------------------------------------------------------------ */
 
 /* The bytes of --format safetensors. */
-static int write_weights(const struct folder *f, const struct output_options *o, struct err *e)
+static int write_weights(const struct hf_folder *f, const struct output_options *o, struct err *e)
 {
     char *path = textfile_path(f->dir, "model.safetensors", e);
     if (!path)
@@ -187,16 +133,6 @@ static int write_weights(const struct folder *f, const struct output_options *o,
     struct output_report ignored = {0};
     options.path = path;
     int rc = output_safetensors.write(f->source, &options, f->files, &ignored, e);
-    free(path);
-    return rc;
-}
-
-static int write_tokenizer(const struct folder *f, struct err *e)
-{
-    char *path = textfile_path(f->dir, "tokenizer.json", e);
-    if (!path)
-        return -1;
-    int rc = tokenizer_json_write(path, f->source->vocab, f->files, e);
     free(path);
     return rc;
 }
@@ -211,15 +147,15 @@ static int check(const struct output_options *o, struct err *e)
 static int write_files(const struct output_source *s, const struct output_options *o,
                        struct file_set *files, struct output_report *r, struct err *e)
 {
-    const struct folder f = {s, o->path, files};
+    const struct hf_folder f = {s, o->path, files};
     r->embed = NUMBER_F32;
     if (file_make_dirs(o->path, e))
         return -1;
-    return write_weights(&f, o, e) || write_tokenizer(&f, e) || write_tokenizer_config(&f, e) ||
+    return write_weights(&f, o, e) || hf_tokenizer(&f, e) ||
                    textfile_write(embedded_hf_configuration, f.dir, "configuration_bolt.py", files,
                                   e) ||
                    textfile_write(embedded_hf_modeling, f.dir, "modeling_bolt.py", files, e) ||
-                   write_generation_config(&f, e) || write_card(&f, e) || write_config(&f, e)
+                   hf_generation_config(&f, e) || write_card(&f, e) || write_config(&f, e)
                ? -1
                : 0;
 }

@@ -1,0 +1,36 @@
+/* to_onnx.h - a model as a graph of ONNX, which reads one token or many. */
+#ifndef TO_ONNX_H
+#define TO_ONNX_H
+
+#include "model/model.h"
+#include "os/file_set.h"
+
+/* How the linear weights are kept: as floats; or -1, 0, +1 in 8 or in 2 bits and one scale. */
+enum to_onnx_weights { TO_ONNX_F32, TO_ONNX_INT8, TO_ONNX_INT2 };
+extern const char *const to_onnx_weight_names[4]; /* "f32", "int8", "int2", NULL */
+
+struct to_onnx_options {
+    enum to_onnx_weights weights;
+    /* An input and an output more: a cache of one number a token, as Transformers.js asks of a
+     * model with attention. */
+    bool phantom_cache;
+    uint64_t vocab_fingerprint; /* 0 if unknown */
+};
+
+/* Positions of a state: one more than the farthest tap of any block lies back. */
+int to_onnx_state_length(const struct dims *d);
+
+/* The version of ONNX's operators that these weights need: 18, for INT2 25. */
+int to_onnx_opset(enum to_onnx_weights weights);
+
+/* Writes path into the set. The graph's inputs are
+ *   input_ids    int64 [batch_size][sequence_length]; from V on they read UNK
+ *   past_conv.N  float [batch_size][D][W], W the state's length: of every block N, zeros at first
+ * and its outputs
+ *   logits          float [batch_size][sequence_length][V]
+ *   present_conv.N  float [batch_size][D][W]: past_conv.N of the tokens that follow
+ * Errors: writing; a model of more than 2 GB, which ONNX cannot hold in one file; out of memory. */
+MUST_USE int to_onnx(const struct model *m, const struct to_onnx_options *o, const char *path,
+                     struct file_set *files, struct err *e);
+
+#endif
