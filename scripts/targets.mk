@@ -7,20 +7,25 @@ MODEL ?= model.bolt
 JOBS ?= $(shell nproc)
 SUBMAKE = $(MAKE) --no-print-directory
 
-# Which stories: the official first version, which FlashLM v4 was trained on, or v2; or any files.
+# Which stories: a data set by its name (scripts/fetch knows them), DATASET_FILES of its files to train on; or any
+# files. What scripts/fetch takes from the environment may be given to make: HF_ENDPOINT, HF_TOKEN,
+# DATASET_URL, TRAIN_SHA256, VALID_SHA256. TRAIN_URL, VALID_URL: the first file of each part by its address.
 TINYSTORIES ?= v1
-TINYSTORIES_URL ?= https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main
-NAME_v1 := TinyStories
-NAME_v2 := TinyStoriesV2-GPT4
-NAME := $(NAME_$(TINYSTORIES))
-TRAIN_URL ?= $(TINYSTORIES_URL)/$(NAME)-train.txt
-VALID_URL ?= $(TINYSTORIES_URL)/$(NAME)-valid.txt
-# SHA-256 of these files, for a server that does not publish them as Hugging Face does.
-TRAIN_SHA256 ?=
-VALID_SHA256 ?=
-DOWNLOADS := $(DATA)/$(NAME)-train.txt $(DATA)/$(NAME)-valid.txt
-CORPUS_FILES = $(or $(CORPUS),$(word 1,$(DOWNLOADS)))
-VALID_FILES = $(if $(CORPUS),$(VALID),$(or $(VALID),$(word 2,$(DOWNLOADS))))
+DATASET_v1 := tinystories
+DATASET_v2 := tinystories-v2
+DATASET ?= $(DATASET_$(TINYSTORIES))
+ifneq ($(TINYSTORIES_URL),)
+export DATASET_URL ?= $(TINYSTORIES_URL)
+endif
+downloads = $(shell scripts/fetch -l -p $(1) '$(DATASET)' $(DATA) $(DATASET_FILES) 2> /dev/null)
+CORPUS_FILES = $(or $(CORPUS),$(call downloads,train))
+VALID_FILES = $(or $(VALID),$(if $(CORPUS),,$(call downloads,valid)))
+fetch = $(if $($(2)_URL),scripts/fetch '$($(2)_URL)' $(firstword $(call downloads,$(1))) $($(2)_SHA256) && )scripts/fetch -p $(1) \
+	'$(DATASET)' $(DATA) $(DATASET_FILES)
+
+# Parquet goes through a pipe: its column FIELD, of the rows for which WHERE holds.
+export WHERE
+parquet = scripts/parquet-stories --as story $(FIELD:%=--field %) $(if $(WHERE),--where "$$WHERE") $(1)
 
 # A preset names the vocabulary, and what is learnt from it how; PREP_ARGS and ARGS add to that.
 PREP_OF_small := --preset small
@@ -66,27 +71,34 @@ check-%: ## one kind of test: check-unit check-kern check-parity check-torture c
 	@$(SUBMAKE) -j$(JOBS) all tests
 	@BUILD=$(OUT) tests/run $*
 
-data: ## download TinyStories (TINYSTORIES=v2: the second version) or take CORPUS="FILES" VALID=FILE, run prep (PRESET=swift)
+data: ## download DATASET (tinystories, tinystories-v2, simplestories, fineweb-edu) or take CORPUS="FILES" VALID=FILE, run prep (PRESET=swift)
 	@for f in $(CORPUS) $(VALID); do [ -f "$$f" ] || { echo "data: $$f: no such file" >&2; exit 1; }; done
-	@scripts/deps build $(if $(CORPUS),,data)
+	$(if $(CORPUS),,@scripts/fetch -n '$(DATASET)' $(DATA) $(DATASET_FILES) > /dev/null)
+	@scripts/deps build $(if $(CORPUS),,data) $(if $(filter %.parquet,$(CORPUS_FILES) $(VALID_FILES)),parquet)
 	@$(SUBMAKE) -s -j$(JOBS) $(OUT)/prep
+	$(if $(CORPUS)$(VALID),,@$(call fetch,valid,VALID))
+	$(if $(CORPUS),,@$(call fetch,train,TRAIN))
 	@for f in vocab.db train.shard valid.shard; do [ -f $(DATA)/$$f ] || rm -f $(DATA)/.made; done
 	@$(SUBMAKE) $(DATA)/.made
 	@echo '$(DATA)/vocab.db, train.shard and valid.shard are up to date'
 
-$(DATA)/$(NAME)-train.txt:
-	scripts/fetch-tinystories '$(TRAIN_URL)' $@ $(TRAIN_SHA256)
-$(DATA)/$(NAME)-valid.txt:
-	scripts/fetch-tinystories '$(VALID_URL)' $@ $(VALID_SHA256)
+ifeq ($(MAKECMDGOALS),$(DATA)/.made)
+PARQUET := $(filter %.parquet,$(CORPUS_FILES))
+VALID_PARQUET := $(filter %.parquet,$(VALID_FILES))
+PREP_VALID := $(filter-out %.parquet,$(VALID_FILES)) $(if $(VALID_PARQUET),$(DATA)/.valid.jsonl)
 
 # The options stand in a file that changes only when they do; so a second `make data` does nothing.
 $(DATA)/.options: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(CORPUS_FILES) | $(VALID_FILES) | $(strip $(PREP_OPTIONS))' > $@.new
+	@printf '%s\n' '$(CORPUS_FILES) | $(VALID_FILES) | $(strip $(PREP_OPTIONS))$(if $(FIELD)$(WHERE), | $(FIELD) | )'"$$WHERE" > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+# What ends in the middle, for whatever reason, must not look like an end.
 $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
-	$(OUT)/prep -o $(DATA) $(VALID_FILES:%=--valid %) $(PREP_OPTIONS) $(CORPUS_FILES)
+	$(if $(VALID_PARQUET),$(call parquet,$(VALID_PARQUET)) > $(DATA)/.valid.jsonl)
+	$(if $(PARQUET),{ $(call parquet,$(PARQUET)) || echo '{"cut'; } | )$(OUT)/prep -o $(DATA) $(PREP_VALID:%=--valid %) \
+		$(PREP_OPTIONS) $(filter-out %.parquet,$(CORPUS_FILES)) $(if $(PARQUET),-)
 	@touch $@
+endif
 
 train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 PRESET=swift ARGS="...")
 	@[ -f $(DATA)/train.shard ] || { echo 'train: no $(DATA)/train.shard: run "make data" first' >&2; exit 1; }

@@ -78,6 +78,11 @@ static int check_binary(const char *name, const struct head *in, struct err *e)
         n_nuls++;
     if (n_nuls >= NUL_RUN)
         return 0; /* refused as that */
+    if (n >= 4 && !memcmp(in->data, "PAR1", 4))
+        return err_set(e,
+                       "%s: is Parquet: 'scripts/parquet-stories FILE' writes its stories as JSON "
+                       "lines for a pipe",
+                       name);
     const char *guess = recode_guess(in->data, n);
     if (guess)
         return err_set(e, "%s: looks like %s without a byte-order mark: read it with --encoding %s",

@@ -26,7 +26,7 @@ setup() {
     [ -s "$server/port" ] || skip "no curl, or no Python to serve files"
     mkdir "$BATS_TEST_TMPDIR/here"
     cd "$BATS_TEST_TMPDIR/here" || return
-    export no_proxy='*'
+    export no_proxy='*' FETCH_TRIES=0 # a test looks at what a run leaves that was cut short
     url=http://127.0.0.1:$(cat "$server/port")/stories.txt
     n=$(wc -c < "$server/data")
     : > "$server/log"
@@ -35,7 +35,7 @@ setup() {
 # fetch MODE [URL] [SUM]: one run against the server in that mode.
 fetch() {
     echo "$1" > "$server/mode"
-    run --separate-stderr "$ROOT/scripts/fetch-tinystories" "${2:-$url}" f.txt ${3:+"$3"}
+    run --separate-stderr "$ROOT/scripts/fetch" "${2:-$url}" f.txt ${3:+"$3"}
 }
 
 # fetched [FILE]: the last run ended with the right file and left nothing else.
@@ -48,7 +48,7 @@ fetched() {
 # refused TEXT: the last run failed, saying TEXT, without a file under the name.
 refused() {
     [ "$status" -eq 1 ] || flunk "exit status $status, expected 1"
-    contains "$stderr" "fetch-tinystories: "
+    contains "$stderr" "fetch: "
     contains "$stderr" "$1"
     [ ! -e f.txt ] || flunk "f.txt is there"
 }
@@ -186,4 +186,111 @@ asked() {
     refused "the server refused (HTTP 404)"
     fetch good
     fetched
+}
+
+@test "a connection that breaks or falls silent: the same run asks for the rest" {
+    export FETCH_TRIES=3 FETCH_STALL=1
+    for mode in half stall; do
+        : > "$server/log"
+        rm -f f.txt
+        fetch $mode
+        fetched
+        contains "$stderr" "going on from byte $((n / 2))"
+        asked - "bytes=$((n / 2))-"
+    done
+    rm f.txt
+    fetch mute
+    refused "no connection"
+}
+
+@test "a server that lies about a range is found out by the checksum" {
+    fetch half
+    fetch liar
+    fetched
+    contains "$stderr" "f.txt.part has the wrong checksum: begun anew"
+}
+
+@test "a data set that is not open to all needs a token, which no other host gets" {
+    export HF_ENDPOINT=${url%/*}
+    fetch gated
+    refused "the server refused (HTTP 401): a data set that is not open to all needs HF_TOKEN"
+    HF_TOKEN=secret fetch gated
+    fetched
+    rm f.txt
+    : > "$server/log"
+    HF_ENDPOINT=https://huggingface.co HF_TOKEN=secret fetch good
+    fetched
+    [ "$(cut -d ' ' -f 3 "$server/log")" = - ] || flunk "the token went to another host"
+}
+
+@test "a data set by its name: its files, each once, with their checksums" {
+    mkdir "$server/files"
+    printf '0 %s\n' a b c > "$server/files/train-00000-of-00007.parquet"
+    printf '1 %s\n' a b c > "$server/files/train-00001-of-00007.parquet"
+    printf 'test\n' > "$server/files/test-00000-of-00001.parquet"
+    export HF_ENDPOINT=${url%/*}
+    echo good > "$server/mode"
+    run --separate-stderr "$ROOT/scripts/fetch" -n simplestories d 2
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 3 ]
+    [ ! -e d ] && [ ! -s "$server/log" ] || flunk "-n did more than print"
+    [ "${lines[1]}" = "$HF_ENDPOINT/datasets/SimpleStories/SimpleStories/resolve/main/data/train-00000-of-00007.parquet" ]
+    run --separate-stderr "$ROOT/scripts/fetch" simplestories d 2
+    [ "$status" -eq 0 ] || flunk "the download failed"
+    for f in d/simplestories/*; do same "$f" "$server/files/${f##*/}"; done
+    [ "$(ls -A d/simplestories | wc -l)" -eq 3 ]
+    run "$ROOT/scripts/fetch" -l simplestories d 2
+    [ "$output" = "d/simplestories/test-00000-of-00001.parquet
+d/simplestories/train-00000-of-00007.parquet
+d/simplestories/train-00001-of-00007.parquet" ]
+    run "$ROOT/scripts/fetch" -l -p valid simplestories d 2
+    [ "$output" = d/simplestories/test-00000-of-00001.parquet ]
+    # again, with one of them lost
+    : > "$server/log"
+    rm d/simplestories/train-00001-of-00007.parquet
+    "$ROOT/scripts/fetch" simplestories d 2
+    [ "$(wc -l < "$server/log")" -eq 1 ]
+    # the checksums given go to the files in their order
+    rm d/simplestories/train-*
+    run env TRAIN_SHA256="$(cd "$server/files" && sha256sum train-* | cut -d ' ' -f 1 | xargs)" \
+        "$ROOT/scripts/fetch" simplestories d 2
+    [ "$status" -eq 0 ]
+    rm d/simplestories/train-*
+    run env TRAIN_SHA256="$(cd "$server/files" && sha256sum train-* | cut -d ' ' -f 1 | tac | xargs)" \
+        "$ROOT/scripts/fetch" simplestories d 2
+    [ "$status" -eq 1 ]
+    contains "$output" "train-00000-of-00007.parquet: the file has the wrong checksum"
+    run "$ROOT/scripts/fetch" tinystores d
+    [ "$status" -eq 2 ]
+    contains "$output" "tinystores: unknown data set (expected tinystories, tinystories-v2, simplestories or fineweb-edu)"
+}
+
+@test "make data: a data set by its name, from a server" {
+    export HF_ENDPOINT=${url%/*}
+    mkdir -p "$server/files"
+    cp "$server/data" "$server/files/TinyStories-train.txt"
+    cp "$server/other" "$server/files/TinyStories-valid.txt"
+    echo good > "$server/mode"
+    data() {
+        run make -C "$ROOT" --no-print-directory -s data OUT="$BUILD" DATA="$PWD/d" PREP_ARGS="-q --vocab-size 300" "$@"
+    }
+    data DATASET=tinystories
+    [ "$status" -eq 0 ] || flunk "make data failed"
+    succeeds prep -q -o plain --vocab-size 300 --valid "$server/other" "$server/data"
+    for f in train.shard valid.shard; do same d/$f plain/$f; done
+    : > "$server/log"
+    data DATASET=tinystories
+    [ "$status" -eq 0 ] && [ ! -s "$server/log" ] || flunk "asked again"
+    data DATASET=stories DATA="$PWD/e"
+    [ "$status" -ne 0 ]
+    contains "$output" "stories: unknown data set (expected tinystories,"
+    [ ! -e e ]
+    # one file from another place, the other as ever
+    data DATA="$PWD/f" TRAIN_URL="${url%/*}/elsewhere.txt" TRAIN_SHA256="$(sha256sum < "$server/data" | cut -d ' ' -f 1)"
+    [ "$status" -eq 0 ]
+    same f/train.shard d/train.shard
+    grep -q '^/elsewhere.txt' "$server/log"
+    data DATA="$PWD/g" DATASET_URL="${url%/*}/flat" VALID="$server/other" TRAIN_SHA256=00
+    [ "$status" -ne 0 ]
+    contains "$output" "/flat/TinyStories-train.txt: the file has the wrong checksum"
 }

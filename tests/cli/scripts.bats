@@ -94,10 +94,33 @@ faked() {
     [ "$status" -eq 2 ]
 }
 
+@test "deps: pyarrow goes into a venv, once" {
+    mkdir scripts
+    cp "$ROOT/scripts/deps" scripts
+    fake python3 'case $* in
+        *ensurepip*) ;;
+        "-m venv"*) mkdir -p "$3/bin" && sed "s/case.*/case \$* in *pip*) touch installed ;; *) [ -e installed ] ;; esac; exit/" "$0" > "$3/bin/python" &&
+            chmod +x "$3/bin/python" && echo venv >> log ;;
+        *) exit 1 ;;
+        esac'
+    ln -s "$(command -v chmod)" bin/chmod
+    faked scripts/deps --check parquet
+    [ "$status" -eq 1 ]
+    one_error_line deps "missing: pyarrow (of PyPI, into build/parquet)"
+    [ ! -e build ]
+    faked scripts/deps parquet
+    [ "$status" -eq 0 ] || flunk "deps failed"
+    [ -e installed ]
+    faked scripts/deps --check parquet
+    [ "$status" -eq 0 ]
+    faked scripts/deps parquet
+    [ "$(cat log)" = venv ]
+}
+
 @test "fetch: a file that is there is not fetched again" {
     echo story > file.txt
     fake curl 'touch called'
-    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/file.txt file.txt
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch" https://example.invalid/file.txt file.txt
     [ "$status" -eq 0 ]
     [ ! -e called ]
 }
@@ -106,11 +129,11 @@ faked() {
     # The first call writes half of it and loses the connection, the second goes on from there.
     fake curl 'while [ "$1" != --output ]; do shift; done' \
         'if [ -e "$2" ]; then printf "second\n" >> "$2"; else printf "first\n" > "$2"; exit 56; fi'
-    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/f sub/f.txt
+    FETCH_TRIES=0 PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch" https://example.invalid/f sub/f.txt
     [ "$status" -eq 1 ]
     contains "$output" "resumes the download"
     [ ! -e sub/f.txt ]
-    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/f sub/f.txt
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch" https://example.invalid/f sub/f.txt
     [ "$status" -eq 0 ]
     [ "$(cat sub/f.txt)" = $'first\nsecond' ]
     [ ! -e sub/f.txt.part ]
@@ -118,7 +141,7 @@ faked() {
 
 @test "fetch: without a network the error names the other ways" {
     fake curl 'exit 6'
-    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch-tinystories" https://example.invalid/f f.txt
+    PATH=$PWD/bin:$PATH run "$ROOT/scripts/fetch" https://example.invalid/f f.txt
     [ "$status" -eq 1 ]
     contains "$output" "https://example.invalid/f: no connection"
     contains "$output" "CORPUS="

@@ -1,7 +1,7 @@
 """Serves one file over HTTP on 127.0.0.1, well or badly: fileserver.py FOLDER
 
-FOLDER/data is the file, FOLDER/other what it is later; FOLDER/port gets the port, FOLDER/log a line a request, its path
-and its Range. FOLDER/mode says how to answer, and may change between requests:
+FOLDER/data is the file, FOLDER/other what it is later, FOLDER/files/NAME one of that name; FOLDER/port gets the port,
+FOLDER/log a line a request: its path, its Range and its Authorization. FOLDER/mode says how to answer, and may change between requests:
 
     good      ranges, and a strong ETag
     half      the same, but a request for all of it is cut after half
@@ -17,6 +17,10 @@ and its Range. FOLDER/mode says how to answer, and may change between requests:
     pointer   a pointer of Git LFS
     empty     nothing
     missing   404
+    stall     as half, but the connection stays open and silent
+    mute      headers, and then silence
+    liar      as sum, but a range has the bytes from the beginning of the file
+    gated     401 to whoever does not have the token "secret"
 
 After " other" in the same file, it is the other file that is served, with other headers.
 """
@@ -37,21 +41,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def answer(self, status, headers, body=b"", length=None):
+    def answer(self, status, headers, body=b"", length=None, silent=False):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
+        if silent:
+            self.wfile.flush()
+            self.connection.recv(1)  # until the other side has had enough
 
     def do_GET(self):
         mode, _, other = content("mode").decode().strip().partition(" ")
         with open(os.path.join(sys.argv[1], "log"), "a") as log:
-            log.write("%s %s\n" % (self.path, self.headers.get("Range", "-")))
-        data = content("other" if other else "data")
-        if mode in ("sum", "badsum") and self.path != "/moved":
-            digest = hashlib.sha256(data).hexdigest() if mode == "sum" else "0" * 64
+            asked = [self.headers.get(name, "-") for name in ("Range", "Authorization")]
+            log.write("%s %s %s\n" % (self.path, *asked))
+        named = os.path.join("files", os.path.basename(self.path))
+        if not os.path.isfile(os.path.join(sys.argv[1], named)):
+            named = "data"
+        data = content("other" if other else named)
+        if mode in ("sum", "badsum", "liar") and self.path != "/moved":
+            digest = "0" * 64 if mode == "badsum" else hashlib.sha256(data).hexdigest()
             self.answer(302, {"Location": "/moved", "X-Linked-Size": str(len(data)), "X-Linked-ETag": '"%s"' % digest})
         elif mode == "page":
             self.answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>log in</html>")
@@ -59,6 +70,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {}, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
         elif mode == "empty":
             self.answer(200, {})
+        elif mode == "gated" and self.headers.get("Authorization") != "Bearer secret":
+            self.answer(401, {}, b"who is there?")
         elif mode == "missing":
             self.answer(404, {}, b"not here")
         else:
@@ -77,8 +90,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "plain" or (condition and condition not in (headers.get("ETag"), headers.get("Last-Modified"))):
             wanted = None
         if not wanted:
-            cut = mode in ("half", "dated", "bare")
-            self.answer(200, headers, data[: len(data) // 2] if cut else data, len(data))
+            come = {"half": 2, "dated": 2, "bare": 2, "stall": 2, "mute": len(data) + 1}.get(mode, 1)
+            self.answer(200, headers, data[: len(data) // come], len(data), mode in ("stall", "mute"))
             return
         start = int(wanted.group(1))
         if start >= len(data):
@@ -86,10 +99,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         end = min(len(data), start + 1000) if mode == "piece" else len(data)
         headers["Content-Range"] = "bytes %d-%d/%d" % (0 if mode == "zero" else start, end - 1, len(data))
-        self.answer(206, headers, data[start:end])
+        self.answer(206, headers, data[: end - start] if mode == "liar" else data[start:end])
 
 
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 port = os.path.join(sys.argv[1], "port")
 with open(port + ".new", "w") as out:
     out.write(str(server.server_port))

@@ -51,6 +51,8 @@ static void test_not_text(void **state)
     (void)state;
     REFUSE("", "is empty");
     REFUSE("PK\0\1garbage", "neither text nor an archive");
+    REFUSE("PAR1\x15\0garbage", "is Parquet: 'scripts/parquet-stories FILE' writes its stories");
+    EXPECT("PAR1 is a text.", "PAR1 is a text.\0");
     assert_int_equal(reading_read(scratch_dir(), &(struct corpus_options){0}), -1);
     assert_non_null(strstr(reading.err.text, "is a directory"));
     assert_int_equal(reading_read("/nonexistent", &(struct corpus_options){0}), -1);
