@@ -297,6 +297,43 @@ static void adamw_c(float *w, const float *g, float *m, float *v, size_t n,
     }
 }
 
+/* ---- orthogonal steps ------------------------------------------------------------------------ */
+
+static void nesterov_c(const float *g, float *m, size_t n, float mu, float *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        float fresh = (1.0f - mu) * g[i];
+        m[i] = mu * m[i] + fresh;
+        y[i] = mu * m[i] + fresh;
+    }
+}
+
+static void descend_c(float *w, const float *x, size_t n, const struct kern_descend *o)
+{
+    for (size_t i = 0; i < n; i++) {
+        float keep = o->cautious && !(w[i] * x[i] > 0) ? 1.0f : 1.0f - o->decay;
+        w[i] = w[i] * keep - o->rate * x[i];
+    }
+}
+
+static void axpby_c(float a, const float *x, float b, size_t n, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = a * x[i] + b * y[i];
+}
+
+/* In columns of a cache line, so that each line of both is fetched once. */
+static void transpose_c(const void *in, size_t in_stride, size_t rows, size_t cols, void *out,
+                        size_t out_stride)
+{
+    const uint32_t *from = in;
+    uint32_t *to = out;
+    for (size_t j0 = 0; j0 < cols; j0 += 16)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = j0; j < MIN(cols, j0 + 16); j++)
+                to[j * out_stride + i] = from[i * in_stride + j];
+}
+
 void kern_init(struct kern *k, const struct cpu_level *level)
 {
     *k = (struct kern){
@@ -321,6 +358,10 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .sum_sq = sum_sq_c,
         .quantise = quantise_c,
         .adamw = adamw_c,
+        .nesterov = nesterov_c,
+        .descend = descend_c,
+        .axpby = axpby_c,
+        .transpose = transpose_c,
     };
     kern_exact_c(&k->exact);
     k->conv = k->exact.conv; /* what is exact is bounded too */

@@ -37,6 +37,7 @@ struct kern_b {
 };
 
 struct kern_adamw;
+struct kern_descend;
 enum { KERN_SOFTMAX_ROWS = 64 };
 
 struct kern {
@@ -128,6 +129,20 @@ struct kern {
     void (*adamw)(float *w, const float *g, float *m, float *v, size_t n,
                   const struct kern_adamw *o);
 
+    /* Momentum after Nesterov, as means: m = mu m + (1 - mu) g, y = mu m + (1 - mu) g. */
+    void (*nesterov)(const float *g, float *m, size_t n, float mu, float *y);
+
+    /* w -= decay * w + rate * x; where cautious, without the decay of weights whose sign is not
+     * that of x, which grow by the step (Chen et al., arXiv 2510.12402). */
+    void (*descend)(float *w, const float *x, size_t n, const struct kern_descend *o);
+
+    /* y = a x + b y; x may be y itself. */
+    void (*axpby)(float a, const float *x, float b, size_t n, float *y);
+
+    /* out[j * out_stride + i] = in[i * in_stride + j], i < rows, j < cols: cells. Exact. */
+    void (*transpose)(const void *in, size_t in_stride, size_t rows, size_t cols, void *out,
+                      size_t out_stride);
+
     struct kern_exact exact;
 };
 
@@ -135,6 +150,11 @@ struct kern_adamw {
     float lr, beta1, beta2, eps, weight_decay;
     float bias1, bias2;
     float g_scale;
+};
+
+struct kern_descend {
+    float rate, decay;
+    bool cautious;
 };
 
 /* Fills the table for `level`, which the machine must have (cpu.h). */

@@ -227,6 +227,49 @@ static void op_adamw(float *w, const float *g, float *m, float *v, size_t n,
 #undef BODY
 }
 
+/* ---- orthogonal steps ------------------------------------------------------------------------ */
+
+static void op_nesterov(const float *g, float *m, size_t n, float mu, float *y)
+{
+    vec part = v_set(mu);
+    vec other = v_set(1.0f - mu);
+#define BODY(load, store)                         \
+    do {                                          \
+        vec fresh = v_mul(other, load(g + i));    \
+        vec mi = v_fma(part, load(m + i), fresh); \
+        store(m + i, mi);                         \
+        store(y + i, v_fma(part, mi, fresh));     \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_descend(float *w, const float *x, size_t n, const struct kern_descend *o)
+{
+    vec rate = v_set(-o->rate);
+    vec keep = v_set(1.0f - o->decay);
+    vec grown = v_set(o->cautious ? 1.0f : 1.0f - o->decay);
+    vec zero = v_set(0.0f);
+#define BODY(load, store)                                        \
+    do {                                                         \
+        vec xi = load(x + i);                                    \
+        vec wi = load(w + i);                                    \
+        vec k = v_select_less(zero, v_mul(wi, xi), keep, grown); \
+        store(w + i, v_fma(rate, xi, v_mul(wi, k)));             \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void op_axpby(float a, const float *x, float b, size_t n, float *y)
+{
+    vec av = v_set(a);
+    vec bv = v_set(b);
+#define BODY(load, store) store(y + i, v_fma(av, load(x + i), v_mul(bv, load(y + i))))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
 INLINE void ops_install(struct kern *k)
 {
     k->unit = 1;
@@ -248,4 +291,7 @@ INLINE void ops_install(struct kern *k)
     k->softmax = op_softmax;
     k->quantise = op_quantise;
     k->adamw = op_adamw;
+    k->nesterov = op_nesterov;
+    k->descend = op_descend;
+    k->axpby = op_axpby;
 }

@@ -34,42 +34,44 @@ static double op_spin(size_t n)
     return (double)n * SUMS * WIDTH * 2 * CELL_NUMBERS;
 }
 
-/* One register tile; `rows` is a constant where it is inlined. */
-INLINE void tile_of(const size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
-                    const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+/* One register tile; `rows` and `vecs` are constants where it is inlined. */
+INLINE void tile_of(const size_t rows, const size_t vecs, size_t depth, const uint32_t *a,
+                    size_t a_row, size_t a_col, const uint32_t *b, size_t b_stride, float *c,
+                    size_t c_stride, bool add)
 {
     vec sum[TILE_ROWS][TILE_VECS];
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < TILE_VECS; j++)
+        for (size_t j = 0; j < vecs; j++)
             sum[i][j] = add ? v_load(c + i * c_stride + j * WIDTH) : v_set(0.0f);
     for (size_t i = 0; i < rows; i++) /* the next tile's C, which is read and written once */
-        for (size_t j = 0; j < TILE_VECS; j++)
+        for (size_t j = 0; j < vecs; j++)
             __builtin_prefetch(c + (rows + i) * c_stride + j * WIDTH, 1);
     for (size_t p = 0; p < depth; p++, a += a_col, b += b_stride) {
         cells row[TILE_VECS];
-        for (size_t j = 0; j < TILE_VECS; j++)
+        for (size_t j = 0; j < vecs; j++)
             row[j] = c_load(b + j * WIDTH);
         for (size_t i = 0; i < rows; i++) {
             cells x = c_broadcast(a + i * a_row);
-            for (size_t j = 0; j < TILE_VECS; j++)
+            for (size_t j = 0; j < vecs; j++)
                 sum[i][j] = c_fma(x, row[j], sum[i][j]);
         }
     }
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < TILE_VECS; j++)
+        for (size_t j = 0; j < vecs; j++)
             v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
 }
 
 _Static_assert(TILE_ROWS <= 8, "every count of rows has its case");
 
-static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
-                 const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+#define TILE_CASE(n)                                                             \
+    case n:                                                                      \
+        tile_of(n, vecs, depth, a, a_row, a_col, b, b_stride, c, c_stride, add); \
+        break;
+INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32_t *a, size_t a_row,
+                      size_t a_col, const uint32_t *b, size_t b_stride, float *c, size_t c_stride,
+                      bool add)
 {
     switch (rows) {
-#define TILE_CASE(n)                                                       \
-    case n:                                                                \
-        tile_of(n, depth, a, a_row, a_col, b, b_stride, c, c_stride, add); \
-        break;
         TILE_CASE(1)
         TILE_CASE(2)
 #if TILE_ROWS > 3
@@ -87,11 +89,24 @@ static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, siz
 #if TILE_ROWS > 7
         TILE_CASE(7)
 #endif
-#undef TILE_CASE
     default:
-        tile_of(TILE_ROWS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        tile_of(TILE_ROWS, vecs, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
         break;
     }
+}
+#undef TILE_CASE
+
+static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
+                 const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+}
+
+/* Half as wide: a block of rows of a symmetric matrix ends near the diagonal. */
+static void half_tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
+                      const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
 }
 
 /* The last, narrow columns: through a buffer of full width. */
@@ -108,10 +123,11 @@ static void edge_tile(size_t rows, size_t cols, size_t depth, const uint32_t *a,
         memcpy(c + i * c_stride, wide + i * TILE_COLS, cols * sizeof *c);
 }
 
-/* A transposed operand has the rows of a tile side by side and its p far apart. A block of it is
- * copied into tiles of [depth][TILE_ROWS], so that each of its cache lines is fetched once and used
- * whole. */
+/* A transposed operand has the rows of a tile side by side and its p far apart. Unless all of it is
+ * near (in the second cache, on few pages) a block of it is copied into tiles of
+ * [depth][TILE_ROWS], so that each of its cache lines is fetched once and used whole. */
 #define BLOCK_TILES ((size_t)16)
+#define NEAR ((size_t)1 << 15) /* cells */
 
 static void gather_tiles(const uint32_t *a, size_t a_row, size_t a_col, size_t rows, size_t depth,
                          uint32_t *tiles)
@@ -144,7 +160,8 @@ INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth,
         size_t stride = b.stride ? b.stride : TILE_COLS;
         const uint32_t *panel =
             b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * TILE_COLS;
-        if (b.stride && cols < TILE_COLS) { /* never read past the end of a row */
+        bool whole = cols == TILE_COLS || cols == TILE_COLS / 2;
+        if (b.stride && !whole) { /* never read past the end of a row */
             for (size_t p = 0; p < depth; p++) {
                 memcpy(edge + p * TILE_COLS, panel + p * stride, cols * sizeof *edge);
                 memset(edge + p * TILE_COLS + cols, 0, (TILE_COLS - cols) * sizeof *edge);
@@ -158,6 +175,8 @@ INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth,
             float *ct = c + i0 * c_stride + j0;
             if (cols == TILE_COLS)
                 tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
+            else if (whole)
+                half_tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
             else
                 edge_tile(rows, cols, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
         }
@@ -172,9 +191,9 @@ static void op_product(size_t m, size_t n, size_t k, const void *a_cells, size_t
     uint32_t tiles[BLOCK_TILES * TILE_ROWS * DEPTH];
     for (size_t p0 = 0; p0 < k; p0 += DEPTH) {
         size_t depth = MIN(k - p0, DEPTH);
-        if (a_col == 1) {
-            product_block(m, n, k, p0, depth, a + p0, a_row, 1, TILE_ROWS * a_row, b, c, c_stride,
-                          add || p0);
+        if (a_col == 1 || a_col * depth <= NEAR) {
+            product_block(m, n, k, p0, depth, a + p0 * a_col, a_row, a_col, TILE_ROWS * a_row, b, c,
+                          c_stride, add || p0);
             continue;
         }
         for (size_t i0 = 0; i0 < m; i0 += block) {

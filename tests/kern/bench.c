@@ -152,6 +152,27 @@ static void run_adamw(struct bench *b)
     b->kern->adamw(b->x[0], b->x[1], b->x[2], b->x[3], MILLION, &o);
 }
 
+static void run_nesterov(struct bench *b)
+{
+    b->kern->nesterov(b->x[0], b->x[1], D * WIDE, 0.95f, b->x[2]);
+}
+
+static void run_descend(struct bench *b)
+{
+    const struct kern_descend o = {0.02f, 0.1f, true};
+    b->kern->descend(b->x[0], b->x[1], D * WIDE, &o);
+}
+
+static void run_axpby(struct bench *b)
+{
+    b->kern->axpby(0.5f, b->x[0], -0.5f, D * D, b->x[1]);
+}
+
+static void run_transpose(struct bench *b)
+{
+    b->kern->transpose(b->x[0], D, D, D, b->x[1], D);
+}
+
 /* int8: q in x[0], scales of its rows in x[4], packed weights in x[1], their scales in x[3]. */
 static void prepare_int8(struct bench *b)
 {
@@ -258,6 +279,10 @@ static const struct shape shapes[] = {
     BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),
     BYTES(quantise, "512x192", 2 * D * WIDE, 2 * D * WIDE),
     BYTES(adamw, "1048576", 7 * MILLION, 4 * MILLION),
+    BYTES(nesterov, "512x192", 4 * D * WIDE, 3 * D * WIDE),
+    BYTES(descend, "512x192", 3 * D * WIDE, 2 * D * WIDE),
+    BYTES(axpby, "192x192", 3 * D * D, 2 * D * D),
+    BYTES(transpose, "192x192", 2 * D * D, 2 * D * D),
     INT8(int8_tern, 1, 192, 192),
     INT8(int8_tern, 1, 512, 192),
     INT8(int8_tern, 1, 192, 512),

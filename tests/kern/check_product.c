@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, MAX_UNIT = 2, SPREAD = 5 };
+enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, MAX_UNIT = 2, SPREAD = 5, FAR = 150 };
 
 struct product {
     struct kcheck *t;
@@ -122,7 +122,7 @@ static uint32_t *place_a(const struct product *p, int how, size_t *row, size_t *
 {
     bool transposed = how >= 2;
     *row = transposed ? 1 : p->k + (how == 1 ? SPREAD : 0);
-    *col = transposed ? p->m + (how == 3 ? SPREAD : 0) : 1;
+    *col = transposed ? p->m + (how == 3 ? FAR : 0) : 1; /* so far that it is gathered first */
     size_t n = (p->m - 1) * *row + (p->k - 1) * *col + 1;
     uint32_t *a = buffers_input(n * sizeof *a);
     memset(a, 0xFF, n * sizeof *a); /* NaN wherever nothing may be read */

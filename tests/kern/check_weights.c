@@ -1,4 +1,4 @@
-/* check_weights.c - softmax, sums, quantisation, AdamW, and plain additions. */
+/* check_weights.c - softmax, sums, quantisation, and plain additions. */
 #include "kern/kcheck.h"
 
 #include <math.h>
@@ -287,74 +287,6 @@ static void quantise_one(struct kcheck *t, size_t n)
 void kcheck_quantise(struct kcheck *t)
 {
     kcheck_sweep(t, 1, quantise_one);
-}
-
-/* ---- AdamW ----------------------------------------------------------------------------------- */
-
-struct moments {
-    double m, m_bound;
-    double v, v_bound;
-    double w, w_bound;
-};
-
-static struct moments adamw_of(double w, double g, double m, double v, const struct kern_adamw *o)
-{
-    struct moments r;
-    double beta1 = (double)o->beta1;
-    double beta2 = (double)o->beta2;
-    double grad = g * (double)o->g_scale;
-    double part = (1 - beta1) * grad;
-    r.m = beta1 * m + part;
-    r.m_bound = ROUNDING * (3 * fabs(beta1 * m) + 5 * fabs(part)) + 3 * TINIEST;
-    part = (1 - beta2) * grad * grad;
-    r.v = beta2 * v + part;
-    r.v_bound = ROUNDING * (3 * beta2 * v + 6 * part) + 3 * TINIEST;
-    double rate = (double)o->lr / (double)o->bias1;
-    double below = sqrt(r.v / (double)o->bias2) + (double)o->eps;
-    double decay = 1 - (double)o->lr * (double)o->weight_decay;
-    double update = rate * r.m / below;
-    r.w = w * decay - update;
-    r.w_bound = ROUNDING * (4 * fabs(w) + 14 * fabs(update)) + rate * r.m_bound / below +
-                2 * TINIEST * (1 + 1 / below);
-    /* v that underflowed shows only where eps does not hide it */
-    r.w_bound += fabs(update) * sqrt(4 * TINIEST / (double)o->bias2) / below;
-    return r;
-}
-
-static void adamw_one(struct kcheck *t, size_t n)
-{
-    uint64_t step = 1 + rng_below(&t->rng, 1000);
-    const struct kern_adamw o = {
-        .lr = 4e-3f,
-        .beta1 = 0.9f,
-        .beta2 = 0.95f,
-        .eps = 1e-8f,
-        .weight_decay = rng_below(&t->rng, 2) ? 0.01f : 0,
-        .bias1 = (float)(1 - pow(0.9, (double)step)),
-        .bias2 = (float)(1 - pow(0.95, (double)step)),
-        .g_scale = rng_below(&t->rng, 2) ? 1 : 0.173f,
-    };
-    float *w = kcheck_in_out(t, n, 1e6f);
-    const float *g = kcheck_input(t, n, 1e15f);
-    float *m = kcheck_in_out(t, n, 1e15f);
-    float *v = kcheck_in_out(t, n, 1e30f);
-    for (size_t i = 0; i < n; i++)
-        v[i] = fabsf(v[i]);
-    kcheck_seal(t);
-    t->kern->adamw(w, g, m, v, n, &o);
-    for (size_t i = 0; i < n; i++) {
-        struct moments want =
-            adamw_of((double)kcheck_before(w)[i], (double)g[i], (double)kcheck_before(m)[i],
-                     (double)kcheck_before(v)[i], &o);
-        kcheck_near(t, "m", i, (double)m[i], want.m, want.m_bound);
-        kcheck_near(t, "v", i, (double)v[i], want.v, want.v_bound);
-        kcheck_near(t, "w", i, (double)w[i], want.w, want.w_bound);
-    }
-}
-
-void kcheck_adamw(struct kcheck *t)
-{
-    kcheck_sweep(t, 1, adamw_one);
 }
 
 /* ---- additions ------------------------------------------------------------------------------- */

@@ -142,6 +142,31 @@ static void broken_adamw(float *w, const float *g, float *m, float *v, size_t n,
     spoil(&v[n - 1]);
 }
 
+static void broken_nesterov(const float *g, float *m, size_t n, float mu, float *y)
+{
+    sound.nesterov(g, m, n, mu, y);
+    spoil(&y[n - 1]);
+}
+
+static void broken_descend(float *w, const float *x, size_t n, const struct kern_descend *o)
+{
+    sound.descend(w, x, n, o);
+    spoil(&w[n - 1]);
+}
+
+static void broken_axpby(float a, const float *x, float b, size_t n, float *y)
+{
+    sound.axpby(a, x, b, n, y);
+    spoil(&y[n - 1]);
+}
+
+static void broken_transpose(const void *in, size_t in_stride, size_t rows, size_t cols, void *out,
+                             size_t out_stride)
+{
+    sound.transpose(in, in_stride, rows, cols, out, out_stride);
+    *(uint32_t *)out ^= 1;
+}
+
 /* ---- inference ------------------------------------------------------------------------------- */
 
 /* Exact, and the smallest change there is; of packed weights, one bit of the first. */

@@ -61,6 +61,10 @@ struct kcheck {
     OP(sum_sq, sum_sq)                       \
     OP(quantise, quantise)                   \
     OP(adamw, adamw)                         \
+    OP(nesterov, nesterov)                   \
+    OP(descend, descend)                     \
+    OP(axpby, axpby)                         \
+    OP(transpose, transpose)                 \
     OP(int8_round, exact.int8_round)         \
     OP(int8_tern_pack, exact.int8_tern_pack) \
     OP(int8_tern, exact.int8_tern)           \

@@ -10,12 +10,10 @@
 
 #include <cmocka.h>
 
-#include "os/pages.h"
-#include "os/threads.h"
 #include "support/scratch.h"
 #include "support/toy.h"
+#include "support/toysteps.h"
 #include "train/adamw.h"
-#include "train/muon.h"
 #include "train/optim_state.h"
 
 /* ---- an optimiser for the tests -------------------------------------------------------------- */
@@ -23,10 +21,10 @@
 /* momentum = beta momentum + g; w -= lr momentum / rms, where rms is that of a part's momentum. */
 static const struct optim_setting even_settings[] = {{"even_beta", 0.5, 0, 1, false}};
 
-static void *even_scratch(const struct tensor *t, const struct kern *k, struct arena *a)
+static void *even_scratch(const struct optim_tensor *t, const struct kern *k, struct arena *a)
 {
     (void)k;
-    return arena_alloc(a, t->shape[0], sizeof(double)); /* a sum for each row */
+    return arena_alloc(a, t->tensor.shape[0], sizeof(double)); /* a sum for each row */
 }
 
 static size_t even_tasks(const struct optim_tensor *t, size_t round)
@@ -46,12 +44,18 @@ static void even_update(const struct optim_step *s, const struct optim_tensor *t
     sums[row] = s->kern->sum_sq(momentum, n);
 }
 
+static size_t even_spare(const struct optim_tensor *t)
+{
+    return t->tensor.shape[1];
+}
+
 static void even_run(const struct optim_step *s, const struct optim_tensor *t, size_t round,
-                     size_t task)
+                     size_t task, float *spare)
 {
     size_t n = t->tensor.shape[1];
     size_t n_rows = t->tensor.shape[0] / (size_t)t->tensor.n_parts;
     const double *sums = t->scratch;
+    memset(spare, 0xff, n * sizeof *spare);
     if (round == 0) {
         even_update(s, t, task);
         return;
@@ -73,6 +77,7 @@ static const struct optim_rule even_rule = {
     .n_settings = ARRAY_LEN(even_settings),
     .n_rounds = 2,
     .scratch = even_scratch,
+    .spare = even_spare,
     .n_tasks = even_tasks,
     .run = even_run,
 };
@@ -90,73 +95,24 @@ static const struct optim_kind *kind_number(size_t i)
 }
 enum { N_KINDS = OPTIM_N_KINDS + 1 };
 
-/* ---- a run of nothing but steps -------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
-struct run {
-    struct dims dims;
-    struct kern kern;
-    struct pool *pool;
-    struct arena arena;
-    struct optim optim;
-    float *params;
-};
-
-static void open_run_of(struct run *r, struct dims d, const struct optim_settings *s,
-                        const struct cpu_level *level, bool bf16, int threads)
+/* Tables of several tasks, matrices of several blocks. */
+static void open_run(struct toysteps *r, const struct optim_settings *s, struct toysteps_how how)
 {
-    struct err e;
-    *r = (struct run){.dims = d};
-    kern_init(&r->kern, level);
-    if (bf16)
-        kern_use_bf16(&r->kern);
-    r->pool = threads_new(threads, &e);
-    assert_non_null(r->pool);
-    r->params = toy_params(&r->dims, 1);
-    struct arena measure;
-    arena_measure(&measure);
-    optim_init(&r->optim, s, &r->dims, &r->kern, &measure);
-    assert_int_equal(arena_init(&r->arena, &pages_memory, measure.used, &e), 0);
-    optim_init(&r->optim, s, &r->dims, &r->kern, &r->arena);
+    struct dims d = toy_dims(600, 70, 101, 3, 2, "1,4");
+    toysteps_open(r, &d, s, how);
 }
 
-static void open_run(struct run *r, const struct optim_settings *s, const struct cpu_level *level,
-                     int threads)
+/* In plain C, on one thread. */
+static void open_plain(struct toysteps *r, const struct optim_settings *s)
 {
-    /* tables of several tasks */
-    open_run_of(r, toy_dims(3000, 17, 23, 3, 2, "1,4"), s, level, false, threads);
+    open_run(r, s, (struct toysteps_how){CPU_C, false, 1});
 }
 
-static void take_step(struct run *r, const float *gradient, double norm, double lr, double share,
-                      uint64_t number)
-{
-    struct optim_step s = {.params = r->params,
-                           .gradient = gradient,
-                           .norm = norm,
-                           .lr = lr,
-                           .share = share,
-                           .number = number};
-    optim_step(&r->optim, r->pool, &s);
-}
-
-static void take_steps(struct run *r, uint64_t first, uint64_t last)
-{
-    for (uint64_t step = first; step <= last; step++) {
-        float *g = toy_params(&r->dims, 100 + step);
-        take_step(r, g, optim_norm(&r->optim, r->pool, g), 0.01, 1, step);
-        free(g);
-    }
-}
-
-static void assert_same_params(const struct run *a, const struct run *b)
+static void assert_same_params(const struct toysteps *a, const struct toysteps *b)
 {
     assert_memory_equal(a->params, b->params, dims_n_floats(&a->dims) * sizeof(float));
-}
-
-static void close_run(struct run *r)
-{
-    free(r->params);
-    arena_release(&r->arena);
-    threads_free(r->pool);
 }
 
 /* ---- tests ----------------------------------------------------------------------------------- */
@@ -165,9 +121,9 @@ static void close_run(struct run *r)
 static void test_adamw_by_hand(void **state)
 {
     (void)state;
-    struct run r;
+    struct toysteps r;
     struct optim_settings s = optim_defaults(&adamw_kind);
-    open_run(&r, &s, CPU_C, 1);
+    open_plain(&r, &s);
     size_t n = dims_n_floats(&r.dims);
     float *g = calloc(n, sizeof *g);
     float *w = r.params;
@@ -177,183 +133,18 @@ static void test_adamw_by_hand(void **state)
     g[1] = 4;
     double norm = optim_norm(&r.optim, r.pool, g);
     assert_true(norm == 5);
-    take_step(&r, g, norm, 0.1, 1, 1);
+    toysteps_step(&r, g, norm, 0.1, 1, 1);
     /* clipped gradient 0.6; m = 0.06, v = 0.018; m/bias1 = 0.6, sqrt(v/bias2) = 0.6 */
     assert_true(fabsf(w[0] - (1 * (1 - 0.1f * 0.01f) - 0.1f)) < 1e-6f);
     g[0] = -0.5f;
     g[1] = 0;
-    take_step(&r, g, 0.5, 0.1, 1, 2);
+    toysteps_step(&r, g, 0.5, 0.1, 1, 2);
     /* m = 0.9*0.06 - 0.05 = 0.004, v = 0.95*0.018 + 0.05*0.25 = 0.0296; bias 0.19, 0.0975 */
     double want = 0.899 * 0.999 - 0.1 * (0.004 / 0.19) / (sqrt(0.0296 / 0.0975) + 1e-8);
     assert_true(fabs((double)w[0] - want) < 1e-6);
     assert_true(w[2] == 0 && w[n - 1] == 0);
     free(g);
-    close_run(&r);
-}
-
-/* ---- Muon by its definition ------------------------------------------------------------------ */
-
-struct reference {
-    size_t rows, cols;
-    double *m; /* [rows][cols] momentum */
-    double *w;
-};
-
-/* c [n][n] = sum over i of x[i] x[i]', x having n columns; or of its columns where it is wide. */
-static double *gram_of(const double *x, size_t rows, size_t cols)
-{
-    size_t n = MIN(rows, cols);
-    double *c = calloc(n * n, sizeof *c);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j++)
-            for (size_t k = 0; k < n; k++)
-                if (rows < cols)
-                    c[i * n + k] += x[i * cols + j] * x[k * cols + j];
-                else
-                    c[j * n + k] += x[i * cols + j] * x[i * cols + k];
-    return c;
-}
-
-static double *product_of(const double *x, const double *y, size_t m, size_t k, size_t n)
-{
-    double *z = calloc(m * n, sizeof *z);
-    for (size_t i = 0; i < m; i++)
-        for (size_t p = 0; p < k; p++)
-            for (size_t j = 0; j < n; j++)
-                z[i * n + j] += x[i * k + p] * y[p * n + j];
-    return z;
-}
-
-/* X <- X (a + b A + c A^2), or from the left where it is wide. */
-static double *iterate(double *x, size_t rows, size_t cols, const double f[3])
-{
-    size_t n = MIN(rows, cols);
-    double *a = gram_of(x, rows, cols);
-    double *p = product_of(a, a, n, n, n);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            p[i * n + j] = f[2] * p[i * n + j] + f[1] * a[i * n + j] + (i == j ? f[0] : 0);
-    double *next = rows < cols ? product_of(p, x, n, n, cols) : product_of(x, p, rows, n, n);
-    free(a);
-    free(p);
-    free(x);
-    return next;
-}
-
-static double *orthogonal(const double *y, size_t rows, size_t cols, size_t n_iterations,
-                          bool polar)
-{
-    static const double newton_schulz[3] = {3.4445, -4.7750, 2.0315};
-    static const double polar_express[5][3] = {{8.15655, -22.48329, 15.87877},
-                                               {4.04293, -2.80892, 0.50002},
-                                               {3.89167, -2.77248, 0.50606},
-                                               {3.28575, -2.36813, 0.46449},
-                                               {2.34654, -1.70978, 0.42324}};
-    double *x = calloc(rows * cols, sizeof *x);
-    double sum = 0;
-    for (size_t i = 0; i < rows * cols; i++)
-        sum += y[i] * y[i];
-    for (size_t i = 0; i < rows * cols; i++)
-        x[i] = y[i] / (1.02 * sqrt(sum) + 1e-6);
-    for (size_t i = 0; i < n_iterations; i++)
-        x = iterate(x, rows, cols, polar ? polar_express[i] : newton_schulz);
-    return x;
-}
-
-/* What two steps make of a part of a tensor: the difference to what they should, in units of the
- * 2-norm of all that has changed. */
-static double error_of_part(const struct tensor *t, size_t part, const float *const g[2],
-                            const float *before, const float *after, struct optim_settings *s)
-{
-    size_t rows = t->shape[0] / (size_t)t->n_parts;
-    size_t cols = t->shape[1];
-    size_t n = rows * cols;
-    size_t at = t->offset + part * n;
-    double *m = calloc(n, sizeof *m);
-    double *y = calloc(n, sizeof *y);
-    double *w = calloc(n, sizeof *w);
-    double error = 0;
-    double change = 0;
-    for (size_t i = 0; i < n; i++)
-        w[i] = (double)before[at + i];
-    for (size_t step = 0; step < 2; step++) {
-        double mu = 0.85 + 0.1 * (double)step / 4; /* muon_warmup 4 */
-        double lr = *optim_value(s, "muon_lr") * 0.5;
-        for (size_t i = 0; i < n; i++) {
-            double fresh = (1 - mu) * (double)g[step][at + i];
-            m[i] = mu * m[i] + fresh;
-            y[i] = mu * m[i] + fresh;
-        }
-        double *x = orthogonal(y, rows, cols, (size_t)*optim_value(s, "muon_iterations"),
-                               *optim_value(s, "muon_polar") > 0);
-        for (size_t i = 0; i < n; i++) {
-            double decay = lr * *optim_value(s, "muon_decay");
-            if (*optim_value(s, "muon_cautious") > 0 && w[i] * x[i] <= 0)
-                decay = 0;
-            w[i] -= decay * w[i] + lr * sqrt(MAX(1.0, (double)rows / (double)cols)) * x[i];
-        }
-        free(x);
-    }
-    for (size_t i = 0; i < n; i++) {
-        double off = (double)after[at + i] - w[i];
-        error += off * off;
-        change += (w[i] - (double)before[at + i]) * (w[i] - (double)before[at + i]);
-    }
-    free(m);
-    free(y);
-    free(w);
-    return sqrt(error / change);
-}
-
-/* Two steps of Muon against its definition in double, on one instruction set. */
-static double muon_error(struct dims d, struct optim_settings *s, const struct cpu_level *level,
-                         bool bf16)
-{
-    struct run r;
-    double worst = 0;
-    open_run_of(&r, d, s, level, bf16, 2);
-    float *before = toy_params(&d, 1);
-    float *const g[2] = {toy_params(&d, 101), toy_params(&d, 102)};
-    for (size_t i = 0; i < 2; i++)
-        take_step(&r, g[i], optim_norm(&r.optim, r.pool, g[i]), 0.01, 0.5, i + 1);
-    for (size_t i = 0; i < dims_n_tensors(&d); i++) {
-        struct tensor t;
-        dims_tensor(&d, i, &t);
-        for (size_t part = 0; t.form == TENSOR_TERNARY && part < (size_t)t.n_parts; part++)
-            worst =
-                MAX(worst, error_of_part(&t, part, (const float *const *)g, before, r.params, s));
-    }
-    free(before);
-    free(g[0]);
-    free(g[1]);
-    close_run(&r);
-    return worst;
-}
-
-static void test_muon_by_its_definition(void **state)
-{
-    (void)state;
-    const struct dims sizes[] = {toy_dims(20, 70, 131, 3, 1, "1"), toy_dims(20, 99, 71, 3, 1, "1"),
-                                 toy_dims(20, 3, 5, 3, 1, "1")};
-    for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
-        for (int n = 1; n <= 5; n++) {
-            struct optim_settings s = optim_defaults(&muon_kind);
-            *optim_value(&s, "muon_lr") = 0.1;
-            *optim_value(&s, "muon_warmup") = 4;
-            *optim_value(&s, "muon_iterations") = n;
-            *optim_value(&s, "muon_polar") = n % 2;
-            *optim_value(&s, "muon_decay") = n == 5 ? 0.3 : 0;
-            *optim_value(&s, "muon_cautious") = n == 5;
-            double f32 = muon_error(sizes[size], &s, cpu_best(), false);
-            if (f32 >= (n == 5 ? 1e-2 : 1e-4)) /* cautious: a sign may differ */
-                fail_msg("size %zu, %d iterations: error %g", size, n, f32);
-            if (sizes[size].D < 64)
-                continue;
-            *optim_value(&s, "muon_polar") = 0;
-            double bf16 = muon_error(sizes[size], &s, cpu_best(), true);
-            if (bf16 >= (n == 5 ? 0.1 : 0.03))
-                fail_msg("size %zu, %d iterations: error %g in bf16", size, n, bf16);
-        }
+    toysteps_close(&r);
 }
 
 static void test_settings(void **state)
@@ -383,14 +174,14 @@ static void test_settings(void **state)
 static void test_settings_reach_their_rules(void **state)
 {
     (void)state;
-    struct run plain;
-    struct run other;
+    struct toysteps plain;
+    struct toysteps other;
     struct optim_settings s = optim_defaults(&even_kind);
-    open_run(&plain, &s, CPU_C, 1);
+    open_plain(&plain, &s);
     *optim_value(&s, "weight_decay") = 0.5;
-    open_run(&other, &s, CPU_C, 1);
-    take_steps(&plain, 1, 2);
-    take_steps(&other, 1, 2);
+    open_plain(&other, &s);
+    toysteps_run(&plain, 1, 2);
+    toysteps_run(&other, 1, 2);
     for (size_t i = 0; i < dims_n_tensors(&plain.dims); i++) {
         struct tensor t;
         dims_tensor(&plain.dims, i, &t);
@@ -398,43 +189,49 @@ static void test_settings_reach_their_rules(void **state)
             memcmp(plain.params + t.offset, other.params + t.offset, t.n * sizeof(float)) == 0;
         assert_int_equal(same, t.form == TENSOR_TERNARY);
     }
-    close_run(&plain);
-    close_run(&other);
+    toysteps_close(&plain);
+    toysteps_close(&other);
 }
 
-/* Of every optimiser, on every instruction set: all tensors move, gaps do not, and threads do not
- * matter. */
+/* All tensors move, gaps do not. */
+static void check_moves(const struct toysteps *r)
+{
+    float *before = toy_params(&r->dims, 1);
+    for (size_t i = 0, end = 0; i < dims_n_tensors(&r->dims); i++) {
+        struct tensor t;
+        dims_tensor(&r->dims, i, &t);
+        for (; end < t.offset; end++)
+            assert_true(r->params[end] == 0);
+        for (; end < t.offset + t.n; end++)
+            assert_true(isfinite(r->params[end]) && r->params[end] != before[end]);
+    }
+    free(before);
+}
+
+/* Of every optimiser, on every instruction set: threads do not matter. */
 static void test_every_kind(void **state)
 {
     (void)state;
     for (size_t k = 0; k < N_KINDS; k++)
-        for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level)) {
-            struct optim_settings s = optim_defaults(kind_number(k));
-            struct run one;
-            open_run(&one, &s, level, 1);
-            float *before = toy_params(&one.dims, 1);
-            take_steps(&one, 1, 4);
-            for (size_t i = 0, end = 0; i < dims_n_tensors(&one.dims); i++) {
-                struct tensor t;
-                dims_tensor(&one.dims, i, &t);
-                for (; end < t.offset; end++)
-                    assert_true(one.params[end] == 0);
-                for (; end < t.offset + t.n; end++)
-                    assert_true(isfinite(one.params[end]) && one.params[end] != before[end]);
+        for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level))
+            for (int bf16 = 0; bf16 <= (level == cpu_best()); bf16++) {
+                struct optim_settings s = optim_defaults(kind_number(k));
+                struct toysteps one;
+                open_run(&one, &s, (struct toysteps_how){level, bf16, 1});
+                toysteps_run(&one, 1, 3);
+                check_moves(&one);
+                for (int threads = 2; threads <= 7; threads += 5) {
+                    struct toysteps many;
+                    open_run(&many, &s, (struct toysteps_how){level, bf16, threads});
+                    toysteps_run(&many, 1, 3);
+                    assert_same_params(&one, &many);
+                    toysteps_close(&many);
+                }
+                toysteps_close(&one);
             }
-            for (int threads = 2; threads <= 7; threads += 5) {
-                struct run many;
-                open_run(&many, &s, level, threads);
-                take_steps(&many, 1, 4);
-                assert_same_params(&one, &many);
-                close_run(&many);
-            }
-            free(before);
-            close_run(&one);
-        }
 }
 
-static void save(const struct run *r, const char *path)
+static void save(const struct toysteps *r, const char *path)
 {
     struct err e;
     struct ckpt_state state = {.settings = {.precision = "f32", .isa = "c"}};
@@ -454,27 +251,27 @@ static void test_every_kind_resumes(void **state)
     for (size_t k = 0; k < N_KINDS; k++) {
         struct err e;
         struct ckpt c;
-        struct run whole;
-        struct run parts;
+        struct toysteps whole;
+        struct toysteps parts;
         struct optim_settings s = optim_defaults(kind_number(k));
-        open_run(&whole, &s, cpu_best(), 2);
-        open_run(&parts, &s, cpu_best(), 2);
-        take_steps(&whole, 1, 3);
+        open_run(&whole, &s, (struct toysteps_how){cpu_best(), false, 2});
+        open_run(&parts, &s, (struct toysteps_how){cpu_best(), false, 2});
+        toysteps_run(&whole, 1, 3);
         save(&whole, scratch_path("run"));
-        take_steps(&whole, 4, 6);
+        toysteps_run(&whole, 4, 6);
         assert_int_equal(ckpt_open(&c, scratch_path("run"), &e), 0);
         ckpt_read(&c, parts.params);
         if (optim_state_read(&parts.optim, &c, "run", &e))
             fail_msg("%s", e.text);
-        take_steps(&parts, 4, 6);
+        toysteps_run(&parts, 4, 6);
         assert_same_params(&whole, &parts);
         c.n_arrays--;
         assert_int_equal(optim_state_read(&parts.optim, &c, "run", &e), -1);
         assert_non_null(strstr(e.text, "run: tensor '"));
         assert_non_null(strstr(e.text, "is missing"));
         ckpt_close(&c);
-        close_run(&whole);
-        close_run(&parts);
+        toysteps_close(&whole);
+        toysteps_close(&parts);
     }
 }
 
@@ -484,9 +281,9 @@ static void test_arrays_in_the_file(void **state)
     (void)state;
     struct err e;
     struct safetensors f;
-    struct run r;
+    struct toysteps r;
     struct optim_settings s = optim_defaults(&even_kind);
-    open_run(&r, &s, CPU_C, 1);
+    open_plain(&r, &s);
     save(&r, scratch_path("arrays"));
     assert_int_equal(safetensors_open(&f, scratch_path("arrays"), &e), 0);
     assert_string_equal(safetensors_meta(&f, "optimiser"), "even");
@@ -497,10 +294,10 @@ static void test_arrays_in_the_file(void **state)
     assert_null(safetensors_find(&f, "adam_m.blocks.1.mixer.up.weight"));
     assert_non_null(safetensors_find(&f, "adam_v.blocks.0.mixer.conv.weight"));
     safetensors_close(&f);
-    close_run(&r);
+    toysteps_close(&r);
 }
 
-static void refuse(const struct run *r, const char *message)
+static void refuse(const struct toysteps *r, const char *message)
 {
     struct err e;
     struct ckpt c;
@@ -518,11 +315,11 @@ static void test_settings_from_a_checkpoint(void **state)
     (void)state;
     struct err e;
     struct ckpt c;
-    struct run r;
+    struct toysteps r;
     struct optim_settings s = optim_defaults(&adamw_kind);
     struct optim_settings got;
     *optim_value(&s, "beta2") = 1.0 / 3;
-    open_run(&r, &s, CPU_C, 1);
+    open_plain(&r, &s);
     save(&r, scratch_path("settings"));
     assert_int_equal(ckpt_open(&c, scratch_path("settings"), &e), 0);
     assert_int_equal(optim_state_settings(&got, &c, "file", &e), 0);
@@ -534,14 +331,13 @@ static void test_settings_from_a_checkpoint(void **state)
     refuse(&r, "file: metadata 'beta1' has a bad value 'nan'");
     r.optim.settings = optim_defaults(&even_kind);
     refuse(&r, "file: of an optimiser that is not known here ('even')");
-    close_run(&r);
+    toysteps_close(&r);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw_by_hand),
-        cmocka_unit_test(test_muon_by_its_definition),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_settings_reach_their_rules),
         cmocka_unit_test(test_every_kind),

@@ -27,9 +27,11 @@ static size_t n_tasks(const struct optim_tensor *t, size_t round)
     return DIV_UP(n_floats(&t->tensor), (size_t)CHUNK);
 }
 
-static void run(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task)
+static void run(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task,
+                float *spare)
 {
     (void)round;
+    (void)spare;
     const double *q = t->settings;
     size_t first = task * CHUNK;
     size_t at = t->tensor.offset + first;

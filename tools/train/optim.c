@@ -9,7 +9,11 @@
 #include "train/adamw.h"
 #include "train/muon.h"
 
-enum { CHUNK = 16384 }; /* floats of one task of the norm */
+enum {
+    CHUNK = 16384, /* floats of one task of the norm */
+    WAVE = 800000  /* floats that are stepped together, where that takes rounds: what one round
+                      leaves in the caches, the next finds there */
+};
 
 const struct optim_kind *const optim_kinds[OPTIM_N_KINDS] = {
     &adamw_kind,
@@ -126,7 +130,7 @@ int optim_set(struct optim_settings *s, const char *text, struct err *e)
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
-                const struct kern *k, struct arena *a)
+                const struct kern *k, int n_threads, struct arena *a)
 {
     const struct optim_kind *kind = settings->kind;
     *o = (struct optim){
@@ -142,10 +146,13 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
         for (size_t s = 0; s < OPTIM_MAX_ARRAYS && t.rule->arrays[s]; s++)
             t.state[s] = arena_alloc(a, ALIGN_UP(t.tensor.n, DIMS_ALIGN), sizeof(float));
         if (t.rule->scratch)
-            t.scratch = t.rule->scratch(&t.tensor, k, a);
+            t.scratch = t.rule->scratch(&t, k, a);
+        if (t.rule->spare)
+            o->spare_size = MAX(o->spare_size, ALIGN_UP(t.rule->spare(&t), DIMS_ALIGN));
         if (o->tensors)
             o->tensors[i] = t;
     }
+    o->spare = arena_alloc(a, (size_t)n_threads * o->spare_size, sizeof(float));
 }
 
 /* ---- the norm -------------------------------------------------------------------------------- */
@@ -180,17 +187,18 @@ double optim_norm(struct optim *o, struct pool *p, const float *gradient)
 struct step_job {
     struct optim_step step;
     const struct optim *optim;
+    size_t first, end; /* tensors that are stepped together */
     size_t round;
 };
 
 /* The tensor a task of the round belongs to: the last whose first task is not after it. */
-static size_t tensor_of(const struct optim *o, size_t task)
+static size_t tensor_of(const struct step_job *j, size_t task)
 {
-    size_t low = 0;
-    size_t high = o->n_tensors;
+    size_t low = j->first;
+    size_t high = j->end;
     while (high - low > 1) {
         size_t mid = (low + high) / 2;
-        if (o->first_task[mid] <= task)
+        if (j->optim->first_task[mid] <= task)
             low = mid;
         else
             high = mid;
@@ -200,23 +208,35 @@ static size_t tensor_of(const struct optim *o, size_t task)
 
 static void step_task(void *context, size_t task, size_t worker)
 {
-    (void)worker;
     const struct step_job *j = context;
-    size_t i = tensor_of(j->optim, task);
-    const struct optim_tensor *t = &j->optim->tensors[i];
-    t->rule->run(&j->step, t, j->round, task - j->optim->first_task[i]);
+    const struct optim *o = j->optim;
+    size_t i = tensor_of(j, task);
+    const struct optim_tensor *t = &o->tensors[i];
+    t->rule->run(&j->step, t, j->round, task - o->first_task[i], o->spare + worker * o->spare_size);
 }
 
 /* Numbers the tasks of a round; returns how many there are. */
-static size_t number_tasks(struct optim *o, size_t round)
+static size_t number_tasks(const struct step_job *j)
 {
     size_t n = 0;
-    for (size_t i = 0; i < o->n_tensors; i++) {
-        const struct optim_tensor *t = &o->tensors[i];
-        o->first_task[i] = n;
-        n += round < t->rule->n_rounds ? t->rule->n_tasks(t, round) : 0;
+    for (size_t i = j->first; i < j->end; i++) {
+        const struct optim_tensor *t = &j->optim->tensors[i];
+        j->optim->first_task[i] = n;
+        n += j->round < t->rule->n_rounds ? t->rule->n_tasks(t, j->round) : 0;
     }
     return n;
+}
+
+/* The end of those that are stepped together, from `first` on. */
+static size_t end_of_wave(const struct optim *o, size_t first)
+{
+    size_t n = 0;
+    size_t end = first;
+    while (end < o->n_tensors && n < WAVE) {
+        const struct optim_tensor *t = &o->tensors[end++];
+        n += t->rule->n_rounds > 1 ? t->tensor.n : 0;
+    }
+    return end;
 }
 
 void optim_step(struct optim *o, struct pool *p, const struct optim_step *s)
@@ -230,6 +250,9 @@ void optim_step(struct optim *o, struct pool *p, const struct optim_step *s)
     size_t n_rounds = 0;
     for (int form = 0; form < TENSOR_N_FORMS; form++)
         n_rounds = MAX(n_rounds, kind->rule[form]->n_rounds);
-    for (j.round = 0; j.round < n_rounds; j.round++)
-        pool_run(p, step_task, &j, number_tasks(o, j.round));
+    for (; j.first < o->n_tensors; j.first = j.end) {
+        j.end = end_of_wave(o, j.first);
+        for (j.round = 0; j.round < n_rounds; j.round++)
+            pool_run(p, step_task, &j, number_tasks(&j));
+    }
 }

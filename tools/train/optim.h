@@ -53,19 +53,23 @@ struct optim_step {
 
 /* How a tensor is stepped: rounds of tasks. Between two rounds all threads wait, so a task reads
  * what earlier rounds wrote for this tensor, and writes what no other task of its round touches.
- * The tasks of all tensors run together in one round, so a rule of many rounds does not wait for
+ * The tasks of many tensors run together in one round, so a rule of many rounds does not wait for
  * each tensor. How a tensor is cut may depend on its shape, never on the number of threads. */
 struct optim_rule {
     const char *arrays[OPTIM_MAX_ARRAYS]; /* names, NULL after the last */
     const struct optim_setting *settings;
     size_t n_settings;
     size_t n_rounds;
-    /* Lays out memory for one tensor in the arena (measuring or mapped); NULL: needs none. */
-    void *(*scratch)(const struct tensor *t, const struct kern *k, struct arena *a);
+    /* Lays out memory for one tensor, of which all but scratch is set, in the arena (measuring or
+     * mapped); NULL: needs none. */
+    void *(*scratch)(const struct optim_tensor *t, const struct kern *k, struct arena *a);
+    /* Floats that a task wants for itself while it runs; NULL: none. */
+    size_t (*spare)(const struct optim_tensor *t);
     /* 0 where the tensor sits out a round, as its settings may say. */
     size_t (*n_tasks)(const struct optim_tensor *t, size_t round);
-    void (*run)(const struct optim_step *s, const struct optim_tensor *t, size_t round,
-                size_t task);
+    /* spare: as long as asked for, with anything in it, aligned to 64 bytes. */
+    void (*run)(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task,
+                float *spare);
 };
 
 struct optim_kind {
@@ -109,11 +113,14 @@ struct optim {
     struct optim_tensor *tensors; /* [n_tensors] in the order of dims_tensor */
     size_t *first_task;           /* scratch: [n_tensors + 1] of the round under way */
     double *sums;                 /* scratch of the norm */
+    float *spare;                 /* [workers][spare_size] of tasks */
+    size_t spare_size;
 };
 
-/* Lays out the state of all tensors in the arena. *o stays where it is, and so does *k. */
+/* Lays out the state of all tensors in the arena, and what n_threads workers need. *o stays where
+ * it is, and so does *k. */
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
-                const struct kern *k, struct arena *a);
+                const struct kern *k, int n_threads, struct arena *a);
 
 /* Global 2-norm of a gradient; the same bits for any number of threads. */
 double optim_norm(struct optim *o, struct pool *p, const float *gradient);

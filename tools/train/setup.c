@@ -126,7 +126,7 @@ static void lay_out(struct trainer *t, struct arena *a)
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, a);
     sums_init(&t->sums, n, s->accum, a);
-    optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, a);
+    optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, pool_threads(t->pool), a);
     batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,
                  s->batch * s->accum, a);
 }

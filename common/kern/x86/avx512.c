@@ -72,9 +72,30 @@ static void op_pack(const float *w, size_t n_out, size_t n_in, size_t first, siz
 
 #include "kern/vector_ops.h"
 
+/* Sixteen by sixteen. */
+static void op_transpose(const void *in, size_t in_stride, size_t rows, size_t cols, void *out,
+                         size_t out_stride)
+{
+    for (size_t i = 0; i < rows; i += WIDTH)
+        for (size_t j = 0; j < cols; j += WIDTH) {
+            const uint32_t *from = (const uint32_t *)in + i * in_stride + j;
+            uint32_t *to = (uint32_t *)out + j * out_stride + i;
+            __mmask16 read = v_mask(MIN(cols - j, (size_t)WIDTH));
+            __mmask16 write = v_mask(MIN(rows - i, (size_t)WIDTH));
+            __m512i r[WIDTH];
+            for (size_t row = 0; row < WIDTH; row++)
+                r[row] = i + row < rows ? _mm512_maskz_loadu_epi32(read, from + row * in_stride)
+                                        : _mm512_setzero_si512();
+            v_transpose(r);
+            for (size_t col = 0; col < WIDTH && j + col < cols; col++)
+                _mm512_mask_storeu_epi32(to + col * out_stride, write, r[col]);
+        }
+}
+
 void kern_avx512(struct kern *k)
 {
     ops_install(k);
+    k->transpose = op_transpose;
     k->sum_abs = op_sum_abs;
     k->sum_sq = op_sum_sq;
 }
