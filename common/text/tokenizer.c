@@ -4,38 +4,17 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "text/merges.h"
+#include "text/merging.h"
 #include "text/pretok.h"
 #include "text/unicode.h"
-
-/* The pairs of bytes at which a merge of the first `end` ranks joins. Where two bytes are no such
- * pair, none of these merges reaches across: what stands left and right may be merged by itself. */
-struct joints {
-    uint32_t end;
-    uint32_t bits[256][256 / 32];
-};
 
 struct tokenizer {
     const struct vocab *v;
     struct merges merges;
-    uint32_t n_merges;     /* v may have dropped its own */
-    uint16_t *ids;         /* [n_symbols]: token of a symbol, or UNK */
-    struct joints *joints; /* of the merges inside words; NULL if there are no others */
-};
-
-/* One pre-token under way: a doubly linked list of symbols over its positions, and a heap of the
- * merges that might be made, so that n bytes cost O(n log n) whatever they are. */
-enum { WORK_SMALL = 64, WORK_BYTES = 3 * sizeof(uint64_t) + 3 * sizeof(uint32_t) };
-struct work {
-    uint64_t *heap; /* [3n] rank << 32 | position: lowest rank first, then leftmost */
-    size_t n_heap;
-    uint32_t *symbol; /* [n] */
-    uint32_t *next;   /* [n]; n at the end */
-    uint32_t *prev;   /* [n]; n at the start */
-    uint32_t n;
-    uint32_t end;     /* of the ranks to merge by */
-    uint64_t *memory; /* owned; NULL for a short pre-token and where the cache has room */
-    uint64_t small[WORK_SMALL * WORK_BYTES / sizeof(uint64_t)];
+    uint32_t n_merges;               /* v may have dropped its own */
+    uint16_t *ids;                   /* [n_symbols]: token of a symbol, or UNK */
+    struct tokenizer_joints *joints; /* of the merges inside words; NULL if there are no others */
+    struct ranktable table;          /* for sentences; without slots where it could not be built */
 };
 
 /* The pre-tokens met most lately, each in one cache line, in sets of two by hash. */
@@ -49,8 +28,8 @@ struct cache_entry {
 struct tokenizer_cache {
     struct cache_entry (*sets)[2]; /* of each set, the one put in last stands first */
     size_t n_sets;                 /* a power of two */
-    uint64_t *work;                /* room for the work on a long pre-token */
-    size_t work_bytes;             /* its length */
+    void *room;                    /* to merge a long pre-token in */
+    size_t room_bytes;
 };
 
 /* True if a merge joins two words, a space between them. */
@@ -62,9 +41,9 @@ static bool joins_words(const struct vocab_merge *m)
 
 /* Whatever the ranks up to the first merge of two words are, what tokenizer_symbols makes of them
  * is right: only its speed hangs on their being merges inside words. */
-static struct joints *find_joints(const struct vocab *v)
+static struct tokenizer_joints *find_joints(const struct vocab *v)
 {
-    struct joints *j = calloc(1, sizeof *j);
+    struct tokenizer_joints *j = calloc(1, sizeof *j);
     for (; j && j->end < v->n_merges && !joins_words(&v->merges[j->end]); j->end++) {
         const struct vocab_merge *m = &v->merges[j->end];
         unsigned char right = m->right.data[0];
@@ -79,7 +58,7 @@ static struct tokenizer *new_from(struct merges *m, const struct vocab *v, struc
     struct tokenizer *t = calloc(1, sizeof *t);
     uint16_t *ids = malloc(m->n_symbols * sizeof *ids);
     bool sentences = v->pretokens == VOCAB_SENTENCES;
-    struct joints *joints = sentences ? find_joints(v) : NULL;
+    struct tokenizer_joints *joints = sentences ? find_joints(v) : NULL;
     if (!t || !ids || (sentences && !joints)) {
         free(t);
         free(ids);
@@ -96,7 +75,9 @@ static struct tokenizer *new_from(struct merges *m, const struct vocab *v, struc
             ids[s] = (uint16_t)id;
     }
     merges_drop_bytes(m);
-    *t = (struct tokenizer){v, *m, v->n_merges, ids, joints};
+    *t = (struct tokenizer){v, *m, v->n_merges, ids, joints, {0}};
+    if (sentences)
+        (void)ranktable_init(&t->table, m, v->n_merges);
     return t;
 }
 
@@ -125,92 +106,19 @@ void tokenizer_free(struct tokenizer *t)
     merges_release(&t->merges);
     free(t->ids);
     free(t->joints);
+    ranktable_release(&t->table);
     free(t);
 }
 
-static void heap_push(struct work *w, uint64_t key)
+static const struct ranktable *table(const struct tokenizer *t)
 {
-    size_t i = w->n_heap++;
-    while (i > 0 && w->heap[(i - 1) / 2] > key) {
-        w->heap[i] = w->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    w->heap[i] = key;
+    return t->table.slots ? &t->table : NULL;
 }
 
-static uint64_t heap_pop(struct work *w)
+static int begin(struct merging *g, const struct tokenizer_cache *cache, size_t n, struct err *e)
 {
-    uint64_t top = w->heap[0];
-    uint64_t key = w->heap[--w->n_heap];
-    size_t i = 0;
-    for (size_t child; (child = 2 * i + 1) < w->n_heap; i = child) {
-        child += child + 1 < w->n_heap && w->heap[child + 1] < w->heap[child];
-        if (w->heap[child] >= key)
-            break;
-        w->heap[i] = w->heap[child];
-    }
-    w->heap[i] = key;
-    return top;
-}
-
-/* Proposes joining the symbol at position i with its neighbour, if there is such a merge. */
-static void propose(const struct merges *m, struct work *w, uint32_t i)
-{
-    if (i == w->n || w->next[i] == w->n)
-        return;
-    uint32_t rank = merges_rank(m, w->symbol[i], w->symbol[w->next[i]]);
-    if (rank < w->end)
-        heap_push(w, (uint64_t)rank << 32 | i);
-}
-
-/* Runs the merges of ranks below w->end on the symbols. Positions joined to their left neighbour
- * get a symbol that is in no merge, so proposals made before that are known to be stale. */
-static void merge_all(const struct merges *m, struct work *w)
-{
-    const uint32_t gone = UINT32_MAX;
-    for (uint32_t i = 0; i < w->n; i++) {
-        w->next[i] = i + 1;
-        w->prev[i] = i ? i - 1 : w->n;
-    }
-    for (uint32_t i = 0; i < w->n; i++)
-        propose(m, w, i);
-    while (w->n_heap) {
-        uint64_t top = heap_pop(w);
-        uint32_t i = (uint32_t)top;
-        const struct merges_pair *p = &m->pairs[top >> 32];
-        uint32_t j = w->next[i];
-        if (w->symbol[i] != p->left || j == w->n || w->symbol[j] != p->right)
-            continue;
-        w->symbol[i] = p->result;
-        w->symbol[j] = gone;
-        w->next[i] = w->next[j];
-        if (w->next[i] < w->n)
-            w->prev[w->next[i]] = i;
-        propose(m, w, w->prev[i]);
-        propose(m, w, i);
-    }
-}
-
-static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, uint32_t end,
-                     struct err *e)
-{
-    w->memory = NULL;
-    w->heap = w->small;
-    if (n > WORK_SMALL) {
-        bool fits = cache && n <= cache->work_bytes;
-        size_t size;
-        if (!fits && n < UINT32_MAX && size_mul(n, WORK_BYTES, &size))
-            w->memory = malloc(size);
-        w->heap = fits ? cache->work : w->memory;
-        if (!w->heap)
-            return err_memory(e, "out of memory for a word of %zu bytes", n);
-    }
-    w->n_heap = 0;
-    w->end = end;
-    w->n = (uint32_t)n;
-    w->symbol = (uint32_t *)(void *)(w->heap + 3 * n);
-    w->next = w->symbol + n;
-    w->prev = w->next + n;
+    if (merging_begin(g, n, cache ? cache->room : NULL, cache ? cache->room_bytes : 0))
+        return err_memory(e, "out of memory for a word of %zu bytes", n);
     return 0;
 }
 
@@ -219,15 +127,16 @@ static int work_init(struct work *w, struct tokenizer_cache *cache, size_t n, ui
 static int encode_pretoken(const struct tokenizer *t, struct tokenizer_cache *cache,
                            const char *bytes, size_t n, struct token_buf *out, struct err *e)
 {
-    struct work w;
-    if (work_init(&w, cache, n, t->joints ? t->joints->end : t->n_merges, e))
+    struct merging g;
+    if (begin(&g, cache, n, e))
         return -1;
-    for (uint32_t i = 0; i < w.n; i++)
-        w.symbol[i] = (unsigned char)bytes[i];
-    merge_all(&t->merges, &w);
-    for (uint32_t i = 0; i < w.n; i = w.next[i])
-        out->ids[out->n++] = t->joints ? (uint16_t)w.symbol[i] : t->ids[w.symbol[i]];
-    free(w.memory);
+    for (size_t i = 0; i < n; i++)
+        g.symbols[i] = (unsigned char)bytes[i];
+    merging_run(
+        &g, &(struct merging_by){&t->merges, table(t), t->joints ? t->joints->end : t->n_merges});
+    for (size_t i = 0; i < g.n; i++)
+        out->ids[out->n++] = t->joints ? (uint16_t)g.symbols[i] : t->ids[g.symbols[i]];
+    merging_end(&g);
     return 0;
 }
 
@@ -272,15 +181,16 @@ static int encode_cached(const struct tokenizer *t, struct tokenizer_cache *cach
     return 0;
 }
 
-static struct tokenizer_cache *cache_new(size_t n_sets, size_t work_bytes, struct err *e)
+static struct tokenizer_cache *cache_new(size_t n_sets, size_t max_bytes, struct err *e)
 {
-    size_t size;
+    size_t size = 0;
     struct tokenizer_cache *c = calloc(1, sizeof *c);
     if (c) {
-        *c = (struct tokenizer_cache){calloc(n_sets, sizeof *c->sets), n_sets, NULL, work_bytes};
-        if (work_bytes > 0 && work_bytes < UINT32_MAX && size_mul(work_bytes, WORK_BYTES, &size))
-            c->work = malloc(size);
-        if (c->sets && (c->work || work_bytes == 0))
+        *c = (struct tokenizer_cache){.sets = calloc(n_sets, sizeof *c->sets), .n_sets = n_sets};
+        if (max_bytes > 0 && max_bytes < UINT32_MAX && size_mul(max_bytes, MERGING_BYTES, &size))
+            c->room = malloc(size);
+        c->room_bytes = c->room ? size : 0;
+        if (c->sets && (c->room || max_bytes == 0))
             return c;
     }
     tokenizer_cache_free(c);
@@ -303,13 +213,13 @@ void tokenizer_cache_free(struct tokenizer_cache *c)
     if (!c)
         return;
     free(c->sets);
-    free(c->work);
+    free(c->room);
     free(c);
 }
 
-bool tokenizer_border(const struct tokenizer *t, unsigned char left, unsigned char right)
+const struct tokenizer_joints *tokenizer_joints(const struct tokenizer *t)
 {
-    return !(t->joints->bits[left][right / 32] >> right % 32 & 1);
+    return t->joints;
 }
 
 /* Length of what begins text[0..n) and is merged by itself. */
@@ -317,7 +227,7 @@ static size_t next_word(const struct tokenizer *t, const char *text, size_t n)
 {
     size_t at = pretok_next(text, n);
     while (t->joints && at < n &&
-           !tokenizer_border(t, (unsigned char)text[at - 1], (unsigned char)text[at]))
+           tokenizer_joins(t->joints, (unsigned char)text[at - 1], (unsigned char)text[at]))
         at += pretok_next(text + at, n - at);
     return at;
 }
@@ -342,16 +252,16 @@ int tokenizer_symbols(const struct tokenizer *t, struct tokenizer_cache *cache, 
 int tokenizer_join(const struct tokenizer *t, struct tokenizer_cache *cache, struct token_buf *out,
                    size_t from, struct err *e)
 {
-    struct work w;
-    if (work_init(&w, cache, out->n - from, t->n_merges, e))
+    struct merging g;
+    if (begin(&g, cache, out->n - from, e))
         return -1;
-    for (uint32_t i = 0; i < w.n; i++)
-        w.symbol[i] = out->ids[from + i];
-    merge_all(&t->merges, &w);
+    for (size_t i = 0; i < g.n; i++)
+        g.symbols[i] = out->ids[from + i];
+    merging_run(&g, &(struct merging_by){&t->merges, table(t), t->n_merges});
     out->n = from;
-    for (uint32_t i = 0; i < w.n; i = w.next[i])
-        out->ids[out->n++] = t->ids[w.symbol[i]];
-    free(w.memory);
+    for (size_t i = 0; i < g.n; i++)
+        out->ids[out->n++] = t->ids[g.symbols[i]];
+    merging_end(&g);
     return 0;
 }
 

@@ -44,16 +44,31 @@ void tokenizer_cache_free(struct tokenizer_cache *c); /* NULL is fine */
 MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache *cache,
                               const char *text, size_t n, struct token_buf *out, struct err *e);
 
-/* The two halves of the above for one sentence, of a vocabulary of sentences only. The first
- * appends to out, instead of ids, the symbols of its words, cut as above: a byte, or 256 + i for
- * the i-th distinct result of a merge. They are those of the words one by one if tokenizer_border
- * is true of the bytes at each of their borders. The second turns the symbols from out->ids[from]
- * on into ids, which are no more. */
+/* The two halves of the above for a vocabulary of sentences, one sentence at a time. The first
+ * appends to out, instead of ids, the symbols of its words: a byte, or 256 + i for the i-th
+ * distinct result of a merge. The second turns the symbols from out->ids[from] on into ids, which
+ * are no more. (Of a vocabulary of words the first makes ids.) */
 MUST_USE int tokenizer_symbols(const struct tokenizer *t, struct tokenizer_cache *cache,
                                const char *text, size_t n, struct token_buf *out, struct err *e);
-bool tokenizer_border(const struct tokenizer *t, unsigned char left, unsigned char right);
 MUST_USE int tokenizer_join(const struct tokenizer *t, struct tokenizer_cache *cache,
                             struct token_buf *out, size_t from, struct err *e);
+
+/* The pairs of bytes at which a merge of the first `end` ranks joins, these being the merges inside
+ * words. Where two bytes are no such pair, none of these merges reaches across: the symbols of what
+ * stands left and right are those of both together. */
+struct tokenizer_joints {
+    uint32_t end;
+    uint32_t bits[256][256 / 32];
+};
+
+/* NULL for a vocabulary of words. */
+const struct tokenizer_joints *tokenizer_joints(const struct tokenizer *t);
+
+static inline bool tokenizer_joins(const struct tokenizer_joints *j, unsigned char left,
+                                   unsigned char right)
+{
+    return j->bits[left][right / 32] >> right % 32 & 1;
+}
 
 /* Bytes of a token as text: PAD, BOS and EOS are empty, UNK is U+FFFD. id < n_tokens. */
 struct vocab_bytes tokenizer_decode(const struct tokenizer *t, uint16_t id);

@@ -22,7 +22,7 @@
 #include "support/scratch.h"
 #include "support/slowtok.h"
 #include "support/toyblob.h"
-#include "text/bytemap.h"
+#include "text/ranktable.h"
 #include "text/tokenizer.h"
 
 static const struct vocab_form FORM = {VOCAB_NORM_NFC, VOCAB_LINES_LF};
@@ -36,8 +36,14 @@ static const char *const PIECES[] = {"a",   "b",  "c",  " ",  "  ", " a",       
 static size_t random_text(struct rng *r, char *text, size_t most)
 {
     size_t n = 0;
+    bool marks = rng_below(r, 2);
+    for (uint64_t i = rng_below(r, 3) ? 0 : 50; i; i--) /* two long words first */
+        text[n++] = i == 6 ? ' ' : "abcl"[rng_below(r, 4)];
+    most -= n;
     for (uint64_t i = rng_below(r, most / 4); i; i--) {
         const char *piece = PIECES[rng_below(r, ARRAY_LEN(PIECES))];
+        if (!marks && strpbrk(piece, ".!\n"))
+            continue; /* one long sentence */
         memcpy(text + n, piece, strlen(piece));
         n += strlen(piece);
     }
@@ -107,7 +113,7 @@ static void test_any_merges(void **state)
     struct rng r;
     struct err e;
     rng_seed(&r, 11, 0);
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 100; round++) {
         struct vocab v, whole;
         char text[400];
         uint32_t n_merges = 1 + (uint32_t)rng_below(&r, 120);
@@ -119,7 +125,7 @@ static void test_any_merges(void **state)
         if (!t || !caches[1])
             fail_msg("%s", e.text);
         vocab_drop_merges(&v); /* as in a model: the tokenizer asks for them no more */
-        for (int i = 0; i < 40; i++) {
+        for (int i = 0; i < 25; i++) {
             size_t n = random_text(&r, text, sizeof text);
             expect_definition(&whole, t, caches[i % 2], text, n);
         }
@@ -128,6 +134,30 @@ static void test_any_merges(void **state)
         vocab_release(&v);
         vocab_release(&whole);
     }
+}
+
+static void test_ranktable(void **state)
+{
+    (void)state;
+    enum { N = 5000, SIDE = 100 };
+    struct merges_pair *pairs = calloc(N, sizeof *pairs);
+    assert_non_null(pairs);
+    for (uint32_t i = 0; i < N; i++)
+        pairs[i] = (struct merges_pair){i % SIDE, (i / SIDE) << 14, 0};
+    struct merges m = {.pairs = pairs};
+    struct ranktable t;
+    for (uint32_t n = 0; n <= N; n = n ? n * 3 - 1 : 1) {
+        assert_true(ranktable_init(&t, &m, n));
+        for (uint32_t i = 0; i < N; i++)
+            assert_int_equal(ranktable_get(&t, pairs[i].left, pairs[i].right),
+                             i < n ? i : MERGES_NONE);
+        assert_int_equal(ranktable_get(&t, 1 << 20, 1 << 20), MERGES_NONE);
+        ranktable_release(&t);
+    }
+    pairs[7] = pairs[8] = pairs[9]; /* three for two places */
+    assert_false(ranktable_init(&t, &m, N));
+    assert_null(t.slots);
+    free(pairs);
 }
 
 /* ---- learning -------------------------------------------------------------------------------- */
@@ -432,11 +462,9 @@ static void test_in_a_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_merges),
-        cmocka_unit_test(test_learning),
-        cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_the_way_of_prep),
-        cmocka_unit_test(test_existing_vocabulary),
+        cmocka_unit_test(test_any_merges),      cmocka_unit_test(test_ranktable),
+        cmocka_unit_test(test_learning),        cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_the_way_of_prep), cmocka_unit_test(test_existing_vocabulary),
         cmocka_unit_test(test_in_a_model),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

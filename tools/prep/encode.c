@@ -21,7 +21,6 @@ struct word_task { /* a range of words and their ids, one after the other */
 struct word_job {
     const struct words *words;
     const struct tokenizer *tokenizer;
-    struct encode_edges *edges;      /* NULL where pre-tokens are words */
     struct tokenizer_cache **caches; /* [n_caches], one a worker */
     size_t n_caches;
     struct word_task *tasks; /* [n_tasks] */
@@ -39,11 +38,6 @@ static void encode_range(void *context, size_t number, size_t worker)
         t->failed = tokenizer_symbols(job->tokenizer, job->caches[worker], text, word->n, &t->ids,
                                       &t->err) != 0;
         t->ends[i] = t->ids.n;
-        if (job->edges)
-            job->edges[first + i] =
-                (struct encode_edges){.first = word->bytes[0],
-                                      .last = word->bytes[word->n - 1],
-                                      .ends = pretok_ends_sentence(text, word->n)};
     }
 }
 
@@ -51,7 +45,7 @@ static int job_init(struct word_job *job, const struct encode_words *out, size_t
                     struct err *e)
 {
     const struct words *words = out->words;
-    *job = (struct word_job){.words = words, .tokenizer = out->tokenizer, .edges = out->edges};
+    *job = (struct word_job){.words = words, .tokenizer = out->tokenizer};
     job->caches = calloc(n_threads, sizeof(struct tokenizer_cache *));
     job->n_tasks = DIV_UP(words->n, (size_t)WORDS_PER_TASK);
     job->tasks = calloc(job->n_tasks, sizeof *job->tasks);
@@ -102,6 +96,26 @@ static int join(struct encode_words *out, const struct word_job *job, struct err
     return 0;
 }
 
+static int make_parts(struct encode_words *out, struct err *e)
+{
+    const struct words *words = out->words;
+    out->parts = calloc((size_t)words->n + 1, sizeof *out->parts);
+    if (!out->parts)
+        return err_memory(e, "out of memory for %u distinct words", words->n);
+    for (uint32_t i = 0; i < words->n; i++) {
+        const struct pretoken *word = &words->items[i];
+        struct encode_word *p = &out->parts[i];
+        uint64_t n = out->starts[i + 1] - out->starts[i];
+        p->n = n <= ENCODE_SHORT ? (uint8_t)n : ENCODE_LONG;
+        for (uint64_t k = 0; n <= ENCODE_SHORT && k < n; k++)
+            p->ids[k] = out->ids[out->starts[i] + k];
+        p->first = word->bytes[0];
+        p->last = word->bytes[word->n - 1];
+        p->ends = pretok_ends_sentence((const char *)word->bytes, word->n);
+    }
+    return 0;
+}
+
 int encode_words(struct encode_words *out, const struct vocab *v, const struct words *words,
                  struct pool *pool, struct err *e)
 {
@@ -109,15 +123,12 @@ int encode_words(struct encode_words *out, const struct vocab *v, const struct w
     *out = (struct encode_words){.words = words, .tokenizer = tokenizer_new(v, e)};
     if (!out->tokenizer)
         return -1;
-    if (v->pretokens == VOCAB_SENTENCES) {
-        out->edges = malloc(((size_t)words->n + 1) * sizeof *out->edges);
-        if (!out->edges)
-            return err_memory(e, "out of memory for %u distinct words", words->n);
-    }
     int rc = job_init(&job, out, (size_t)pool_threads(pool), e);
     if (!rc) {
         pool_run(pool, encode_range, &job, job.n_tasks);
         rc = join(out, &job, e);
+        if (!rc && v->pretokens == VOCAB_SENTENCES)
+            rc = make_parts(out, e);
     }
     job_release(&job);
     return rc;
@@ -127,7 +138,7 @@ void encode_words_release(struct encode_words *w)
 {
     free(w->starts);
     free(w->ids);
-    free(w->edges);
+    free(w->parts);
     tokenizer_free(w->tokenizer);
     *w = (struct encode_words){0};
 }
@@ -175,7 +186,7 @@ int encode_frame(const struct encode_words *words, struct expansion *x, struct e
     const unsigned char *p = x->frame.data, *end = p + x->frame.n;
     while (p < end) {
         uint64_t n_chars = spool_get(&p), n_bytes = spool_get(&p), n_words = spool_get(&p);
-        if (words->edges ? add_sentences(x, words, &p, n_words, e)
+        if (words->parts ? add_sentences(x, words, &p, n_words, e)
                          : add_words(x, words, &p, n_words, e))
             return -1;
         if (expand_story(x, n_chars, n_bytes, e))

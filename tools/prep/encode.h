@@ -10,10 +10,13 @@
 #include "prep/words.h"
 #include "text/tokenizer.h"
 
-/* What a sentence is to know of a word in it. */
-struct encode_edges {
-    unsigned char first, last; /* its bytes */
-    bool ends;                 /* nothing follows it in its sentence */
+/* What a sentence is to know of a word in it, in one look. */
+enum { ENCODE_SHORT = 4, ENCODE_LONG = 255 };
+struct encode_word {
+    uint16_t ids[ENCODE_SHORT];
+    uint8_t n;           /* of its ids; ENCODE_LONG: they are where starts says */
+    uint8_t first, last; /* its bytes */
+    bool ends;           /* nothing follows it in its sentence */
 };
 
 /* Token ids of all words: word number w is ids[starts[w]..starts[w + 1]). Where pre-tokens are
@@ -23,7 +26,7 @@ struct encode_words {
     uint16_t *ids;    /* owned */
 
     const struct words *words;
-    struct encode_edges *edges;  /* owned, [n]; NULL where pre-tokens are words */
+    struct encode_word *parts;   /* owned, [n]; NULL where pre-tokens are words */
     struct tokenizer *tokenizer; /* owned; it reads the vocabulary */
 };
 

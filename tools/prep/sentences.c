@@ -11,13 +11,14 @@ static int fail(struct err *e)
     return err_memory(e, "out of memory for a sentence");
 }
 
-/* The words of the sentence as one text, for merges that might reach across their borders. */
-static int encode_text(struct sentences *s, struct token_buf *out, struct err *e)
+/* The words at p, up to its end, as one text: for merges that might reach across their borders. */
+static int encode_text(struct sentences *s, const unsigned char *p, const unsigned char *end,
+                       struct token_buf *out, struct err *e)
 {
     const struct pretoken *items = s->words->words->items;
     s->text.n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        const struct pretoken *word = &items[s->numbers[i]];
+    while (p < end) {
+        const struct pretoken *word = &items[spool_get(&p)];
         if (array_reserve(&s->text.data, &s->text.capacity, s->text.n + word->n, 1))
             return fail(e);
         memcpy(s->text.data + s->text.n, word->bytes, word->n);
@@ -26,41 +27,55 @@ static int encode_text(struct sentences *s, struct token_buf *out, struct err *e
     return tokenizer_symbols(s->words->tokenizer, NULL, s->text.data, s->text.n, out, e);
 }
 
+static int add_long(const struct encode_words *w, uint64_t word, struct token_buf *out,
+                    struct err *e)
+{
+    uint64_t first = w->starts[word];
+    size_t n = (size_t)(w->starts[word + 1] - first);
+    if (array_reserve(&out->ids, &out->capacity, out->n + n, sizeof *out->ids))
+        return fail(e);
+    memcpy(out->ids + out->n, w->ids + first, n * sizeof *out->ids);
+    out->n += n;
+    return 0;
+}
+
 int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_words,
                    struct token_buf *out, struct err *e)
 {
     const struct encode_words *w = s->words;
+    const struct tokenizer_joints *joints = tokenizer_joints(w->tokenizer);
+    const unsigned char *begin = *p;
     size_t from = out->n;
-    bool borders = true;
-    const struct encode_edges *last = NULL;
-    s->n = 0;
+    bool joined = false;
+    const struct encode_word *last = NULL;
     while (*n_words) {
         const unsigned char *next = *p;
-        uint32_t number = (uint32_t)spool_get(&next);
-        const struct encode_edges *edges = &w->edges[number];
-        if (last && (last->ends || edges->first == '\n'))
+        uint64_t number = spool_get(&next);
+        const struct encode_word *word = &w->parts[number];
+        if (last && (last->ends || word->first == '\n'))
             break;
-        borders = borders && (!last || tokenizer_border(w->tokenizer, last->last, edges->first));
-        last = edges;
+        joined |= last && tokenizer_joins(joints, last->last, word->first);
+        last = word;
         *p = next;
         --*n_words;
-        size_t first = (size_t)w->starts[number], n = (size_t)w->starts[number + 1] - first;
-        if (array_reserve(&s->numbers, &s->capacity, s->n + 1, sizeof *s->numbers) ||
-            array_reserve(&out->ids, &out->capacity, out->n + n, sizeof *out->ids))
+        if (array_reserve(&out->ids, &out->capacity, out->n + ENCODE_SHORT, sizeof *out->ids))
             return fail(e);
-        s->numbers[s->n++] = number;
-        for (size_t i = 0; i < n; i++)
-            out->ids[out->n++] = w->ids[first + i];
+        if (word->n == ENCODE_LONG) {
+            if (add_long(w, number, out, e))
+                return -1;
+        } else { /* all at once, of which n count */
+            memcpy(out->ids + out->n, word->ids, sizeof word->ids);
+            out->n += word->n;
+        }
     }
-    if (borders)
+    if (!joined)
         return 0;
     out->n = from;
-    return encode_text(s, out, e);
+    return encode_text(s, begin, *p, out, e);
 }
 
 void sentences_release(struct sentences *s)
 {
-    free(s->numbers);
     free(s->text.data);
     *s = (struct sentences){0};
 }

@@ -8,8 +8,6 @@
 
 struct sentences { /* zero-initialise but for words; sentences_release at the end */
     const struct encode_words *words;
-    uint32_t *numbers; /* owned: the words of a sentence */
-    size_t n, capacity;
     struct text_buf text; /* owned */
 };
 

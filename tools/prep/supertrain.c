@@ -16,7 +16,7 @@
  * most frequent pair of the queue is rarer than that, `least` is lowered and the queue made again.
  * Which pairs may be frequent is found in BUCKETS sums of the counts of all pairs that share a
  * hash. */
-enum { BORDER = SUPERTRAIN_BORDER, GONE = 0xfffe, BUCKETS = 1 << 18, AHEAD = 2 };
+enum { BORDER = SUPERTRAIN_BORDER, GONE = 0xfffe, BUCKETS = 1 << 18, AHEAD = 2, PREFETCH = 12 };
 _Static_assert(VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL < GONE, "a symbol is neither BORDER nor GONE");
 
 struct trainer {
@@ -30,7 +30,7 @@ struct trainer {
     uint32_t n_symbols, n_base, max_symbols;
     struct pairqueue queue;
     uint32_t least;
-    uint32_t *buckets;
+    uint16_t *buckets; /* [BUCKETS]; no sum goes beyond UINT16_MAX */
     uint32_t *before,
         *after;       /* [max_symbols]: neighbours of the newest symbol, zero between uses */
     uint32_t *joined; /* where it was made */
@@ -93,7 +93,7 @@ static bool too_long(const struct trainer *t, uint32_t left, uint32_t right)
     return t->symbols[left].n + t->symbols[right].n > BPETRAIN_MAX_TOKEN;
 }
 
-static uint32_t *bucket(const struct trainer *t, uint32_t left, uint32_t right)
+static uint16_t *bucket(const struct trainer *t, uint32_t left, uint32_t right)
 {
     uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9e3779b97f4a7c15);
     return &t->buckets[h >> 46];
@@ -110,17 +110,17 @@ static int add_place(struct trainer *t, uint32_t left, uint32_t right, uint32_t 
     return pairqueue_add_place(p, (struct pair_place){at, 0});
 }
 
-/* A size in eighths of powers of two, and the least size of such a class. */
-static uint32_t class_of(uint32_t size)
+/* A size in steps of an eighth of a power of two, and the least size of such a step. */
+static uint32_t step_of(uint32_t size)
 {
     uint32_t shift = size < 16 ? 0 : 28 - (uint32_t)__builtin_clz(size);
     return 8 * shift + (size >> shift);
 }
 
-static uint32_t class_start(uint32_t class)
+static uint32_t step_start(uint32_t step)
 {
-    uint32_t shift = class < 16 ? 0 : class / 8 - 1;
-    return (class - 8 * shift) << shift;
+    uint32_t shift = step < 16 ? 0 : step / 8 - 1;
+    return (step - 8 * shift) << shift;
 }
 
 /* About the size of the bucket number `wanted` from the largest, at most `most`. */
@@ -128,19 +128,20 @@ static uint32_t choose_least(const struct trainer *t, size_t wanted, uint32_t mo
 {
     size_t n_buckets[256] = {0}, n = 0;
     for (size_t i = 0; i < BUCKETS; i++)
-        n_buckets[class_of(t->buckets[i])]++;
-    uint32_t class = ARRAY_LEN(n_buckets) - 1;
-    while (class && (n += n_buckets[class]) < wanted)
-        class --;
-    return MAX(1U, MIN(most, class_start(class)));
+        n_buckets[step_of(t->buckets[i])]++;
+    uint32_t step = ARRAY_LEN(n_buckets) - 1;
+    while (step && (n += n_buckets[step]) < wanted)
+        step--;
+    return MAX(1U, MIN(most, step_start(step)));
 }
 
 typedef int on_pair(struct trainer *t, uint32_t left, uint32_t right, uint32_t at);
 
 static int count_pair(struct trainer *t, uint32_t left, uint32_t right, uint32_t at)
 {
+    uint16_t *b = bucket(t, left, right);
     (void)at;
-    ++*bucket(t, left, right);
+    *b = (uint16_t)(*b + (*b < UINT16_MAX));
     return 0;
 }
 
@@ -246,8 +247,11 @@ static int apply(struct trainer *t, struct pair *pair)
     add_symbol(t, t->symbols[p.left], t->symbols[p.right], t->spans[p.left] + t->spans[p.right]);
     t->n_joined = 0;
     int rc = 0;
-    for (uint32_t i = 0; i < p.n_places && !rc; i++)
+    for (uint32_t i = 0; i < p.n_places && !rc; i++) {
+        if (i + PREFETCH < p.n_places)
+            __builtin_prefetch(t->cells + p.places[i + PREFETCH].at);
         rc = join(t, p.left, p.right, p.places[i].at);
+    }
     free(p.places);
     return rc ? rc : add_new(t);
 }
