@@ -323,6 +323,19 @@ int ckpt_read_number(const struct ckpt *c, const char *key, double *out, struct 
     return 0;
 }
 
+bool ckpt_next_number(const struct ckpt *c, size_t *at, struct ckpt_number *out)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    while (*at < c->file.n_meta) {
+        const struct st_meta *m = &c->file.meta[(*at)++];
+        out->key = m->key;
+        if (!m->key[strspn(m->key, letters)] && !ckpt_meta_is_named(m->key) &&
+            ckpt_meta_real(m->value, &out->value))
+            return true;
+    }
+    return false;
+}
+
 void ckpt_close(struct ckpt *c)
 {
     safetensors_close(&c->file);

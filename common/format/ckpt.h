@@ -116,6 +116,10 @@ MUST_USE int ckpt_read_array(const struct ckpt *c, const char *name, size_t tens
 /* A number of the metadata; an error if it is missing or none. */
 MUST_USE int ckpt_read_number(const struct ckpt *c, const char *key, double *out, struct err *e);
 
+/* The numbers that the optimiser was told, one after the other: those of the metadata that CKPT.md
+ * does not name. *at is 0 at first; false after the last. */
+bool ckpt_next_number(const struct ckpt *c, size_t *at, struct ckpt_number *out);
+
 void ckpt_close(struct ckpt *c);
 
 /* Writes weights alone, linear weights as given (dequantised: values in alpha * {-1,0,1}), with the

@@ -66,6 +66,22 @@ static const struct {
     {"glu_hidden", offsetof(struct dims, H)}, {"seq_len", offsetof(struct dims, T)},
 };
 
+bool ckpt_meta_is_named(const char *key)
+{
+    static const char *const others[] = {"format",   "model",   "checkpoint_version", "dilation",
+                                         "norm_eps", "weights", "optimiser_arrays"};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (strcmp(fields[i].key, key) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(dim_fields); i++)
+        if (strcmp(dim_fields[i].key, key) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (strcmp(others[i], key) == 0)
+            return true;
+    return false;
+}
+
 static char *meta_slot(struct ckpt_meta *list, const char *key)
 {
     char *value = list->values[list->n];

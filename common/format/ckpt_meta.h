@@ -43,6 +43,9 @@ struct ckpt_meta_arrays {
 MUST_USE int ckpt_meta_read_arrays(const struct safetensors *file, int n_tensors,
                                    struct ckpt_meta_arrays *out, const char *path, struct err *e);
 
+/* Whether CKPT.md names the key; the others are the optimiser's. */
+bool ckpt_meta_is_named(const char *key);
+
 /* The number that is the whole text; false if it is none. */
 bool ckpt_meta_real(const char *text, double *out);
 

@@ -15,7 +15,8 @@
 #include "train/muon.h"
 #include "train/ortho.h"
 
-/* ---- by its definition, in double ------------------------------------------------------------- */
+/* ---- by its definition, in double -------------------------------------------------------------
+ */
 
 /* c [n][n] = sum over i of x[i] x[i]', x having n columns; or of its columns where it is wide. */
 static double *gram_of(const double *x, size_t rows, size_t cols)

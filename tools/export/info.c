@@ -137,13 +137,12 @@ static void info_blob(const char *path, struct modelfile *b)
     end();
 }
 
-/* Of the optimiser's settings, which --info does not know, the one all of them have had. */
-static void fact_of_weight_decay(const struct ckpt *c)
+static void facts_of_optimiser(const struct ckpt *c)
 {
-    double decay;
-    struct err none;
-    if (ckpt_read_number(c, "weight_decay", &decay, &none) == 0)
-        fact_real("weight_decay", decay);
+    struct ckpt_number n;
+    fact_text("optimiser", c->state.settings.optimiser);
+    for (size_t at = 0; ckpt_next_number(c, &at, &n);)
+        fact_real(n.key, n.value);
 }
 
 static void facts_of_state(const struct ckpt *c)
@@ -168,8 +167,7 @@ static void facts_of_state(const struct ckpt *c)
     if (s->settings.decay_share > 0)
         fact_real("decay_share", s->settings.decay_share);
     fact_text("recipe", s->settings.recipe);
-    fact_text("optimiser", s->settings.optimiser);
-    fact_of_weight_decay(c);
+    facts_of_optimiser(c);
     fact_text("precision", s->settings.precision);
     fact_text("isa", s->settings.isa);
     fact_fingerprint("train_fingerprint", s->prints.train);

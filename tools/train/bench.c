@@ -60,6 +60,7 @@ static void count_work(struct bench *b, const struct trainer *t)
     b->bytes[PHASE_PACK] = (up + down + glu) * (4 + 4 + packed) + head * (4 + packed);
     /* the gradient twice, weight and moments read and written */
     b->bytes[PHASE_OPTIMISE] = (up + down + glu + taps + head) * (2 * 4 + 6 * 4);
+    b->flops[PHASE_OPTIMISE] = optim_flops(&t->optim);
     /* final norm: two rows read, one written; embedding: one row added to another; and one gradient
      * added to another for every batch but one */
     double merges = (double)t->settings.accum - 1;

@@ -76,6 +76,11 @@ static size_t n_tasks(const struct optim_tensor *t, size_t round)
     return (size_t)t->tensor.n_parts * ortho_tasks(parts, &r);
 }
 
+static double flops(const struct optim_tensor *t)
+{
+    return (double)t->tensor.n_parts * ortho_flops(t->scratch, iterations(t));
+}
+
 /* ---- the step -------------------------------------------------------------------------------- */
 
 static double momentum_now(const struct optim_tensor *t, uint64_t number)
@@ -127,6 +132,7 @@ static const struct optim_rule muon_rule = {
     .spare = spare_size,
     .n_tasks = n_tasks,
     .run = run,
+    .flops = flops,
 };
 
 const struct optim_kind muon_kind = {

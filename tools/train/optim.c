@@ -155,6 +155,14 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
     o->spare = arena_alloc(a, (size_t)n_threads * o->spare_size, sizeof(float));
 }
 
+double optim_flops(const struct optim *o)
+{
+    double sum = 0;
+    for (size_t i = 0; i < o->n_tensors; i++)
+        sum += o->tensors[i].rule->flops ? o->tensors[i].rule->flops(&o->tensors[i]) : 0;
+    return sum;
+}
+
 /* ---- the norm -------------------------------------------------------------------------------- */
 
 struct norm_job {

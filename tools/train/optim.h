@@ -70,6 +70,8 @@ struct optim_rule {
     /* spare: as long as asked for, with anything in it, aligned to 64 bytes. */
     void (*run)(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task,
                 float *spare);
+    /* Floating-point operations of a step; NULL where they are few beside what it moves. */
+    double (*flops)(const struct optim_tensor *t);
 };
 
 struct optim_kind {
@@ -121,6 +123,9 @@ struct optim {
  * it is, and so does *k. */
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
                 const struct kern *k, int n_threads, struct arena *a);
+
+/* Floating-point operations of a step; 0 where they are few beside what it moves. */
+double optim_flops(const struct optim *o);
 
 /* Global 2-norm of a gradient; the same bits for any number of threads. */
 double optim_norm(struct optim *o, struct pool *p, const float *gradient);

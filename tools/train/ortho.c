@@ -100,6 +100,26 @@ size_t ortho_tasks(const struct ortho *m, const struct ortho_round *r)
     }
 }
 
+/* Of the products; the rest is little. */
+double ortho_flops(const struct ortho *m, size_t n)
+{
+    double sum = 0;
+    double half = 0; /* numbers of a symmetric matrix that are computed */
+    for (size_t first = 0; first < m->side; first += BLOCK) {
+        size_t end = MIN(first + BLOCK, m->side);
+        half += (double)((end - first) * end);
+    }
+    for (size_t i = 0; ortho_round(n, i).what != ORTHO_NOTHING; i++) {
+        enum ortho_what what = ortho_round(n, i).what;
+        double depth = (double)(what == ORTHO_GRAM ? m->depth : m->side);
+        if (what == ORTHO_RESULT)
+            sum += 2 * (double)m->rows * (double)m->cols * depth;
+        else if (what != ORTHO_LOAD)
+            sum += (what == ORTHO_AP_QP ? 2 : 1) * 2 * half * depth;
+    }
+    return sum;
+}
+
 struct ortho_rows ortho_rows(const struct ortho *m, size_t task)
 {
     size_t first = task * LOAD;

@@ -70,6 +70,9 @@ struct ortho_round ortho_round(size_t n, size_t number);
 /* Tasks of a round, which depend on the shape alone. */
 size_t ortho_tasks(const struct ortho *m, const struct ortho_round *r);
 
+/* Floating-point operations of n iterations. */
+double ortho_flops(const struct ortho *m, size_t n);
+
 /* The rows that a task of ORTHO_LOAD and ORTHO_RESULT deals with. */
 struct ortho_rows {
     size_t first, count;
