@@ -410,6 +410,44 @@ long_lines() {
     same small/vocab.db out/vocab.db
 }
 
+@test "a text is shown as its tokens" {
+    sqlite3 "$in/ref/vocab.db" 'SELECT id, count, text FROM vocab WHERE text = "O" OR text = "␣a" ORDER BY length' > rows
+    succeeds prep -q --inspect ' O a' --vocab "$in/ref/vocab.db"
+    [ "$(tr -d ', ' <<< "$output")" = "$(tr -d '|' < rows)" ]
+    succeeds prep -q --json --inspect $'a\r\n\xc3\xa9\xff!\t.' --vocab "$in/ref/vocab.db"
+    [ "$(jq -c '[.n_chars, .n_tokens == (.tokens | length), ([.tokens[].text] | join("|"))]' <<< "$output")" = \
+        '[7,true,"a|\\n|<C3>|<A9>|<EF>|<BF>|<BD>|!|\\t|."]' ]
+    succeeds prep --inspect '' --vocab "$in/ref/vocab.db"
+    [ -z "$output" ]
+    fails 1 "a.txt" prep --inspect x --vocab "$in/a.txt"
+    fails 2 "--inspect needs --vocab" prep --inspect x
+    fails 2 "stand alone" prep --inspect x --vocab "$in/ref/vocab.db" "$in/a.txt"
+}
+
+@test "a folder is described" {
+    succeeds prep -q --json -o out --vocab-size 400 --valid-fraction 0.2 "$in/a.txt"
+    ran=$output
+    succeeds prep -q --json --report out
+    for part in train valid; do
+        for what in n_stories n_chars n_bytes n_tokens n_unk coverage; do
+            [ "$(field ".$part.$what")" = "$(jq ".$part.$what" <<< "$ran")" ] || flunk "$part $what"
+        done
+        [ "$(field ".$part | .least_story <= .median_story and .median_story <= .p90_story and .p90_story <= .most_story")" = true ]
+        [ "$(field ".$part | (.mean_story * .n_stories + .n_stories | round) == .n_tokens")" = true ]
+    done
+    [ "$(field '.commonest | map([.id, .count])')" = "$(sqlite3 -json out/vocab.db \
+        'SELECT id, count FROM tokens WHERE count > 0 ORDER BY count DESC, id LIMIT 10' | jq 'map([.id, .count])')" ]
+    [ "$(field '.rarest[-1].count')" = "$(sqlite3 out/vocab.db 'SELECT min(count) FROM tokens WHERE count > 0')" ]
+    [ "$(field .train.n_unused)" = "$(sqlite3 out/vocab.db "SELECT count(*) FROM tokens WHERE count = 0 AND kind <> 'special'")" ]
+    succeeds prep --report out
+    contains "$output" "nine of ten"
+    cp "$in/ref/valid.shard" out # the same vocabulary size, another vocabulary
+    fails 1 "out/valid.shard: made with another vocabulary" prep --report out
+    rm out/valid.shard
+    fails 1 "out/valid.shard" prep --report out
+    fails 2 "stand alone" prep --report out -o new
+}
+
 @test "places that cannot be written" {
     mkdir full
     ln -s /dev/full full/train.shard

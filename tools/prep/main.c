@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "prep/inspect.h"
 #include "prep/options.h"
 #include "prep/report.h"
 
@@ -8,6 +9,11 @@ int main(int argc, char **argv)
     struct prep prep;
     struct err e;
     prep_options_parse(&options, argc, argv);
+    if (options.report || options.inspect) {
+        if (options.report ? inspect_folder(&options, &e) : inspect_text(&options, &e))
+            cli_die("%s", e.text);
+        return cli_finish();
+    }
     if (prep_run(&prep, &options, &e))
         cli_die("%s", e.text);
     report_table(&prep);

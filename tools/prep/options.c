@@ -7,7 +7,7 @@
 #include "corpus/cmdline.h"
 #include "prep/bpetrain.h"
 
-static const char *output, *vocab, *vocab_from, *gpt2_vocab, *gpt2_merges;
+static const char *output, *report, *inspect, *vocab, *vocab_from, *gpt2_vocab, *gpt2_merges;
 static struct cmdline reading;
 static struct cli_list valid;
 static double valid_fraction = 0.01;
@@ -69,6 +69,12 @@ static const struct cli_option options[] = {
     CLI_FLAG(0, "keep-duplicates", &keep_duplicates,
              "keep stories that are exactly equal to an earlier one"),
     CMDLINE_ROWS(reading),
+    CLI_HEADING("Looking at data"),
+    CLI_TEXT(0, "report", &report, "DIR",
+             "describe a folder that prep has made: its stories, their lengths, its commonest and "
+             "rarest tokens"),
+    CLI_TEXT(0, "inspect", &inspect, "TEXT",
+             "show the tokens of a text, by the vocabulary of --vocab or --vocab-from"),
     CLI_HEADING("Machine"),
     CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
                           "processors this process may "
@@ -77,7 +83,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_tool tool = {
     .name = "prep",
-    .synopsis = "[options] -o DIR INPUT...",
+    .synopsis = "[options] -o DIR INPUT... | --report DIR | --inspect TEXT --vocab DB",
     .summary = "Turns stories into token shards and a vocabulary database.",
     .epilog = "INPUT is text, where <|endoftext|> ends a story, JSON (objects or strings, in an\n"
               "array or one after another), or a CSV or TSV table with a header; plain, .gz,\n"
@@ -107,6 +113,15 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
     }
     if (*n_stdin > 1)
         cli_usage("standard input can only be read once");
+}
+
+/* What only looks at data takes no inputs, and makes nothing. */
+static void check_looking(size_t n_inputs)
+{
+    if ((report && inspect) || output || n_inputs || valid.n)
+        cli_usage("--report DIR and --inspect TEXT each stand alone, without -o and INPUT");
+    if (inspect && !vocab && !vocab_from)
+        cli_usage("--inspect needs --vocab or --vocab-from");
 }
 
 static void check_superwords(void)
@@ -149,11 +164,14 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
 {
     size_t n_inputs, n_stdin = 0;
     char **inputs = cli_parse(&tool, argc, argv, &n_inputs);
-    if (!output)
+    bool looks = report || inspect;
+    if (looks)
+        check_looking(n_inputs);
+    if (!looks && !output)
         cli_usage("no -o DIR given");
-    if (!*output)
+    if (!looks && !*output)
         cli_usage("-o: the name of the folder is empty");
-    if (!n_inputs)
+    if (!looks && !n_inputs)
         cli_usage("no INPUT given");
     if (valid.n && given.valid_fraction)
         cli_usage("--valid and --valid-fraction exclude each other");
@@ -165,6 +183,8 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         if (others[i])
             check_readable(others[i]);
     *o = (struct prep_options){
+        .report = report,
+        .inspect = inspect,
         .output = output,
         .inputs = (const char *const *)inputs,
         .n_inputs = n_inputs,
@@ -173,7 +193,6 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .valid_fraction = valid.n ? 0 : valid_fraction,
         .tokenizer = (enum vocab_kind)tokenizer,
         .vocab_size = (uint32_t)vocab_size,
-
         .superwords = vocab || vocab_from ? 0 : (uint32_t)superwords,
         .vocab_size_given = given.vocab_size,
         .gpt2_vocab = gpt2_vocab,

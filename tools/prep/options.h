@@ -6,6 +6,8 @@
 #include "text/vocab.h"
 
 struct prep_options {
+    const char *report;        /* a folder to report on, and nothing else; or NULL */
+    const char *inspect;       /* a text to cut by `vocab`, and nothing else; or NULL */
     const char *output;        /* folder of the results */
     const char *const *inputs; /* [n_inputs], "-" is standard input */
     size_t n_inputs;

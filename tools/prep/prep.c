@@ -12,21 +12,18 @@
 #include "prep/vocabfrom.h"
 #include "os/threads.h"
 
-/* An existing vocabulary brings its normalisation along. */
-static int load_vocabulary(struct prep *p, struct err *e)
+int prep_load_vocabulary(const struct prep_options *o, struct vocab *v, struct err *e)
 {
-    const struct prep_options *o = p->o;
-    if (!o->vocab)
-        return 0;
     if (o->vocab_is_json)
-        return vocabfrom_load(&p->vocab, o->vocab, o->vocab_size_given ? o->vocab_size : 0, e);
-    if (vocabdb_load(&p->vocab, o->vocab, e))
+        return vocabfrom_load(v, o->vocab, o->vocab_size_given ? o->vocab_size : 0, e);
+    if (vocabdb_load(v, o->vocab, e))
         return -1;
-    if (o->normalize_given && o->form.normalize != p->vocab.form.normalize)
-        return err_set(e, "%s: made for another normalisation (found %s, expected %s)", o->vocab,
-                       vocab_normalize_names[p->vocab.form.normalize],
-                       vocab_normalize_names[o->form.normalize]);
-    return 0;
+    if (!o->normalize_given || o->form.normalize == v->form.normalize)
+        return 0;
+    err_set(e, "%s: made for another normalisation (found %s, expected %s)", o->vocab,
+            vocab_normalize_names[v->form.normalize], vocab_normalize_names[o->form.normalize]);
+    vocab_release(v);
+    return -1;
 }
 
 /* The words that stand in training stories: those of validation alone teach nothing. */
@@ -139,7 +136,7 @@ static int write_files(struct prep *p, struct err *e)
 static int run(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
-    if (load_vocabulary(p, e) || file_make_dirs(o->output, e))
+    if ((o->vocab && prep_load_vocabulary(o, &p->vocab, e)) || file_make_dirs(o->output, e))
         return -1;
     p->pool = threads_new(o->threads, e);
     struct vocab_form form = o->vocab ? p->vocab.form : o->form;
