@@ -1,22 +1,21 @@
 #!/usr/bin/env bats
-# The folder of export --format hf in transformers and lm-evaluation-harness. PYTHON names a Python that has them.
+# The folder of export --format hf in transformers and lm-evaluation-harness.
 
-load ../cli/helpers
+load common
 
 setup_file() {
-    load ../cli/helpers
+    load common
     small_data "$BATS_FILE_TMPDIR/data"
     small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run" --steps 200 --dilation 1,3
     "$BUILD/export" -q "$BATS_FILE_TMPDIR/run" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" --format hf -o "$BATS_FILE_TMPDIR/model"
 }
 
 setup() {
-    python=${PYTHON:-python3}
-    "$python" -c 'import torch, transformers' 2> /dev/null || skip "$python has no torch and transformers"
+    needs_modules torch transformers tokenizers safetensors
     cd "$BATS_TEST_TMPDIR" || return
     data=$BATS_FILE_TMPDIR/data
     folder=$BATS_FILE_TMPDIR/model
-    export PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore TRANSFORMERS_VERBOSITY=error HF_HOME=$BATS_TEST_TMPDIR/cache
+    export PYTHONWARNINGS=ignore TRANSFORMERS_VERBOSITY=error HF_HOME=$BATS_TEST_TMPDIR/cache
 }
 
 # checked COMMAND [ARGUMENT]...: hf.py finds what it must.
@@ -30,12 +29,6 @@ figures() {
     printf '%s\n' "$output" | grep -o "$1" | sed 's/^/# /' >&3
 }
 
-# told PROMPT: a triple of prompt, greedy story and the most tokens drawn.
-told() {
-    "$BUILD/sample" -q "$BATS_FILE_TMPDIR/run" --vocab "$data/vocab.db" --math exact -t 0 -n 60 -p "$1" |
-        jq -Rs --arg prompt "$1" '[$prompt, rtrimstr("\n"), 60]'
-}
-
 @test "logits of the golden files: at once, token by token, padded" {
     for golden in "$ROOT"/tests/golden/*.safetensors ${GOLDEN_DIR:+"$GOLDEN_DIR"/*.safetensors}; do
         "$BUILD/export" -q "$golden" -o weights.safetensors
@@ -45,7 +38,7 @@ told() {
 }
 
 @test "greedy text is that of sample --math exact: pipeline, batch, beams, a saved copy" {
-    { told "Once upon a time"; told "The"; told "One day, a little girl named Lily found a needle."; } | jq -s . > pairs
+    greedy "$BATS_FILE_TMPDIR/run" "$data" "${prompts[@]}" > pairs
     checked tell "$folder" < pairs
 }
 
@@ -55,7 +48,7 @@ told() {
     "$BUILD/eval" -q "$BATS_FILE_TMPDIR/run" --vocab "$data/vocab.db" --json "$data/valid.txt" > eval.json
     checked score "$folder" stories "$(jq .bpb eval.json)"
     figures '[0-9.]* bits per byte.*'
-    "$python" -c 'import lm_eval, datasets, accelerate' 2> /dev/null || skip "$python has no lm-evaluation-harness"
+    needs_modules lm_eval datasets accelerate
     checked harness "$folder" stories
     figures '[0-9.]* bits per byte.*'
 }

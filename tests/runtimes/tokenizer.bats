@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# tokenizer.json in the library it is written for. PYTHON names a Python that has tokenizers.
+# tokenizer.json in the library it is written for.
 
-load ../cli/helpers
+load common
 
 setup_file() {
     small_data "$BATS_FILE_TMPDIR/data"
@@ -9,8 +9,7 @@ setup_file() {
 }
 
 setup() {
-    python=${PYTHON:-python3}
-    "$python" -c 'import tokenizers' 2> /dev/null || skip "$python has no tokenizers"
+    needs_modules tokenizers
     cd "$BATS_TEST_TMPDIR" || return
 }
 
