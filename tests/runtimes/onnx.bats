@@ -6,6 +6,8 @@ load common
 setup_file() {
     load common
     small_data "$BATS_FILE_TMPDIR/data"
+    "$BUILD/prep" -q -o "$BATS_FILE_TMPDIR/data" --vocab-size 400 --superwords 60 --valid "$BATS_FILE_TMPDIR/data/valid.txt" \
+        "$BATS_FILE_TMPDIR/data/train.txt"
     small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run" --steps 200 --dilation 1,3
 }
 
