@@ -114,9 +114,7 @@ static bool begins_piece(const struct toy *t, uint64_t token)
 static void check_row(const struct toy *t, const struct rows *r, size_t i)
 {
     assert_int_equal(r->x[i], r->y[i] ? r->y[i] - 1 : DIMS_EOS);
-    if (t->b.kind == BATCHES_SHUFFLED)
-        assert_int_equal(r->pos[i], i % T);
-    else if (begins_piece(t, r->y[i]) || i % (ROWS / 2) == 0)
+    if (begins_piece(t, r->y[i]) || i % (ROWS / 2) == 0)
         assert_int_equal(r->pos[i], 0);
     else
         assert_true(r->y[i] == r->y[i - 1] + 1 && r->pos[i] == r->pos[i - 1] + 1);
@@ -141,17 +139,15 @@ static void check_epoch(struct toy *t)
 static void test_an_epoch_of_stories_has_every_token_once(void **state)
 {
     (void)state;
-    for (int kind = BATCHES_SHUFFLED; batches_names[kind]; kind++) {
-        struct toy t = make_toy(N_TOKENS, 90);
-        lay_out(&t, kind, T, PER_STEP);
-        assert_int_equal(batches_steps_per_epoch(&t.b), N_TOKENS / ROWS);
-        for (uint64_t epoch = 0; epoch < 3; epoch++) {
-            check_epoch(&t);
-            assert_int_equal(t.b.epoch, epoch);
-        }
-        arena_release(&t.arena);
-        free_toy(&t);
+    struct toy t = make_toy(N_TOKENS, 90);
+    lay_out(&t, BATCHES_STORY, T, PER_STEP);
+    assert_int_equal(batches_steps_per_epoch(&t.b), N_TOKENS / ROWS);
+    for (uint64_t epoch = 0; epoch < 3; epoch++) {
+        check_epoch(&t);
+        assert_int_equal(t.b.epoch, epoch);
     }
+    arena_release(&t.arena);
+    free_toy(&t);
 }
 
 /* Stories of one token (EOS alone) and two, one that is exactly a sequence and one far longer. */
@@ -159,26 +155,24 @@ static void test_stories_of_awkward_lengths(void **state)
 {
     (void)state;
     uint64_t stories[] = {0, 1, 3, 7, 8, 40};
-    for (int kind = BATCHES_SHUFFLED; batches_names[kind]; kind++) {
-        struct toy t = make_toy(40, 40);
-        memcpy(t.stories, stories, sizeof stories);
-        t.shard.n_stories = 5;
-        lay_out(&t, kind, 4, 2);
-        for (int epoch = 0; epoch < 20; epoch++) {
-            int seen[40] = {0};
-            for (int step = 0; step < 5; step++) {
-                uint16_t x[8], y[8];
-                uint32_t pos[8];
-                batches_begin_step(&t.b);
-                batches_take(&t.b, 2, x, y, pos);
-                for (size_t i = 0; i < 8; i++)
-                    assert_int_equal(seen[y[i]]++, 0);
-            }
-            assert_int_equal(t.b.epoch, epoch);
+    struct toy t = make_toy(40, 40);
+    memcpy(t.stories, stories, sizeof stories);
+    t.shard.n_stories = 5;
+    lay_out(&t, BATCHES_STORY, 4, 2);
+    for (int epoch = 0; epoch < 20; epoch++) {
+        int seen[40] = {0};
+        for (int step = 0; step < 5; step++) {
+            uint16_t x[8], y[8];
+            uint32_t pos[8];
+            batches_begin_step(&t.b);
+            batches_take(&t.b, 2, x, y, pos);
+            for (size_t i = 0; i < 8; i++)
+                assert_int_equal(seen[y[i]]++, 0);
         }
-        arena_release(&t.arena);
-        free_toy(&t);
+        assert_int_equal(t.b.epoch, epoch);
     }
+    arena_release(&t.arena);
+    free_toy(&t);
 }
 
 /* The generator and the position bring any step of any epoch back. */

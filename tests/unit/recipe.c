@@ -134,14 +134,14 @@ static void test_options_override_recipes(void **state)
                              .lr = 0.5,
                              .beta1_tokens = 256,
                              .beta2_tokens = 512,
-                             .windows = BATCHES_SHUFFLED,
+                             .windows = BATCHES_STORY,
                              .schedule = SCHEDULE_LINEAR,
                              .decay_share = 0.25};
         memset(&o.given, 1, sizeof o.given);
         choose(&o, false, &s, &q);
         assert_true(s.batch == 3 && s.accum == 5 && s.lr == 0.5 && s.min_lr == 0);
         assert_string_equal(s.schedule, "linear");
-        assert_string_equal(s.windows, "shuffled");
+        assert_string_equal(s.windows, "story");
         assert_true(s.decay_share == 0.25);
         assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 15)) < 1e-15);
         o.schedule = SCHEDULE_COSINE;

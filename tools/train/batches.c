@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const char *const batches_names[] = {"stream", "shuffled", "story", NULL};
+const char *const batches_names[] = {"stream", "story", NULL};
 
 int batches_find(const char *name)
 {
@@ -65,15 +65,17 @@ void batches_take(struct batches *b, size_t count, uint16_t *tokens, uint16_t *t
                   uint32_t *pos)
 {
     size_t T = b->T;
-    if (b->kind != BATCHES_STREAM)
+    size_t position = b->position;
+    b->position += count;
+    if (b->kind == BATCHES_STORY) {
         pieces_take(&b->pieces, count * T, tokens, targets, pos);
-    if (b->kind != BATCHES_STORY)
-        for (size_t r = 0; r < count * T; r++)
-            pos[r] = (uint32_t)(r % T);
-    for (size_t i = 0; i < count && b->kind == BATCHES_STREAM; i++) {
-        const uint16_t *window = b->stream + b->order[b->position + i] * (T + 1);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t *window = b->stream + b->order[position + i] * (T + 1);
         memcpy(tokens + i * T, window, T * sizeof *tokens);
         memcpy(targets + i * T, window + 1, T * sizeof *targets);
+        for (size_t r = 0; r < T; r++)
+            pos[i * T + r] = (uint32_t)r;
     }
-    b->position += count;
 }

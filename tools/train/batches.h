@@ -12,11 +12,9 @@ enum batches_kind {
     /* The token stream cut at every T+1 tokens into sequences that begin anywhere; the last rest is
      * left out, and the windows are shuffled. FlashLM v4's. */
     BATCHES_STREAM,
-    /* Sequences of T rows cut from pieces (pieces.h) one after another; so the model reads over
-     * the bounds of stories, as in STREAM. */
-    BATCHES_SHUFFLED,
-    /* Each piece is a sequence: a story is read from its beginning, as eval and sample read it. The
-     * batch alone is full, and its last piece cut; the rest begins the next batch. */
+    /* Each piece of a story (pieces.h) is a sequence: a story is read from its beginning, as eval
+     * and sample read it. The batch alone is full, and its last piece cut; the rest begins the next
+     * batch. */
     BATCHES_STORY,
 };
 extern const char *const batches_names[]; /* in their order, NULL after the last */
@@ -31,7 +29,7 @@ struct batches {
     size_t per_step; /* windows of one optimiser step */
     size_t n_windows;
     uint32_t *order;      /* of BATCHES_STREAM: [n_windows] of this epoch */
-    struct pieces pieces; /* of the others */
+    struct pieces pieces; /* of BATCHES_STORY */
     struct rng start;     /* the generator as it was before this epoch's shuffle */
     struct rng next;      /* and after it */
     uint64_t epoch;       /* from 0 */

@@ -74,17 +74,16 @@ static const struct cli_option table[] = {
              "a setting of the optimiser; may be given many times (defaults: the manual)"),
     CLI_REAL(0, "lr", &chosen.lr, 1e-9, 10, "X", "highest learning rate, after the warm-up",
              .given = &chosen.given.lr),
-    CLI_CHOICE(
-        0, "windows", &chosen.windows, batches_names, NULL,
-        "what a sequence is: stream, a piece of all stories as one stream (v4); shuffled, the "
-        "same with the stories in a new order every epoch; story, one story (swift)",
-        .given = &chosen.given.windows),
+    CLI_CHOICE(0, "windows", &chosen.windows, batches_names, NULL,
+               "what a sequence is: stream, a piece of all stories as one stream (v4); story, one "
+               "story (swift)",
+               .given = &chosen.given.windows),
     CLI_CHOICE(0, "schedule", &chosen.schedule, schedule_names, NULL,
                "how the learning rate falls: cosine, to 1e-5 (v4), or linear, to 0 over the last "
                "part of the run (swift)",
                .given = &chosen.given.schedule),
     CLI_REAL(0, "decay-share", &chosen.decay_share, 0.001, 1, "S",
-             "share of the run over which --schedule linear falls (default 0.5)",
+             "share of the run over which --schedule linear falls (default: of the recipe)",
              .given = &chosen.given.decay_share),
     CLI_REAL(0, "beta1-tokens", &chosen.beta1_tokens, 1, 1e15, "N",
              "tokens after which AdamW's mean of gradients has forgotten half (default: of the "

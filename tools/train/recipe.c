@@ -14,14 +14,15 @@ const struct recipe recipe_table[] = {
     },
     {
         .name = "swift",
-        .optimiser = "adamw",
+        .optimiser = "muon",
+        .settings = {{"muon_lr", 0.04}},
         .beta2_tokens = 1.4e6,
         .batch = 8,
         .accum = {1, 2},
-        .lr = {4e-3, 3e-3},
+        .lr = {8e-3, 6e-3},
         .windows = BATCHES_STORY,
         .schedule = SCHEDULE_LINEAR,
-        .decay_share = 0.5,
+        .decay_share = 0.6,
     },
 };
 
