@@ -85,9 +85,9 @@ int inspect_text(const struct prep_options *o, struct err *e)
 
 struct part {
     struct shard shard;
-    uint64_t *counts;   /* owned, [vocab_size] */
-    uint32_t n_unused;  /* tokens that do not occur */
-    uint64_t n_first;   /* occurrences of the first FIRST ids */
+    uint64_t *counts;                    /* owned, [vocab_size] */
+    uint32_t n_unused;                   /* tokens that do not occur */
+    uint64_t n_first;                    /* occurrences of the first FIRST ids */
     uint64_t least, median, tenth, most; /* tokens of a story, EOS not counted; tenth: 90 % */
 };
 

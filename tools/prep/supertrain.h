@@ -17,9 +17,9 @@ struct supertrain_text {
 };
 
 /* Fills v (its previous contents are not looked at) with a vocabulary of sentences that begins with
- * the merges of base: vocab_size tokens, or all there are if the sentences yield fewer. Ids are in
- * the order in which tokens are made, and counts 0. vocab_release(v) at the end. -1 only when out
- * of memory. */
+ * the merges of base, which bpetrain_run has made: vocab_size tokens, no fewer than base has, or
+ * all there are if the sentences yield fewer. Ids are in the order in which tokens are made, and
+ * counts 0. vocab_release(v) at the end. -1 only when out of memory. */
 MUST_USE int supertrain_run(struct vocab *v, const struct vocab *base, struct supertrain_text *text,
                             uint32_t vocab_size, struct err *e);
 
