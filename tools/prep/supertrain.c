@@ -14,9 +14,14 @@
  * Most pairs are rare and never joined, so the queue holds only those that stand in `least` places
  * or more: counts of pairs only fall, and of new ones all are counted when they are made. Once the
  * most frequent pair of the queue is rarer than that, `least` is lowered and the queue made again.
- * Which pairs may be frequent is found in BUCKETS sums of the counts of all pairs that share a
- * hash. */
-enum { BORDER = SUPERTRAIN_BORDER, GONE = 0xfffe, BUCKETS = 1 << 18, AHEAD = 2, PREFETCH = 12 };
+ * Which pairs may be frequent is found in sums of the counts of all pairs that share a hash. */
+enum {
+    BORDER = SUPERTRAIN_BORDER,
+    GONE = 0xfffe,
+    MOST_BUCKETS = 1 << 18,
+    AHEAD = 2,
+    PREFETCH = 12
+};
 _Static_assert(VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL < GONE, "a symbol is neither BORDER nor GONE");
 
 struct trainer {
@@ -30,7 +35,8 @@ struct trainer {
     uint32_t n_symbols, n_base, max_symbols;
     struct pairqueue queue;
     uint32_t least;
-    uint16_t *buckets; /* [BUCKETS]; no sum goes beyond UINT16_MAX */
+    uint16_t *buckets; /* [n_buckets]; no sum goes beyond UINT16_MAX */
+    size_t n_buckets;  /* a power of two */
     uint32_t *before,
         *after;       /* [max_symbols]: neighbours of the newest symbol, zero between uses */
     uint32_t *joined; /* where it was made */
@@ -66,11 +72,14 @@ static void add_symbol(struct trainer *t, struct vocab_bytes left, struct vocab_
 static int init(struct trainer *t, const struct vocab *base)
 {
     size_t n = t->max_symbols;
+    t->n_buckets = 256;
+    while (t->n_buckets < MIN((size_t)MOST_BUCKETS, (size_t)t->n_cells))
+        t->n_buckets *= 2;
     t->symbols = calloc(n, sizeof *t->symbols);
     t->spans = calloc(n, sizeof *t->spans);
     t->merges = calloc(n, sizeof *t->merges);
     t->storage = malloc(n * BPETRAIN_MAX_TOKEN);
-    t->buckets = malloc(BUCKETS * sizeof *t->buckets);
+    t->buckets = malloc(t->n_buckets * sizeof *t->buckets);
     t->before = calloc(n, sizeof *t->before);
     t->after = calloc(n, sizeof *t->after);
     if (!t->symbols || !t->spans || !t->merges || !t->storage || !t->buckets || !t->before ||
@@ -96,9 +105,8 @@ static bool too_long(const struct trainer *t, uint32_t left, uint32_t right)
 static uint16_t *bucket(const struct trainer *t, uint32_t left, uint32_t right)
 {
     uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9e3779b97f4a7c15);
-    return &t->buckets[h >> 46];
+    return &t->buckets[(h >> 32) & (t->n_buckets - 1)];
 }
-_Static_assert(BUCKETS == 1 << 18, "the upper 18 bits of a hash are a bucket");
 
 /* One more place of a pair. */
 static int add_place(struct trainer *t, uint32_t left, uint32_t right, uint32_t at)
@@ -127,7 +135,7 @@ static uint32_t step_start(uint32_t step)
 static uint32_t choose_least(const struct trainer *t, size_t wanted, uint32_t most)
 {
     size_t n_buckets[256] = {0}, n = 0;
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < t->n_buckets; i++)
         n_buckets[step_of(t->buckets[i])]++;
     uint32_t step = ARRAY_LEN(n_buckets) - 1;
     while (step && (n += n_buckets[step]) < wanted)
@@ -170,7 +178,7 @@ static int each_pair(struct trainer *t, on_pair *call)
 static int refill(struct trainer *t, uint32_t most)
 {
     pairqueue_release(&t->queue);
-    memset(t->buckets, 0, BUCKETS * sizeof *t->buckets);
+    memset(t->buckets, 0, t->n_buckets * sizeof *t->buckets);
     size_t wanted = (size_t)AHEAD * (t->max_symbols - t->n_symbols);
     if (pairqueue_init(&t->queue, t->symbols) || each_pair(t, count_pair))
         return -1;
