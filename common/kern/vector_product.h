@@ -127,7 +127,7 @@ static void edge_tile(size_t rows, size_t cols, size_t depth, const uint32_t *a,
  * near (in the second cache, on few pages) a block of it is copied into tiles of
  * [depth][TILE_ROWS], so that each of its cache lines is fetched once and used whole. */
 #define BLOCK_TILES ((size_t)16)
-#define NEAR ((size_t)1 << 15) /* cells */
+#define NEAR ((size_t)1 << 16) /* cells */
 
 static void gather_tiles(const uint32_t *a, size_t a_row, size_t a_col, size_t rows, size_t depth,
                          uint32_t *tiles)

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, MAX_UNIT = 2, SPREAD = 5, FAR = 150 };
+enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, MAX_UNIT = 2, SPREAD = 5, FAR = 300 };
 
 struct product {
     struct kcheck *t;
