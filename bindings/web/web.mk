@@ -53,3 +53,11 @@ $(PAGE)/bolt.wasm $(PACKAGE)/bolt.wasm: $(OUT)/bolt.wasm
 $(PACKAGE)/LICENSE: LICENSE
 	@mkdir -p $(@D)
 	@cp $< $@
+
+# The checks of the kernels, for node:wasi (tests/web/web.bats).
+KERN_CHECKS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/kern/check_*.c) tests/kern/cases.c tests/kern/buffers.c tests/web/kern.c)
+$(KERN_CHECKS): OPT += -isystem tests/web/wasi
+$(KERN_CHECKS): WARN += -Wno-shorten-64-to-32
+$(OUT)/kern.wasm: $(KERN_CHECKS) $(filter $(OBJ)/common/kern/% $(OBJ)/common/base/%,$(WASM_OBJECTS))
+	$(SAY) LINK $@
+	$(Q)$(CC) $(OPT) -Wl,--stack-first,-z,stack-size=1048576 $(LDFLAGS) -o $@ $^ -lm

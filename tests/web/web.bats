@@ -125,3 +125,12 @@ check() {
     n=$(gzip -9c page/bolt.wasm | wc -c)
     [ "$n" -le 122880 ] || flunk "$n bytes"
 }
+
+@test "module: every kernel gives what plain C gives" {
+    make -s -C "$ROOT" CONFIG=web build/web/kern.wasm
+    for seed in 1 $RANDOM; do
+        run node --no-warnings "$ROOT/tests/web/wasi.mjs" "$ROOT/build/web/kern.wasm" "$seed"
+        [ "$status" -eq 0 ] || flunk "seed $seed: $output"
+        contains "$output" "int8_tern "
+    done
+}

@@ -5,4 +5,5 @@ void kern_wasm(struct kern_exact *k, uint32_t features)
     if (!(features & CPU_V128))
         return;
     kern_wasm_planes(k);
+    kern_wasm_int8(k);
 }

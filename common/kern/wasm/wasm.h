@@ -6,5 +6,6 @@
 #include "kern/kern.h"
 
 void kern_wasm_planes(struct kern_exact *k);
+void kern_wasm_int8(struct kern_exact *k);
 
 #endif

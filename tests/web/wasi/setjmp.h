@@ -1,0 +1,1 @@
+/* For tests/web/kern.c: kcheck.h includes it, and nothing there jumps. */
