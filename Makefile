@@ -43,7 +43,7 @@ OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 OPT_arm := -O2
-OPT_web := -O2
+OPT_web := -Os
 OPT := $(OPT_$(CONFIG))
 OBJCOPY ?= objcopy
 PKG_CONFIG ?= pkg-config

@@ -54,7 +54,7 @@ $(PACKAGE)/LICENSE: LICENSE
 	@mkdir -p $(@D)
 	@cp $< $@
 
-# The checks of the kernels, for node:wasi (tests/web/web.bats).
+# The checks of the kernels (tests/web/web.bats).
 KERN_CHECKS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/kern/check_*.c) tests/kern/cases.c tests/kern/buffers.c tests/web/kern.c)
 $(KERN_CHECKS): OPT += -isystem tests/web/wasi
 $(KERN_CHECKS): WARN += -Wno-shorten-64-to-32

@@ -72,7 +72,7 @@ static int load(struct bolt_model *m, enum bolt_math math, struct err *e)
     if (modelfile_read(&m->file, s->data, s->n_bytes, s->name, e))
         return -1;
     vocab_drop_merges(m->file.vocab);
-    kern_init(&m->kern, m->level);
+    kern_init_inference(&m->kern, m->level);
     if (infer_weights_init(&m->weights, &m->file.model, &m->kern, (enum model_math)math, s->memory,
                            &fault))
         return err_at(e, s->name, &fault);

@@ -334,6 +334,25 @@ static void transpose_c(const void *in, size_t in_stride, size_t rows, size_t co
                 to[j * out_stride + i] = from[i * in_stride + j];
 }
 
+static void init_exact(struct kern_exact *k, uint32_t features)
+{
+    kern_exact_c(k);
+    kern_v128_inference(k, features);
+#if defined(__x86_64__)
+    kern_x86_inference(k, features);
+#elif defined(__aarch64__)
+    kern_arm_inference(k, features);
+#elif defined(__wasm_simd128__)
+    kern_wasm_inference(k, features);
+#endif
+}
+
+void kern_init_inference(struct kern *k, const struct cpu_level *level)
+{
+    *k = (struct kern){.level = level, .add = add_c};
+    init_exact(&k->exact, level->features);
+}
+
 void kern_init(struct kern *k, const struct cpu_level *level)
 {
     *k = (struct kern){
@@ -363,14 +382,12 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .axpby = axpby_c,
         .transpose = transpose_c,
     };
-    kern_exact_c(&k->exact);
+    init_exact(&k->exact, level->features);
     k->conv = k->exact.conv; /* what is exact is bounded too */
     kern_v128(k, level->features);
 #if defined(__x86_64__)
     kern_x86(k, level->features);
 #elif defined(__aarch64__)
     kern_arm(k, level->features);
-#elif defined(__wasm_simd128__)
-    kern_wasm(&k->exact, level->features);
 #endif
 }

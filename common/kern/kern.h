@@ -160,6 +160,10 @@ struct kern_descend {
 /* Fills the table for `level`, which the machine must have (cpu.h). */
 void kern_init(struct kern *k, const struct cpu_level *level);
 
+/* The same for programs that do not train, which need not carry the rest: fills level, add and
+ * exact only. */
+void kern_init_inference(struct kern *k, const struct cpu_level *level);
+
 /* Changes the products of a filled table to bf16: by the level's instructions where it has any,
  * else in plain C, which is slow. */
 void kern_use_bf16(struct kern *k);
@@ -173,12 +177,18 @@ static inline size_t kern_packed_cells(const struct kern *kn, size_t k, size_t n
 
 /* ---- for the files of this folder ------------------------------------------------------------ */
 
-/* What an architecture adds to both tables, as far as its features allow, and to one in bf16. */
+/* What an architecture adds to the table but for its exact part, as far as its features allow, and
+ * to one in bf16. */
 void kern_v128(struct kern *k, uint32_t features);
 void kern_x86(struct kern *k, uint32_t features);
 void kern_x86_bf16(struct kern *k, uint32_t features);
 void kern_arm(struct kern *k, uint32_t features);
-void kern_wasm(struct kern_exact *k, uint32_t features);
+
+/* What it adds to the exact part. */
+void kern_v128_inference(struct kern_exact *k, uint32_t features);
+void kern_x86_inference(struct kern_exact *k, uint32_t features);
+void kern_arm_inference(struct kern_exact *k, uint32_t features);
+void kern_wasm_inference(struct kern_exact *k, uint32_t features);
 
 /* pack of floats into panels of `panel` columns, in plain C. */
 void kern_pack_floats(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,

@@ -2,11 +2,16 @@
 
 void kern_arm(struct kern *k, uint32_t features)
 {
-    if (features & CPU_ARM_NEON) {
+    if (features & CPU_ARM_NEON)
         kern_neon_ops(k);
-        kern_neon_exact(&k->exact);
-        kern_neon_int8(&k->exact);
+}
+
+void kern_arm_inference(struct kern_exact *k, uint32_t features)
+{
+    if (features & CPU_ARM_NEON) {
+        kern_neon_exact(k);
+        kern_neon_int8(k);
     }
     if (features & CPU_ARM_DOTPROD)
-        kern_dotprod_int8(&k->exact);
+        kern_dotprod_int8(k);
 }

@@ -1,6 +1,6 @@
 #include "kern/wasm/wasm.h"
 
-void kern_wasm(struct kern_exact *k, uint32_t features)
+void kern_wasm_inference(struct kern_exact *k, uint32_t features)
 {
     if (!(features & CPU_V128))
         return;
