@@ -8,6 +8,7 @@
 
 #include "format/kind.h"
 #include "format/vocabdb.h"
+#include "format/vocabjson.h"
 #include "os/file.h"
 
 /* ---- finding and opening --------------------------------------------------------------------- */
@@ -118,11 +119,20 @@ void load_close(struct modelfile *b)
     file_unmap(&map);
 }
 
+/* Of a database, or of a tokenizer.json, which may have more tokens than the n of the model. */
+static int read_vocab(struct vocab *v, const char *path, uint32_t n, struct err *e)
+{
+    enum kind kind;
+    if (kind_of_file(path, &kind, NULL, e))
+        return -1;
+    return kind == KIND_OTHER ? vocabjson_load(v, path, n, true, e) : vocabdb_load(v, path, e);
+}
+
 int load_check_vocab(const struct modelfile *b, const char *path, const char *vocab_path,
                      struct err *e)
 {
     struct vocab v;
-    if (vocabdb_load(&v, vocab_path, e))
+    if (read_vocab(&v, vocab_path, b->vocab->n_tokens, e))
         return -1;
     int rc = check_vocab(&v, vocab_path, b->vocab_fingerprint, path, e);
     vocab_release(&v);
@@ -150,7 +160,7 @@ int load_vocab(struct vocab *v, const struct ckpt *c, const char *path, const ch
     if (!vocab_path)
         return err_set(e, "%s: a checkpoint holds no vocabulary; name its vocab.db with --vocab",
                        path);
-    if (vocabdb_load(v, vocab_path, e))
+    if (read_vocab(v, vocab_path, (uint32_t)c->dims.V, e))
         return -1;
     if (v->n_tokens != (uint32_t)c->dims.V)
         err_set(e, "%s: vocabulary of another size than %s (found %u tokens, expected %d)",

@@ -40,15 +40,16 @@ MUST_USE int load_blob(struct modelfile *b, const char *path, struct err *e);
 void load_close(struct modelfile *b);
 
 /* The two halves of a checkpoint for use, path being its name for messages: its weights packed, and
- * its vocabulary out of vocab_path. Errors: no vocab_path, a vocabulary of another size or
- * fingerprint than the checkpoint was trained with, and those of ckpt_read and vocabdb_load.
- * model_release and vocab_release at the end. */
+ * its vocabulary out of vocab_path, a database or a tokenizer.json. Errors: no vocab_path, a
+ * vocabulary of another size or fingerprint than the checkpoint was trained with, and those of
+ * ckpt_read, vocabdb_load and vocabjson_load. model_release and vocab_release at the end. */
 MUST_USE int load_model(struct model *m, const struct ckpt *c, const char *path,
                         const struct kern *k, struct err *e);
 MUST_USE int load_vocab(struct vocab *v, const struct ckpt *c, const char *path,
                         const char *vocab_path, struct err *e);
 
-/* Whether the database vocab_path is the vocabulary of a blob read from path; an error if not. */
+/* Whether vocab_path, a database or a tokenizer.json, is the vocabulary of a blob read from path;
+ * an error if not. */
 MUST_USE int load_check_vocab(const struct modelfile *b, const char *path, const char *vocab_path,
                               struct err *e);
 

@@ -61,7 +61,7 @@ from() {
     [ "$output" = gpt2 ]
     run sqlite3 new/vocab.db "SELECT count(*), max(id) FROM tokens"
     [ "$output" = "300|299" ]
-    fails 1 "has fewer tokens than --vocab-size asks for (found 400, expected 401)" \
+    fails 1 "has too few tokens (found 400, expected 401)" \
         prep -o x --vocab-from tokenizer.json --vocab-size 401 --valid-fraction 0.5 "$DATA/train.txt"
 }
 
@@ -113,6 +113,11 @@ LIST
     succeeds export -q old/vocab.db -o tokenizer.json
     from tokenizer.json --vocab-size 500
     same old/train.shard new/train.shard
+    small_train old run
+    succeeds eval -q --json run --vocab old/vocab.db "$DATA/valid.txt"
+    loss=$(printf '%s\n' "$output" | jq .loss)
+    succeeds eval -q --json run --vocab tokenizer.json "$DATA/valid.txt"
+    [ "$(printf '%s\n' "$output" | jq .loss)" = "$loss" ] || flunk "another loss than $loss"
 }
 
 @test "the tokenizer.json of the original v4, by import-v4" {
@@ -141,4 +146,23 @@ PYTHON
     run "$python" "$ROOT/scripts/import-v4" v4.json x.json
     [ "$status" -eq 1 ]
     contains "$output" "needs GPT-2's files"
+}
+
+@test "a model takes the tokenizer.json of its folder for its vocabulary, and no other" {
+    small_train "$DATA" run
+    succeeds export -q run --vocab "$DATA/vocab.db" --format hf -o folder
+    succeeds sample -q folder --vocab "$DATA/vocab.db" -t 0 -n 20
+    whole=$output
+    succeeds sample -q folder --vocab folder/tokenizer.json -t 0 -n 20
+    [ "$output" = "$whole" ]
+    succeeds export -q folder --vocab folder/tokenizer.json -o one.bolt
+    succeeds export -q run --vocab "$DATA/vocab.db" -o two.bolt
+    same one.bolt two.bolt
+    succeeds eval -q two.bolt --vocab folder/tokenizer.json "$DATA/valid.txt"
+    succeeds prep -q -o other --vocab-size 500 --valid "$DATA/valid.txt" "$DATA/train.txt"
+    succeeds export -q other/vocab.db -o tokenizer.json
+    fails 1 "tokenizer.json: has too many tokens (found 500, expected 400)" sample -q folder --vocab tokenizer.json
+    succeeds prep -q -o other --vocab-size 400 --normalize none --valid "$DATA/valid.txt" "$DATA/train.txt"
+    succeeds export -q other/vocab.db -o tokenizer.json
+    fails 1 "tokenizer.json: not the vocabulary of" sample -q folder --vocab tokenizer.json
 }

@@ -9,13 +9,13 @@
 #include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
 #include "prep/superwords.h"
-#include "prep/vocabfrom.h"
+#include "format/vocabjson.h"
 #include "os/threads.h"
 
 int prep_load_vocabulary(const struct prep_options *o, struct vocab *v, struct err *e)
 {
     if (o->vocab_is_json)
-        return vocabfrom_load(v, o->vocab, o->vocab_size_given ? o->vocab_size : 0, e);
+        return vocabjson_load(v, o->vocab, o->vocab_size_given ? o->vocab_size : 0, false, e);
     if (vocabdb_load(v, o->vocab, e))
         return -1;
     if (!o->normalize_given || o->form.normalize == v->form.normalize)

@@ -1,4 +1,4 @@
-#include "prep/vocabfrom.h"
+#include "format/vocabjson.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include "base/utf8.h"
 #include "format/jsondoc.h"
 #include "os/file.h"
-#include "prep/vocabbuild.h"
 #include "text/bytechar.h"
+#include "text/bytemap.h"
 
 struct reader {
     const char *path;
@@ -270,34 +270,66 @@ static int read_merges(struct reader *r, struct err *e)
 
 /* ---- the vocabulary -------------------------------------------------------------------------- */
 
-static int make(struct vocab *v, const struct reader *r, uint32_t size, struct err *e)
+/* Whether the tokens from number n on are what a vocabulary of GPT-2's does not keep: they stand in
+ * the order of their bytes, too many for that to be chance, and not bytes alone, which end other
+ * vocabularies in that order too. */
+static bool rest_is_unkept(const struct reader *r, size_t n)
 {
-    static const uint64_t counts[VOCAB_N_SPECIAL];
-    size_t n = r->n_tokens;
-    if (size && n > size - VOCAB_N_SPECIAL)
-        n = size - VOCAB_N_SPECIAL;
-    if (size && n < size - VOCAB_N_SPECIAL)
-        return err_set(e,
-                       "%s: has fewer tokens than --vocab-size asks for (found %zu, expected "
-                       "%u)",
-                       r->path, n + VOCAB_N_SPECIAL, size);
-    if (n > VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL)
-        return err_set(e,
-                       "%s: too many tokens (found %zu, expected at most %d); --vocab-size "
-                       "keeps the first of them",
-                       r->path, n, VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL);
-    struct vocab_token *tokens = calloc(n + 1, sizeof *tokens);
+    enum { ENOUGH = 16 };
+    bool merged = false;
+    for (size_t i = n; i < r->n_tokens; i++) {
+        merged |= r->tokens[i].bytes.n > 1;
+        if (i > n && bytemap_compare(r->tokens[i - 1].bytes, r->tokens[i].bytes) >= 0)
+            return false;
+    }
+    return merged && r->n_tokens - n >= ENOUGH;
+}
+
+/* How many tokens of text are kept; -1 for what cannot be. */
+static int count_kept(const struct reader *r, uint32_t size, bool exact, size_t *n, struct err *e)
+{
+    *n = size ? size - VOCAB_N_SPECIAL : r->n_tokens;
+    if (*n > r->n_tokens)
+        return err_set(e, "%s: has too few tokens (found %zu, expected %u)", r->path,
+                       r->n_tokens + VOCAB_N_SPECIAL, size);
+    if (*n > VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL)
+        return err_set(e, "%s: too many tokens (found %zu, expected at most %d)", r->path,
+                       *n + VOCAB_N_SPECIAL, VOCAB_MAX_TOKENS);
+    if (exact && *n < r->n_tokens && !rest_is_unkept(r, *n))
+        return err_set(e, "%s: has too many tokens (found %zu, expected %u)", r->path,
+                       r->n_tokens + VOCAB_N_SPECIAL, size);
+    return 0;
+}
+
+/* Fills v, which takes over merges and bytes. */
+static int make(struct vocab *v, struct reader *r, uint32_t size, bool exact, struct err *e)
+{
+    size_t n;
+    if (count_kept(r, size, exact, &n, e))
+        return -1;
+    struct vocab_token *tokens = calloc(VOCAB_N_SPECIAL + n, sizeof *tokens);
     if (!tokens)
         return err_memory(e, "%s: out of memory", r->path);
-    for (size_t i = 0; i < n; i++)
-        tokens[i].bytes = r->tokens[i].bytes;
-    int rc = vocabbuild_make(v, counts, tokens, (uint32_t)n, r->merges, (uint32_t)r->n_merges, e);
-    free(tokens);
-    if (rc)
-        return -1;
-    v->kind = n < r->n_tokens ? VOCAB_GPT2 : VOCAB_BPE;
-    v->form = r->form;
-    v->pretokens = r->pretokens;
+    for (size_t i = 0; i < VOCAB_N_SPECIAL; i++) {
+        const char *name = vocab_special_names[i];
+        tokens[i].bytes = (struct vocab_bytes){(const void *)name, (uint32_t)strlen(name)};
+        tokens[i].type = VOCAB_SPECIAL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct vocab_token *t = &tokens[VOCAB_N_SPECIAL + i];
+        t->bytes = r->tokens[i].bytes;
+        t->type = t->bytes.n == 1 ? VOCAB_BYTE : VOCAB_MERGED;
+    }
+    *v = (struct vocab){.kind = n < r->n_tokens ? VOCAB_GPT2 : VOCAB_BPE,
+                        .form = r->form,
+                        .pretokens = r->pretokens,
+                        .n_tokens = VOCAB_N_SPECIAL + (uint32_t)n,
+                        .tokens = tokens,
+                        .n_merges = (uint32_t)r->n_merges,
+                        .merges = r->merges,
+                        .storage = r->storage};
+    r->merges = NULL;
+    r->storage = NULL;
     if (vocab_check(v, r->path, e) == 0)
         return 0;
     vocab_release(v);
@@ -318,7 +350,7 @@ static int read_document(struct reader *r, const struct file_map *map, struct er
                : 0;
 }
 
-int vocabfrom_load(struct vocab *v, const char *path, uint32_t size, struct err *e)
+int vocabjson_load(struct vocab *v, const char *path, uint32_t size, bool exact, struct err *e)
 {
     struct file_map map;
     struct reader r = {.path = path};
@@ -326,7 +358,7 @@ int vocabfrom_load(struct vocab *v, const char *path, uint32_t size, struct err 
         return -1;
     int rc = read_document(&r, &map, e);
     if (rc == 0)
-        rc = make(v, &r, size, e);
+        rc = make(v, &r, size, exact, e);
     json_decref(r.document);
     free(r.storage);
     free(r.tokens);
