@@ -128,10 +128,10 @@ asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(SUBMAKE) -j$(JOBS) CONFIG=asan all tests
 	@BUILD=$(OUT_asan) tests/run
 
-tsan: ## the unit tests under ThreadSanitizer
+tsan: ## the unit tests that start threads under ThreadSanitizer
 	@scripts/deps build test
 	@$(SUBMAKE) -j$(JOBS) CONFIG=tsan all tests
-	@BUILD=$(OUT_tsan) tests/run unit
+	@BUILD=$(OUT_tsan) tests/run threads
 
 torture: ## kill, starve and damage: the whole fault campaign, in minutes (SEED=1)
 	@scripts/deps build test

@@ -36,6 +36,13 @@ closes() {
     [ "${lines[-2]}" = "1 skipped" ] || flunk "the skipped test is not counted"
 }
 
+@test "run: threads leaves out what starts none, which unit holds it to" {
+    program one 'echo 1..1; echo "ok 1 - a"; [ -z "${FAULT-}" ]'
+    program sampler 'echo 1..1; [ "${FAULT-}" = thread:1:kill ] && echo "ok 1 - a"'
+    closes "1 passed, 0 failed" 0 threads
+    closes "2 passed, 0 failed" 0 unit
+}
+
 @test "run: a failed test is counted, and its output shown" {
     program one 'echo 1..2; echo "ok 1 - a"; echo "not ok 2 - b"; echo "# 1 != 2"; exit 1'
     closes "1 passed, 1 failed" 1 unit
