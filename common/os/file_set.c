@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int file_set_take(struct file_set *s, struct file_out *o, struct err *e)
@@ -20,16 +21,26 @@ int file_set_take(struct file_set *s, struct file_out *o, struct err *e)
     return 0;
 }
 
+/* Whether the file of fd stands under this name. */
+static bool is_there(int fd, const struct stat *file, const char *name)
+{
+    struct stat st;
+    return fd >= 0 && stat(name, &st) == 0 && st.st_dev == file->st_dev &&
+           st.st_ino == file->st_ino;
+}
+
 int file_set_commit(struct file_set *s, struct err *e)
 {
     char *placed[FILE_SET_MAX] = {NULL};
     int rc = 0;
     for (size_t i = 0; i < s->n && rc == 0; i++) {
+        struct stat file;
+        int fd = s->out[i].target && fstat(s->out[i].fd, &file) == 0 ? s->out[i].fd : -1;
         if (s->out[i].target && !(placed[i] = strdup(s->out[i].target)))
             rc = err_memory(e, "%s: out of memory", s->out[i].path);
         else
             rc = file_out_commit(&s->out[i], e);
-        if (rc) { /* this one is not in place */
+        if (rc && !(placed[i] && is_there(fd, &file, placed[i]))) { /* this one is not in place */
             free(placed[i]);
             placed[i] = NULL;
         }

@@ -24,8 +24,8 @@ struct file_set { /* begins zeroed */
 MUST_USE int file_set_take(struct file_set *s, struct file_out *o, struct err *e);
 
 /* Puts all files in their places, in the order taken. What can fail has failed before, but for the
- * renaming itself: then the files already in place are removed again, so that no part of a set is
- * taken for the whole. The set is empty afterwards. */
+ * renaming itself and the fsync of its folder: then the files already in place are removed again,
+ * so that no part of a set is taken for the whole. The set is empty afterwards. */
 MUST_USE int file_set_commit(struct file_set *s, struct err *e);
 
 /* Drops all files. Safe on an empty set. */

@@ -122,6 +122,19 @@ json_value() {
     ! grep -q 'training steps' two/README.md || flunk "training steps of a blob"
 }
 
+@test "of a folder all files appear or none: a disk that fails at the last step leaves nothing" {
+    [ -f "$BUILD/tests/inject.so" ] || skip "inject.so is not built"
+    succeeds export "$RUN" --vocab "$VOCAB" -o model.bolt
+    export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$BUILD/tests/inject.so
+    n=0
+    for fault in sync:9 sync:10 sync:24 rename:1 rename:8; do
+        FAULT=$fault:fail fails 1 "folder/" export model.bolt --format hf -o folder
+        n=$((n + $(find folder -type f | wc -l)))
+    done
+    unset LD_PRELOAD
+    [ "$n" -eq 0 ] || flunk "$n files are left"
+}
+
 @test "hf writes a folder, needs a vocabulary, and replaces none of its inputs" {
     fails 2 "writes a folder" export "$RUN" --vocab "$VOCAB" --format hf -o -
     fails 2 "holds no vocabulary" export "$RUN" --format hf -o folder
