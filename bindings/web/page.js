@@ -37,12 +37,14 @@ function newWorker() {
 
 function fail(sentence) {
     at("fault").textContent = sentence;
+    if (sentence) at("fault").scrollIntoView({ block: "nearest" });
 }
 
 function enable() {
     at("tell").disabled = !model;
     at("stop").disabled = !telling;
     at("story").setAttribute("aria-busy", String(telling));
+    if (!telling) at("speed").textContent = "";
 }
 
 function say(text, strong = "") {
@@ -132,7 +134,7 @@ const answers = {
         at("story").replaceChildren(told);
     },
     told({ text, ...story }) {
-        say("", speed(story));
+        at("speed").textContent = speed(story); // not in the status, which a screen reader would read out each time
         if (at("pace").value === "read") {
             waiting += text;
             if (timer === undefined) showWaiting();
@@ -178,6 +180,7 @@ function tell() {
     waiting = "";
     result = undefined;
     telling = true;
+    say("Telling …");
     enable();
     worker.postMessage({
         tell: {
@@ -206,6 +209,7 @@ function listen() {
         event.preventDefault();
         tell();
     });
+    at("form").addEventListener("invalid", () => (at("how").open = true), true); // what is hidden cannot be pointed at
     at("stop").addEventListener("click", stop);
     at("another").addEventListener("click", () => {
         at("seed").value = Math.floor(Math.random() * 1e6);

@@ -1,6 +1,6 @@
 // bench.mjs PAGE - how fast the page tells in headless Chromium: tokens/s of 30 stories by the page's own count, the first ten left
 // out, in each kind of arithmetic; and milliseconds from opening the page to the first word, the files being in the
-// browser's cache. Medians. WEB_TOOLS and CHROMIUM as for web.bats, which leaves the tools in build/web/tools.
+// browser's cache. Medians. The packages it needs are those that `make check-web` leaves in build/web/tools.
 import { browser, ended, serve, visit } from "./visit.mjs";
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];

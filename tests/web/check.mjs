@@ -66,8 +66,13 @@ const tests = {
                                 if (change.target.className === "told") window.seen.push(node.textContent);
                     }).observe(document.getElementById("story"), { childList: true, subtree: true });
                 });
+                await page.evaluate(() => {
+                    window.spoken = 0;
+                    new MutationObserver(() => window.spoken++).observe(document.getElementById("status"), { childList: true });
+                });
                 await page.click("#tell");
                 await ended(page);
+                assert.ok((await page.evaluate(() => window.spoken)) <= 2, "a screen reader would be flooded");
                 const seen = await page.evaluate(() => window.seen);
                 assert.ok(seen.length > 3, `the story came in ${seen.length} pieces`);
                 assert.equal(PROMPT + seen.join(""), await story(page));
@@ -143,6 +148,7 @@ const tests = {
             await page.goto(address(home, { length: 20 }));
             await ready(page);
             await page.fill("#temperature", "101");
+            await page.evaluate(() => (document.getElementById("how").open = false));
             await page.click("#tell");
             assert.equal(await page.evaluate(() => document.activeElement.id), "temperature");
             assert.equal(await page.textContent("#status"), "Ready.");

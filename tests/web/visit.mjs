@@ -4,10 +4,11 @@ import { readFile } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
 import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-// Packages stand in the folder that WEB_TOOLS names.
-const tools = createRequire(path.join(process.env.WEB_TOOLS, "package.json"));
+// Packages stand in the folder that WEB_TOOLS names, or where web.bats puts them.
+const folder = process.env.WEB_TOOLS ?? fileURLToPath(new URL("../../build/web/tools", import.meta.url));
+const tools = createRequire(path.join(folder, "package.json"));
 const { chromium } = tools("playwright-core");
 export const axe = () => readFile(tools.resolve("axe-core/axe.min.js"), "utf8");
 
@@ -37,7 +38,7 @@ export const fileAddress = (file) => pathToFileURL(path.resolve(file)).href;
 
 export async function browser() {
     const sandbox = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    return chromium.launch({ executablePath: process.env.CHROMIUM, args: sandbox });
+    return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: sandbox });
 }
 
 // A new page whose complaints gather in .complaints: console errors and warnings, errors, and requests that leave `home`.
