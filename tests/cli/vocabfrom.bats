@@ -142,6 +142,8 @@ PYTHON
     sqlite3 old/vocab.db 'SELECT rank, hex(left), hex(right) FROM merges' > was
     sqlite3 new/vocab.db 'SELECT rank, hex(left), hex(right) FROM merges' > now
     same was now
+    small_train new run
+    succeeds sample -q run --vocab hf.json -n 3
     fails 1 "scripts/import-v4 converts it" prep -o x --vocab-from v4.json --valid-fraction 0.5 "$DATA/train.txt"
     run "$python" "$ROOT/scripts/import-v4" v4.json x.json
     [ "$status" -eq 1 ]
