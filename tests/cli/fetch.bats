@@ -221,6 +221,12 @@ asked() {
     HF_ENDPOINT=https://huggingface.co HF_TOKEN=secret fetch good
     fetched
     [ "$(cut -d ' ' -f 3 "$server/log")" = - ] || flunk "the token went to another host"
+    # nor where the host that gets it redirects to
+    rm f.txt
+    : > "$server/log"
+    HF_TOKEN=secret fetch away
+    fetched
+    [ "$(cut -d ' ' -f 3- "$server/log")" = $'Bearer secret\n-' ] || flunk "the token went along: $(cat "$server/log")"
 }
 
 @test "a data set by its name: its files, each once, with their checksums" {

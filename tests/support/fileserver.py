@@ -20,6 +20,7 @@ FOLDER/log a line a request: its path, its Range and its Authorization. FOLDER/m
     stall     as half, but the connection stays open and silent
     mute      headers, and then silence
     liar      as sum, but a range has the bytes from the beginning of the file
+    away      a redirection to the file on another host, "localhost"
     gated     401 to whoever does not have the token "secret"
 
 After " other" in the same file, it is the other file that is served, with other headers.
@@ -64,6 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode in ("sum", "badsum", "liar") and self.path != "/moved":
             digest = "0" * 64 if mode == "badsum" else hashlib.sha256(data).hexdigest()
             self.answer(302, {"Location": "/moved", "X-Linked-Size": str(len(data)), "X-Linked-ETag": '"%s"' % digest})
+        elif mode == "away" and self.path != "/moved":
+            self.answer(302, {"Location": "http://localhost:%d/moved" % self.server.server_port})
         elif mode == "page":
             self.answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>log in</html>")
         elif mode == "pointer":
