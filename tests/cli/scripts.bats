@@ -117,6 +117,30 @@ faked() {
     [ "$(cat log)" = venv ]
 }
 
+@test "deps: what npm has goes beside the venv, once" {
+    mkdir scripts
+    cp "$ROOT/scripts/deps" scripts
+    fake python3 'exit 0'
+    fake node
+    fake npm '[ "$1 $2" = "install --prefix" ] || exit 1' 'case $* in *--ignore-scripts*@huggingface/transformers) ;; *) exit 1 ;; esac' \
+        'mkdir -p "$3/node_modules/@huggingface/transformers" && echo npm >> log'
+    faked scripts/deps --check runtimes
+    [ "$status" -eq 1 ]
+    one_error_line deps "missing: @huggingface/transformers (of npm, into build/runtimes)"
+    faked scripts/deps runtimes
+    [ "$status" -eq 0 ] || flunk "deps failed"
+    [ -d build/runtimes/node_modules/@huggingface/transformers ]
+    faked scripts/deps --check runtimes
+    [ "$status" -eq 0 ]
+    faked scripts/deps runtimes
+    [ "$(cat log)" = npm ]
+    rm -r build
+    fake npm 'exit 1'
+    faked scripts/deps runtimes
+    [ "$status" -eq 1 ]
+    contains "$stderr" "npm did not bring @huggingface/transformers"
+}
+
 @test "fetch: a file that is there is not fetched again" {
     echo story > file.txt
     fake curl 'touch called'
