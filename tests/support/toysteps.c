@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "os/pages.h"
 #include "os/threads.h"
@@ -28,6 +29,7 @@ void toysteps_open(struct toysteps *t, const struct dims *d, const struct optim_
     optim_init(&t->optim, s, &t->dims, &t->kern, how.threads, &measure);
     assert_int_equal(arena_init(&t->arena, &pages_memory, measure.used, &e), 0);
     optim_init(&t->optim, s, &t->dims, &t->kern, how.threads, &t->arena);
+    memset(t->optim.scratch, 0xff, t->optim.scratch_bytes); /* NaN: nobody may rely on zeroes */
 }
 
 void toysteps_close(struct toysteps *t)

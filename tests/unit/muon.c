@@ -285,6 +285,41 @@ static void test_scale_of_the_gradient(void **state)
         toysteps_close(&r[i]);
 }
 
+/* The tensors of all blocks become those of the first. */
+static void make_alike(const struct dims *d, float *x)
+{
+    for (size_t i = 0; i < dims_n_tensors(d); i++) {
+        struct tensor t;
+        dims_tensor(d, i, &t);
+        if (t.block > 0)
+            memcpy(x + t.offset, x + dims_offset(d, t.kind, 0), t.n * sizeof *x);
+    }
+}
+
+/* Blocks that are alike stay so, though more of them than fit are not stepped together. */
+static void test_alike_blocks(void **state)
+{
+    (void)state;
+    struct dims d = toy_dims(20, 300, 290, 3, 4, "1");
+    struct toysteps r;
+    struct optim_settings s = settings_of(4, false, false);
+    toysteps_open(&r, &d, &s, (struct toysteps_how){cpu_best(), false, 2});
+    float *g = toysteps_gradient(&r, 1);
+    make_alike(&d, r.params);
+    make_alike(&d, g);
+    for (uint64_t number = 1; number <= 2; number++)
+        toysteps_step(&r, g, optim_norm(&r.optim, r.pool, g), 0.01, 1, number);
+    for (size_t i = 0; i < dims_n_tensors(&d); i++) {
+        struct tensor t;
+        dims_tensor(&d, i, &t);
+        if (t.block > 0)
+            assert_memory_equal(r.params + t.offset, r.params + dims_offset(&d, t.kind, 0),
+                                t.n * sizeof *g);
+    }
+    free(g);
+    toysteps_close(&r);
+}
+
 static void test_rounds(void **state)
 {
     (void)state;
@@ -303,11 +338,9 @@ static void test_rounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definition),
-        cmocka_unit_test(test_cautious_decay),
-        cmocka_unit_test(test_steps_are_orthogonal),
-        cmocka_unit_test(test_scale_of_the_gradient),
-        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_definition),           cmocka_unit_test(test_cautious_decay),
+        cmocka_unit_test(test_steps_are_orthogonal), cmocka_unit_test(test_scale_of_the_gradient),
+        cmocka_unit_test(test_alike_blocks),         cmocka_unit_test(test_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

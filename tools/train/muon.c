@@ -78,7 +78,8 @@ static size_t n_tasks(const struct optim_tensor *t, size_t round)
 
 static double flops(const struct optim_tensor *t)
 {
-    return (double)t->tensor.n_parts * ortho_flops(t->scratch, iterations(t));
+    return (double)t->tensor.n_parts *
+           ortho_flops(part_rows(&t->tensor), t->tensor.shape[1], iterations(t));
 }
 
 /* ---- the step -------------------------------------------------------------------------------- */

@@ -129,6 +129,12 @@ int optim_set(struct optim_settings *s, const char *text, struct err *e)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+/* Tensors that are stepped together, a wave, are as many as have WAVE floats of this kind. */
+static size_t wave_floats(const struct optim_tensor *t)
+{
+    return t->rule->n_rounds > 1 ? t->tensor.n : 0;
+}
+
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
                 const struct kern *k, int n_threads, struct arena *a)
 {
@@ -138,6 +144,9 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
     o->tensors = arena_alloc(a, o->n_tensors, sizeof *o->tensors);
     o->first_task = arena_alloc(a, o->n_tensors + 1, sizeof *o->first_task);
     o->sums = arena_alloc(a, DIV_UP(o->n, (size_t)CHUNK), sizeof *o->sums);
+    struct arena wave;
+    size_t in_wave = 0;
+    arena_measure(&wave);
     for (size_t i = 0; i < o->n_tensors; i++) {
         struct optim_tensor t = {0};
         dims_tensor(d, i, &t.tensor);
@@ -146,12 +155,19 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
         for (size_t s = 0; s < OPTIM_MAX_ARRAYS && t.rule->arrays[s]; s++)
             t.state[s] = arena_alloc(a, ALIGN_UP(t.tensor.n, DIMS_ALIGN), sizeof(float));
         if (t.rule->scratch)
-            t.scratch = t.rule->scratch(&t, k, a);
+            t.rule->scratch(&t, k, &wave);
+        o->scratch_bytes = MAX(o->scratch_bytes, wave.used);
+        in_wave += wave_floats(&t);
+        if (in_wave >= WAVE) {
+            in_wave = 0;
+            arena_measure(&wave);
+        }
         if (t.rule->spare)
             o->spare_size = MAX(o->spare_size, ALIGN_UP(t.rule->spare(&t), DIMS_ALIGN));
         if (o->tensors)
             o->tensors[i] = t;
     }
+    o->scratch = arena_alloc(a, o->scratch_bytes, 1);
     o->spare = arena_alloc(a, (size_t)n_threads * o->spare_size, sizeof(float));
 }
 
@@ -235,14 +251,17 @@ static size_t number_tasks(const struct step_job *j)
     return n;
 }
 
-/* The end of those that are stepped together, from `first` on. */
-static size_t end_of_wave(const struct optim *o, size_t first)
+/* The end of the wave from `first` on, whose scratch is laid out. */
+static size_t begin_wave(struct optim *o, size_t first)
 {
+    struct arena a = {.base = o->scratch, .size = o->scratch_bytes};
     size_t n = 0;
     size_t end = first;
     while (end < o->n_tensors && n < WAVE) {
-        const struct optim_tensor *t = &o->tensors[end++];
-        n += t->rule->n_rounds > 1 ? t->tensor.n : 0;
+        struct optim_tensor *t = &o->tensors[end++];
+        n += wave_floats(t);
+        if (t->rule->scratch)
+            t->scratch = t->rule->scratch(t, o->kern, &a);
     }
     return end;
 }
@@ -259,7 +278,7 @@ void optim_step(struct optim *o, struct pool *p, const struct optim_step *s)
     for (int form = 0; form < TENSOR_N_FORMS; form++)
         n_rounds = MAX(n_rounds, kind->rule[form]->n_rounds);
     for (; j.first < o->n_tensors; j.first = j.end) {
-        j.end = end_of_wave(o, j.first);
+        j.end = begin_wave(o, j.first);
         for (j.round = 0; j.round < n_rounds; j.round++)
             pool_run(p, step_task, &j, number_tasks(&j));
     }

@@ -35,7 +35,7 @@ struct optim_tensor {
     const double *settings;         /* of the rule, in its order */
     float *state[OPTIM_MAX_ARRAYS]; /* [n] in the order of the rule's arrays; zero before step 1.
                                        Padded with zeroes to a multiple of DIMS_ALIGN */
-    void *scratch;                  /* what the rule laid out, else NULL */
+    void *scratch;                  /* what the rule laid out for this step, else NULL */
 };
 
 /* What all tasks of a step share. */
@@ -60,8 +60,8 @@ struct optim_rule {
     const struct optim_setting *settings;
     size_t n_settings;
     size_t n_rounds;
-    /* Lays out memory for one tensor, of which all but scratch is set, in the arena (measuring or
-     * mapped); NULL: needs none. */
+    /* Lays out memory for one tensor in the arena (measuring or not): its own until it has been
+     * stepped, with anything in it at first, since others use it before and after; NULL: none. */
     void *(*scratch)(const struct optim_tensor *t, const struct kern *k, struct arena *a);
     /* Floats that a task wants for itself while it runs; NULL: none. */
     size_t (*spare)(const struct optim_tensor *t);
@@ -115,7 +115,9 @@ struct optim {
     struct optim_tensor *tensors; /* [n_tensors] in the order of dims_tensor */
     size_t *first_task;           /* scratch: [n_tensors + 1] of the round under way */
     double *sums;                 /* scratch of the norm */
-    float *spare;                 /* [workers][spare_size] of tasks */
+    unsigned char *scratch;       /* of the tensors that are stepped together */
+    size_t scratch_bytes;
+    float *spare; /* [workers][spare_size] of tasks */
     size_t spare_size;
 };
 

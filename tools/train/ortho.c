@@ -101,19 +101,20 @@ size_t ortho_tasks(const struct ortho *m, const struct ortho_round *r)
 }
 
 /* Of the products; the rest is little. */
-double ortho_flops(const struct ortho *m, size_t n)
+double ortho_flops(size_t rows, size_t cols, size_t n)
 {
+    size_t side = MIN(rows, cols);
     double sum = 0;
     double half = 0; /* numbers of a symmetric matrix that are computed */
-    for (size_t first = 0; first < m->side; first += BLOCK) {
-        size_t end = MIN(first + BLOCK, m->side);
+    for (size_t first = 0; first < side; first += BLOCK) {
+        size_t end = MIN(first + BLOCK, side);
         half += (double)((end - first) * end);
     }
     for (size_t i = 0; ortho_round(n, i).what != ORTHO_NOTHING; i++) {
         enum ortho_what what = ortho_round(n, i).what;
-        double depth = (double)(what == ORTHO_GRAM ? m->depth : m->side);
+        double depth = (double)(what == ORTHO_GRAM ? MAX(rows, cols) : side);
         if (what == ORTHO_RESULT)
-            sum += 2 * (double)m->rows * (double)m->cols * depth;
+            sum += 2 * (double)rows * (double)cols * depth;
         else if (what != ORTHO_LOAD)
             sum += (what == ORTHO_AP_QP ? 2 : 1) * 2 * half * depth;
     }
