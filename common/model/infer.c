@@ -152,11 +152,11 @@ int infer_weights_init(struct infer_weights *w, const struct model *m, const str
     if (arena_init(&w->arena, memory, w->arena.used, e))
         return -1;
     uint32_t mode = cpu_float_default();
-    int status = pack_all(w, e);
+    int rc = pack_all(w, e);
     cpu_float_restore(mode);
-    if (status)
+    if (rc)
         infer_weights_release(w);
-    return status;
+    return rc;
 }
 
 void infer_weights_release(struct infer_weights *w)

@@ -189,25 +189,25 @@ static int expand_choice(struct expansion *x, struct span choice)
 
 static int expand(struct expansion *x, struct span s)
 {
-    int status = 0;
+    int rc = 0;
 
     if (++x->depth > MAX_DEPTH)
         return err_set(x->err, "grammar: rules nest deeper than %d", MAX_DEPTH);
-    for (size_t i = 0; i < s.n && status == 0;) {
+    for (size_t i = 0; i < s.n && rc == 0;) {
         size_t n = 1;
         if (s.text[i] == '{' || s.text[i] == '[') {
             n = bracketed((struct span){s.text + i, s.n - i});
             struct span inside = {s.text + i + 1, n - 2};
-            status = s.text[i] == '{' ? expand_reference(x, inside) : expand_choice(x, inside);
+            rc = s.text[i] == '{' ? expand_reference(x, inside) : expand_choice(x, inside);
         } else if (s.text[i] == '~') {
-            status = put(x, '\n') || put(x, '\n') ? -1 : 0;
+            rc = put(x, '\n') || put(x, '\n') ? -1 : 0;
         } else {
-            status = put(x, s.text[i]);
+            rc = put(x, s.text[i]);
         }
         i += n;
     }
     x->depth--;
-    return status;
+    return rc;
 }
 
 /* "a apple" becomes "an apple". The letters decide; the grammar has no "unicorn" and no "hour". */

@@ -169,8 +169,8 @@ static int read_shard(struct run *r, const char *path, struct err *e)
     struct shard s;
     if (shard_open(&s, path, e))
         return -1;
-    int status = check_shard(r, &s, path, e);
-    for (uint64_t i = 0; i < s.n_stories && status == 0; i++) {
+    int rc = check_shard(r, &s, path, e);
+    for (uint64_t i = 0; i < s.n_stories && rc == 0; i++) {
         const uint16_t *ids = s.tokens + s.stories[i];
         size_t n = (size_t)(s.stories[i + 1] - s.stories[i]) - 1; /* EOS is added in scoring */
         uint64_t n_chars = 0;
@@ -185,7 +185,7 @@ static int read_shard(struct run *r, const char *path, struct err *e)
     r->n_chars = s.n_chars;
     r->n_bytes = s.n_bytes;
     shard_close(&s);
-    return status;
+    return rc;
 }
 
 static int read_any(struct run *r, const char *path, struct err *e)
@@ -202,7 +202,7 @@ int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t
 {
     struct run r = {
         .eval = v, .progress = p, .done = done, .total = total, .start = clock_seconds()};
-    int status = -1;
+    int rc = -1;
     r.score = score_new(v->engine, e);
     if (!r.score)
         goto out;
@@ -224,9 +224,9 @@ int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t
     if (r.v4)
         out->v4 = *score_finish(r.v4);
     out->seconds = clock_seconds() - r.start;
-    status = 0;
+    rc = 0;
 out:
     score_free(r.v4);
     score_free(r.score);
-    return status;
+    return rc;
 }

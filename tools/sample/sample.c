@@ -68,15 +68,15 @@ int sample_tell(const struct sample *s, struct prompts *p, const struct stop *st
                 struct output *o, struct err *e)
 {
     struct crew c = {0};
-    int status = hire(&c, s, p, stop, o, e);
-    if (status == 0) {
+    int rc = hire(&c, s, p, stop, o, e);
+    if (rc == 0) {
         if (c.pool)
             pool_run(c.pool, run_teller, &c, c.n);
         else
             run_teller(&c, 0, 0);
         if (c.queue.failed) {
             *e = c.queue.error;
-            status = -1;
+            rc = -1;
         }
     }
     for (size_t i = 0; c.tellers && i < c.n; i++)
@@ -85,5 +85,5 @@ int sample_tell(const struct sample *s, struct prompts *p, const struct stop *st
     threads_free(c.pool);
     queue_release(&c.queue);
     free(c.tellers);
-    return status;
+    return rc;
 }

@@ -64,21 +64,21 @@ static int tell_one(struct sample *s, struct seats *t, double *seconds, struct e
     struct queue q;
     prompts_init(&p, nothing, 1, -1, 1);
     output_init(&o, true, false, s->options.seed);
-    int status = queue_init(&q, &p, &o, &no_stop, 1, e);
-    if (status == 0) {
+    int rc = queue_init(&q, &p, &o, &no_stop, 1, e);
+    if (rc == 0) {
         t->sample = s;
         t->queue = &q;
         seats_run(t);
         *seconds = o.seconds;
         if (q.failed) {
             *e = q.error;
-            status = -1;
+            rc = -1;
         }
     }
     queue_release(&q);
     output_release(&o);
     prompts_release(&p);
-    return status;
+    return rc;
 }
 
 static int tell_greedy(struct speed *b, size_t n, double *seconds, struct err *e)
@@ -93,9 +93,9 @@ static int measure_one(struct speed *b, int round, struct err *e)
     double n = (double)b->n_tokens;
     double seconds;
     b->seats.times = &times;
-    int status = tell_greedy(b, b->n_tokens, &seconds, e);
+    int rc = tell_greedy(b, b->n_tokens, &seconds, e);
     b->seats.times = NULL;
-    if (status)
+    if (rc)
         return -1;
     b->x[SPEED_TOK_S][round] = n / seconds;
     b->x[SPEED_US_BLOCKS][round] = times.feed / n * 1e6;
@@ -110,10 +110,10 @@ static int measure_one(struct speed *b, int round, struct err *e)
         return 0;
     b->seats.split = b->pool;
     b->seats.choice = (struct split){.n = 2 * SPLIT_TRIALS, .pays = true, .whole = INFINITY};
-    status = tell_greedy(b, b->n_tokens, &seconds, e);
+    rc = tell_greedy(b, b->n_tokens, &seconds, e);
     b->seats.split = NULL;
     b->x[SPEED_US_SPLIT][round] = seconds / n * 1e6;
-    return status;
+    return rc;
 }
 
 static int measure_many(struct speed *b, int round, struct err *e)
@@ -126,11 +126,11 @@ static int measure_many(struct speed *b, int round, struct err *e)
     b->sample.options = greedy_options(b->options, b->n_each);
     b->sample.options.sampler = b->options->sampler;
     double start = clock_seconds();
-    int status = sample_tell(&b->sample, &p, &no_stop, &o, e);
+    int rc = sample_tell(&b->sample, &p, &no_stop, &o, e);
     b->x[SPEED_STREAMS_TOK_S][round] = (double)o.n_tokens / (clock_seconds() - start);
     output_release(&o);
     prompts_release(&p);
-    return status;
+    return rc;
 }
 
 /* ---- single steps ---------------------------------------------------------------------------- */
@@ -217,15 +217,15 @@ static int measure_load(struct speed *b, int round, struct err *e)
 {
     struct sample *s = calloc(1, sizeof *s);
     struct seats *t = calloc(1, sizeof *t);
-    int status = s && t ? load(b, s, t, &b->x[SPEED_LOAD_MS][round], e)
-                        : err_memory(e, "out of memory for another model");
+    int rc = s && t ? load(b, s, t, &b->x[SPEED_LOAD_MS][round], e)
+                    : err_memory(e, "out of memory for another model");
     if (t)
         seats_release(t);
     if (s)
         sample_close(s);
     free(t);
     free(s);
-    return status;
+    return rc;
 }
 
 /* ---- all together ---------------------------------------------------------------------------- */
@@ -329,8 +329,8 @@ int speed_measure(struct speed_result *r, const struct sample_options *o, const 
     b->options = o;
     b->model = model;
     b->vocab = vocab;
-    int status = measure_all(b, r, e);
-    for (int i = 0; i < SPEED_N_FIGURES && status == 0; i++) {
+    int rc = measure_all(b, r, e);
+    for (int i = 0; i < SPEED_N_FIGURES && rc == 0; i++) {
         qsort(b->x[i], N_ROUNDS, sizeof **b->x, compare);
         r->median[i] = b->x[i][N_ROUNDS / 2];
     }
@@ -339,5 +339,5 @@ int speed_measure(struct speed_result *r, const struct sample_options *o, const 
     seats_release(&b->seats);
     sample_close(&b->sample);
     free(b);
-    return status;
+    return rc;
 }
