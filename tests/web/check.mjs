@@ -142,6 +142,29 @@ const tests = {
         });
     },
 
+    // A page that came without a model asks for none, and tells with the one it is given: FILE.
+    async bare(bare, file) {
+        const server = await serve(bare);
+        const chrome = await browser();
+        try {
+            const page = await visit(chrome, server.address);
+            await page.goto(address(`${server.address}index.html`, { length: 20 }));
+            await page.waitForFunction(() => /choose one/.test(document.getElementById("status").textContent));
+            assert.equal(await page.isDisabled("#tell"), true);
+            await page.focus("#prompt");
+            await page.keyboard.press("Enter");
+            await page.setInputFiles("#file", file);
+            await ready(page);
+            await page.click("#tell");
+            await ended(page);
+            assert.ok((await story(page)).length > PROMPT.length);
+            assert.deepEqual(page.complaints, []);
+        } finally {
+            await chrome.close();
+            server.close();
+        }
+    },
+
     // What is out of range is refused before it is asked for, or by the library's sentence.
     async fields() {
         await served(async (page, home) => {

@@ -74,6 +74,12 @@ check() {
 
 @test "page: a model that the address names" { check named; }
 
+@test "page: without a model it waits for one" {
+    make -s -C "$ROOT" CONFIG=web PAGE="$PWD/bare" PACKAGE="$PWD/package" MODEL= page
+    [ ! -e bare/model.bolt ]
+    check bare "$PWD/bare" "$PWD/q8.bolt"
+}
+
 @test "page: fields out of their range, a prompt of any length" { check fields; }
 
 @test "page: all of it by the keyboard" { check keyboard; }
