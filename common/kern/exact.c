@@ -268,6 +268,31 @@ static void swiglu_c(const float *a, const float *b, size_t n, float *h)
         h[i] = a[i] * sigmoid(a[i]) * b[i];
 }
 
+static void attend_c(const struct kern_attend *a)
+{
+    float lane[KERN_LANES] = {0};
+    float *w = a->weights;
+    float most = -INFINITY;
+    for (size_t j = 0; j < a->n; j++) {
+        float sum = 0;
+        for (size_t c = 0; c < a->key_width; c++)
+            sum += a->query[c] * a->keys[c * a->key_stride + j];
+        w[j] = sum * a->scale + a->bias[j];
+        most = w[j] > most ? w[j] : most;
+    }
+    for (size_t j = 0; j < a->n; j++) {
+        w[j] = fmath_expf(w[j] - most);
+        lane[j % KERN_LANES] += w[j];
+    }
+    float factor = 1.0f / fold(lane);
+    for (size_t c = 0; c < a->value_width; c++) {
+        float sum[4] = {0};
+        for (size_t j = 0; j < a->n; j++)
+            sum[j % 4] += w[j] * a->values[j * a->value_stride + c];
+        a->out[c] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) * factor;
+    }
+}
+
 /* ---- over the logits ------------------------------------------------------------------------- */
 
 static void exp_c(const float *x, size_t n, float *y)
@@ -348,6 +373,7 @@ void kern_exact_c(struct kern_exact *k)
         .conv = conv_c,
         .gate = gate_c,
         .swiglu = swiglu_c,
+        .attend = attend_c,
         .exp = exp_c,
         .logsumexp = logsumexp_c,
         .argmax = argmax_c,

@@ -27,6 +27,27 @@ enum { KERN_LANES = 16 }; /* partial sums of a reduction: a part of the written 
 
 enum { KERN_INT8_ALIGN = 64 }; /* bytes of q in a row are a multiple of this, zero beyond cols */
 
+/* One query of one head and the n >= 1 keys and values it sees, oldest first:
+ *   x[j] = (((0 + query[0] keys[0][j]) + query[1] keys[1][j]) + ...) * scale + bias[j]
+ *   weights[j] = e^(x[j] - the largest x); S their sum in 16 lanes as rmsnorm's
+ *   out[c] = ((s0 + s1) + (s2 + s3)) * (1 / S), s_p = ((0 + weights[p] values[p][c]) +
+ *            weights[p + 4] values[p + 4][c]) + ...
+ * If an x is no number or infinite, all of out may be NaN. */
+struct kern_attend {
+    const float *query;  /* [key_width] */
+    const float *keys;   /* [key_width][n], rows key_stride apart: a key is a column */
+    const float *bias;   /* [n] */
+    const float *values; /* [n][value_width], rows value_stride apart */
+    size_t n;
+    size_t key_width;
+    size_t value_width;
+    size_t key_stride;
+    size_t value_stride;
+    float scale;
+    float *weights; /* [n], written */
+    float *out;     /* [value_width], written */
+};
+
 struct kern_exact {
     /* ---- int8 -------------------------------------------------------------------------------- */
 
@@ -97,6 +118,9 @@ struct kern_exact {
 
     /* h = (a * (1 / (1 + e^-a))) * b. h may be a or b. */
     void (*swiglu)(const float *a, const float *b, size_t n, float *h);
+
+    /* Attention of one query of one head (struct kern_attend). */
+    void (*attend)(const struct kern_attend *a);
 
     /* ---- over the logits --------------------------------------------------------------------- */
 

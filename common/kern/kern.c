@@ -273,6 +273,22 @@ void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, voi
     }
 }
 
+static void attend_c(float *s, float *d, float scale, size_t n)
+{
+    float max, sum;
+    float lane[KERN_LANES] = {0};
+    for (size_t i = 0; i < n; i++)
+        s[i] *= scale;
+    kern_softmax_c(s, 1, n, &max, &sum, NULL, NULL);
+    for (size_t i = 0; i < n; i++) {
+        s[i] /= sum;
+        lane[i % KERN_LANES] += d ? s[i] * d[i] : 0;
+    }
+    float mean = fold(lane);
+    for (size_t i = 0; d && i < n; i++)
+        d[i] = scale * s[i] * (d[i] - mean);
+}
+
 /* ---- weights --------------------------------------------------------------------------------- */
 
 static void quantise_c(const float *w, size_t n, float divisor, float alpha, float *out)
@@ -373,6 +389,7 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .add = add_c,
         .logsumexp = logsumexp_c,
         .softmax = kern_softmax_c,
+        .attend = attend_c,
         .sum_abs = sum_abs_c,
         .sum_sq = sum_sq_c,
         .quantise = quantise_c,

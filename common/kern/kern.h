@@ -116,6 +116,11 @@ struct kern {
     void (*softmax)(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
                     void *by_columns);
 
+    /* A row of attention weights and, unless d is NULL, back through it: s = softmax(scale * s); d
+     * = scale * s * (d - sum of s d), elementwise. scale > 0. Of scores of -1e30 and less beside
+     * others the weight is 0, or below FLT_MIN. */
+    void (*attend)(float *s, float *d, float scale, size_t n);
+
     /* Sum of |w|, and of w^2, in double; exact order: 16 lanes, lane i sums elements i, i+16, ...,
      * then the lanes fold in halves (8, 4, 2, 1). Same bits on every level. */
     double (*sum_abs)(const float *w, size_t n);

@@ -182,6 +182,38 @@ static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, 
         sum[r] = softmax_row(x + r * n, n, &max[r]);
 }
 
+static void op_attend(float *s, float *d, float scale, size_t n)
+{
+    vec sv = v_set(scale);
+    vec most = v_set(maximum(s, n) * scale);
+    vec total = v_set(0.0f);
+    vec with_d = v_set(0.0f);
+#define BODY(load, store)                                               \
+    do {                                                                \
+        vec p = v_exp_below(v_sub(v_mul(load(s + i), sv), most));       \
+        store(s + i, p);                                                \
+        total = v_add(total, load(s + i)); /* without what is masked */ \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    vec factor = v_set(1.0f / v_sum(total));
+#define BODY(load, store)                           \
+    do {                                            \
+        vec p = v_mul(load(s + i), factor);         \
+        store(s + i, p);                            \
+        if (d)                                      \
+            with_d = v_fma(p, load(d + i), with_d); \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    if (!d)
+        return;
+    vec mean = v_set(v_sum(with_d));
+#define BODY(load, store) store(d + i, v_mul(v_mul(sv, load(s + i)), v_sub(load(d + i), mean)))
+    FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
 /* ---- weights --------------------------------------------------------------------------------- */
 
 static void op_quantise(const float *w, size_t n, float divisor, float alpha, float *out)
@@ -289,6 +321,7 @@ INLINE void ops_install(struct kern *k)
     k->add = op_add;
     k->logsumexp = op_logsumexp;
     k->softmax = op_softmax;
+    k->attend = op_attend;
     k->quantise = op_quantise;
     k->adamw = op_adamw;
     k->nesterov = op_nesterov;

@@ -131,6 +131,12 @@ static void run_softmax(struct bench *b)
     b->kern->softmax(b->x[0], 32, V, max, sum, b->x[1], b->x[2]);
 }
 
+static void run_attend(struct bench *b)
+{
+    for (size_t i = 0; i < 32; i++)
+        b->kern->attend(b->x[0] + i * 96, b->x[1] + i * 96, 0.18f, 96);
+}
+
 static void run_sum_abs(struct bench *b)
 {
     result = b->kern->sum_abs(b->x[0], D * WIDE);
@@ -275,6 +281,7 @@ static const struct shape shapes[] = {
     BYTES(swiglu_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
     BYTES(logsumexp, "32x10000", 32 * V, 32 * V),
     BYTES(softmax, "32x10000", 2 * 32 * V, 32 * V),
+    BYTES(attend, "32x96", 4 * 32 * 96, 2 * 32 * 96),
     BYTES(sum_abs, "512x192", D *WIDE, D *WIDE),
     BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),
     BYTES(quantise, "512x192", 2 * D * WIDE, 2 * D * WIDE),

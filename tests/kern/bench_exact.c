@@ -80,6 +80,26 @@ static void run_exact_swiglu(struct bench *b)
     b->kern->exact.swiglu(b->x[0], b->x[1], WIDE, b->x[2]);
 }
 
+/* A row of attention: 6 heads of 32, 64 keys. */
+static void run_exact_attend(struct bench *b)
+{
+    for (size_t h = 0; h < 6; h++) {
+        struct kern_attend a = {.query = b->x[0] + 32 * h,
+                                .keys = b->x[1] + 32 * 128 * h,
+                                .bias = b->x[0] + D,
+                                .values = b->x[2] + 32 * h,
+                                .n = 64,
+                                .key_width = 32,
+                                .value_width = 32,
+                                .key_stride = 128,
+                                .value_stride = D,
+                                .scale = 0.18f,
+                                .weights = b->x[3] + D,
+                                .out = b->x[3] + 32 * h};
+        b->kern->exact.attend(&a);
+    }
+}
+
 #define TERN(m, n, k)                                                                    \
     {                                                                                    \
         "float_tern", #m "x" #n "x" #k, m, n, k, 2.0 * m *n *k, 0, 0, run_float_tern, 0, \
@@ -109,6 +129,7 @@ const struct shape bench_exact[] = {
     HEAD_ROWS(f16, 32),
     BYTES(exact_rmsnorm, "192", 3 * D, 3 * D),
     FLOPS("exact_conv", "192, 8 taps", 0, 0, 0, 2.0 * K * D, run_exact_conv),
+    FLOPS("exact_attend", "192, 64 keys", 0, 0, 0, 4.0 * 64 * D, run_exact_attend),
     BYTES(exact_gate, "192", 3 * D, 3 * D),
     BYTES(exact_swiglu, "512", 3 * WIDE, 3 * WIDE),
 };

@@ -196,6 +196,76 @@ void kcheck_exact_swiglu(struct kcheck *t)
     kcheck_sweep(t, 1, swiglu_one);
 }
 
+/* ---- attention ------------------------------------------------------------------------------- */
+
+static float fold_lanes(float lane[16])
+{
+    for (size_t half = 8; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            lane[i] = lane[i] + lane[i + half];
+    return lane[0];
+}
+
+static void attend_of(const struct kern_attend *a, float *w, float *out)
+{
+    float lane[16] = {0};
+    float most = -INFINITY;
+    for (size_t j = 0; j < a->n; j++) {
+        float sum = 0;
+        for (size_t c = 0; c < a->key_width; c++) {
+            float term = a->query[c] * a->keys[c * a->key_stride + j];
+            sum = sum + term;
+        }
+        float score = sum * a->scale;
+        w[j] = score + a->bias[j];
+        most = w[j] > most ? w[j] : most;
+    }
+    for (size_t j = 0; j < a->n; j++) {
+        w[j] = fmath_expf(w[j] - most);
+        lane[j % 16] = lane[j % 16] + w[j];
+    }
+    float factor = 1 / fold_lanes(lane);
+    for (size_t c = 0; c < a->value_width; c++) {
+        float s[4] = {0};
+        for (size_t j = 0; j < a->n; j++) {
+            float term = w[j] * a->values[j * a->value_stride + c];
+            s[j % 4] = s[j % 4] + term;
+        }
+        float sum = (s[0] + s[1]) + (s[2] + s[3]);
+        out[c] = sum * factor;
+    }
+}
+
+/* n keys; queries and values of some of the sizes. */
+static void attend_one(struct kcheck *t, size_t n)
+{
+    static const size_t widths[] = {1, 3, 8, 16, 17, 32, 40};
+    float weights[MOST], want[MOST];
+    float limit = rng_below(&t->rng, 2) ? 2 : 1e18f;
+    struct kern_attend a = {.n = n,
+                            .key_width = widths[rng_below(&t->rng, ARRAY_LEN(widths))],
+                            .value_width = widths[rng_below(&t->rng, ARRAY_LEN(widths))],
+                            .scale = 0.25f};
+    a.key_stride = n + rng_below(&t->rng, 3) * 5;
+    a.value_stride = a.value_width + rng_below(&t->rng, 3) * 5;
+    a.query = input(t, a.key_width, limit);
+    a.keys = input(t, (a.key_width - 1) * a.key_stride + n, limit);
+    a.bias = input(t, n, limit);
+    a.values = input(t, (n - 1) * a.value_stride + a.value_width, limit);
+    a.weights = kcheck_output(t, n);
+    a.out = kcheck_output(t, a.value_width);
+    kcheck_seal(t);
+    t->kern->exact.attend(&a);
+    attend_of(&a, weights, want);
+    compare(t, "weight", a.weights, weights, n, ZERO_SIGNED);
+    compare(t, "out", a.out, want, a.value_width, ZERO_SIGNED);
+}
+
+void kcheck_exact_attend(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, attend_one);
+}
+
 /* ---- products -------------------------------------------------------------------------------- */
 
 struct product {

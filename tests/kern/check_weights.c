@@ -211,6 +211,89 @@ void kcheck_softmax(struct kcheck *t)
     each_spoilt(t, softmax_spoilt);
 }
 
+/* ---- attention weights ----------------------------------------------------------------------- */
+
+/* Errors of the weights are those of a softmax, whose arguments have a rounding more, of scale * s.
+ */
+static void attend_compare(struct kcheck *t, const float *s, const float *d, float scale, size_t n,
+                           const float *got_w, const float *got_d)
+{
+    static float x[LONG_ROW];
+    double mean = 0, mean_error = 0;
+    for (size_t i = 0; i < n; i++)
+        x[i] = s[i] * scale;
+    struct softmax q = softmax_of(x, n);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < n; i++) {
+            double below = q.max - (double)x[i];
+            double want = exp(-below) / q.sum;
+            double far = fabs(q.max) + fabs((double)x[i]);
+            double error = q.error + EXP_ERROR + ROUNDING * (4 + 4 * far + 4 * fabs(q.max));
+            double bound = want * error + 2 * TINIEST;
+            if (pass == 0) {
+                kcheck_near(t, "weight", i, (double)got_w[i], want, bound);
+                mean += d ? want * (double)d[i] : 0;
+                mean_error += d ? (bound + want * ROUNDING * (double)n) * fabs((double)d[i]) : 0;
+            } else {
+                double rest = (double)d[i] - mean;
+                double factor = (double)scale * (want + bound);
+                kcheck_near(t, "d", i, (double)got_d[i], (double)scale * want * rest,
+                            (double)scale * bound * fabs(rest) + factor * mean_error +
+                                factor * 6 * ROUNDING * (fabs((double)d[i]) + fabs(mean)) +
+                                2 * TINIEST);
+            }
+            if (!d && i + 1 == n)
+                return;
+        }
+}
+
+static void attend_one(struct kcheck *t, size_t n, int shape)
+{
+    float *s = kcheck_in_out(t, n, 1);
+    float *alone = kcheck_in_out(t, n, 1);
+    float *d = kcheck_in_out(t, n, 1);
+    float scale = 1 / sqrtf((float)(1 + rng_below(&t->rng, 64)));
+    logits(t, s, n, shape);
+    logits(t, alone, n, shape);
+    kcheck_seal(t);
+    t->kern->attend(s, d, scale, n);
+    attend_compare(t, kcheck_before(s), kcheck_before(d), scale, n, s, d);
+    t->kern->attend(alone, NULL, scale, n);
+    attend_compare(t, kcheck_before(alone), NULL, scale, n, alone, NULL);
+}
+
+/* What is not seen has no weight, wherever it stands. */
+static void attend_never(struct kcheck *t, size_t n, int shape)
+{
+    float *s = kcheck_in_out(t, n, 1);
+    size_t seen = rng_below(&t->rng, n);
+    (void)shape;
+    for (size_t i = 0; i < n; i++)
+        s[i] = i == seen ? -50 : -1e30f;
+    t->kern->attend(s, NULL, 0.25f, n);
+    for (size_t i = 0; i < n; i++)
+        if (i == seen ? !(s[i] == 1) : !(s[i] < FLT_MIN))
+            kcheck_fail(t, "weight %zu is %.9g, %zu being the only one seen", i, (double)s[i],
+                        seen);
+}
+
+static void attend_spoilt(struct kcheck *t, size_t n, size_t at, float bad)
+{
+    float *s = kcheck_in_out(t, n, 1);
+    float *d = kcheck_in_out(t, n, 1);
+    s[at] = bad;
+    t->kern->attend(s, d, 0.5f, n);
+    kcheck_all_nan(t, "weights", s, n);
+    kcheck_all_nan(t, "d", d, n);
+}
+
+void kcheck_attend(struct kcheck *t)
+{
+    each_softmax(t, attend_one);
+    each_softmax(t, attend_never);
+    each_spoilt(t, attend_spoilt);
+}
+
 /* ---- sums, in the exact order of the contract ------------------------------------------------ */
 
 static double lanes_of(const float *w, size_t n, bool squares)

@@ -117,6 +117,12 @@ static void broken_softmax(float *x, size_t rows, size_t n, float *max, float *s
     spoil(&sum[rows - 1]);
 }
 
+static void broken_attend(float *s, float *d, float scale, size_t n)
+{
+    sound.attend(s, d, scale, n);
+    spoil(d ? &d[n - 1] : &s[n - 1]);
+}
+
 /* The exact operations: the smallest change there is. */
 static double broken_sum_abs(const float *w, size_t n)
 {
@@ -253,6 +259,12 @@ static void broken_exact_swiglu(const float *a, const float *b, size_t n, float 
 {
     sound.exact.swiglu(a, b, n, h);
     spoil_bit(&h[n - 1]);
+}
+
+static void broken_exact_attend(const struct kern_attend *a)
+{
+    sound.exact.attend(a);
+    spoil_bit(&a->out[a->value_width - 1]);
 }
 
 static void broken_exp(const float *x, size_t n, float *y)

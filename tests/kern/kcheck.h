@@ -57,6 +57,7 @@ struct kcheck {
     OP(add, add)                             \
     OP(logsumexp, logsumexp)                 \
     OP(softmax, softmax)                     \
+    OP(attend, attend)                       \
     OP(sum_abs, sum_abs)                     \
     OP(sum_sq, sum_sq)                       \
     OP(quantise, quantise)                   \
@@ -76,6 +77,7 @@ struct kcheck {
     OP(exact_conv, exact.conv)               \
     OP(exact_gate, exact.gate)               \
     OP(exact_swiglu, exact.swiglu)           \
+    OP(exact_attend, exact.attend)           \
     OP(exact_logsumexp, exact.logsumexp)     \
     OP(exp, exact.exp)                       \
     OP(argmax, exact.argmax)                 \

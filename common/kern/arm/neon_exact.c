@@ -10,6 +10,7 @@
 #define HEAD_TILE_ROWS 4
 #define TERN_SIGN_BIT (1 << 7)
 
+#include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_planes.h"
@@ -69,6 +70,7 @@ INLINE void add_group(const uint8_t *indices, const struct table *table, vec sum
 void kern_neon_exact(struct kern_exact *k)
 {
     exact_install(k);
+    k->attend = exact_attend;
     logits_install(k);
     planes_install(k);
 }

@@ -9,11 +9,13 @@
 #define HEAD_TILE_ROWS 4
 #define HEAD_WIDE_Q8
 
+#include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 
 void kern_v128_exact(struct kern_exact *k)
 {
     exact_install(k);
+    k->attend = exact_attend;
     logits_install(k);
 }

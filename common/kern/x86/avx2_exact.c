@@ -12,6 +12,7 @@
 #define HEAD_TILE_ROWS 4
 #define TERN_SIGN_BIT (1 << 6) /* vpshufb looks at bits 0 to 3, and bit 7 */
 
+#include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_planes.h"
@@ -83,6 +84,7 @@ INLINE void add_group(const uint8_t *indices, const struct table *table, vec sum
 void kern_avx2_exact(struct kern_exact *k)
 {
     exact_install(k);
+    k->attend = exact_attend;
     logits_install(k);
     planes_install(k);
 }

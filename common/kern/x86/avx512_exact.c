@@ -12,6 +12,7 @@
 #define HEAD_TILE_VECS 4 /* 16 sums, 4 activations, a weight and a product: 22 of 32 registers */
 #define HEAD_TILE_ROWS 4
 
+#include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_tern.h"
@@ -180,6 +181,7 @@ static void tern(const void *packed, size_t rows, size_t cols, float alpha, size
 void kern_avx512_exact(struct kern_exact *k)
 {
     exact_install(k);
+    k->attend = exact_attend;
     logits_install(k);
     k->float_tern_panel = TERN_PANEL;
     k->float_tern_bytes = tern_bytes;
