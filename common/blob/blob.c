@@ -82,8 +82,7 @@ static int check_payload(struct reader *r, struct err *e)
                        r->path, actual, expected);
     r->blob->fingerprint = actual;
     uint32_t n = le_get32(h + BLOB_AT_N_SECTIONS);
-    struct dims most = {.L = DIMS_MAX_BLOCKS};
-    if (n < 2 || n > 2 + dims_n_tensors(&most) ||
+    if (n < 2 || n > 2 + DIMS_MAX_TENSORS ||
         n * (uint64_t)BLOB_ENTRY_SIZE > size - BLOB_HEADER_BYTES)
         return err_set(e, "%s: impossible number of sections (found %" PRIu32 ")", r->path, n);
     r->n_sections = n;
@@ -124,6 +123,21 @@ static int next_section(struct reader *r, enum blob_section type, size_t index, 
     return 0;
 }
 
+static int get_number(const unsigned char *p)
+{
+    return (int)MIN(le_get32(p), INT32_MAX);
+}
+
+/* What version 5 added, from p on. */
+static void read_mixers(struct dims *d, const unsigned char *p)
+{
+    int *const numbers[] = {&d->heads, &d->key_width, &d->window, &d->embed_norm};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++, p += 4)
+        *numbers[i] = get_number(p);
+    for (int l = 0; l < d->L; l++, p += 4)
+        d->mixer[l] = (enum dims_mixer)get_number(p);
+}
+
 /* Rules 13 and 14. */
 static int read_config(struct reader *r, struct err *e)
 {
@@ -138,12 +152,14 @@ static int read_config(struct reader *r, struct err *e)
     const unsigned char *p = r->data + s.at;
     int *const numbers[] = {&d->V, &d->D, &d->H, &d->K, &d->L, &d->T};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        *numbers[i] = (int)MIN(le_get32(p + 4 * i), INT32_MAX);
-    if (d->L < 1 || d->L > DIMS_MAX_BLOCKS || s.n_bytes != blob_config_bytes(d))
+        *numbers[i] = get_number(p + 4 * i);
+    if (d->L < 1 || d->L > DIMS_MAX_BLOCKS || s.n_bytes != blob_config_bytes(d, r->blob->version))
         return err_set(e, "%s: configuration of %" PRIu64 " bytes does not fit %d blocks", r->path,
                        s.n_bytes, d->L);
     for (int l = 0; l < d->L; l++)
-        d->dilation[l] = (int)MIN(le_get32(p + BLOB_CONFIG_FIXED + 4 * l), INT32_MAX);
+        d->dilation[l] = get_number(p + BLOB_CONFIG_FIXED + 4 * l);
+    if (r->blob->version >= BLOB_MIXERS)
+        read_mixers(d, p + BLOB_CONFIG_FIXED + 4 * d->L);
     if (dims_check(d, &fault))
         return err_at(e, r->path, &fault);
     if (r->n_sections != 2 + dims_n_tensors(d))

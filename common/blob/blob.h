@@ -11,7 +11,7 @@
 #include "dims/dims.h"
 #include "text/tokenizer.h"
 
-enum { BLOB_OLDEST = 2, BLOB_VERSION = 4 }; /* versions that are read */
+enum { BLOB_OLDEST = 2, BLOB_VERSION = 5 }; /* versions that are read */
 
 /* One tensor as it stands in the file; data 64-byte aligned inside it. */
 struct blob_tensor {
@@ -40,8 +40,8 @@ static inline size_t blob_row_bytes(size_t cols)
 }
 
 /* Builds a blob of d in memory: *image, n_bytes long, which the caller frees. For each tensor: f32
- * data, or packed codes with alpha for ternary ones. The version is the oldest that can hold v.
- * *fingerprint may be NULL. Errors, which begin with `name`: a vocabulary of another size or one
+ * data, or packed codes with alpha for ternary ones. The version is the oldest that can hold d and
+ * v. *fingerprint may be NULL. Errors, which begin with `name`: a vocabulary of another size or one
  * that vocab_check refuses, impossible weights, memory. */
 MUST_USE int blob_build(const char *name, const struct dims *d, enum number_type embed,
                         const struct vocab *v, const struct blob_tensor *tensors,

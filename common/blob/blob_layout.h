@@ -51,11 +51,17 @@ enum { /* the vocabulary section: head, merges, lengths of the tokens, their byt
        BLOB_MAX_MERGED_BYTES = 16777216 /* of all merges' results together */
 };
 
-enum { BLOB_CONFIG_FIXED = 24 }; /* V D H K L T, then L dilations */
+enum {
+    BLOB_CONFIG_FIXED = 24, /* V D H K L T, then L dilations */
+    BLOB_CONFIG_LATER = 16, /* of version 5: heads, key width, window, embed norm; L mixers */
+    BLOB_MIXERS = 5         /* the version that has mixers */
+};
 
-static inline size_t blob_config_bytes(const struct dims *d)
+static inline size_t blob_config_bytes(const struct dims *d, uint32_t version)
 {
-    return BLOB_CONFIG_FIXED + 4 * (size_t)d->L;
+    size_t lists = version < BLOB_MIXERS ? 1 : 2;
+    return BLOB_CONFIG_FIXED + 4 * lists * (size_t)d->L +
+           (version < BLOB_MIXERS ? 0 : BLOB_CONFIG_LATER);
 }
 
 /* Bytes of the row scales that stand before the numbers of a Q8 tensor. */

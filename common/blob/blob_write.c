@@ -24,12 +24,18 @@ static enum blob_encoding encoding_of(const struct tensor *t, enum number_type e
     return t->kind == TENSOR_EMBED ? (enum blob_encoding)embed : BLOB_F32;
 }
 
+/* The oldest version that can hold both. */
+static uint32_t version_of(const struct dims *d, const struct vocab *v)
+{
+    return dims_is_v4(d) ? blob_vocab_version(v) : BLOB_MIXERS;
+}
+
 /* Size of the whole file; sections begin on multiples of 64, the last one ends the file. */
 static size_t image_size(const struct dims *d, enum number_type embed, const struct vocab *v,
                          size_t n_sections)
 {
     size_t at = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * n_sections;
-    at = ALIGN_UP(at, BLOB_ALIGN) + blob_config_bytes(d);
+    at = ALIGN_UP(at, BLOB_ALIGN) + blob_config_bytes(d, version_of(d, v));
     at = ALIGN_UP(at, BLOB_ALIGN) + blob_vocab_bytes(v);
     for (size_t i = 0; i < dims_n_tensors(d); i++) {
         struct tensor t;
@@ -55,13 +61,21 @@ static unsigned char *add_section(struct image *image, enum blob_section type, s
     return image->data + at;
 }
 
-static void put_config(unsigned char *p, const struct dims *d)
+static void put_config(unsigned char *p, const struct dims *d, uint32_t version)
 {
     const int numbers[] = {d->V, d->D, d->H, d->K, d->L, d->T};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         le_put32(p + 4 * i, (uint32_t)numbers[i]);
     for (int l = 0; l < d->L; l++)
         le_put32(p + BLOB_CONFIG_FIXED + 4 * l, (uint32_t)d->dilation[l]);
+    if (version < BLOB_MIXERS)
+        return;
+    const int later[] = {d->heads, d->key_width, d->window, d->embed_norm};
+    p += BLOB_CONFIG_FIXED + 4 * d->L;
+    for (size_t i = 0; i < ARRAY_LEN(later); i++, p += 4)
+        le_put32(p, (uint32_t)later[i]);
+    for (int l = 0; l < d->L; l++, p += 4)
+        le_put32(p, (uint32_t)d->mixer[l]);
 }
 
 static int put_f16(unsigned char *p, const struct tensor *t, const float *w, const char *path,
@@ -115,11 +129,11 @@ static int put_tensor(struct image *image, size_t i, const struct tensor *t, enu
     return 0;
 }
 
-static void put_header(const struct image *image, const struct vocab *v, uint64_t hash)
+static void put_header(const struct image *image, uint32_t version, uint64_t hash)
 {
     unsigned char *h = image->data;
     memcpy(h + BLOB_AT_MAGIC, BLOB_MAGIC, 8);
-    le_put32(h + BLOB_AT_VERSION, blob_vocab_version(v));
+    le_put32(h + BLOB_AT_VERSION, version);
     le_put32(h + BLOB_AT_HEADER_BYTES, BLOB_HEADER_BYTES);
     le_put64(h + BLOB_AT_FILE_BYTES, image->size);
     le_put64(h + BLOB_AT_PAYLOAD_HASH, hash);
@@ -134,7 +148,9 @@ static int build(struct image *image, const char *path, const struct dims *d,
 {
     size_t n_tensors = dims_n_tensors(d);
     image->end = BLOB_HEADER_BYTES + BLOB_ENTRY_SIZE * (2 + n_tensors);
-    put_config(add_section(image, BLOB_CONFIG, 0, blob_config_bytes(d), BLOB_F32, 0), d);
+    uint32_t version = version_of(d, v);
+    size_t config_bytes = blob_config_bytes(d, version);
+    put_config(add_section(image, BLOB_CONFIG, 0, config_bytes, BLOB_F32, 0), d, version);
     if (blob_vocab_put(add_section(image, BLOB_VOCAB, 0, blob_vocab_bytes(v), BLOB_F32, 0), v, path,
                        e))
         return -1;
@@ -165,7 +181,7 @@ int blob_build(const char *name, const struct dims *d, enum number_type embed,
         return -1;
     }
     uint64_t hash = hash64(image.data + BLOB_HEADER_BYTES, image.size - BLOB_HEADER_BYTES);
-    put_header(&image, v, hash);
+    put_header(&image, version_of(d, v), hash);
     if (fingerprint)
         *fingerprint = hash;
     *data = image.data;

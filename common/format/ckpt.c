@@ -147,6 +147,17 @@ static int count_blocks(const struct ckpt *c)
     return DIMS_MAX_BLOCKS + 1;
 }
 
+static bool has_attention(const struct ckpt *c)
+{
+    char name[MAX_NAME];
+    for (int l = 0; l < c->dims.L; l++) {
+        snprintf(name, sizeof name, "blocks.%d.mixer.query_key.weight", l);
+        if (safetensors_find(&c->file, name))
+            return true;
+    }
+    return false;
+}
+
 static int read_dims(struct ckpt *c, const char *path, struct err *e)
 {
     if (!safetensors_find(&c->file, "embedding.weight"))
@@ -163,6 +174,8 @@ static int read_dims(struct ckpt *c, const char *path, struct err *e)
     if (n_blocks != c->dims.L)
         return err_set(e, "%s: wrong number of blocks (found %d, expected %d by its metadata)",
                        path, n_blocks, c->dims.L);
+    if (dims_is_v4(&c->dims) && has_attention(c))
+        return err_set(e, "%s: has attention, of which its metadata tell nothing ('mixers')", path);
     const char *weights = safetensors_meta(&c->file, "weights");
     c->ternary = weights && strcmp(weights, "ternary") == 0;
     if (safetensors_meta(&c->file, "dilation"))

@@ -9,7 +9,7 @@
 #include "dims/dims.h"
 #include "format/safetensors.h"
 
-enum { CKPT_VERSION = 1, CKPT_MAX_ARRAYS = 8 };
+enum { CKPT_VERSION = 2, CKPT_MAX_ARRAYS = 8 }; /* version 1 where it can hold the model */
 
 /* Doubles are stored with 17 digits, so they return exactly; 64-bit words as decimal integers. */
 

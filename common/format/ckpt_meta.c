@@ -56,25 +56,37 @@ static const struct field {
     FIELD("isa", FIELD_TEXT, settings.isa),
 };
 
-/* Hyperparameters in the metadata; dilation stands apart. */
-static const struct {
+/* Hyperparameters in the metadata; dilation and mixers stand apart. */
+struct dim_field {
     const char *key;
     size_t offset;
-} dim_fields[] = {
+};
+static const struct dim_field dim_fields[] = {
     {"vocab_size", offsetof(struct dims, V)}, {"dim", offsetof(struct dims, D)},
     {"n_blocks", offsetof(struct dims, L)},   {"kernel_size", offsetof(struct dims, K)},
     {"glu_hidden", offsetof(struct dims, H)}, {"seq_len", offsetof(struct dims, T)},
 };
 
+/* Of version 2, with `mixers`. */
+static const struct dim_field later_fields[] = {
+    {"heads", offsetof(struct dims, heads)},
+    {"key_width", offsetof(struct dims, key_width)},
+    {"window", offsetof(struct dims, window)},
+    {"embed_norm", offsetof(struct dims, embed_norm)},
+};
+
 bool ckpt_meta_is_named(const char *key)
 {
     static const char *const others[] = {"format",   "model",   "checkpoint_version", "dilation",
-                                         "norm_eps", "weights", "optimiser_arrays"};
+                                         "norm_eps", "weights", "optimiser_arrays",   "mixers"};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (strcmp(fields[i].key, key) == 0)
             return true;
     for (size_t i = 0; i < ARRAY_LEN(dim_fields); i++)
         if (strcmp(dim_fields[i].key, key) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(later_fields); i++)
+        if (strcmp(later_fields[i].key, key) == 0)
             return true;
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (strcmp(others[i], key) == 0)
@@ -122,16 +134,26 @@ static void meta_field(struct ckpt_meta *list, const struct field *f, const stru
     }
 }
 
+static void meta_dim_fields(struct ckpt_meta *list, const struct dims *d,
+                            const struct dim_field *fields_of, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ckpt_meta_u64(list, fields_of[i].key,
+                      (uint64_t) * (const int *)((const char *)d + fields_of[i].offset));
+}
+
 void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d)
 {
     ckpt_meta_text(list, "format", "pt");
     ckpt_meta_text(list, "model", "bolt");
-    ckpt_meta_u64(list, "checkpoint_version", CKPT_VERSION);
-    for (size_t i = 0; i < ARRAY_LEN(dim_fields); i++)
-        ckpt_meta_u64(list, dim_fields[i].key,
-                      (uint64_t) * (const int *)((const char *)d + dim_fields[i].offset));
+    ckpt_meta_u64(list, "checkpoint_version", dims_is_v4(d) ? 1 : 2);
+    meta_dim_fields(list, d, dim_fields, ARRAY_LEN(dim_fields));
     dims_dilation_text(d, meta_slot(list, "dilation"), CKPT_META_VALUE);
     snprintf(meta_slot(list, "norm_eps"), CKPT_META_VALUE, "%g", (double)DIMS_NORM_EPS);
+    if (dims_is_v4(d))
+        return;
+    dims_mixers_text(d, meta_slot(list, "mixers"), CKPT_META_VALUE);
+    meta_dim_fields(list, d, later_fields, ARRAY_LEN(later_fields));
 }
 
 void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s)
@@ -194,27 +216,60 @@ static bool parse_field(const struct field *f, const char *text, struct ckpt_sta
     return false;
 }
 
-int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const char *path,
-                        struct err *e)
+/* Those that are there. */
+static int read_dim_fields(const struct safetensors *file, struct dims *d,
+                           const struct dim_field *fields_of, size_t n, const char *path,
+                           struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(dim_fields); i++) {
-        const char *text = safetensors_meta(file, dim_fields[i].key);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = safetensors_meta(file, fields_of[i].key);
         uint64_t value;
         if (!text)
             continue;
         if (!parse_u64(text, 0, &value, &text) || value > INT32_MAX)
-            return err_set(e, "%s: metadata '%s' is no proper number", path, dim_fields[i].key);
-        *(int *)((char *)d + dim_fields[i].offset) = (int)value;
+            return err_set(e, "%s: metadata '%s' is no proper number", path, fields_of[i].key);
+        *(int *)((char *)d + fields_of[i].offset) = (int)value;
     }
+    return 0;
+}
+
+/* Of a version that has them, all of them. */
+static int read_mixers(const struct safetensors *file, struct dims *d, const char *path,
+                       struct err *e)
+{
     struct err fault;
+    const char *mixers = safetensors_meta(file, "mixers");
+    const char *version = safetensors_meta(file, "checkpoint_version");
+    if (!version || strcmp(version, "1") == 0)
+        return 0;
+    if (!mixers)
+        return err_set(e, "%s: metadata lacks 'mixers'", path);
+    for (size_t i = 0; i < ARRAY_LEN(later_fields); i++)
+        if (!safetensors_meta(file, later_fields[i].key))
+            return err_set(e, "%s: metadata lacks '%s'", path, later_fields[i].key);
+    if (dims_parse_mixers(d, mixers, &fault))
+        return err_at(e, path, &fault);
+    if (read_dim_fields(file, d, later_fields, ARRAY_LEN(later_fields), path, e))
+        return -1;
+    return 0;
+}
+
+int ckpt_meta_read_dims(const struct safetensors *file, struct dims *d, const char *path,
+                        struct err *e)
+{
+    struct err fault;
+    if (read_dim_fields(file, d, dim_fields, ARRAY_LEN(dim_fields), path, e))
+        return -1;
     for (int l = 0; l < DIMS_MAX_BLOCKS; l++)
         d->dilation[l] = 1;
-    if (dims_check(d, &fault))
+    if (dims_check(d, &fault)) /* L first: the lists have a place a block */
         return err_at(e, path, &fault);
     const char *dilation = safetensors_meta(file, "dilation");
     if (dilation && dims_parse_dilation(d, dilation, &fault))
         return err_at(e, path, &fault);
-    return 0;
+    if (read_mixers(file, d, path, e))
+        return -1;
+    return dims_check(d, &fault) ? err_at(e, path, &fault) : 0;
 }
 
 static void text_default(char text[16], const char *value)
@@ -226,9 +281,10 @@ static void text_default(char text[16], const char *value)
 static int read_version(const char *text, const char *path, struct err *e)
 {
     uint64_t version;
-    if (parse_u64(text, 0, &version, &(const char *){NULL}) && version == CKPT_VERSION)
+    if (parse_u64(text, 0, &version, &(const char *){NULL}) && version >= 1 &&
+        version <= CKPT_VERSION)
         return 0;
-    return err_set(e, "%s: unknown checkpoint version (found %.16s, expected %d)", path, text,
+    return err_set(e, "%s: unknown checkpoint version (found %.16s, expected 1 to %d)", path, text,
                    CKPT_VERSION);
 }
 

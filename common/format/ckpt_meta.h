@@ -5,7 +5,7 @@
 
 #include "format/ckpt.h"
 
-enum { CKPT_META_MAX = 80, CKPT_META_VALUE = 512 };
+enum { CKPT_META_MAX = 80, CKPT_META_VALUE = DIMS_MIXERS_TEXT };
 
 /* Metadata in the making, with the storage of its values. Zero-initialise. */
 struct ckpt_meta {

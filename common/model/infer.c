@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "model/mixer.h"
 
 enum {
     PACKED_ALIGN = 64,
@@ -28,21 +29,20 @@ static void pack_matrix(struct infer_weights *w, const struct model_tern *t, siz
     }
 }
 
-static void pack_block(struct infer_weights *w, const struct model_block *m, struct infer_block *b)
+static void pack_block(struct infer_weights *w, int l)
 {
+    const struct model_block *m = &w->model->block[l];
+    struct infer_block *b = &w->block[l];
     size_t D = (size_t)w->model->dims.D;
-    size_t K = (size_t)w->model->dims.K;
     pack_matrix(w, &m->mixer_up, 0, D, &b->mixer_gate);
     pack_matrix(w, &m->mixer_up, D, D, &b->mixer_value);
     pack_matrix(w, &m->mixer_down, 0, m->mixer_down.rows, &b->mixer_down);
     pack_matrix(w, &m->ffn_gate, 0, m->ffn_gate.rows, &b->ffn_gate);
     pack_matrix(w, &m->ffn_up, 0, m->ffn_up.rows, &b->ffn_up);
     pack_matrix(w, &m->ffn_down, 0, m->ffn_down.rows, &b->ffn_down);
-    float *taps = arena_alloc(&w->arena, K * D, sizeof *taps);
-    b->taps = taps;
-    for (size_t c = 0; taps && c < D; c++)
-        for (size_t i = 0; i < K; i++)
-            taps[i * D + c] = m->taps[c * K + i];
+    if (dims_has(&w->model->dims, TENSOR_QUERY_KEY, l))
+        pack_matrix(w, &m->query_key, 0, m->query_key.rows, &b->query_key);
+    mixer_of(&w->model->dims, l)->pack(w, l);
 }
 
 /* Rounding to 8 bits wants the numbers of a row alike, and trained embeddings have a few columns
@@ -131,11 +131,22 @@ static void pack_head_exact(struct infer_weights *w)
         k->float_head_pack(embed->type, embed->data, V, D, packed);
 }
 
+static void pack_ones(struct infer_weights *w)
+{
+    size_t D = (size_t)w->model->dims.D;
+    float *ones = arena_alloc(&w->arena, D, sizeof *ones);
+    w->ones = ones;
+    for (size_t c = 0; ones && c < D; c++)
+        ones[c] = 1;
+}
+
 /* Lays out and packs; while the arena measures, only the former. */
 static int pack_all(struct infer_weights *w, struct err *e)
 {
     for (int l = 0; l < w->model->dims.L; l++)
-        pack_block(w, &w->model->block[l], &w->block[l]);
+        pack_block(w, l);
+    if (w->model->dims.embed_norm)
+        pack_ones(w);
     if (w->math == MODEL_INT8)
         return pack_head_int8(w, e);
     pack_head_exact(w);
@@ -167,21 +178,16 @@ void infer_weights_release(struct infer_weights *w)
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
-static size_t ring_rows(const struct dims *d, int block)
-{
-    return (size_t)(d->K - 1) * (size_t)d->dilation[block] + 1;
-}
-
 void infer_stream_init(struct infer_stream *s, const struct dims *d, struct arena *a)
 {
     for (int l = 0; l < d->L; l++)
-        s->ring[l] = arena_alloc(a, 2 * ring_rows(d, l) * (size_t)d->D, sizeof(float));
+        s->state[l] = arena_alloc(a, mixer_of(d, l)->state(d, l), sizeof(float));
     infer_stream_reset(s);
 }
 
 void infer_stream_reset(struct infer_stream *s)
 {
-    /* Rings need no clearing: the convolution takes no tap from before position 0. */
+    /* States need no clearing: no mixer reads what stands before position 0. */
     s->position = 0;
 }
 
@@ -200,6 +206,8 @@ void infer_init(struct infer *f, const struct infer_weights *w, size_t max_rows,
     f->mixer_gate = arena_alloc(a, n_d, sizeof(float));
     f->mixer_value = arena_alloc(a, n_d, sizeof(float));
     f->mixed = arena_alloc(a, n_d, sizeof(float));
+    f->query_key = arena_alloc(a, max_rows * 2 * (size_t)(d->heads * d->key_width), sizeof(float));
+    f->weights_room = arena_alloc(a, (size_t)d->window, sizeof(float));
     f->ffn_gate = arena_alloc(a, n_h, sizeof(float));
     f->ffn_up = arena_alloc(a, n_h, sizeof(float));
     f->position = arena_alloc(a, max_rows, sizeof *f->position);
@@ -240,28 +248,7 @@ static void norm_rows(const struct infer *f, const float *scale, size_t n, float
         f->weights->kern->exact.rmsnorm(f->x + i * D, scale, D, DIMS_NORM_EPS, y + i * D);
 }
 
-/* Puts the value vector of every row into its stream's ring; mixed = conv(values). */
-static void convolve(struct infer *f, int l, const struct infer_row *rows, size_t n)
-{
-    const struct dims *d = &f->weights->model->dims;
-    size_t D = (size_t)d->D;
-    size_t K = (size_t)d->K;
-    size_t back = (size_t)d->dilation[l];
-    size_t n_ring = ring_rows(d, l);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t t = f->position[i];
-        float *ring = rows[i].stream->ring[l];
-        size_t row = (size_t)(t % n_ring);
-        float *v = ring + (n_ring + row) * D;
-        memcpy(ring + row * D, f->mixer_value + i * D, D * sizeof *v);
-        memcpy(v, f->mixer_value + i * D, D * sizeof *v);
-        size_t n_taps = (size_t)MIN((uint64_t)K, t / back + 1);
-        const float *taps = f->weights->block[l].taps + (K - n_taps) * D;
-        f->weights->kern->exact.conv(v, back * D, taps, n_taps, D, f->mixed + i * D);
-    }
-}
-
-/* x += W (conv(v) * sigmoid(g)). */
+/* x += W (mix * sigmoid(g)). */
 static void mixer(struct infer *f, int l, const struct infer_row *rows, size_t n)
 {
     const struct infer_block *b = &f->weights->block[l];
@@ -271,7 +258,9 @@ static void mixer(struct infer *f, int l, const struct infer_row *rows, size_t n
     quantise_input(f, f->norm, D, n);
     linear(f, &b->mixer_gate, f->norm, n, f->mixer_gate);
     linear(f, &b->mixer_value, f->norm, n, f->mixer_value);
-    convolve(f, l, rows, n);
+    if (b->query_key.rows > 0)
+        linear(f, &b->query_key, f->norm, n, f->query_key);
+    mixer_of(&f->weights->model->dims, l)->step(f, l, rows, n);
     k->exact.gate(f->mixed, f->mixer_gate, n * D, f->mixed);
     quantise_input(f, f->mixed, D, n);
     linear(f, &b->mixer_down, f->mixed, n, f->norm);
@@ -295,16 +284,26 @@ static void feed_forward(struct infer *f, int l, size_t n)
     k->add(f->norm, n * D, f->x);
 }
 
+/* x of row i: the token's embedding, through its norm if it has one. */
+static void embed(struct infer *f, uint16_t token, size_t i)
+{
+    const struct infer_weights *w = f->weights;
+    size_t D = (size_t)w->model->dims.D;
+    float *x = f->x + i * D;
+    model_embed_row(w->model, token, w->ones ? f->norm : x);
+    if (w->ones)
+        w->kern->exact.rmsnorm(f->norm, w->ones, D, DIMS_NORM_EPS, x);
+}
+
 void infer_feed(struct infer *f, const struct infer_row *rows, size_t n)
 {
     const struct model *m = f->weights->model;
-    size_t D = (size_t)m->dims.D;
     uint32_t mode = cpu_float_default();
     assert(n >= 1 && n <= f->max_rows);
     for (size_t i = 0; i < n; i++) {
         assert(rows[i].token < m->dims.V);
         f->position[i] = rows[i].stream->position++;
-        model_embed_row(m, rows[i].token, f->x + i * D);
+        embed(f, rows[i].token, i);
     }
     for (int l = 0; l < m->dims.L; l++) {
         mixer(f, l, rows, n);

@@ -2,7 +2,7 @@
  *
  * Three things, so that many threads can share one model: the weights, laid out for a kernel table
  * and a kind of arithmetic, which nobody changes; a stream for every story being read or told,
- * which holds what its convolutions look back on, (K-1)*dilation value vectors a block; and a
+ * which holds what its mixers look back on (mixer.h), a fixed number of vectors a block; and a
  * workspace for every thread, which takes rows - a token each - of one or many streams at a time.
  *
  * Both kinds of arithmetic are exact in the sense of kern/exact.h: a stream's logits are the same
@@ -37,7 +37,9 @@ struct infer_block {
     struct infer_matrix ffn_gate;    /* [H][D] */
     struct infer_matrix ffn_up;      /* [H][D] */
     struct infer_matrix ffn_down;    /* [D][H] */
-    const float *taps;               /* [K][D] */
+    struct infer_matrix query_key;   /* [2 heads key_width][D]; of attention, as biases */
+    const float *taps;               /* [K][D]; of a convolution */
+    const float *biases;             /* [heads][window] of the scores, the farthest first */
 };
 
 /* Weights ready to run. */
@@ -48,6 +50,7 @@ struct infer_weights {
     struct infer_block block[DIMS_MAX_BLOCKS];
     const void *head;         /* E [V][D], packed */
     const float *head_scales; /* [V]; NULL if the head has none */
+    const float *ones;        /* [D] with embed_norm: the scale of a norm that has none */
     const float *final_norm;  /* [D] the model's, in int8 divided by the factors of E's columns */
     struct arena arena;       /* what the pointers point into */
 };
@@ -61,11 +64,8 @@ void infer_weights_release(struct infer_weights *w); /* safe on a zeroed struct 
 
 /* A story. */
 struct infer_stream {
-    uint64_t position; /* tokens read since the reset */
-    /* A block's last P + 1 value vectors, P = (K-1)*dilation: row t mod (P + 1), and the same again
-     * P + 1 rows later, so that the P rows before the newest always stand in a row before its
-     * second copy: [2 (P + 1)][D]. */
-    float *ring[DIMS_MAX_BLOCKS];
+    uint64_t position;             /* tokens read since the reset */
+    float *state[DIMS_MAX_BLOCKS]; /* of each block's mixer, as it lays it out */
 };
 
 /* Lays out memory in the arena (measuring or mapped) and forgets everything. */
@@ -89,11 +89,13 @@ struct infer {
     float *norm;
     float *mixer_gate;
     float *mixer_value;
-    float *mixed;       /* conv(values), then times sigmoid(gate) */
-    float *ffn_gate;    /* [max_rows][H] */
-    float *ffn_up;      /* [max_rows][H] */
-    uint64_t *position; /* [max_rows] of every row in its stream */
-    int8_t *q;          /* [max_rows][q_stride] activations rounded to int8 */
+    float *query_key;    /* [max_rows][2 heads key_width]; of no length without attention */
+    float *weights_room; /* [window] of the attention of a row */
+    float *mixed;        /* what the mixer makes of the values, then times sigmoid(gate) */
+    float *ffn_gate;     /* [max_rows][H] */
+    float *ffn_up;       /* [max_rows][H] */
+    uint64_t *position;  /* [max_rows] of every row in its stream */
+    int8_t *q;           /* [max_rows][q_stride] activations rounded to int8 */
     size_t q_stride;
     struct kern_int8_row *q_row; /* [max_rows] */
     bool backwards;              /* the order in which the next head reads its weights */

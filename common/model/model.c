@@ -16,6 +16,8 @@ const float **model_floats(struct model *m, enum tensor_kind kind, int block)
         return &m->block[block].norm1;
     case TENSOR_TAPS:
         return &m->block[block].taps;
+    case TENSOR_DISTANCE:
+        return &m->block[block].distance;
     case TENSOR_NORM2:
         return &m->block[block].norm2;
     case TENSOR_FINAL_NORM:
@@ -30,6 +32,8 @@ struct model_tern *model_ternary(struct model *m, enum tensor_kind kind, int blo
     switch (kind) {
     case TENSOR_MIXER_UP:
         return &m->block[block].mixer_up;
+    case TENSOR_QUERY_KEY:
+        return &m->block[block].query_key;
     case TENSOR_MIXER_DOWN:
         return &m->block[block].mixer_down;
     case TENSOR_FFN_GATE:

@@ -24,7 +24,9 @@ struct model_tern {
 struct model_block {
     const float *norm1;           /* [D] */
     struct model_tern mixer_up;   /* [2D][D], rows 0..D-1 gate, D..2D-1 value */
-    const float *taps;            /* [D][K], the last for the token itself */
+    const float *taps;            /* [D][K], the last for the token itself; of a convolution */
+    struct model_tern query_key;  /* [2 heads key_width][D], queries, then keys; of attention */
+    const float *distance;        /* [heads][window] biases of the scores; of attention */
     struct model_tern mixer_down; /* [D][D] */
     const float *norm2;           /* [D] */
     struct model_tern ffn_gate;   /* [H][D] */

@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include "model/attend.h"
+#include "model/mixer.h"
 #include "model/tern.h"
 
 const enum tensor_kind net_layer_kind[NET_N_LAYERS] = {
     [NET_MIXER_UP] = TENSOR_MIXER_UP, [NET_MIXER_DOWN] = TENSOR_MIXER_DOWN,
     [NET_FFN_GATE] = TENSOR_FFN_GATE, [NET_FFN_UP] = TENSOR_FFN_UP,
-    [NET_FFN_DOWN] = TENSOR_FFN_DOWN,
+    [NET_FFN_DOWN] = TENSOR_FFN_DOWN, [NET_QUERY_KEY] = TENSOR_QUERY_KEY,
 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -31,8 +33,13 @@ static void linear_init(struct net_linear *l, size_t n_out, size_t n_in, bool ow
         l->own_columns = arena_alloc(a, DIV_UP(n_out, k->unit) * n_in, sizeof(uint32_t));
 }
 
-static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, bool keep,
-                      const struct kern *k, struct arena *a)
+static size_t query_key_width(const struct dims *d)
+{
+    return 2 * (size_t)d->heads * (size_t)d->key_width;
+}
+
+static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, bool query_key,
+                      bool keep, const struct kern *k, struct arena *a)
 {
     size_t D = (size_t)d->D;
     size_t H = (size_t)d->H;
@@ -41,7 +48,8 @@ static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, boo
     t->rstd1 = floats(a, rows, 1);
     operand_init(&t->norm1, k, rows, D, use, a);
     t->gate_value = floats(a, rows, 2 * D);
-    t->conv = floats(a, rows, D);
+    t->query_key = query_key ? floats(a, rows, query_key_width(d)) : NULL;
+    t->mix = floats(a, rows, D);
     operand_init(&t->mixed, k, rows, D, use, a);
     t->mid = floats(a, rows, D);
     t->rstd2 = floats(a, rows, 1);
@@ -71,22 +79,33 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
 {
     size_t D = (size_t)d->D;
     size_t H = (size_t)d->H;
+    bool attends = d->heads > 0;
     *n = (struct net){.dims = *d, .kern = k, .max_rows = max_rows, .keep = keep};
     for (int l = 0; l < d->L; l++) {
         struct net_block *b = &n->block[l];
-        b->taps = floats(a, (size_t)d->K, D);
+        bool query_key = dims_has(d, TENSOR_QUERY_KEY, l);
+        mixer_of(d, l)->init(n, l, a);
         for (int i = 0; i < NET_N_LAYERS; i++) {
             int rank;
             size_t shape[3];
+            if (!dims_has(d, net_layer_kind[i], l))
+                continue;
             dims_shape(d, net_layer_kind[i], &rank, shape);
             linear_init(&b->linear[i], shape[0], shape[1], true, keep, k, a);
         }
         if (keep || l < 2)
-            acts_init(&b->acts, d, max_rows, keep, k, a);
+            acts_init(&b->acts, d, max_rows, keep ? query_key : attends, keep, k, a);
         else
             b->acts = n->block[l - 2].acts;
     }
-    operand_scratch_init(&n->scratch, k, NET_TILE, MAX(2 * D, H), (size_t)n_workers, a);
+    operand_scratch_init(&n->scratch, k, NET_TILE, MAX(MAX(2 * D, H), query_key_width(d)),
+                         (size_t)n_workers, a);
+    if (attends)
+        n->attend = attend_workers(d, k, false, (size_t)n_workers, a);
+    if (d->embed_norm) {
+        n->ones = floats(a, 1, D);
+        n->rstd_embed = floats(a, max_rows, 1);
+    }
     head_init(n, n_workers, a);
 }
 
@@ -126,6 +145,8 @@ static void load_task(void *context, size_t task, size_t worker)
     struct net *n = job->net;
     struct net_linear *head = &n->head;
     size_t layers = NET_N_LAYERS * (size_t)n->dims.L;
+    if (task < layers && n->block[task / NET_N_LAYERS].linear[task % NET_N_LAYERS].n_out == 0)
+        return;
     if (task < layers) {
         load_layer(n, task / NET_N_LAYERS, task % NET_N_LAYERS, job->ternary);
         return;
@@ -145,14 +166,13 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
     n->head.w = params + dims_offset(d, TENSOR_EMBED, 0);
     n->head.columns = n->head.own_columns ? (const void *)n->head.own_columns : n->head.w;
     n->final_norm = params + dims_offset(d, TENSOR_FINAL_NORM, 0);
+    for (int c = 0; c < d->D && d->embed_norm; c++)
+        n->ones[c] = 1;
     for (int l = 0; l < d->L; l++) {
         struct net_block *b = &n->block[l];
         b->norm1 = params + dims_offset(d, TENSOR_NORM1, l);
         b->norm2 = params + dims_offset(d, TENSOR_NORM2, l);
-        const float *taps = params + dims_offset(d, TENSOR_TAPS, l);
-        for (int c = 0; c < d->D; c++)
-            for (int i = 0; i < d->K; i++)
-                b->taps[(size_t)i * (size_t)d->D + (size_t)c] = taps[c * d->K + i];
+        mixer_of(d, l)->load(n, l);
     }
     struct load job = {n, ternary};
     pool_run(p, load_task, &job,
@@ -184,31 +204,19 @@ static const void *norm_forward(const struct net *n, const float *x, const float
     return operand_pack(y, n->kern, &n->scratch, s, worker);
 }
 
-/* The mixer before rows look at each other: x to gate and value. */
+/* The mixer before rows look at each other: x to gate and value and, of attention, query and key.
+ */
 static void mixer_in_forward(const struct net *n, int block, struct span s, size_t worker)
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
     const void *norm1 = norm_forward(n, t->x, b->norm1, s, worker, &t->norm1, t->rstd1);
     linear_forward(n, &b->linear[NET_MIXER_UP], norm1, s, t->gate_value, false);
+    if (b->linear[NET_QUERY_KEY].n_out > 0)
+        linear_forward(n, &b->linear[NET_QUERY_KEY], norm1, s, t->query_key, false);
 }
 
-/* conv = conv(value, taps): looks back at rows of other tiles. */
-static void conv_forward(const struct net *n, int block, const uint32_t *pos, struct span s)
-{
-    const struct net_block *b = &n->block[block];
-    const struct net_acts *t = &b->acts;
-    size_t D = (size_t)n->dims.D;
-    size_t K = (size_t)n->dims.K;
-    size_t dilation = (size_t)n->dims.dilation[block];
-    for (size_t r = s.first; r < s.first + s.count; r++) {
-        size_t n_taps = MIN(K, pos[r] / dilation + 1);
-        n->kern->conv(t->gate_value + r * 2 * D + D, dilation * 2 * D, b->taps + (K - n_taps) * D,
-                      n_taps, D, t->conv + r * D);
-    }
-}
-
-/* mid = x + mixer_down (conv * sigmoid(gate)). */
+/* mid = x + mixer_down (mix * sigmoid(gate)). */
 static void mixer_out_forward(const struct net *n, int block, struct span s, size_t worker)
 {
     const struct net_block *b = &n->block[block];
@@ -216,7 +224,7 @@ static void mixer_out_forward(const struct net *n, int block, struct span s, siz
     size_t D = (size_t)n->dims.D;
     float *mixed = operand_floats(&t->mixed, &n->scratch, s, worker);
     for (size_t r = s.first; r < s.first + s.count; r++, mixed += D)
-        n->kern->gate(t->conv + r * D, t->gate_value + r * 2 * D, D, mixed);
+        n->kern->gate(t->mix + r * D, t->gate_value + r * 2 * D, D, mixed);
     memcpy(t->mid + s.first * D, t->x + s.first * D, s.count * D * sizeof(float));
     linear_forward(n, &b->linear[NET_MIXER_DOWN],
                    operand_pack(&t->mixed, n->kern, &n->scratch, s, worker), s, t->mid, true);
@@ -243,7 +251,7 @@ static void ffn_forward(const struct net *n, int block, struct span s, size_t wo
 static void block_forward(const struct net *n, int block, const uint32_t *pos, struct span s,
                           size_t worker, float *out)
 {
-    conv_forward(n, block, pos, s);
+    mixer_of(&n->dims, block)->forward(n, block, pos, s, worker);
     mixer_out_forward(n, block, s, worker);
     ffn_forward(n, block, s, worker, out);
 }
@@ -256,17 +264,29 @@ struct forward {
     int block; /* whose input is next; L: the final norm */
 };
 
+/* x of the first block. */
+static void embed_forward(const struct net *n, const uint16_t *tokens, struct span s)
+{
+    size_t D = (size_t)n->dims.D;
+    for (size_t r = s.first; r < s.first + s.count; r++) {
+        float *x = n->block[0].acts.x + r * D;
+        const float *row = n->head.w + tokens[r] * D;
+        if (n->dims.embed_norm)
+            n->kern->rmsnorm(row, n->ones, D, DIMS_NORM_EPS, x, &n->rstd_embed[r]);
+        else
+            memcpy(x, row, D * sizeof *x);
+    }
+}
+
 static void forward_task(void *context, size_t task, size_t worker)
 {
     const struct forward *f = context;
     const struct net *n = f->net;
-    size_t D = (size_t)n->dims.D;
     size_t first = task * NET_TILE;
     struct span s = {first, MIN((size_t)NET_TILE, f->rows - first)};
     bool last = f->block == n->dims.L;
     if (f->block == 0)
-        for (size_t r = s.first; r < s.first + s.count; r++)
-            memcpy(n->block[0].acts.x + r * D, n->head.w + f->tokens[r] * D, D * sizeof(float));
+        embed_forward(n, f->tokens, s);
     else
         block_forward(n, f->block - 1, f->pos, s, worker,
                       last ? n->x_final : n->block[f->block].acts.x);

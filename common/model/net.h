@@ -1,17 +1,18 @@
 /* net.h - the forward pass over whole sequences, for training and for scoring.
  *
- *   x = E[token]
+ *   x = E[token], or rmsnorm(E[token]) without a scale (dims.embed_norm)
  *   for each block:  gate, value = mixer_up rmsnorm(x, norm1)
- *                    mid = x + mixer_down (conv(value, taps) * sigmoid(gate))
+ *                    mix = the block's mixer of these and earlier values (mixer.h)
+ *                    mid = x + mixer_down (mix * sigmoid(gate))
  *                    n = rmsnorm(mid, norm2)
  *                    x = mid + ffn_down (silu(ffn_gate n) * (ffn_up n))
  *   logits = E rmsnorm(x, final_norm)
  *
  * Work is cut into tiles of NET_TILE token rows. A task carries its tile through everything that
- * looks at one row only: from the convolution of block l to the gate and value of block l+1. The
- * convolution looks back at earlier rows' values, so there is one barrier a block. Rows may come
- * from many sequences: pos[row] is the row's position in its own, and the convolution looks back no
- * further than that. Each operation of a block is a function of net.c, X_forward;
+ * looks at one row only: from the mixer of block l to the gate and value of block l+1. The mixer
+ * looks back at earlier rows' values, so there is one barrier a block. Rows may come from many
+ * sequences: pos[row] is the row's position in its own, and the mixer looks back no further than
+ * that. Each operation of a block is a function of net.c or of a mixer, X_forward;
  * tools/train/grad.c has X_back for it, with the same name and arguments.
  *
  * With `keep`, every block has its own activation buffers, which the backward pass (tools/train)
@@ -39,6 +40,7 @@ enum net_layer {
     NET_FFN_GATE,
     NET_FFN_UP,
     NET_FFN_DOWN,
+    NET_QUERY_KEY, /* of attention; n_out is 0 in the other blocks */
     NET_N_LAYERS
 };
 extern const enum tensor_kind net_layer_kind[NET_N_LAYERS];
@@ -61,8 +63,9 @@ struct net_acts {
     float *rstd1;              /* [rows] 1 / sqrt(mean(x^2) + eps) */
     struct operand norm1;      /* [rows][D] */
     float *gate_value;         /* [rows][2D]: gate, then value */
-    float *conv;               /* [rows][D] conv(value, taps) */
-    struct operand mixed;      /* [rows][D] conv * sigmoid(gate) */
+    float *query_key;          /* [rows][2 heads key_width]; NULL without attention */
+    float *mix;                /* [rows][D] */
+    struct operand mixed;      /* [rows][D] mix * sigmoid(gate) */
     float *mid;                /* [rows][D] x after the mixer */
     float *rstd2;              /* [rows] */
     struct operand norm2;      /* [rows][D] */
@@ -74,10 +77,13 @@ struct net_acts {
 struct net_block {
     const float *norm1;
     const float *norm2;
-    float *taps; /* [K][D], the last for the row itself: transposed for the kernel */
+    float *taps;   /* of a convolution: [K][D], the last for the row itself */
+    float *biases; /* of attention: [heads][attend_turned] as attend.h has them */
     struct net_linear linear[NET_N_LAYERS];
     struct net_acts acts;
 };
+
+struct attend;
 
 struct net {
     struct dims dims;
@@ -86,6 +92,8 @@ struct net {
     bool keep;
     const float *params;     /* [dims_n_floats] as given to net_load */
     const float *final_norm; /* [D] */
+    float *ones;             /* [D] scale of a norm that has none; with embed_norm */
+    float *rstd_embed;       /* [rows] of it */
     struct net_linear head;  /* E [V][D] */
     struct net_block block[DIMS_MAX_BLOCKS];
     float alpha[DIMS_MAX_BLOCKS][NET_N_LAYERS]; /* absmean, after net_load */
@@ -93,6 +101,7 @@ struct net {
     float *rstd_final;                          /* [rows] */
     struct operand hidden; /* [rows][D] rmsnorm(x_final, sf): what the head reads; floats kept */
     struct operand logits; /* [min(max_rows, NET_HEAD_ROWS)][V], of one chunk of rows */
+    struct attend *attend; /* [n_workers]; NULL without attention */
     struct operand_scratch scratch;      /* of blocks: tiles of NET_TILE rows */
     struct operand_scratch head_scratch; /* of the head: tiles of NET_HEAD_TILE rows */
 };

@@ -18,6 +18,8 @@ setup_file() {
     [ -z "$(obstacle)" ] || return 0
     small_data "$BATS_FILE_TMPDIR/data"
     small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run"
+    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/mixed" --mixers conv,attention --heads 2 --key-width 5 \
+        --window 11 --embed-norm
 }
 
 setup() {
@@ -26,8 +28,9 @@ setup() {
     [ -z "$why" ] || skip "$why"
 }
 
+# same_bits_for EMBED [RUN]
 same_bits_for() {
-    "$BUILD/export" -q "$BATS_FILE_TMPDIR/run" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" --embed "$1" \
+    "$BUILD/export" -q "$BATS_FILE_TMPDIR/${2:-run}" --vocab "$BATS_FILE_TMPDIR/data/vocab.db" --embed "$1" \
         -o "$BATS_TEST_TMPDIR/model.bolt"
     run "${PYTHON:-python3}" "$ROOT/tests/golden/bitexact.py" "$BUILD/libbolt.so" "$BATS_TEST_TMPDIR/model.bolt"
     [ "$status" -eq 0 ] || flunk "$output"
@@ -45,4 +48,9 @@ same_bits_for() {
 
 @test "the same bits by a second implementation, embedding in q8" {
     same_bits_for q8
+}
+
+@test "the same bits by a second implementation, with attention" {
+    same_bits_for f16 mixed
+    same_bits_for q8 mixed
 }

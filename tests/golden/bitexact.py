@@ -27,7 +27,11 @@ class Blob:
         self.data = [b[int(s["at"]):int(s["at"] + s["bytes"])] for s in self.table]
         numbers = [int(x) for x in self.data[0].view("<u4")]
         self.V, self.D, self.H, self.K, self.L, self.T = numbers[:6]
-        self.dilation = numbers[6:]
+        self.dilation = numbers[6:6 + self.L]
+        self.mixer, self.heads, self.key_width, self.window, self.embed_norm = [0] * self.L, 0, 0, 0, 0
+        if int(b[8:12].view("<u4")[0]) >= 5:
+            self.heads, self.key_width, self.window, self.embed_norm = numbers[6 + self.L:10 + self.L]
+            self.mixer = numbers[10 + self.L:]
         self.encoding = int(self.table[2]["encoding"])
         e = self.data[2]
         if self.encoding == 2:
@@ -99,15 +103,23 @@ class Model:
         self.int8 = int8
         self.blocks = []
         V, D, H, K = blob.V, blob.D, blob.H, blob.K
+        t = 1
         for l in range(blob.L):
-            t = 1 + 8 * l
             w, alpha = blob.ternary(t + 1, 2 * D, D)
-            self.blocks.append({
-                "norm1": blob.floats(t), "gate": (w[:D], alpha), "value": (w[D:], alpha),
-                "taps": blob.floats(t + 2).reshape(D, K), "down": blob.ternary(t + 3, D, D),
-                "norm2": blob.floats(t + 4), "W_gate": blob.ternary(t + 5, H, D),
-                "W_up": blob.ternary(t + 6, H, D), "W_down": blob.ternary(t + 7, D, H), "v": []})
-        self.final = blob.floats(1 + 8 * blob.L)
+            p = {"norm1": blob.floats(t), "gate": (w[:D], alpha), "value": (w[D:], alpha), "v": [], "k": []}
+            if blob.mixer[l] == 0:
+                p["taps"] = blob.floats(t + 2).reshape(D, K)
+                t += 3
+            else:
+                p["query_key"] = blob.ternary(t + 2, 2 * blob.heads * blob.key_width, D)
+                p["bias"] = blob.floats(t + 3).reshape(blob.heads, blob.window)
+                t += 4
+            p.update({"down": blob.ternary(t, D, D), "norm2": blob.floats(t + 1),
+                      "W_gate": blob.ternary(t + 2, H, D), "W_up": blob.ternary(t + 3, H, D),
+                      "W_down": blob.ternary(t + 4, D, H)})
+            t += 5
+            self.blocks.append(p)
+        self.final = blob.floats(t)
         if int8 and blob.encoding == 2:
             self.head, self.scale = blob.embed.astype("i4"), blob.scale
         elif int8:
@@ -131,21 +143,50 @@ class Model:
         x = b.embed[token].astype(f32)
         if b.encoding == 2:
             x = x * b.scale[token]
+        if b.embed_norm:
+            x = rmsnorm(x, np.ones(b.D, f32))
         for l, p in enumerate(self.blocks):
             n = rmsnorm(x, p["norm1"])
             g = product(p["gate"], n, self.int8)
             p["v"].append(product(p["value"], n, self.int8))
-            d = b.dilation[l]
-            taps = min(b.K, t // d + 1)
-            m = np.zeros(b.D, f32)
-            for i in range(b.K - taps, b.K):
-                m = m + p["taps"][:, i] * p["v"][t - (b.K - 1 - i) * d]
+            m = self.attention(p, n) if b.mixer[l] else self.convolution(p, t, b.dilation[l])
             x = x + product(p["down"], m * sigmoid(g), self.int8)
             n = rmsnorm(x, p["norm2"])
             a = product(p["W_gate"], n, self.int8)
             h = (a * sigmoid(a)) * product(p["W_up"], n, self.int8)
             x = x + product(p["W_down"], h, self.int8)
         return rmsnorm(x, self.final)
+
+    def convolution(self, p, t, d):
+        b = self.b
+        taps = min(b.K, t // d + 1)
+        m = np.zeros(b.D, f32)
+        for i in range(b.K - taps, b.K):
+            m = m + p["taps"][:, i] * p["v"][t - (b.K - 1 - i) * d]
+        return m
+
+    def attention(self, p, n):
+        b = self.b
+        both = product(p["query_key"], n, self.int8).reshape(2, b.heads, b.key_width)
+        p["k"].append(both[1])
+        keys, values = np.stack(p["k"][-b.window:]), np.stack(p["v"][-b.window:]).reshape(-1, b.heads, b.D // b.heads)
+        N = len(keys)
+        s = f32(1) / np.sqrt(f32(b.key_width))
+        out = []
+        for h in range(b.heads):
+            x = np.zeros(N, f32)
+            for c in range(b.key_width):
+                x = x + both[0, h, c] * keys[:, h, c]
+            x = x * s + p["bias"][h, :N][::-1]
+            w = exp(x - x.max())
+            lanes, sums = np.zeros(16, f32), np.zeros((4, b.D // b.heads), f32)
+            for j in range(N):
+                lanes[j % 16] += w[j]
+                sums[j % 4] += w[j] * values[j, h]
+            for half in (8, 4, 2, 1):
+                lanes[:half] += lanes[half:2 * half]
+            out.append(((sums[0] + sums[1]) + (sums[2] + sums[3])) * (f32(1) / lanes[0]))
+        return np.concatenate(out)
 
     def logits(self, h):
         if self.int8:

@@ -21,6 +21,18 @@ struct dims toy_dims(int V, int D, int H, int K, int L, const char *dilation)
     return d;
 }
 
+struct dims toy_mixed(struct dims d, const char *mixers, int heads, int key_width, int window)
+{
+    struct err e;
+    assert_int_equal(dims_parse_mixers(&d, mixers, &e), 0);
+    d.heads = heads;
+    d.key_width = key_width;
+    d.window = window;
+    dims_complete(&d);
+    assert_int_equal(dims_check(&d, &e), 0);
+    return d;
+}
+
 struct dims toy_size(size_t i)
 {
     static const struct {
@@ -30,8 +42,24 @@ struct dims toy_size(size_t i)
         {5, 1, 1, 1, 1, "1"},      {7, 3, 5, 2, 2, "1,3"},      {64, 16, 32, 1, 3, "2"},
         {50, 17, 23, 8, 4, "1"},   {33, 31, 6, 3, 3, "1,7,40"}, {300, 48, 100, 4, 2, "1,2"},
         {20, 65, 129, 8, 1, "19"}, {101, 36, 52, 64, 2, "3,1"}, {2100, 192, 200, 8, 2, "1"},
+        {7, 3, 5, 2, 1, "1"},      {50, 24, 40, 4, 3, "2"},     {33, 31, 6, 3, 2, "1"},
+        {300, 48, 100, 4, 3, "2"}, {2100, 192, 200, 8, 2, "1"},
     };
-    return toy_dims(sizes[i].V, sizes[i].D, sizes[i].H, sizes[i].K, sizes[i].L, sizes[i].dilation);
+    static const struct {
+        const char *mixers;
+        int heads, key_width, window;
+    } mixed[TOY_N_SIZES - TOY_N_CONV] = {
+        {"attention", 3, 1, 1},       {"conv,attention,conv", 3, 5, 7},
+        {"attention", 1, 40, 64},     {"attention,conv,attention", 2, 17, 37},
+        {"conv,attention", 0, 16, 0},
+    };
+    struct dims d =
+        toy_dims(sizes[i].V, sizes[i].D, sizes[i].H, sizes[i].K, sizes[i].L, sizes[i].dilation);
+    if (i < TOY_N_CONV)
+        return d;
+    size_t m = i - TOY_N_CONV;
+    d.embed_norm = m % 2;
+    return toy_mixed(d, mixed[m].mixers, mixed[m].heads, mixed[m].key_width, mixed[m].window);
 }
 
 void toy_rows(const struct dims *d, uint64_t seed, size_t n, uint16_t *tokens, uint32_t *pos)

@@ -22,8 +22,12 @@ struct toy {
 /* Dimensions in one line; dilation as dims_parse_dilation takes it. Fails the test when wrong. */
 struct dims toy_dims(int V, int D, int H, int K, int L, const char *dilation);
 
-/* Dimensions of awkward sizes, i < TOY_N_SIZES; from TOY_N_SMALL on they take some time. */
-enum { TOY_N_SMALL = 8, TOY_N_SIZES };
+/* The same with mixers as dims_parse_mixers takes them; 0 of the others where that is right. */
+struct dims toy_mixed(struct dims d, const char *mixers, int heads, int key_width, int window);
+
+/* Dimensions of awkward sizes, i < TOY_N_SIZES: up to TOY_N_CONV of convolutions alone, from
+ * TOY_N_SMALL to there they take some time; then of attention too, in all ways. */
+enum { TOY_N_SMALL = 8, TOY_N_CONV, TOY_N_SIZES = TOY_N_CONV + 5 };
 struct dims toy_size(size_t i);
 
 /* n random tokens in sequences of random lengths, as net_forward takes them. */

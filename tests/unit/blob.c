@@ -29,12 +29,11 @@ static struct model model;
 static struct vocab vocab;
 static struct blob_tensor tensors[64];
 
-static int setup(void **state)
+static int make_model(void)
 {
     struct kern k;
     struct err e;
     kern_init(&k, CPU_C);
-    dims = toy_dims(TOYVOCAB_SIZE, 6, 7, 3, 2, "1,4");
     params = toy_params(&dims, 1);
     vocab = toyvocab();
     if (model_from_params(&model, &dims, params, false, &k, &e))
@@ -47,14 +46,32 @@ static int setup(void **state)
         if (w)
             tensors[i] = (struct blob_tensor){.data = w->codes, .alpha = w->alpha};
     }
-    return scratch_setup(state);
+    return 0;
+}
+
+static void release_model(void)
+{
+    model_release(&model);
+    free(params);
+}
+
+static int setup(void **state)
+{
+    dims = toy_dims(TOYVOCAB_SIZE, 6, 7, 3, 2, "1,4");
+    return make_model() ? -1 : scratch_setup(state);
 }
 
 static int teardown(void **state)
 {
-    model_release(&model);
-    free(params);
+    release_model();
     return scratch_teardown(state);
+}
+
+/* The same with attention in the second block. */
+static int setup_mixed(void **state)
+{
+    dims = toy_mixed(toy_dims(TOYVOCAB_SIZE, 6, 7, 3, 2, "2,1"), "conv,attention", 2, 5, 9);
+    return make_model() ? -1 : scratch_setup(state);
 }
 
 static const char *write_good(enum number_type embed)
@@ -264,9 +281,11 @@ static void test_header_rules(void **state)
     bytes[0] ^= 1;
     broken("not a model blob");
     le_put32(bytes + BLOB_AT_VERSION, 1);
-    broken("found 1, expected 2 to 4");
-    le_put32(bytes + BLOB_AT_VERSION, 5);
-    broken("found 5, expected 2 to 4");
+    broken("found 1, expected 2 to 5");
+    le_put32(bytes + BLOB_AT_VERSION, 6);
+    broken("found 6, expected 2 to 5");
+    le_put32(bytes + BLOB_AT_VERSION, 5); /* whose configuration tells of mixers */
+    broken("does not fit 2 blocks");
     le_put32(bytes + BLOB_AT_HEADER_BYTES, 64);
     broken("found 64 and 32, expected 128 and 32");
     le_put32(bytes + BLOB_AT_ENTRY_BYTES, 40);
@@ -306,7 +325,7 @@ static void test_section_rules(void **state)
     broken("section 4 stands at");
     le_put64(entry(UP) + BLOB_ENTRY_BYTES, le_get64(entry(UP) + BLOB_ENTRY_BYTES) - 1);
     broken("wrong size");
-    content(CONFIG)[blob_config_bytes(&dims)] = 1; /* behind its last byte */
+    content(CONFIG)[blob_config_bytes(&dims, 2)] = 1; /* behind its last byte */
     broken("bytes between sections");
     unsigned char *longer = realloc(bytes, n_bytes + 64);
     assert_non_null(longer);
@@ -336,6 +355,42 @@ static void test_config_rules(void **state)
     broken("configuration too short");
     le_put32(content(CONFIG) + 4, 7);
     broken("wrong size");
+    free(bytes);
+}
+
+static void test_mixers(void **state)
+{
+    (void)state;
+    struct err e;
+    struct blob b;
+    const size_t at = BLOB_CONFIG_FIXED + 4 * 2;
+    assert_int_equal(toyblob_open(&b, write_good(NUMBER_Q8), &e), 0);
+    assert_int_equal(b.version, 5);
+    toyblob_close(&b);
+    bytes = scratch_read(scratch_path("good"), &n_bytes);
+    assert_int_equal(le_get64(entry(CONFIG) + BLOB_ENTRY_BYTES), at + 16 + 4 * 2);
+    le_put32(content(CONFIG) + at, 4);
+    broken("number of heads does not divide the model width (found 4 and 6)");
+    le_put32(content(CONFIG) + at, 0);
+    broken("number of heads out of range");
+    le_put32(content(CONFIG) + at + 4, 513);
+    broken("key width out of range");
+    le_put32(content(CONFIG) + at + 8, UINT32_MAX);
+    broken("window out of range");
+    le_put32(content(CONFIG) + at + 12, 2);
+    broken("embedding norm out of range");
+    le_put32(content(CONFIG) + at + 20, 2);
+    broken("mixer out of range (found 2, expected 0 to 1)");
+    le_put32(content(CONFIG) + at + 20, UINT32_MAX);
+    broken("mixer out of range");
+    le_put32(content(CONFIG) + at + 20, 0); /* heads of no use */
+    broken("number of heads out of range (found 2, expected 0 to 0)");
+    le_put32(content(CONFIG) + at + 16, 1); /* both blocks; the first has dilation 2 */
+    broken("dilation of a block without a convolution");
+    le_put32(content(CONFIG) + at + 8, 10);
+    broken("wrong size");
+    le_put32(bytes + BLOB_AT_VERSION, 4);
+    broken("does not fit 2 blocks");
     free(bytes);
 }
 
@@ -424,5 +479,10 @@ int main(void)
         cmocka_unit_test(test_config_rules),    cmocka_unit_test(test_tensor_rules),
         cmocka_unit_test(test_embedding_rules), cmocka_unit_test(test_writer_errors),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    const struct CMUnitTest of_mixed[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_mixers),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown) +
+           cmocka_run_group_tests(of_mixed, setup_mixed, teardown);
 }

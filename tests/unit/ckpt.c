@@ -66,13 +66,25 @@ static struct ckpt_optim optim_of_run(void)
     return o;
 }
 
-static int setup(void **state)
+static int make_run(void **state)
 {
-    dims = toy_dims(11, 6, 7, 3, 2, "1,4");
     params = toy_params(&dims, 1);
     m = toy_params(&dims, 2);
     v = toy_params(&dims, 3);
     return scratch_setup(state);
+}
+
+static int setup(void **state)
+{
+    dims = toy_dims(11, 6, 7, 3, 2, "1,4");
+    return make_run(state);
+}
+
+/* The same with attention in the second block. */
+static int setup_mixed(void **state)
+{
+    dims = toy_mixed(toy_dims(11, 6, 7, 3, 2, "2,1"), "conv,attention", 2, 5, 9);
+    return make_run(state);
 }
 
 static int teardown(void **state)
@@ -179,7 +191,7 @@ static void test_weights_alone(void **state)
 /* ---- files edited tensor by tensor ---- */
 
 struct edit {
-    struct st_tensor tensors[64];
+    struct st_tensor tensors[96];
     size_t n;
     struct st_meta meta[64];
     size_t n_meta;
@@ -247,8 +259,10 @@ static void test_bad_metadata(void **state)
     static const struct {
         const char *key, *value, *message;
     } bad[] = {
-        {"checkpoint_version", "2", "version (found 2, expected 1)"},
-        {"checkpoint_version", "1x", "version (found 1x, expected 1)"},
+        {"checkpoint_version", "3", "version (found 3, expected 1 to 2)"},
+        {"checkpoint_version", "0", "version (found 0, expected 1 to 2)"},
+        {"checkpoint_version", "1x", "version (found 1x, expected 1 to 2)"},
+        {"checkpoint_version", "2", "lacks 'mixers'"},
         {"dim", "7", "wrong shape"},
         {"dim", "0", "model width out of range"},
         {"dim", "-6", "'dim' is no proper number"},
@@ -274,6 +288,35 @@ static void test_bad_metadata(void **state)
         {"optimiser_arrays", "adam_m", "'optimiser_arrays' has a bad value"},
         {"optimiser_arrays", "a.b:18", "'optimiser_arrays' has a bad value"},
         {"optimiser_arrays", "a:18,b:18,c:18,d:18,e:18,f:18,g:18,h:18,i:18", "a bad value"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const char *pair[2] = {bad[i].key, bad[i].value};
+        expect_refused(edited(change_meta, pair), bad[i].message);
+    }
+}
+
+/* Version 2 tells of mixers, all of them; without, a file with attention is not guessed at. */
+static void test_bad_mixers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *message;
+    } bad[] = {
+        {"mixers", NULL, "lacks 'mixers'"},
+        {"mixers", "conv,other", "unknown mixer 'other'"},
+        {"mixers", "conv,attention,conv", "more names than the model has blocks"},
+        {"mixers", "attention,attention", "dilation of a block without a convolution"},
+        {"mixers", "conv", "number of heads out of range (found 2, expected 0 to 0)"},
+        {"heads", NULL, "lacks 'heads'"},
+        {"heads", "4", "does not divide"},
+        {"heads", "3", "wrong shape"},
+        {"key_width", "x", "'key_width' is no proper number"},
+        {"key_width", "6", "wrong shape"},
+        {"window", "0", "window out of range"},
+        {"window", "10", "wrong shape"},
+        {"embed_norm", "2", "embedding norm out of range"},
+        {"embed_norm", NULL, "lacks 'embed_norm'"},
+        {"checkpoint_version", "1", "has attention, of which its metadata tell nothing"},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         const char *pair[2] = {bad[i].key, bad[i].value};
@@ -565,5 +608,10 @@ int main(void)
         cmocka_unit_test(test_without_checksums),
         cmocka_unit_test(test_truncation),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    const struct CMUnitTest of_mixed[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_bad_mixers),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown) +
+           cmocka_run_group_tests(of_mixed, setup_mixed, teardown);
 }

@@ -198,6 +198,119 @@ static void test_dilation_as_text(void **state)
     }
 }
 
+/* Mixers: which tensors a block has, in the order of the files, and what follows from the rest. */
+static void test_mixers(void **state)
+{
+    (void)state;
+    struct dims d = odd_dims();
+    struct err e;
+    assert_true(dims_is_v4(&d));
+    assert_int_equal(dims_parse_mixers(&d, "attention,conv", &e), 0);
+    d.heads = 4;
+    d.key_width = 3;
+    d.dilation[0] = 9;
+    assert_false(dims_is_v4(&d));
+    dims_complete(&d);
+    assert_int_equal(dims_check(&d, &e), 0);
+    assert_int_equal(d.window, 64);
+    assert_int_equal(d.dilation[0], 1);
+    assert_int_equal(dims_reach(&d, 0), 63);
+    assert_int_equal(dims_context(&d), 63 + 4 * 3);
+    assert_int_equal(dims_n_tensors(&d), ARRAY_LEN(odd) + 1);
+    static const struct {
+        size_t i;
+        const char *name;
+        enum tensor_form form;
+        size_t rows, cols;
+        int n_parts;
+    } want[] = {
+        {2, "blocks.0.mixer.up.weight", TENSOR_TERNARY, 40, 20, 2},
+        {3, "blocks.0.mixer.query_key.weight", TENSOR_TERNARY, 24, 20, 2},
+        {4, "blocks.0.mixer.distance.bias", TENSOR_VECTOR, 4, 64, 1},
+        {5, "blocks.0.mixer.down.weight", TENSOR_TERNARY, 20, 20, 1},
+        {12, "blocks.1.mixer.conv.weight", TENSOR_VECTOR, 20, 1, 1},
+        {18, "final_norm.scale", TENSOR_VECTOR, 20, 1, 1},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(want); k++) {
+        struct tensor t;
+        dims_tensor(&d, want[k].i, &t);
+        assert_string_equal(t.name, want[k].name);
+        assert_int_equal(t.form, want[k].form);
+        assert_int_equal(t.shape[0], want[k].rows);
+        assert_int_equal(t.shape[1], want[k].cols);
+        assert_int_equal(t.n_parts, want[k].n_parts);
+        assert_int_equal(t.offset, dims_offset(&d, t.kind, t.block));
+    }
+    size_t end = 0; /* one behind the other, with gaps up to the alignment */
+    for (size_t i = 0; i < dims_n_tensors(&d); i++) {
+        struct tensor t;
+        dims_tensor(&d, i, &t);
+        assert_int_equal(t.offset, ALIGN_UP(end, (size_t)DIMS_ALIGN));
+        end = t.offset + t.n;
+    }
+    assert_int_equal(dims_n_floats(&d), ALIGN_UP(end, (size_t)DIMS_ALIGN));
+    struct dims other = d;
+    other.mixer[1] = DIMS_ATTENTION;
+    assert_false(dims_equal(&d, &other));
+    int *fields[] = {&other.heads, &other.key_width, &other.window, &other.embed_norm};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        other = d;
+        ++*fields[i];
+        assert_false(dims_equal(&d, &other));
+    }
+    d.mixer[0] = DIMS_CONV; /* what no block needs any more */
+    assert_int_equal(dims_check(&d, &e), -1);
+    dims_complete(&d);
+    assert_int_equal(dims_check(&d, &e), 0);
+    assert_int_equal(d.heads + d.key_width + d.window, 0);
+}
+
+static void test_mixers_refused(void **state)
+{
+    (void)state;
+    struct err e;
+    static const struct {
+        int offset_value;
+        size_t offset;
+        const char *message;
+    } bad[] = {
+        {0, offsetof(struct dims, heads), "number of heads"},
+        {21, offsetof(struct dims, heads), "number of heads"},
+        {3, offsetof(struct dims, heads), "does not divide"},
+        {0, offsetof(struct dims, key_width), "key width"},
+        {513, offsetof(struct dims, key_width), "key width"},
+        {0, offsetof(struct dims, window), "window"},
+        {1025, offsetof(struct dims, window), "window"},
+        {2, offsetof(struct dims, mixer[1]), "mixer"},
+        {-1, offsetof(struct dims, mixer[0]), "mixer"},
+        {2, offsetof(struct dims, dilation[0]), "dilation"},
+        {2, offsetof(struct dims, embed_norm), "embedding norm"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct dims d = odd_dims();
+        assert_int_equal(dims_parse_mixers(&d, "attention,conv", &e), 0);
+        dims_complete(&d);
+        assert_int_equal(dims_check(&d, &e), 0);
+        *(int *)((char *)&d + bad[i].offset) = bad[i].offset_value;
+        assert_int_equal(dims_check(&d, &e), -1);
+        assert_non_null(strstr(e.text, bad[i].message));
+    }
+    struct dims d = {.L = 2, .D = 512, .heads = 128, .key_width = 512};
+    static const char *const texts[] = {"",      "conv,",      ",conv", "conv,conv,conv", "Conv",
+                                        "conv ", "attentions", "con",   "conv;conv"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        assert_int_equal(dims_parse_mixers(&d, texts[i], &e), -1);
+        assert_non_null(strstr(e.text, "mixer"));
+    }
+    char buf[DIMS_MIXERS_TEXT];
+    d.L = DIMS_MAX_BLOCKS;
+    assert_int_equal(dims_parse_mixers(&d, "attention", &e), 0);
+    dims_mixers_text(&d, buf, sizeof buf);
+    assert_int_equal(strlen(buf), 64 * 10 - 1);
+    d.L = 65;
+    assert_int_equal(dims_parse_mixers(&d, "conv", &e), -1);
+}
+
 static void test_equality_leaves_out_the_length(void **state)
 {
     (void)state;
@@ -223,6 +336,8 @@ int main(void)
         cmocka_unit_test(test_layout_is_padded),
         cmocka_unit_test(test_ranges_are_checked),
         cmocka_unit_test(test_dilation_as_text),
+        cmocka_unit_test(test_mixers),
+        cmocka_unit_test(test_mixers_refused),
         cmocka_unit_test(test_equality_leaves_out_the_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

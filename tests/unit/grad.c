@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "os/pages.h"
 #include "os/threads.h"
+#include "support/toy.h"
 #include "support/toytrain.h"
 #include "train/init.h"
 #include "train/sums.h"
@@ -44,6 +45,23 @@ static struct dims small_dims(void)
     d.L = 2;
     d.dilation[1] = 2;
     return d;
+}
+
+/* Models that have each mixer, and several: small ones, for every test that walks them. */
+static const struct {
+    const char *mixers;
+    int heads, key_width, window, embed_norm;
+} mixed[] = {
+    {"conv", 0, 0, 0, 0},
+    {"attention,conv", 3, 5, 7, 1},
+    {"conv,attention", 2, 3, 70, 0}, /* wider than a tile of rows */
+};
+
+static struct dims mixed_dims(size_t i)
+{
+    struct dims d = small_dims();
+    d.embed_norm = mixed[i].embed_norm;
+    return toy_mixed(d, mixed[i].mixers, mixed[i].heads, mixed[i].key_width, mixed[i].window);
 }
 
 /* The slope of the loss when w[n] moves along way[n], by differences. */
@@ -115,14 +133,11 @@ static size_t largest(const float *g, size_t n)
     return at;
 }
 
-/* Every tensor, at every level: the slopes are those the gradient says. */
-static void test_finite_differences(void **state)
+static void finite_differences(const struct dims *d)
 {
-    (void)state;
     for (const struct cpu_level *level = CPU_C; level; level = cpu_next(level)) {
-        struct dims d = small_dims();
         struct toytrain f;
-        open_random(&f, &d, level, 2, 150);
+        open_random(&f, d, level, 2, 150);
         struct rng rng;
         for (size_t i = 0; i < 37 * 12; i++)
             f.params[i] *= 20; /* a larger embedding, so that the loss is not flat */
@@ -147,11 +162,20 @@ static void test_finite_differences(void **state)
     }
 }
 
-static void gradient_with(int threads, size_t rows, float *out, double *loss)
+/* Every tensor, of every mixer, at every level: the slopes are those the gradient says. */
+static void test_finite_differences(void **state)
 {
-    struct dims d = small_dims();
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) {
+        struct dims d = mixed_dims(i);
+        finite_differences(&d);
+    }
+}
+
+static void gradient_with(const struct dims *d, int threads, size_t rows, float *out, double *loss)
+{
     struct toytrain f;
-    open_random(&f, &d, cpu_best(), threads, rows);
+    open_random(&f, d, cpu_best(), threads, rows);
     *loss = toytrain_gradient(&f, false);
     memcpy(out, f.gradient, dims_n_floats(&f.dims) * sizeof *out);
     toytrain_close(&f);
@@ -160,29 +184,29 @@ static void gradient_with(int threads, size_t rows, float *out, double *loss)
 static void test_threads_do_not_matter(void **state)
 {
     (void)state;
-    struct dims d = small_dims();
-    size_t bytes = dims_n_floats(&d) * sizeof(float);
-    float *one = malloc(bytes);
-    float *other = malloc(bytes);
-    double loss_one;
-    double loss_other;
-    gradient_with(1, 700, one, &loss_one);
-    for (int threads = 2; threads <= 7; threads += 5) {
-        gradient_with(threads, 700, other, &loss_other);
-        assert_memory_equal(one, other, bytes);
-        assert_true(loss_one == loss_other);
+    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) {
+        struct dims d = mixed_dims(i);
+        size_t bytes = dims_n_floats(&d) * sizeof(float);
+        float *one = malloc(bytes);
+        float *other = malloc(bytes);
+        double loss_one;
+        double loss_other;
+        gradient_with(&d, 1, 700, one, &loss_one);
+        for (int threads = 2; threads <= 7; threads += 5) {
+            gradient_with(&d, threads, 700, other, &loss_other);
+            assert_memory_equal(one, other, bytes);
+            assert_true(loss_one == loss_other);
+        }
+        free(one);
+        free(other);
     }
-    free(one);
-    free(other);
 }
 
 /* Two halves, each with half the share, add up to the whole. */
-static void test_shares(void **state)
+static void check_shares(const struct dims *d)
 {
-    (void)state;
-    struct dims d = small_dims();
     struct toytrain f;
-    open_random(&f, &d, cpu_best(), 2, 200);
+    open_random(&f, d, cpu_best(), 2, 200);
     f.pos[100] = 0;
     for (size_t r = 101; r < 200; r++)
         f.pos[r] = f.pos[r] == 0 ? 0 : f.pos[r - 1] + 1;
@@ -211,6 +235,15 @@ static void test_shares(void **state)
     free(half[0]);
     free(half[1]);
     toytrain_close(&f);
+}
+
+static void test_shares(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) {
+        struct dims d = mixed_dims(i);
+        check_shares(&d);
+    }
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */

@@ -127,19 +127,21 @@ static void equals_net(size_t size, enum model_math math, double tolerance)
     close_runner(&r);
 }
 
+/* Rounding alone; attention makes more of it, whose scores are large with random weights. */
 static void test_exact_equals_net(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES; i++)
-        equals_net(i, MODEL_EXACT, 2e-6);
+        equals_net(i, MODEL_EXACT, i < TOY_N_CONV ? 2e-6 : 1e-5);
 }
 
-/* Eight bits of a row, absmax: within a few per cent on random weights. */
+/* Eight bits of a row, absmax: within a few per cent on random weights; more of attention, whose
+ * scores are large with these. */
 static void test_int8_is_near_net(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES; i++)
-        equals_net(i, MODEL_INT8, 0.06);
+        equals_net(i, MODEL_INT8, i < TOY_N_CONV ? 0.06 : 0.12);
 }
 
 /* A column of the embedding far larger than the others, which the norms make up for, as training

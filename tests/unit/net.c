@@ -1,5 +1,5 @@
-/* The forward pass over whole sequences: no later token changes an earlier logit, none reaches
- * further than the context, and sequences of one run do not see each other. */
+/* The forward pass over whole sequences, of every mixer: no later token changes an earlier logit,
+ * none reaches further than the context, and sequences of one run do not see each other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 
 enum { ROWS = 150 };
 
+enum { N_MODELS = 4 };
 enum { CHANGED = 60 }; /* the row at which something changes */
 
 /* Logits [ROWS][V] of a model before and after some tokens were exchanged for others. */
@@ -21,6 +22,16 @@ struct change {
     float *before;
     float *after;
 };
+
+/* Models of every mixer alone and of several. */
+static struct dims dims_of(size_t i)
+{
+    static const char *const mixers[] = {"conv", "attention", "conv,attention,conv",
+                                         "attention,conv,attention"};
+    assert_true(i < N_MODELS && ARRAY_LEN(mixers) == N_MODELS);
+    return toy_mixed(toy_dims(50, 24, 40, 4, 3, "1,2,5"), mixers[i], i ? 3 : 0, i ? 5 : 0,
+                     i ? 13 : 0);
+}
 
 static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *pos)
 {
@@ -32,9 +43,9 @@ static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *po
 }
 
 /* The tokens of rows [first, end) change; a second sequence begins at row `second`. */
-static struct change change_rows(uint32_t second, size_t first, size_t end)
+static struct change change_rows(const struct dims *d, uint32_t second, size_t first, size_t end)
 {
-    struct change c = {.dims = toy_dims(50, 24, 40, 4, 3, "1,2,5"), .V = 50};
+    struct change c = {.dims = *d, .V = 50};
     struct toy t;
     uint16_t tokens[ROWS];
     uint32_t pos[ROWS];
@@ -70,10 +81,13 @@ static void assert_row_differs(const struct change *c, size_t row)
 static void test_net_is_causal(void **state)
 {
     (void)state;
-    struct change c = change_rows(ROWS, CHANGED, ROWS);
-    assert_rows_same(&c, 0, CHANGED);
-    assert_row_differs(&c, CHANGED);
-    release_change(&c);
+    for (size_t i = 0; i < N_MODELS; i++) {
+        struct dims d = dims_of(i);
+        struct change c = change_rows(&d, ROWS, CHANGED, ROWS);
+        assert_rows_same(&c, 0, CHANGED);
+        assert_row_differs(&c, CHANGED);
+        release_change(&c);
+    }
 }
 
 /* One changed token reaches exactly dims_context positions further: the last of them shows it, the
@@ -81,21 +95,27 @@ static void test_net_is_causal(void **state)
 static void test_net_reaches_its_context(void **state)
 {
     (void)state;
-    struct change c = change_rows(ROWS, CHANGED, CHANGED + 1);
-    size_t last = CHANGED + dims_context(&c.dims);
-    assert_row_differs(&c, last);
-    assert_rows_same(&c, last + 1, ROWS);
-    release_change(&c);
+    for (size_t i = 0; i < N_MODELS; i++) {
+        struct dims d = dims_of(i);
+        struct change c = change_rows(&d, ROWS, CHANGED, CHANGED + 1);
+        size_t last = CHANGED + dims_context(&c.dims);
+        assert_row_differs(&c, last);
+        assert_rows_same(&c, last + 1, ROWS);
+        release_change(&c);
+    }
 }
 
 /* A sequence does not see the one before it in the same run. */
 static void test_sequences_are_apart(void **state)
 {
     (void)state;
-    struct change c = change_rows(CHANGED, 0, CHANGED);
-    assert_row_differs(&c, CHANGED - 1);
-    assert_rows_same(&c, CHANGED, ROWS);
-    release_change(&c);
+    for (size_t i = 0; i < N_MODELS; i++) {
+        struct dims d = dims_of(i);
+        struct change c = change_rows(&d, CHANGED, 0, CHANGED);
+        assert_row_differs(&c, CHANGED - 1);
+        assert_rows_same(&c, CHANGED, ROWS);
+        release_change(&c);
+    }
 }
 
 int main(void)

@@ -90,6 +90,15 @@ static void facts_of_dims(const struct dims *d)
     fact_count("kernel_size", (uint64_t)d->K);
     fact_count("seq_len", (uint64_t)d->T);
     fact_text("dilation", dilation);
+    if (dims_is_v4(d))
+        return;
+    char mixers[DIMS_MIXERS_TEXT];
+    dims_mixers_text(d, mixers, sizeof mixers);
+    fact_text("mixers", mixers);
+    fact_count("embed_norm", (uint64_t)d->embed_norm);
+    fact_count("heads", (uint64_t)d->heads);
+    fact_count("key_width", (uint64_t)d->key_width);
+    fact_count("window", (uint64_t)d->window);
 }
 
 /* Share of zeros among the ternary weights. */
@@ -148,7 +157,7 @@ static void facts_of_optimiser(const struct ckpt *c)
 static void facts_of_state(const struct ckpt *c)
 {
     const struct ckpt_state *s = &c->state;
-    fact_count("version", CKPT_VERSION);
+    fact_count("version", dims_is_v4(&c->dims) ? 1 : 2);
     fact_count("step", s->progress.step);
     fact_count("tokens", s->progress.tokens);
     fact_count("epoch", s->progress.epoch);

@@ -71,6 +71,7 @@ const struct output output_c = {
     .suffix = ".c",
     .help = "a C source and header for firmware",
     .needs_vocab = true,
+    .v4_only = true,
     .takes_embed = true,
     .takes_name = true,
     .check = check,

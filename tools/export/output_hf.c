@@ -11,7 +11,7 @@
 #include "export/textfile.h"
 
 _Static_assert(
-    TENSOR_N_KINDS == 10 && sizeof(struct dims) == (6 + DIMS_MAX_BLOCKS) * sizeof(int),
+    TENSOR_N_KINDS == 12 && sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
     "hf/modeling_bolt.py computes a model of these tensors and hyperparameters: teach it "
     "what is new, or refuse it here");
 
@@ -164,6 +164,7 @@ const struct output output_hf = {
     .name = "hf",
     .help = "a folder for Hugging Face's transformers",
     .needs_vocab = true,
+    .v4_only = true,
     .check = check,
     .write = write_files,
 };

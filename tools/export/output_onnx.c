@@ -94,6 +94,7 @@ static int write_files(const struct output_source *s, const struct output_option
 const struct output output_onnx = {
     .name = "onnx",
     .suffix = ".onnx",
+    .v4_only = true,
     .help = "a graph of ONNX for onnxruntime and others",
     .takes_weights = true,
     .check = check,

@@ -7,7 +7,7 @@
 #include "export/onnx_graph.h"
 
 _Static_assert(
-    TENSOR_N_KINDS == 10 && sizeof(struct dims) == (6 + DIMS_MAX_BLOCKS) * sizeof(int),
+    TENSOR_N_KINDS == 12 && sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
     "the graph here computes a model of these tensors and hyperparameters: teach it what "
     "is new, or refuse it");
 

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "cli/cli.h"
+#include "model/mixer.h"
 #include "os/clock.h"
 
 enum { N_WARM_UP = 2, N_ROUNDS = 15, PROBE_ROUNDS = 400000 };
@@ -45,13 +46,18 @@ static void count_work(struct bench *b, const struct trainer *t)
     double up = 2 * D * D * d->L;
     double down = D * D * d->L;
     double glu = 3 * D * d->H * d->L;
-    double taps = D * d->K * d->L;
     double head = D * d->V;
-    b->nominal = 6 * rows * (up + down + glu + taps + head);
-    b->flops[PHASE_FORWARD] = 2 * rows * (up + down + glu + taps);
+    double taps = 0;   /* of the mixers that work once all rows are through, */
+    double attend = 0; /* and of those that need their scores again backwards */
+    for (int l = 0; l < d->L; l++) {
+        *(dims_has(d, TENSOR_QUERY_KEY, l) ? &attend : &taps) += mixer_of(d, l)->work(d);
+        up += (double)t->net.block[l].linear[NET_QUERY_KEY].n_out * D;
+    }
+    b->nominal = 6 * rows * (up + down + glu + taps + attend + head);
+    b->flops[PHASE_FORWARD] = 2 * rows * (up + down + glu + taps + attend);
     b->flops[PHASE_HEAD] = 4 * rows * head;
     b->flops[PHASE_EMBED] = 2 * rows * head;
-    b->flops[PHASE_GLU] = 2 * rows * (glu + down);
+    b->flops[PHASE_GLU] = 2 * rows * (glu + down + 2.5 * attend);
     b->flops[PHASE_CONV] = 2 * rows * (up + 2 * taps);
     b->flops[PHASE_WEIGHTS] = 2 * rows * (up + down + glu);
     /* floats of 4 bytes: a weight is read and written quantised, and written packed once or twice

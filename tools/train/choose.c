@@ -28,8 +28,17 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     d->H = o->given.hidden ? (int)o->hidden : d->H;
     d->K = o->given.kernel ? (int)o->kernel : d->K;
     d->T = o->given.seq_len ? (int)o->seq_len : d->T;
-    if (o->dilation && dims_parse_dilation(d, o->dilation, e))
+    if ((o->dilation && dims_parse_dilation(d, o->dilation, e)) ||
+        (o->mixers && dims_parse_mixers(d, o->mixers, e)))
         return -1;
+    d->embed_norm |= o->embed_norm;
+    d->heads = o->given.heads ? (int)o->heads : d->heads;
+    d->key_width = o->given.key_width ? (int)o->key_width : d->key_width;
+    d->window = o->given.window ? (int)o->window : d->window;
+    if ((o->given.heads || o->given.key_width || o->given.window) && dims_is_v4(d))
+        return err_set(e, "--heads, --key-width and --window are of attention, which no block has "
+                          "(--mixers)");
+    dims_complete(d);
     return dims_check(d, e);
 }
 

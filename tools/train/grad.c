@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "train/mixer_back.h"
+
 enum { WEIGHT_TILE = 48 }; /* rows of a weight matrix whose gradient is one task */
 
 static size_t n_tiles(const struct grad *g)
@@ -15,19 +17,43 @@ static struct span tile_span(const struct grad *g, size_t task)
     return (struct span){first, MIN((size_t)NET_TILE, g->batch.rows - first)};
 }
 
-/* The sums over the rows of one tile, [K+2][D]. */
+/* The sums over the rows of one tile: of the mixer, then of both norms' scales. */
 static float *sums_of_tile(const struct grad *g, size_t tile)
 {
-    size_t D = (size_t)g->net->dims.D;
-    return g->tile_sums + tile * ((size_t)g->net->dims.K + 2) * D;
+    return g->tile_sums + tile * g->sums;
 }
 
-static float *gradient_of(const struct grad *g, enum tensor_kind kind, int block)
+static size_t norm_sums(const struct grad *g, size_t which)
+{
+    return g->sums - (2 - which) * (size_t)g->net->dims.D;
+}
+
+float *grad_of(const struct grad *g, enum tensor_kind kind, int block)
 {
     return g->out + dims_offset(&g->net->dims, kind, block);
 }
 
-void grad_init(struct grad *g, struct net *n, struct arena *a)
+static size_t mixer_sums(const struct dims *d)
+{
+    size_t most = 0;
+    for (int l = 0; l < d->L; l++)
+        most = MAX(most, mixer_back_of(d, l)->n_sums(d));
+    return most;
+}
+
+/* What each mixer that the model has wants, once. */
+static void mixers_init(struct grad *g, int n_workers, struct arena *a)
+{
+    const struct dims *d = &g->net->dims;
+    bool done[DIMS_N_MIXERS] = {false};
+    for (int l = 0; l < d->L; l++) {
+        if (!done[d->mixer[l]] && mixer_back_of(d, l)->init)
+            mixer_back_of(d, l)->init(g, n_workers, a);
+        done[d->mixer[l]] = true;
+    }
+}
+
+void grad_init(struct grad *g, struct net *n, int n_workers, struct arena *a)
 {
     const struct kern *k = n->kern;
     size_t rows = n->max_rows;
@@ -44,10 +70,14 @@ void grad_init(struct grad *g, struct net *n, struct arena *a)
     columns.slot = 1; /* d_ffn_gate and d_ffn_up are computed together */
     operand_init(&g->d_ffn_up, k, rows, H, columns, a);
     operand_init(&g->d_gate_value, k, rows, 2 * D, both, a);
-    g->d_conv = arena_alloc(a, rows * D, sizeof(float));
+    g->d_mix = arena_alloc(a, rows * D, sizeof(float));
     g->d_norm = arena_alloc(a, rows * D, sizeof(float));
     g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
-    g->tile_sums = arena_alloc(a, g->n_tiles * ((size_t)n->dims.K + 2) * D, sizeof(float));
+    g->sums = mixer_sums(&n->dims) + 2 * D;
+    g->tile_sums = arena_alloc(a, g->n_tiles * g->sums, sizeof(float));
+    if (n->dims.embed_norm)
+        g->d_ones = arena_alloc(a, D, sizeof(float));
+    mixers_init(g, n_workers, a);
 }
 
 /* ---- operations, each beside X_forward in model/net.c ---------------------------------------- */
@@ -99,62 +129,31 @@ static void ffn_back(const struct grad *g, struct span s, size_t worker, float *
               d_norm2);
 }
 
-/* mid = x + mixer_down (conv * sigmoid(gate)), so
- *   d_mixed = mixer_down^T d_mid;  d_conv, d_gate = gate_back(d_mixed) */
+/* mid = x + mixer_down (mix * sigmoid(gate)), so
+ *   d_mixed = mixer_down^T d_mid;  d_mix, d_gate = gate_back(d_mixed) */
 static void mixer_out_back(const struct grad *g, struct span s, size_t worker)
 {
     const struct net *n = g->net;
     const struct net_block *b = &n->block[g->block];
     size_t D = (size_t)n->dims.D;
-    float *d_conv = g->d_conv + s.first * D;
-    linear_back(n, &b->linear[NET_MIXER_DOWN], &g->d_mid, s, worker, d_conv, false);
-    for (size_t r = s.first; r < s.first + s.count; r++, d_conv += D)
-        n->kern->gate_back(b->acts.conv + r * D, b->acts.gate_value + r * 2 * D, d_conv, D, d_conv,
+    float *d_mix = g->d_mix + s.first * D;
+    linear_back(n, &b->linear[NET_MIXER_DOWN], &g->d_mid, s, worker, d_mix, false);
+    for (size_t r = s.first; r < s.first + s.count; r++, d_mix += D)
+        n->kern->gate_back(b->acts.mix + r * D, b->acts.gate_value + r * 2 * D, d_mix, D, d_mix,
                            g->d_gate_value.floats + r * 2 * D);
 }
 
-/* Rows r, r + dilation, ... of r's own sequence, at most K: those whose convolution reads row r. */
-static size_t later_rows(const struct grad *g, size_t r, size_t dilation, size_t K)
-{
-    const uint32_t *pos = g->batch.pos;
-    size_t n = 1;
-    while (n < K && r + n * dilation < g->batch.rows &&
-           pos[r + n * dilation] == pos[r] + n * dilation)
-        n++;
-    return n;
-}
-
-/* conv[r] = sum over i of taps[K-1-i] * value[r - i dilation], so
- *   d_value[r] = sum over i of taps[K-1-i] * d_conv[r + i dilation]: looks at rows of other tiles;
- *   d_taps [K][D] = the span's part of the sum over r of d_conv[r] * value[r - i dilation] */
-static void conv_back(const struct grad *g, struct span s, float *d_taps)
-{
-    const struct net_block *b = &g->net->block[g->block];
-    const struct kern *k = g->net->kern;
-    size_t D = (size_t)g->net->dims.D;
-    size_t K = (size_t)g->net->dims.K;
-    size_t dilation = (size_t)g->net->dims.dilation[g->block];
-    memset(d_taps, 0, K * D * sizeof(float));
-    for (size_t r = s.first; r < s.first + s.count; r++) {
-        const float *d_conv = g->d_conv + r * D;
-        size_t later = later_rows(g, r, dilation, K);
-        k->conv_back(d_conv, dilation * D, b->taps + (K - later) * D, later, D,
-                     g->d_gate_value.floats + r * 2 * D + D);
-        size_t n_taps = MIN(K, g->batch.pos[r] / dilation + 1);
-        for (size_t i = 0; i < n_taps; i++)
-            k->mul_add(d_conv, b->acts.gate_value + (r - i * dilation) * 2 * D + D, D,
-                       d_taps + (K - 1 - i) * D);
-    }
-}
-
 /* gate, value = mixer_up rmsnorm(x, norm1), and x also goes past the mixer, so
- *   d_in = d_mid + rmsnorm_back(mixer_up^T (d_gate, d_value)) */
+ *   d_in = d_mid + rmsnorm_back(mixer_up^T (d_gate, d_value))
+ * and, of attention, the same of query and key */
 static void mixer_in_back(const struct grad *g, struct span s, size_t worker, float *d_norm1)
 {
     const struct net *n = g->net;
     const struct net_block *b = &n->block[g->block];
-    linear_back(n, &b->linear[NET_MIXER_UP], &g->d_gate_value, s, worker,
-                g->d_norm + s.first * (size_t)n->dims.D, false);
+    float *d_norm = g->d_norm + s.first * (size_t)n->dims.D;
+    linear_back(n, &b->linear[NET_MIXER_UP], &g->d_gate_value, s, worker, d_norm, false);
+    if (b->linear[NET_QUERY_KEY].n_out > 0)
+        linear_back(n, &b->linear[NET_QUERY_KEY], &g->d_query_key, s, worker, d_norm, true);
     norm_back(n, b->acts.x, b->norm1, b->acts.rstd1, s, g->d_norm, g->d_mid.floats, g->d_in.floats,
               d_norm1);
 }
@@ -167,52 +166,53 @@ static void final_norm_task(void *context, size_t task, size_t worker)
     const struct grad *g = context;
     const struct net *n = g->net;
     norm_back(n, n->x_final, n->final_norm, n->rstd_final, tile_span(g, task), g->loss.d_hidden,
-              NULL, g->d_out.floats, sums_of_tile(g, task));
+              NULL, g->d_out.floats, sums_of_tile(g, task) + norm_sums(g, 0));
 }
 
 static void glu_task(void *context, size_t task, size_t worker)
 {
     const struct grad *g = context;
-    size_t D = (size_t)g->net->dims.D;
-    size_t K = (size_t)g->net->dims.K;
-    struct span s = tile_span(g, task);
-    ffn_back(g, s, worker, sums_of_tile(g, task) + (K + 1) * D);
-    mixer_out_back(g, s, worker);
-}
-
-static void conv_task(void *context, size_t task, size_t worker)
-{
-    const struct grad *g = context;
-    size_t D = (size_t)g->net->dims.D;
-    size_t K = (size_t)g->net->dims.K;
+    const struct mixer_back *mixer = mixer_back_of(&g->net->dims, g->block);
     struct span s = tile_span(g, task);
     float *sums = sums_of_tile(g, task);
-    conv_back(g, s, sums);
-    mixer_in_back(g, s, worker, sums + K * D);
+    ffn_back(g, s, worker, sums + norm_sums(g, 1));
+    mixer_out_back(g, s, worker);
+    if (mixer->own)
+        mixer->own(g, s, worker, sums);
 }
 
-/* A tensor's gradient = sum over tiles of their rows [which][D], in tile order; element c goes to
- * column + c * stride, as taps are stored [D][K]. */
-static void add_up_tiles(const struct grad *g, float *out, size_t which, size_t column,
-                         size_t stride)
+static void mixer_task(void *context, size_t task, size_t worker)
+{
+    const struct grad *g = context;
+    struct span s = tile_span(g, task);
+    float *sums = sums_of_tile(g, task);
+    mixer_back_of(&g->net->dims, g->block)->later(g, s, sums);
+    mixer_in_back(g, s, worker, sums + norm_sums(g, 0));
+}
+
+void grad_add_up(const struct grad *g, const float *sums, size_t step, size_t count, float *out,
+                 size_t stride)
 {
     size_t D = (size_t)g->net->dims.D;
-    size_t n = n_tiles(g);
     for (size_t c = 0; c < D; c++) {
         float sum = 0;
-        for (size_t t = 0; t < n; t++)
-            sum += sums_of_tile(g, t)[which * D + c];
-        out[column + c * stride] = sum;
+        for (size_t t = 0; t < count; t++)
+            sum += sums[t * step + c];
+        out[c * stride] = sum;
     }
+}
+
+static void add_up_norm(const struct grad *g, enum tensor_kind kind, size_t which)
+{
+    grad_add_up(g, g->tile_sums + norm_sums(g, which), g->sums, n_tiles(g),
+                grad_of(g, kind, g->block), 1);
 }
 
 static void add_up_block(const struct grad *g)
 {
-    size_t K = (size_t)g->net->dims.K;
-    for (size_t i = 0; i < K; i++)
-        add_up_tiles(g, gradient_of(g, TENSOR_TAPS, g->block), i, i, K);
-    add_up_tiles(g, gradient_of(g, TENSOR_NORM1, g->block), K, 0, 1);
-    add_up_tiles(g, gradient_of(g, TENSOR_NORM2, g->block), K + 1, 0, 1);
+    mixer_back_of(&g->net->dims, g->block)->add_up(g, g->tile_sums, g->sums, n_tiles(g));
+    add_up_norm(g, TENSOR_NORM1, 0);
+    add_up_norm(g, TENSOR_NORM2, 1);
 }
 
 /* Input and output gradient of a linear layer over all rows, by columns: what its weight gradient
@@ -234,6 +234,8 @@ static struct pair layer_pair(const struct grad *g, enum net_layer layer)
         return (struct pair){t->norm2.columns, g->d_ffn_gate.columns};
     case NET_FFN_UP:
         return (struct pair){t->norm2.columns, g->d_ffn_up.columns};
+    case NET_QUERY_KEY:
+        return (struct pair){t->norm1.columns, g->d_query_key.columns};
     case NET_FFN_DOWN:
     case NET_N_LAYERS:
         break;
@@ -258,7 +260,7 @@ static void weight_task(void *context, size_t task, size_t worker)
         n->kern->product(MIN((size_t)WEIGHT_TILE, l->n_out - first), l->n_in,
                          DIV_UP(g->batch.rows, n->kern->unit), p.dy + first, 1, l->n_out,
                          (struct kern_b){p.x, l->n_in},
-                         gradient_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in,
+                         grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in,
                          false);
         return;
     }
@@ -273,13 +275,21 @@ static size_t n_weight_tasks(const struct net_block *b)
     return n;
 }
 
-/* The embedding as input: rows in order, so a token's sum does not depend on who adds it. */
+/* The embedding as input, through its norm if it has one: rows in order, so a token's sum does not
+ * depend on who adds it. */
 static void add_embedding(const struct grad *g)
 {
     size_t D = (size_t)g->net->dims.D;
-    float *d_embed = gradient_of(g, TENSOR_EMBED, 0);
-    for (size_t r = 0; r < g->batch.rows; r++)
-        g->net->kern->add(g->d_out.floats + r * D, D, d_embed + g->batch.tokens[r] * D);
+    float *d_embed = grad_of(g, TENSOR_EMBED, 0);
+    const struct net *n = g->net;
+    for (size_t r = 0; r < g->batch.rows; r++) {
+        size_t at = g->batch.tokens[r] * D;
+        if (n->dims.embed_norm)
+            n->kern->rmsnorm_back(n->head.w + at, n->ones, n->rstd_embed[r],
+                                  g->d_out.floats + r * D, D, d_embed + at, g->d_ones);
+        else
+            n->kern->add(g->d_out.floats + r * D, D, d_embed + at);
+    }
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
@@ -303,7 +313,7 @@ static void head_round(struct grad *g, struct pool *p)
         g->next = GRAD_EMBED;
         return;
     }
-    loss_embed(&g->loss, p, &r, gradient_of(g, TENSOR_EMBED, 0));
+    loss_embed(&g->loss, p, &r, grad_of(g, TENSOR_EMBED, 0));
     g->head_row += NET_HEAD_ROWS;
     g->next = g->head_row < g->batch.rows ? GRAD_HEAD : GRAD_FINAL_NORM;
 }
@@ -332,15 +342,15 @@ enum grad_round grad_round(struct grad *g, struct pool *p)
         break;
     case GRAD_FINAL_NORM:
         pool_run(p, final_norm_task, g, n_tiles(g));
-        add_up_tiles(g, gradient_of(g, TENSOR_FINAL_NORM, 0), 0, 0, 1);
+        add_up_norm(g, TENSOR_FINAL_NORM, 0);
         g->next = GRAD_GLU;
         break;
     case GRAD_GLU:
         pool_run(p, glu_task, g, n_tiles(g));
-        g->next = GRAD_CONV;
+        g->next = GRAD_MIXER;
         break;
-    case GRAD_CONV:
-        pool_run(p, conv_task, g, n_tiles(g));
+    case GRAD_MIXER:
+        pool_run(p, mixer_task, g, n_tiles(g));
         g->next = GRAD_WEIGHTS;
         break;
     case GRAD_WEIGHTS:

@@ -6,9 +6,10 @@
  * A batch is a list of rounds of tasks, run one at a time by grad_round: forward, the head
  * (loss.h), the final norm, then for each block, last to first,
  *
- *   GRAD_GLU      tiles of rows: back through the feed-forward layer and the mixer's gate;
- *   GRAD_CONV     tiles of rows: back through the convolution (which looks at later rows, hence the
- *                 barrier) and what comes before it in the mixer;
+ *   GRAD_GLU      tiles of rows: back through the feed-forward layer, the mixer's gate, and what
+ *                 of the mixer the rows' own gradient tells;
+ *   GRAD_MIXER    tiles of rows: back through the rest of the mixer (which looks at later rows,
+ *                 hence the barrier) and what comes before it;
  *   GRAD_WEIGHTS  tiles of weights: each weight gradient as one product over all rows, dW = dY^T X,
  *                 every output tile owned by one task,
  *
@@ -28,7 +29,7 @@ enum grad_round {
     GRAD_EMBED,      /* gradient of the embedding as output head */
     GRAD_FINAL_NORM, /* back through the final norm */
     GRAD_GLU,
-    GRAD_CONV,
+    GRAD_MIXER,
     GRAD_WEIGHTS,
     GRAD_INPUT, /* gradient of the embedding as input */
     GRAD_DONE
@@ -51,10 +52,15 @@ struct grad {
     struct operand d_ffn_gate;   /* [rows][H] */
     struct operand d_ffn_up;     /* [rows][H] */
     struct operand d_gate_value; /* [rows][2D], floats kept */
-    float *d_conv;               /* [rows][D] */
+    struct operand d_query_key;  /* [rows][2 heads key_width], floats kept; of attention */
+    float *d_mix;                /* [rows][D] */
     float *d_norm;               /* [rows][D] of a norm's output, inside the blocks */
+    float *d_ones;               /* [D] of the scale that the embedding's norm has not: not read */
     size_t n_tiles;              /* most tiles of NET_TILE rows a batch can have */
-    float *tile_sums; /* [n_tiles][K+2][D]: taps, then the first and second norm's scale */
+    float *tile_sums;            /* [n_tiles][sums]: the mixer's, then both norms' scales [2][D] */
+    size_t sums;                 /* floats, those of the mixer that has most of them counted */
+    float *tile_keys;            /* of attention, see mixer_attention_back.c; else NULL */
+    struct attend *attend;       /* [n_workers]; NULL without attention */
 
     /* the batch under way, since grad_start */
     struct grad_batch batch;
@@ -62,11 +68,12 @@ struct grad {
     float *out;           /* [dims_n_floats] */
     enum grad_round next; /* the round to run */
     size_t head_row;      /* first row of the chunk whose HEAD or EMBED it is */
-    int block;            /* whose GLU, CONV or WEIGHTS it is */
+    int block;            /* whose GLU, MIXER or WEIGHTS it is */
 };
 
-/* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
-void grad_init(struct grad *g, struct net *n, struct arena *a);
+/* Lays out buffers for the rows of net (which must keep its activations), run by at most n_workers
+ * threads, in the arena. */
+void grad_init(struct grad *g, struct net *n, int n_workers, struct arena *a);
 
 /* Begins a batch, whose arrays stay in place until it is done. Once all rounds are run, out
  * [dims_n_floats] is the gradient of `share` times the mean cross-entropy; its gaps are not
@@ -78,6 +85,12 @@ enum grad_round grad_round(struct grad *g, struct pool *p);
 
 /* Mean cross-entropy of a batch that is done, in nats a row. */
 double grad_loss(const struct grad *g);
+
+/* For the mixers (mixer_back.h): where a tensor's gradient stands; out[c * stride] = sum of
+ * sums[c] over n_tiles tiles, `step` floats apart, in their order, for c below D. */
+float *grad_of(const struct grad *g, enum tensor_kind kind, int block);
+void grad_add_up(const struct grad *g, const float *sums, size_t step, size_t n_tiles, float *out,
+                 size_t stride);
 
 /* All of the above: a whole batch with share 1; its mean cross-entropy. */
 double grad_whole(struct grad *g, struct pool *p, const struct grad_batch *b, float *out);

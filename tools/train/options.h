@@ -18,7 +18,10 @@ struct options {
     bool small;
     bool large;
     long long dim, blocks, hidden, kernel, seq_len; /* if given, else the preset's */
-    const char *dilation;                           /* NULL: the preset's */
+    bool embed_norm;
+    const char *mixers;                 /* NULL: the preset's */
+    long long heads, key_width, window; /* of attention; if given */
+    const char *dilation;               /* NULL: the preset's */
     long long epochs;
     long long steps;     /* if given, else by epochs */
     double hours;        /* 0: no clock */
@@ -44,7 +47,8 @@ struct options {
     double save_minutes;
     long long keep;
     struct { /* on the command line */
-        bool dim, blocks, hidden, kernel, seq_len, epochs, steps, hours, seed;
+        bool dim, blocks, hidden, kernel, seq_len, heads, key_width, window, epochs, steps, hours,
+            seed;
         bool recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens;
         bool windows, schedule, decay_share;
     } given;

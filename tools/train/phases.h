@@ -6,12 +6,12 @@
 
 /* The phases of a step, in order; together they are all of it. */
 enum phase {
-    PHASE_PACK,     /* quantise and pack the weights */
-    PHASE_FORWARD,  /* blocks, forward */
-    PHASE_HEAD,     /* logits, softmax, gradient of the hidden rows */
-    PHASE_EMBED,    /* gradient of the embedding as output head */
-    PHASE_GLU,      /* blocks backward: feed-forward layer, second norm, mixer's gate */
-    PHASE_CONV,     /* blocks backward: convolution and what comes before it, first norm */
+    PHASE_PACK,    /* quantise and pack the weights */
+    PHASE_FORWARD, /* blocks, forward */
+    PHASE_HEAD,    /* logits, softmax, gradient of the hidden rows */
+    PHASE_EMBED,   /* gradient of the embedding as output head */
+    PHASE_GLU,     /* blocks backward: feed-forward layer, second norm, mixer's gate */
+    PHASE_CONV, /* blocks backward: convolutions, later keys, and what comes before, first norm */
     PHASE_WEIGHTS,  /* weight gradients of the blocks */
     PHASE_OPTIMISE, /* gradient norm, clipping, optimiser */
     PHASE_REST,     /* batches, final norm, the embedding as input, loss, sums of micro-batches */

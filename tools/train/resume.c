@@ -125,8 +125,19 @@ static int check_dims(const struct dims *d, const struct dims *had, const char *
         differs("hidden", d->H, had->H, path, e) || differs("kernel", d->K, had->K, path, e) ||
         differs("seq-len", d->T, had->T, path, e))
         return -1;
-    char a[512];
-    char b[512];
+    char a[DIMS_MIXERS_TEXT];
+    char b[DIMS_MIXERS_TEXT];
+    dims_mixers_text(d, a, sizeof a);
+    dims_mixers_text(had, b, sizeof b);
+    if (strcmp(a, b) != 0)
+        return err_set(e, "--mixers %s does not match %s, which has %s", a, path, b);
+    if (d->embed_norm != had->embed_norm)
+        return err_set(e, "--embed-norm does not match %s, which has %s", path,
+                       had->embed_norm ? "one" : "none");
+    if (differs("heads", d->heads, had->heads, path, e) ||
+        differs("key-width", d->key_width, had->key_width, path, e) ||
+        differs("window", d->window, had->window, path, e))
+        return -1;
     dims_dilation_text(d, a, sizeof a);
     dims_dilation_text(had, b, sizeof b);
     if (strcmp(a, b) != 0)

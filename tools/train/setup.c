@@ -124,7 +124,7 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
     t->window_pos = arena_alloc(a, rows, sizeof *t->window_pos);
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
-    grad_init(&t->grad, &t->net, a);
+    grad_init(&t->grad, &t->net, pool_threads(t->pool), a);
     sums_init(&t->sums, n, s->accum, a);
     optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, pool_threads(t->pool), a);
     batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,

@@ -11,7 +11,7 @@
 /* The phase that each round of a gradient belongs to. */
 static const enum phase phase_of[] = {
     [GRAD_FORWARD] = PHASE_FORWARD, [GRAD_HEAD] = PHASE_HEAD,  [GRAD_EMBED] = PHASE_EMBED,
-    [GRAD_FINAL_NORM] = PHASE_REST, [GRAD_GLU] = PHASE_GLU,    [GRAD_CONV] = PHASE_CONV,
+    [GRAD_FINAL_NORM] = PHASE_REST, [GRAD_GLU] = PHASE_GLU,    [GRAD_MIXER] = PHASE_CONV,
     [GRAD_WEIGHTS] = PHASE_WEIGHTS, [GRAD_INPUT] = PHASE_REST,
 };
 
