@@ -98,10 +98,13 @@ PARTS_kern := v128 $(KERN_$(ARCH))
 # The files of a module of common/, those of its parts among them.
 sources_of = common/$(1)/*.c $(foreach p,$(PARTS_$(1)),common/$(1)/$(p)/*.c)
 
-.PHONY: all tests fuzzers
+.PHONY: all tests programs units fuzzers
 all: $(PROGRAMS) $(LIBRARIES) ## the five programs and the library to embed, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories $(PIC)/core.o ## the test programs, in build/tests/ (without running them)
 
+# What is tested under ThreadSanitizer: without the library, which is the same objects compiled once more.
+programs: $(PROGRAMS) $(OUT)/stories
+units: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 # Commands are announced in short; V=1 shows them whole.

@@ -130,7 +130,7 @@ asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## the unit tests that start threads under ThreadSanitizer
 	@scripts/deps build test
-	@$(SUBMAKE) -j$(JOBS) CONFIG=tsan all tests
+	@$(SUBMAKE) -j$(JOBS) CONFIG=tsan units
 	@BUILD=$(OUT_tsan) tests/run threads
 
 torture: ## kill, starve and damage: the whole fault campaign, in minutes (SEED=1)
