@@ -174,13 +174,14 @@ static int read_dims(struct ckpt *c, const char *path, struct err *e)
     if (n_blocks != c->dims.L)
         return err_set(e, "%s: wrong number of blocks (found %d, expected %d by its metadata)",
                        path, n_blocks, c->dims.L);
-    if (dims_is_v4(&c->dims) && has_attention(c))
-        return err_set(e, "%s: has attention, of which its metadata tell nothing ('mixers')", path);
     const char *weights = safetensors_meta(&c->file, "weights");
     c->ternary = weights && strcmp(weights, "ternary") == 0;
-    if (safetensors_meta(&c->file, "dilation"))
-        return 0;
-    return ckpt_config_read(path, &c->dims, &c->ternary, e); /* no shape tells these */
+    if (!safetensors_meta(&c->file, "dilation") &&
+        ckpt_config_read(path, &c->dims, &c->ternary, e)) /* no shape tells these */
+        return -1;
+    if (dims_is_v4(&c->dims) && has_attention(c))
+        return err_set(e, "%s: has attention, of which its metadata tell nothing ('mixers')", path);
+    return 0;
 }
 
 static bool all_finite(const struct st_tensor *t)

@@ -66,6 +66,42 @@ static bool get_int(const json_t *value, int *out)
     return json_is_integer(value) && n > 0 && n <= INT32_MAX;
 }
 
+/* Whether a value is there and not null. */
+static bool is_told(const json_t *value)
+{
+    return value && !json_is_null(value);
+}
+
+/* What models that are not v4's have beside: all convolutions and no norm where nothing is told. */
+static int read_mixers(const json_t *config, struct dims *d, const char *name, struct err *e)
+{
+    static const char *const keys[] = {"heads", "key_width", "window"};
+    int *const values[] = {&d->heads, &d->key_width, &d->window};
+    const json_t *mixers = json_object_get(config, "mixers");
+    const json_t *embed_norm = json_object_get(config, "embed_norm");
+    bool attention = false;
+    if (is_told(mixers) && (!json_is_array(mixers) || json_array_size(mixers) != (size_t)d->L))
+        return err_set(e, "%s: mixers is no list of a name for each of the %d blocks", name, d->L);
+    for (int l = 0; l < d->L && is_told(mixers); l++) {
+        const char *mixer = json_string_value(json_array_get(mixers, (size_t)l));
+        int m = 0;
+        while (m < DIMS_N_MIXERS && (!mixer || strcmp(mixer, dims_mixer_names[m]) != 0))
+            m++;
+        if (m == DIMS_N_MIXERS)
+            return err_set(e, "%s: mixers has an unknown one (found %.40s)", name,
+                           mixer ? mixer : "no string");
+        d->mixer[l] = (enum dims_mixer)m;
+        attention |= m == DIMS_ATTENTION;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keys) && attention; i++)
+        if (!get_int(json_object_get(config, keys[i]), values[i]))
+            return err_set(e, "%s: %s is no proper number", name, keys[i]);
+    if (is_told(embed_norm) && !json_is_boolean(embed_norm))
+        return err_set(e, "%s: embed_norm is neither true nor false", name);
+    d->embed_norm = json_is_true(embed_norm);
+    return 0;
+}
+
 static int read_values(const json_t *config, struct dims *d, bool *ternary, const char *name,
                        struct err *e)
 {
@@ -84,8 +120,10 @@ static int read_values(const json_t *config, struct dims *d, bool *ternary, cons
     if (!json_is_boolean(rounded))
         return err_set(e, "%s: ternary_weights is neither true nor false", name);
     *ternary = json_is_true(rounded);
-    if (length && !json_is_null(length) && !get_int(length, &d->T))
+    if (is_told(length) && !get_int(length, &d->T))
         return err_set(e, "%s: seq_len is no proper number", name);
+    if (read_mixers(config, d, name, e))
+        return -1;
     struct err fault;
     return dims_check(d, &fault) ? err_at(e, name, &fault) : 0;
 }

@@ -74,6 +74,23 @@ PYTHON
     same one.bolt two.bolt
 }
 
+@test "attention and a norm of the embedding through a folder, without metadata too" {
+    needs_python
+    small_train "$DATA" run --mixers conv,attention --heads 2 --key-width 4 --window 6 --embed-norm
+    succeeds export -q run --vocab "$VOCAB" -o one.bolt
+    succeeds export -q run --vocab "$VOCAB" --format hf -o folder
+    [ "$(jq -c '[.mixers, .heads, .key_width, .window, .embed_norm]' folder/config.json)" = \
+        '[["conv","attention"],2,4,6,true]' ]
+    succeeds export -q folder --vocab "$VOCAB" -o two.bolt
+    same one.bolt two.bolt
+    plain folder/model.safetensors new
+    mv new folder/model.safetensors
+    succeeds export -q folder --vocab "$VOCAB" -o two.bolt
+    same one.bolt two.bolt
+    jq 'del(.mixers, .embed_norm)' folder/config.json > config && mv config folder/config.json
+    fails 1 "has attention, of which its metadata tell nothing" export -q folder --vocab "$VOCAB" -o x.bolt
+}
+
 @test "weights said to be rounded that are not are an error" {
     needs_python
     plain "$RUN/best.safetensors" master.safetensors

@@ -42,6 +42,13 @@ figures() {
     checked tell "$folder" < pairs
 }
 
+@test "the same of a model with attention and a norm of the embedding" {
+    small_train "$data" run --steps 200 --mixers attention,conv --heads 2 --key-width 4 --window 6 --embed-norm
+    "$BUILD/export" -q run --vocab "$data/vocab.db" --format hf -o model
+    greedy run "$data" "${prompts[@]}" > pairs
+    checked tell model < pairs
+}
+
 @test "bits per byte are those of eval, and in lm-evaluation-harness" {
     jq -Rs 'split("<|endoftext|>")[] | gsub("^\\s+|\\s+$"; "") | select(. != "")' "$data/valid.txt" |
         jq -c . > stories

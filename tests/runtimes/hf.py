@@ -53,6 +53,7 @@ def golden(folder, weights, path):
                           ("intermediate_size", "glu_hidden"), ("conv_kernel", "kernel_size")):
             config[name] = int(meta[key])
         config["conv_dilation"] = [int(d) for d in meta["dilation"].split(",")]
+        config["mixers"] = ["conv"] * config["num_hidden_layers"]
         with open(os.path.join(other, "config.json"), "w") as f:
             json.dump(config, f)
         model = open_model(other)

@@ -100,7 +100,11 @@ static void test_config_tells(void **state)
     assert_int_equal(c.dims.dilation[0], 4096);
     assert_int_equal(c.dims.dilation[1], 2);
     assert_int_equal(c.dims.T, 256);
-    assert_true(c.ternary);
+    assert_true(c.ternary && !c.dims.embed_norm);
+    ckpt_close(&c);
+    config("{" GOOD ", \"mixers\": null, \"heads\": null, \"embed_norm\": true}");
+    assert_int_equal(ckpt_open(&c, scratch_path("model.safetensors"), &e), 0);
+    assert_true(c.dims.embed_norm == 1 && c.dims.mixer[1] == DIMS_CONV);
     ckpt_close(&c);
 }
 
@@ -146,6 +150,13 @@ static void test_bad_configs(void **state)
         {"{" GOOD ", \"tie_word_embeddings\": false}", "a head of its own"},
         {"{" GOOD ", \"norm_eps\": 1e-5}", "another norm_eps (found 1e-05"},
         {"{" GOOD ", \"norm_eps\": \"1e-6\"}", "another norm_eps"},
+        {"{" GOOD ", \"mixers\": [\"conv\"]}", "mixers is no list"},
+        {"{" GOOD ", \"mixers\": [\"conv\", \"rnn\"]}", "mixers has an unknown one (found rnn)"},
+        {"{" GOOD ", \"mixers\": [\"conv\", \"attention\"]}", "heads is no proper number"},
+        {"{" GOOD ", \"mixers\": [\"conv\", \"attention\"], \"heads\": 2, \"key_width\": 3, "
+         "\"window\": 0}",
+         "window is no proper number"},
+        {"{" GOOD ", \"embed_norm\": 1}", "embed_norm is neither true nor false"},
         {"{" GOOD ", \"vocab_size\": 12}", "vocab_size is not what"},
         {"{" GOOD ", \"hidden_size\": 7}", "hidden_size is not what"},
         {"{" GOOD ", \"num_hidden_layers\": 3}", "num_hidden_layers is not what"},

@@ -41,10 +41,21 @@ static int write_config(const struct hf_folder *f, struct err *e)
             "  \"intermediate_size\": %d,\n"
             "  \"conv_kernel\": %d,\n"
             "  \"conv_dilation\": [%s],\n"
+            "  \"mixers\": [",
+            d->V, d->D, d->L, d->H, d->K, dilation);
+    for (int l = 0; l < d->L; l++)
+        fprintf(out, "%s\"%s\"", l ? ", " : "", dims_mixer_names[d->mixer[l]]);
+    fprintf(out,
+            "],\n"
+            "  \"heads\": %d,\n"
+            "  \"key_width\": %d,\n"
+            "  \"window\": %d,\n"
+            "  \"embed_norm\": %s,\n"
             "  \"norm_eps\": %g,\n"
             "  \"ternary_weights\": true,\n"
             "  \"seq_len\": %d,\n",
-            d->V, d->D, d->L, d->H, d->K, dilation, (double)DIMS_NORM_EPS, d->T);
+            d->heads, d->key_width, d->window, d->embed_norm ? "true" : "false",
+            (double)DIMS_NORM_EPS, d->T);
     fprintf(out,
             "  \"pad_token_id\": %d,\n"
             "  \"unk_token_id\": %d,\n"
@@ -78,6 +89,15 @@ static void print_figures(FILE *out, const struct output_source *s)
     print_count(out, "hidden width of the feed-forward part", (uint64_t)d->H);
     print_count(out, "taps of the convolutions", (uint64_t)d->K);
     fprintf(out, "| their dilations | %s |\n", dilation);
+    if (!dims_is_v4(d)) {
+        char mixers[DIMS_MIXERS_TEXT];
+        dims_mixers_text(d, mixers, sizeof mixers);
+        fprintf(out, "| mixers | %s |\n", mixers);
+    }
+    if (d->window > 0) {
+        print_count(out, "heads of attention", (uint64_t)d->heads);
+        print_count(out, "its window", (uint64_t)d->window);
+    }
     print_count(out, "tokens that a prediction can depend on", dims_context(d) + 1);
     print_count(out, "length of a training sequence", (uint64_t)d->T);
     if (!s->ckpt || !s->ckpt->has_state)
@@ -102,8 +122,9 @@ static int write_card(const struct hf_folder *f, struct err *e)
           "---\n\n"
           "# FlashLM Bolt\n\n"
           "A language model whose linear weights are -1, 0 and +1 times one scale a matrix. Gated "
-          "causal convolutions mix\nthe tokens: there is no attention and no cache that grows, and "
-          "a text may be of any length.\n\n",
+          "causal convolutions mix\nthe tokens, or attention over a window: no cache grows, and a "
+          "text "
+          "may be of any length.\n\n",
           out);
     print_figures(out, f->source);
     fputs("\n## Use\n\n"
@@ -164,7 +185,6 @@ const struct output output_hf = {
     .name = "hf",
     .help = "a folder for Hugging Face's transformers",
     .needs_vocab = true,
-    .v4_only = true,
     .check = check,
     .write = write_files,
 };

@@ -5,7 +5,8 @@ from transformers import PretrainedConfig
 
 class BoltConfig(PretrainedConfig):
     """Names are those of transformers: hidden_size is the width of the residual stream, intermediate_size the hidden width
-    of the feed-forward part. conv_dilation has the distance between the taps of each block's convolution.
+    of the feed-forward part. mixers has a name a block, conv or attention; heads, key_width and window are of attention,
+    embed_norm says whether the first block reads the embedding through a norm. conv_dilation has the distance between the taps of each block's convolution.
 
     ternary_weights says that each linear matrix of a block holds -1, 0 and +1 times one number. seq_len is the length of a
     training sequence; a text of any length can be read, which max_position_embeddings tells those who ask."""
@@ -21,6 +22,11 @@ class BoltConfig(PretrainedConfig):
         intermediate_size=512,
         conv_kernel=8,
         conv_dilation=None,
+        mixers=None,
+        heads=None,
+        key_width=None,
+        window=None,
+        embed_norm=None,
         norm_eps=1e-6,
         ternary_weights=None,
         seq_len=None,
@@ -39,6 +45,11 @@ class BoltConfig(PretrainedConfig):
         self.intermediate_size = intermediate_size
         self.conv_kernel = conv_kernel
         self.conv_dilation = conv_dilation
+        self.mixers = mixers
+        self.heads = heads
+        self.key_width = key_width
+        self.window = window
+        self.embed_norm = embed_norm
         self.norm_eps = norm_eps
         self.ternary_weights = ternary_weights
         self.seq_len = seq_len

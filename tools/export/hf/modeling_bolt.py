@@ -3,7 +3,7 @@
     x = E[token]
     for each block:
         g, v = split(U rmsnorm(x))
-        x += W (conv(v) * sigmoid(g))                      conv: causal, depthwise
+        x += W (mix(v) * sigmoid(g))                       mix: a causal, depthwise convolution, or attention
         x += Wd (silu(Wg n) * (Wu n)),  n = rmsnorm(x)
     logits = E rmsnorm(x)
 
@@ -30,7 +30,7 @@ class BoltNorm(nn.Module):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.scale
 
 
-class BoltMixer(nn.Module):
+class BoltConvolution(nn.Module):
     def __init__(self, config, layer):
         super().__init__()
         width, dilation = config.hidden_size, config.conv_dilation[layer]
@@ -50,6 +50,53 @@ class BoltMixer(nn.Module):
         return self.down(mixed * torch.sigmoid(gate)), v[..., v.shape[-1] - self.reach :]
 
 
+class BoltDistance(nn.Module):
+    """What is added to the score of a key so many tokens back."""
+
+    def __init__(self, heads, window):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(heads, window))
+
+
+class BoltAttention(nn.Module):
+    """Over the last `window` tokens, that of the query among them."""
+
+    def __init__(self, config, layer):
+        super().__init__()
+        width, self.heads, self.window = config.hidden_size, config.heads, config.window
+        self.keys = config.heads * config.key_width
+        self.scale = config.key_width**-0.5
+        self.up = nn.Linear(width, 2 * width, bias=False)
+        self.query_key = nn.Linear(width, 2 * self.keys, bias=False)
+        self.distance = BoltDistance(config.heads, config.window)
+        self.down = nn.Linear(width, width, bias=False)
+
+    def split(self, x):
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B][heads][T][...]
+
+    def forward(self, x, past, mask):
+        """As of a convolution; past [B][up to window - 1][keys + D + 1]: keys, values, and whether the token is one."""
+        gate, v = self.up(x).chunk(2, dim=-1)
+        q, k = self.query_key(x).chunk(2, dim=-1)
+        there = torch.ones_like(x[..., :1]) if mask is None else mask[..., None].to(x.dtype)
+        all = torch.cat([k, v, there], -1)
+        if past is not None:
+            all = torch.cat([past, all], 1)
+        k, v, there = all.split([self.keys, x.shape[-1], 1], -1)
+        n_queries, n_keys = x.shape[1], all.shape[1]
+        places = torch.arange(n_keys, device=x.device)
+        back = places[n_keys - n_queries :, None] - places
+        seen = (back >= 0) & (back < self.window) & (there[:, None, None, :, 0] > 0) | (back == 0)
+        scores = self.split(q) @ self.split(k).transpose(-1, -2) * self.scale
+        scores = scores + self.distance.bias[:, back.clamp(0, self.window - 1)]
+        weights = torch.softmax(scores.masked_fill(~seen, -torch.inf), -1)
+        mixed = (weights @ self.split(v)).transpose(1, 2).flatten(2)
+        return self.down(mixed * torch.sigmoid(gate)), all[:, max(0, n_keys - self.window + 1) :]
+
+
+MIXERS = {"conv": BoltConvolution, "attention": BoltAttention}
+
+
 class BoltFeedForward(nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -66,7 +113,7 @@ class BoltBlock(nn.Module):
     def __init__(self, config, layer):
         super().__init__()
         self.norm1 = BoltNorm(config.hidden_size, config.norm_eps)
-        self.mixer = BoltMixer(config, layer)
+        self.mixer = MIXERS[config.mixers[layer]](config, layer)
         self.norm2 = BoltNorm(config.hidden_size, config.norm_eps)
         self.ffn = BoltFeedForward(config)
 
@@ -77,7 +124,7 @@ class BoltBlock(nn.Module):
 
 
 class BoltCache:
-    """The last values of every block's convolution: of one size, whatever the length of the text."""
+    """What every block's mixer saw last: of one size, whatever the length of the text."""
 
     is_compileable = False
 
@@ -114,6 +161,8 @@ class BoltForCausalLM(PreTrainedModel, GenerationMixin):
             raise ValueError("config.json: ternary_weights must be true: weights that are still to be rounded are not computed here")
         if len(config.conv_dilation or []) != config.num_hidden_layers:
             raise ValueError("config.json: conv_dilation must have a number for each of the num_hidden_layers blocks")
+        if len(config.mixers or []) != config.num_hidden_layers:
+            raise ValueError("config.json: mixers must have a name for each of the num_hidden_layers blocks")
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.blocks = nn.ModuleList(BoltBlock(config, layer) for layer in range(config.num_hidden_layers))
         self.final_norm = BoltNorm(config.hidden_size, config.norm_eps)
@@ -172,6 +221,8 @@ class BoltForCausalLM(PreTrainedModel, GenerationMixin):
             known = torch.where(input_ids < self.config.vocab_size, input_ids, self.config.unk_token_id)
             inputs_embeds = self.embedding(known)
         x = inputs_embeds
+        if self.config.embed_norm:
+            x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.config.norm_eps)
         length = x.shape[1]
         mask = None
         if attention_mask is not None and attention_mask.dim() == 2:
