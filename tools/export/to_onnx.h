@@ -11,8 +11,8 @@ extern const char *const to_onnx_weight_names[4]; /* "f32", "int8", "int2", NULL
 
 struct to_onnx_options {
     enum to_onnx_weights weights;
-    /* Two inputs and outputs more: a cache of one number a token, as Transformers.js asks of a model
-     * with attention. */
+    /* Two inputs and outputs more: a cache of one number a token, as Transformers.js asks of a
+     * model with attention. */
     bool phantom_cache;
     uint64_t vocab_fingerprint; /* 0 if unknown */
 };
