@@ -1,6 +1,10 @@
 #include "train/options.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "cli/cli.h"
+#include "train/optim.h"
 #include "train/recipe.h"
 
 static struct options chosen = {
@@ -184,5 +188,6 @@ void options_parse(struct options *o, int argc, char **argv)
         cli_usage("--resume and --init-from exclude each other");
     if (chosen.bench && (chosen.resume || chosen.init_from))
         cli_usage("--bench takes no checkpoint: weights and tokens are made up");
+    assert(strcmp(optimisers[chosen.optimiser], optim_kinds[chosen.optimiser]->name) == 0);
     *o = chosen;
 }
