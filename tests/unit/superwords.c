@@ -277,8 +277,8 @@ static void test_runs(void **state)
 static const char *const STORIES[] = {
     "Once upon a time, there was a little girl named Lily. She loved to play with her little dog.",
     "Once upon a time, there was a little boy. \"Let's play!\" said Lily.\n\nThe dog was happy.",
-    "'Tis 'the   end',  'dance'   'llama'.  \xc2\xab"
-    "caf\xc3\xa9\xc2\xbb \xe2\x80\xa6 so it was",
+    ("'Tis 'the   end',  'dance'   'llama'.  \xc2\xab"
+     "caf\xc3\xa9\xc2\xbb \xe2\x80\xa6 so it was"),
     "They\nThey\nThey played\nThey played all day\nThey played all night. Then there was a girl."};
 enum { COPIES = 30, N_STORIES = COPIES * (int)ARRAY_LEN(STORIES) };
 
