@@ -106,7 +106,7 @@ static void append(struct score *s, const struct sequence *q, size_t first, size
 }
 
 /* A piece of a long sequence begins `context` rows early. No row after these can look further back
- * than the piece's beginning, in any block, so it gets exactly what it would get unsplit. */
+ * than the piece's beginning, in any block, so it sees all that it would see unsplit. */
 static void score_sequence(struct score *s, const struct sequence *q)
 {
     size_t max = s->engine->max_rows;

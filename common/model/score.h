@@ -3,8 +3,9 @@
  * A story of n tokens is scored as n + 1 predictions: the first token given EOS, ..., the story's
  * own EOS last; state is reset between stories. Stories are gathered and run together through an
  * engine: the net (score_net.h) or inference (score_infer.h). A story longer than the engine's rows
- * is cut into pieces that repeat the dims_context(d) tokens before them, which gives exactly the
- * same result. Sums are in double in story order. */
+ * is cut into pieces that repeat the dims_context(d) tokens before them, which gives the same
+ * result: exactly, but for attention in the net, whose last bits depend on a row's place in a group
+ * (attend.h). Sums are in double in story order. */
 #ifndef SCORE_H
 #define SCORE_H
 
