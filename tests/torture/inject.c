@@ -49,8 +49,8 @@ static atomic_bool ready; /* the environment is read; nothing is counted before 
  * never to call back. */
 static _Thread_local volatile bool looking __attribute__((tls_model("initial-exec")));
 
-/* This thread is in pthread_getattr_np, which allocates: AddressSanitizer asks it as a thread begins,
- * and ends the program itself where that fails. */
+/* This thread is in pthread_getattr_np, which allocates: AddressSanitizer asks it as a thread
+ * begins, and ends the program itself where that fails. */
 static _Thread_local volatile bool asking __attribute__((tls_model("initial-exec")));
 
 /* The definition after ours; `at` keeps it. */
