@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "format/jsondoc.h"
 #include "os/file.h"
 #include "text/bytechar.h"
@@ -181,17 +180,12 @@ static bool is_added(const struct reader *r, const char *name, bool *special)
  * or there are none. */
 static bool read_name(struct reader *r, const char *name, size_t n, struct vocab_bytes *bytes)
 {
-    unsigned char *start = r->at;
-    for (size_t i = 0; i < n;) {
-        int32_t code;
-        i += utf8_decode(name + i, n - i, &code);
-        int byte = code < 0 ? BYTECHAR_NONE : bytechar_byte((unsigned)code);
-        if (byte == BYTECHAR_NONE)
-            return false;
-        *r->at++ = (unsigned char)byte;
-    }
-    *bytes = (struct vocab_bytes){start, (uint32_t)(r->at - start)};
-    return bytes->n > 0;
+    ptrdiff_t n_bytes = bytechar_decode(name, n, r->at);
+    if (n_bytes < 0)
+        return false;
+    *bytes = (struct vocab_bytes){r->at, (uint32_t)n_bytes};
+    r->at += n_bytes;
+    return n_bytes > 0;
 }
 
 static int by_id(const void *a, const void *b)

@@ -1,5 +1,7 @@
 #include "text/bytechar.h"
 
+#include "base/utf8.h"
+
 /* The bytes that are not printable, in order: 0 to 32, 127 to 160, 173 (the soft hyphen). */
 enum { LOW = 33, HIGH = 127, N_HIGH = 34, SOFT_HYPHEN = 173, N_HIDDEN = LOW + N_HIGH + 1 };
 
@@ -18,6 +20,20 @@ int bytechar_byte(uint32_t code)
     if (i < LOW)
         return (int)i;
     return i < LOW + N_HIGH ? HIGH + (int)(i - LOW) : SOFT_HYPHEN;
+}
+
+ptrdiff_t bytechar_decode(const char *name, size_t n, unsigned char *bytes)
+{
+    ptrdiff_t n_bytes = 0;
+    for (size_t i = 0; i < n;) {
+        int32_t code;
+        i += utf8_decode(name + i, n - i, &code);
+        int byte = code < 0 ? BYTECHAR_NONE : bytechar_byte((unsigned)code);
+        if (byte == BYTECHAR_NONE)
+            return BYTECHAR_NONE;
+        bytes[n_bytes++] = (unsigned char)byte;
+    }
+    return n_bytes;
 }
 
 uint32_t bytechar_code(unsigned char byte)

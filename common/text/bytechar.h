@@ -6,12 +6,18 @@
 #ifndef BYTECHAR_H
 #define BYTECHAR_H
 
+#include <stddef.h>
+
 #include "base/base.h"
 
 enum { BYTECHAR_NONE = -1 };
 
 /* Byte (0..255) that a code point stands for, or BYTECHAR_NONE. */
 int bytechar_byte(uint32_t code);
+
+/* The bytes that the characters of name[0, n) stand for, written to bytes, which has room for n.
+ * Returns how many there are, or BYTECHAR_NONE if a character stands for none. */
+ptrdiff_t bytechar_decode(const char *name, size_t n, unsigned char *bytes);
 
 /* Code point (33..323) of a byte. */
 uint32_t bytechar_code(unsigned char byte);

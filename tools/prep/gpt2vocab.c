@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "format/jsondoc.h"
 #include "os/file.h"
 #include "prep/gpt2kind.h"
@@ -31,16 +30,11 @@ struct loader {
  */
 static bool read_name(struct loader *l, const char *name, size_t n, struct vocab_bytes *bytes)
 {
-    unsigned char *start = l->at;
-    for (size_t i = 0; i < n;) {
-        int32_t code;
-        i += utf8_decode(name + i, n - i, &code);
-        int byte = code < 0 ? BYTECHAR_NONE : bytechar_byte((unsigned)code);
-        if (byte == BYTECHAR_NONE)
-            return false;
-        *l->at++ = (unsigned char)byte;
-    }
-    *bytes = (struct vocab_bytes){start, (uint32_t)(l->at - start)};
+    ptrdiff_t n_bytes = bytechar_decode(name, n, l->at);
+    if (n_bytes < 0)
+        return false;
+    *bytes = (struct vocab_bytes){l->at, (uint32_t)n_bytes};
+    l->at += n_bytes;
     return true;
 }
 
