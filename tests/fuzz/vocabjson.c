@@ -1,26 +1,8 @@
 /* Any bytes as a tokenizer.json, whole or with the first tokens kept: refused with a sentence, or a
  * vocabulary that passes every check and encodes text. */
-#include "fuzz/fuzz.h"
+#include "fuzz/encode.h"
 
 #include "format/vocabjson.h"
-#include "text/tokenizer.h"
-
-static void encode(const struct vocab *v, const uint8_t *data, size_t n)
-{
-    struct token_buf ids = {0};
-    struct err e;
-    struct tokenizer *t = tokenizer_new_checked(v, "tokenizer.json", &e);
-
-    FUZZ_CAN_STARVE(t != NULL);
-    if (t == NULL)
-        return;
-    int rc = tokenizer_encode(t, NULL, (const char *)data, n, &ids, &e);
-    FUZZ_CAN_STARVE(rc == 0);
-    for (size_t i = 0; rc == 0 && i < ids.n; i++)
-        FUZZ_CHECK(ids.ids[i] < v->n_tokens);
-    free(ids.ids);
-    tokenizer_free(t);
-}
 
 static void load(const char *path, uint32_t size, bool exact, const uint8_t *data, size_t n)
 {
@@ -28,7 +10,7 @@ static void load(const char *path, uint32_t size, bool exact, const uint8_t *dat
     struct err e = {.text = ""};
     if (vocabjson_load(&v, path, size, exact, &e) == 0) {
         FUZZ_CHECK(size == 0 || v.n_tokens == size);
-        encode(&v, data, n < 512 ? n : 512);
+        fuzz_encode(&v, "tokenizer.json", data, n < 512 ? n : 512);
         vocab_release(&v);
     } else {
         FUZZ_CHECK(e.text[0] != '\0');
