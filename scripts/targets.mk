@@ -27,11 +27,11 @@ fetch = $(if $($(2)_URL),scripts/fetch '$($(2)_URL)' $(firstword $(call download
 export WHERE
 parquet = scripts/parquet-stories --as story $(FIELD:%=--field %) $(if $(WHERE),--where "$$WHERE") $(1)
 
-# A preset names the vocabulary, and what is learnt from it how; PREP_ARGS and ARGS add to that.
+# A preset names the vocabulary, the model and its recipe; PREP_ARGS and ARGS add to that.
 PREP_OF_small := --preset small
 PREP_OF_swift := --preset swift
-TRAIN_OF_small := --small
-TRAIN_OF_swift := --recipe swift
+TRAIN_OF_small := --preset small
+TRAIN_OF_swift := --preset swift
 ifneq ($(PRESET),)
 ifeq ($(PREP_OF_$(PRESET)),)
 $(error PRESET=$(PRESET): expected small or swift)

@@ -97,9 +97,11 @@ struct tensor {
 MUST_USE int dims_check(const struct dims *d, struct err *e);
 
 /* The presets of FlashLM v4: "small" (D 192, L 6, K 8, H 512, T 256) and "large" (D 384, L 8, K 8,
- * H 896, T 512); dilation 1 everywhere, V as given. */
+ * H 896, T 512); dilation 1 everywhere, V as given. And "swift": small, but with attention over 64
+ * tokens in the two blocks in the middle, and a norm after the embedding. */
 void dims_small(struct dims *d, int V);
 void dims_large(struct dims *d, int V);
+void dims_swift(struct dims *d, int V);
 
 /* True if a block has a tensor of this kind; of the kinds outside the blocks, true. */
 bool dims_has(const struct dims *d, enum tensor_kind kind, int block);

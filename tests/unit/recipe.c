@@ -66,11 +66,11 @@ static double setting_of(const struct optim_settings *q, const char *key)
     return *value;
 }
 
-static void choose(const struct options *o, bool large, struct ckpt_settings *s,
+static void choose(const struct options *o, enum preset_kind preset, struct ckpt_settings *s,
                    struct optim_settings *q)
 {
     struct err e = {.text = ""};
-    if (choose_settings(s, o, large, &e) || choose_optim(q, o, s, 256, &e))
+    if (choose_settings(s, o, preset, &e) || choose_optim(q, o, s, 256, &e))
         fail_msg("%s", e.text);
 }
 
@@ -80,7 +80,7 @@ static void test_recipe_v4_is_that_of_0_1_0(void **state)
     struct ckpt_settings s;
     struct optim_settings q;
     struct options o = {.seed = 42};
-    choose(&o, false, &s, &q);
+    choose(&o, PRESET_SMALL, &s, &q);
     assert_string_equal(s.recipe, "v4");
     assert_string_equal(s.optimiser, "adamw");
     assert_string_equal(s.schedule, "cosine");
@@ -89,7 +89,7 @@ static void test_recipe_v4_is_that_of_0_1_0(void **state)
     assert_true(setting_of(&q, "beta1") == 0.9 && setting_of(&q, "beta2") == 0.95);
     assert_true(setting_of(&q, "adam_eps") == 1e-8 && setting_of(&q, "weight_decay") == 0.01);
     assert_true(setting_of(&q, "grad_clip") == 1);
-    choose(&o, true, &s, &q);
+    choose(&o, PRESET_LARGE, &s, &q);
     assert_true(s.batch == 8 && s.accum == 2 && s.lr == 3e-3);
 }
 
@@ -103,16 +103,16 @@ static void test_half_lives(void **state)
                         .beta2_tokens = 8e6,
                         .batch = 8,
                         .given = {.beta1_tokens = true, .beta2_tokens = true, .batch = true}};
-    choose(&o, false, &s, &q); /* 2,048 tokens a step */
+    choose(&o, PRESET_SMALL, &s, &q); /* 2,048 tokens a step */
     assert_true(fabs(setting_of(&q, "beta1") - sqrt(0.5)) < 1e-15);
     assert_true(fabs(pow(setting_of(&q, "beta2"), 8e6 / 2048) - 0.5) < 1e-10);
-    choose(&o, true, &s, &q); /* twice as many */
+    choose(&o, PRESET_LARGE, &s, &q); /* twice as many */
     assert_true(fabs(setting_of(&q, "beta1") - 0.5) < 1e-15);
     o.batch = 4;
-    choose(&o, false, &s, &q);
+    choose(&o, PRESET_SMALL, &s, &q);
     assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 0.25)) < 1e-15);
     o.given.beta1_tokens = false; /* the recipe's own */
-    choose(&o, false, &s, &q);
+    choose(&o, PRESET_SMALL, &s, &q);
     assert_true(setting_of(&q, "beta1") == 0.9);
 }
 
@@ -125,8 +125,8 @@ static void test_options_override_recipes(void **state)
     struct optim_settings q;
     for (int i = 0; recipe_names[i]; i++) {
         assert_string_equal(recipe_names[i], recipe_table[i].name);
-        struct options o = {.recipe = i};
-        choose(&o, false, &s, &q);
+        struct options o = {.recipe = i, .given = {.recipe = true}};
+        choose(&o, PRESET_SMALL, &s, &q);
         assert_string_equal(s.recipe, recipe_names[i]);
         o = (struct options){.recipe = i,
                              .batch = 3,
@@ -138,20 +138,54 @@ static void test_options_override_recipes(void **state)
                              .schedule = SCHEDULE_LINEAR,
                              .decay_share = 0.25};
         memset(&o.given, 1, sizeof o.given);
-        choose(&o, false, &s, &q);
+        choose(&o, PRESET_SMALL, &s, &q);
         assert_true(s.batch == 3 && s.accum == 5 && s.lr == 0.5 && s.min_lr == 0);
         assert_string_equal(s.schedule, "linear");
         assert_string_equal(s.windows, "story");
         assert_true(s.decay_share == 0.25);
         assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 15)) < 1e-15);
         o.schedule = SCHEDULE_COSINE;
-        assert_int_equal(choose_settings(&s, &o, false, &e), -1);
+        assert_int_equal(choose_settings(&s, &o, PRESET_SMALL, &e), -1);
         assert_string_equal(e.text, "--decay-share goes with --schedule linear");
         o.given.decay_share = false;
-        choose(&o, false, &s, &q);
+        choose(&o, PRESET_SMALL, &s, &q);
         assert_string_equal(s.schedule, "cosine");
         assert_true(s.min_lr == 1e-5 && s.decay_share == 0);
     }
+}
+
+/* A preset is a model and its recipe; both can be overridden, and a model tells its preset. */
+static void test_presets(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt_settings s;
+    struct optim_settings q;
+    struct dims d, base;
+    dims_small(&base, 1000);
+    for (int i = 0; i < N_PRESETS; i++) {
+        struct options o = {.preset = i, .given = {.preset = true}};
+        assert_string_equal(preset_names[i], preset_table[i].name);
+        assert_int_equal(choose_preset(&o, NULL), i);
+        choose(&o, i, &s, &q);
+        assert_string_equal(s.recipe, preset_table[i].recipe);
+        assert_int_equal(choose_dims(&d, &o, &base, &e), 0);
+        struct dims own;
+        preset_table[i].dims(&own, 1000);
+        assert_true(dims_equal(&d, &own));
+        assert_int_equal(choose_preset(&(struct options){.seed = 1}, &d), i);
+        o.recipe = 0;
+        o.given.recipe = true;
+        choose(&o, i, &s, &q);
+        assert_string_equal(s.recipe, "v4");
+        o.mixers = "attention,conv,conv,conv,conv,conv";
+        o.blocks = 6;
+        o.given.blocks = true;
+        assert_int_equal(choose_dims(&d, &o, &base, &e), 0);
+        assert_int_equal(d.mixer[0], DIMS_ATTENTION);
+        assert_int_equal(d.mixer[3], DIMS_CONV);
+    }
+    assert_null(preset_names[N_PRESETS]);
 }
 
 int main(void)
@@ -160,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_schedule_by_steps), cmocka_unit_test(test_schedule_linear),
         cmocka_unit_test(test_schedule_by_clock), cmocka_unit_test(test_recipe_v4_is_that_of_0_1_0),
         cmocka_unit_test(test_half_lives),        cmocka_unit_test(test_options_override_recipes),
+        cmocka_unit_test(test_presets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

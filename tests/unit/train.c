@@ -228,9 +228,10 @@ static struct options variant(int number, const char *name)
 {
     struct options o = tiny_options(in_folder(name));
     assert_true(!recipe_names[2] && !batches_names[2]);
-    if (number < 2)
+    if (number < 2) {
         o.recipe = number;
-    else {
+        o.given.recipe = true;
+    } else {
         o.windows = number - 2;
         o.given.windows = true;
     }
@@ -286,7 +287,7 @@ static void check_resume(int number)
     open_run(&t, &o);
     step_to(&t, 23);
     trainer_close(&t);
-    o.recipe = 0;
+    o.given.recipe = false;
     o.given.windows = false;
     o.resume = "";
     o.threads = 3;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fmath.h"
 #include "os/machine.h"
@@ -11,18 +12,26 @@ enum { LARGE_CPUS = 8 };
 static const uint64_t LARGE_MEMORY = (uint64_t)32 * 1000 * 1000 * 1000;
 static const double COSINE_MIN_LR = 1e-5;
 
-bool choose_machine_is_large(void)
+enum preset_kind choose_preset(const struct options *o, const struct dims *had)
 {
-    return machine_processors() >= LARGE_CPUS && machine_memory() >= LARGE_MEMORY;
+    struct dims large;
+    dims_large(&large, 0);
+    if (o->given.preset)
+        return o->preset;
+    if (!had)
+        return machine_processors() >= LARGE_CPUS && machine_memory() >= LARGE_MEMORY
+                   ? PRESET_LARGE
+                   : PRESET_SMALL;
+    if (had->D >= large.D)
+        return PRESET_LARGE;
+    return dims_is_v4(had) ? PRESET_SMALL : PRESET_SWIFT;
 }
 
 int choose_dims(struct dims *d, const struct options *o, const struct dims *base, struct err *e)
 {
     *d = *base;
-    if (o->small)
-        dims_small(d, base->V);
-    if (o->large)
-        dims_large(d, base->V);
+    if (o->given.preset)
+        preset_table[o->preset].dims(d, base->V);
     d->D = o->given.dim ? (int)o->dim : d->D;
     d->L = o->given.blocks ? (int)o->blocks : d->L;
     d->H = o->given.hidden ? (int)o->hidden : d->H;
@@ -42,16 +51,27 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     return dims_check(d, e);
 }
 
-int choose_settings(struct ckpt_settings *s, const struct options *o, bool large, struct err *e)
+static const struct recipe *recipe_named(const char *name)
 {
-    const struct recipe *r = &recipe_table[o->recipe];
+    const struct recipe *r = recipe_table;
+    while (strcmp(r->name, name) != 0)
+        r++;
+    return r;
+}
+
+int choose_settings(struct ckpt_settings *s, const struct options *o, enum preset_kind preset,
+                    struct err *e)
+{
+    const struct recipe *r =
+        o->given.recipe ? &recipe_table[o->recipe] : recipe_named(preset_table[preset].recipe);
+    const struct recipe_rates *rates = &r->rates[preset];
     int shape = o->given.schedule ? o->schedule : r->schedule;
     *s = (struct ckpt_settings){
         .seed = (uint64_t)o->seed,
-        .batch = o->given.batch ? (uint64_t)o->batch : r->batch,
-        .accum = o->given.accum ? (uint64_t)o->accum : r->accum[large],
+        .batch = o->given.batch ? (uint64_t)o->batch : rates->batch,
+        .accum = o->given.accum ? (uint64_t)o->accum : rates->accum,
         .accum_sum = "tree",
-        .lr = o->given.lr ? o->lr : r->lr[large],
+        .lr = o->given.lr ? o->lr : rates->lr,
     };
     if (shape == SCHEDULE_COSINE && o->given.decay_share)
         return err_usage(e, "--decay-share goes with --schedule linear");
@@ -107,7 +127,7 @@ int choose_set(struct optim_settings *q, const struct options *o, struct err *e)
 int choose_optim(struct optim_settings *q, const struct options *o, const struct ckpt_settings *s,
                  int T, struct err *e)
 {
-    const struct recipe *r = &recipe_table[o->recipe];
+    const struct recipe *r = recipe_named(s->recipe);
     *q = optim_defaults(optim_find(s->optimiser));
     /* those that another optimiser than the recipe's does not have say nothing of it */
     bool other = strcmp(s->optimiser, r->optimiser) != 0;

@@ -6,20 +6,23 @@
 #include "format/ckpt.h"
 #include "train/optim.h"
 #include "train/options.h"
-
-/* True where --large is the default: 8 processors and 32 GB, as the container grants them. */
-bool choose_machine_is_large(void);
+#include "train/preset.h"
 
 /* The model of the options, `base` being what they leave open. */
 MUST_USE int choose_dims(struct dims *d, const struct options *o, const struct dims *base,
                          struct err *e);
 
-/* The settings of a run not yet begun, those of the recipe where the options are silent; `large`
- * tells which of its learning rates and accumulations. Budget and arithmetic are left zero. */
-MUST_USE int choose_settings(struct ckpt_settings *s, const struct options *o, bool large,
-                             struct err *e);
+/* The preset that the options name; else the one that a model is nearest to (`had`); without a
+ * model (NULL) the machine's: large with 8 processors and 32 GB, as the container grants them, else
+ * small. */
+enum preset_kind choose_preset(const struct options *o, const struct dims *had);
 
-/* What the optimiser of these settings is told, with sequences of T tokens. */
+/* The settings of a run not yet begun, for a model of that preset: those of the recipe where the
+ * options are silent. Budget and arithmetic are left zero. */
+MUST_USE int choose_settings(struct ckpt_settings *s, const struct options *o,
+                             enum preset_kind preset, struct err *e);
+
+/* What the optimiser of these settings, of a run not yet begun, is told; sequences of T tokens. */
 MUST_USE int choose_optim(struct optim_settings *q, const struct options *o,
                           const struct ckpt_settings *s, int T, struct err *e);
 

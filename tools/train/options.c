@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "train/optim.h"
+#include "train/preset.h"
 #include "train/recipe.h"
 
 static struct options chosen = {
@@ -20,6 +21,8 @@ static struct options chosen = {
     .save_minutes = 10,
     .keep = 3,
 };
+
+static bool small, large;
 
 /* In the order of optim_kinds. */
 static const char *const optimisers[] = {"adamw", "muon", NULL};
@@ -43,11 +46,14 @@ static const struct cli_option table[] = {
         "decays by the steps' or the clock's share, whichever is larger",
         .given = &chosen.given.hours),
     CLI_HEADING("Model"),
-    CLI_FLAG(0, "small", &chosen.small,
-             "width 192, 6 blocks, hidden 512, 256 tokens a sequence, learning rate 4e-3"),
-    CLI_FLAG(0, "large", &chosen.large,
-             "width 384, 8 blocks, hidden 896, 512 tokens a sequence, learning rate 3e-3, 2 "
-             "accumulation steps (default with 8 processors and 32 GB or more, else --small)"),
+    CLI_CHOICE(0, "preset", &chosen.preset, preset_names, "NAME",
+               "a model with its recipe. small: width 192, 6 blocks, hidden 512, 256 tokens a "
+               "sequence. large: width 384, 8 blocks, hidden 896, 512 tokens a sequence. swift: "
+               "small with attention in blocks 3 and 4 and --embed-norm, trained by --recipe swift "
+               "(default: large with 8 processors and 32 GB or more, else small)",
+               .given = &chosen.given.preset),
+    CLI_FLAG(0, "small", &small, "the same as --preset small"),
+    CLI_FLAG(0, "large", &large, "the same as --preset large"),
     CLI_INT(0, "dim", &chosen.dim, 1, 8192, "D", "model width", .given = &chosen.given.dim),
     CLI_INT(0, "blocks", &chosen.blocks, 1, 64, "L", "number of blocks",
             .given = &chosen.given.blocks),
@@ -74,14 +80,15 @@ static const struct cli_option table[] = {
     CLI_FLAG(0, "embed-norm", &chosen.embed_norm,
              "the first block reads the embedding of a token through a norm"),
     CLI_HEADING("Optimiser"),
-    CLI_CHOICE(0, "recipe", &chosen.recipe, recipe_names, NULL,
-               "what holds for the options of this part that are not given: v4 (the default), that "
-               "of FlashLM v4, or swift, which learns more from the same hours",
-               .given = &chosen.given.recipe),
+    CLI_CHOICE(
+        0, "recipe", &chosen.recipe, recipe_names, NULL,
+        "what holds for the options of this part that are not given: v4, that of FlashLM v4, "
+        "or swift, which learns more from the same hours (default: of the preset)",
+        .given = &chosen.given.recipe),
     CLI_INT('b', "batch", &chosen.batch, 1, 65536, "B", "sequences a batch (default 8)",
             .given = &chosen.given.batch),
     CLI_INT(0, "accum", &chosen.accum, 1, 65536, "N",
-            "batches whose gradients make one step (default 1, --large 2)",
+            "batches whose gradients make one step (default 1, of large 2)",
             .given = &chosen.given.accum),
     CLI_CHOICE(
         0, "optimiser", &chosen.optimiser, optimisers, NULL,
@@ -182,8 +189,12 @@ void options_parse(struct options *o, int argc, char **argv)
         cli_usage("--status stands alone");
     if (!chosen.data && !chosen.bench && !chosen.status)
         cli_usage("--data DIR is required");
-    if (chosen.small && chosen.large)
-        cli_usage("--small and --large exclude each other");
+    if (small + large + chosen.given.preset > 1)
+        cli_usage("--preset, --small and --large exclude each other");
+    if (small || large) {
+        chosen.preset = small ? PRESET_SMALL : PRESET_LARGE;
+        chosen.given.preset = true;
+    }
     if (chosen.resume && chosen.init_from)
         cli_usage("--resume and --init-from exclude each other");
     if (chosen.bench && (chosen.resume || chosen.init_from))

@@ -14,9 +14,8 @@ struct options {
     const char *resume;    /* NULL: a fresh run; "": the newest in save_dir */
     const char *init_from; /* NULL or a checkpoint whose weights start a new run */
     const struct cpu_level *cpu;
-    int precision; /* enum options_precision */
-    bool small;
-    bool large;
+    int precision;                                  /* enum options_precision */
+    int preset;                                     /* enum preset_kind; if given */
     long long dim, blocks, hidden, kernel, seq_len; /* if given, else the preset's */
     bool embed_norm;
     const char *mixers;                 /* NULL: the preset's */
@@ -25,7 +24,7 @@ struct options {
     long long epochs;
     long long steps;     /* if given, else by epochs */
     double hours;        /* 0: no clock */
-    int recipe;          /* index into recipe_table */
+    int recipe;          /* index into recipe_table; if given, else the preset's */
     int optimiser;       /* index into optim_kinds; if given, else the recipe's */
     struct cli_list set; /* KEY=VALUE, settings of the optimiser */
     long long batch;     /* this and the next seven if given, else the recipe's */
@@ -49,7 +48,7 @@ struct options {
     struct { /* on the command line */
         bool dim, blocks, hidden, kernel, seq_len, heads, key_width, window, epochs, steps, hours,
             seed;
-        bool recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens;
+        bool preset, recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens;
         bool windows, schedule, decay_share;
     } given;
 };

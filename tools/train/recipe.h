@@ -3,6 +3,7 @@
 #define RECIPE_H
 
 #include "train/batches.h"
+#include "train/preset.h"
 #include "train/schedule.h"
 
 enum { RECIPE_MAX_SETTINGS = 8 };
@@ -16,10 +17,10 @@ struct recipe {
     } settings[RECIPE_MAX_SETTINGS]; /* key NULL after the last; others are the optimiser's own */
     double beta1_tokens;             /* half-lives of the moments; 0: beta1 and beta2 as above */
     double beta2_tokens;
-    unsigned batch;
-    /* of --small, of --large */
-    unsigned accum[2];
-    double lr[2];
+    struct recipe_rates {
+        unsigned batch, accum;
+        double lr;
+    } rates[N_PRESETS]; /* for the model of each preset */
     int windows;        /* enum batches_kind */
     int schedule;       /* enum schedule_shape */
     double decay_share; /* of SCHEDULE_LINEAR, also where an option asks for that */

@@ -238,7 +238,6 @@ int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
     const struct options *o = &t->options;
     const char *path = o->init_from;
     struct dims had = c->dims;
-    struct dims large;
     if (c->ternary)
         return err_set(e, "%s: holds ternary weights, not the float weights training needs", path);
     if (had.V != (int)t->train.vocab_size)
@@ -252,6 +251,5 @@ int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
     had.T = t->dims.T; /* the weights fit any length */
     if (check_dims(&t->dims, &had, path, e))
         return -1;
-    dims_large(&large, had.V);
-    return choose_settings(&t->settings, o, o->large || (!o->small && had.D >= large.D), e);
+    return choose_settings(&t->settings, o, choose_preset(o, &c->dims), e);
 }

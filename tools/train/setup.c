@@ -199,13 +199,10 @@ static int restore(struct trainer *t, struct err *e)
 static int fresh_model(struct trainer *t, struct err *e)
 {
     const struct options *o = &t->options;
-    bool large = o->large || (!o->small && choose_machine_is_large());
+    enum preset_kind preset = choose_preset(o, NULL);
     struct dims base;
-    if (large)
-        dims_large(&base, (int)t->train.vocab_size);
-    else
-        dims_small(&base, (int)t->train.vocab_size);
-    if (choose_settings(&t->settings, o, large, e))
+    preset_table[preset].dims(&base, (int)t->train.vocab_size);
+    if (choose_settings(&t->settings, o, preset, e))
         return -1;
     return choose_dims(&t->dims, o, &base, e);
 }
