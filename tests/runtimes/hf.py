@@ -53,7 +53,9 @@ def golden(folder, weights, path):
                           ("intermediate_size", "glu_hidden"), ("conv_kernel", "kernel_size")):
             config[name] = int(meta[key])
         config["conv_dilation"] = [int(d) for d in meta["dilation"].split(",")]
-        config["mixers"] = ["conv"] * config["num_hidden_layers"]
+        config["mixers"] = meta["mixers"].split(",") if "mixers" in meta else ["conv"] * config["num_hidden_layers"]
+        config.update({key: int(meta.get(key, 0)) for key in ("heads", "key_width", "window")})
+        config["embed_norm"] = meta.get("embed_norm") == "1"
         with open(os.path.join(other, "config.json"), "w") as f:
             json.dump(config, f)
         model = open_model(other)
