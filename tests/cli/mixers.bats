@@ -62,12 +62,22 @@ setup() {
     fails 1 "--window 12 does not match" train -q --data data --save-dir part --resume --window 12
 }
 
-@test "what cannot hold it yet says so, and writes nothing" {
-    for format in c onnx; do
-        fails 1 "has attention or an embedding norm, which --format $format cannot hold yet" \
-            export model.bolt --format $format -o "none.$format"
-        [ ! -e "none.$format" ]
+@test "a graph of ONNX, the same out of a blob, and the longest of its states" {
+    for weights in f32 int8 int2; do
+        succeeds export --json run --weights $weights -o $weights.onnx
+        [ "$(jq .state_length <<< "$output")" = 11 ] || flunk "$output"
     done
+    succeeds export run --vocab data/vocab.db --embed f32 -o full.bolt
+    succeeds export full.bolt -o again.onnx
+    cmp f32.onnx again.onnx
+    succeeds export model.bolt --format onnx --for transformersjs -o folder
+    [ -s folder/onnx/model.onnx ]
+    [ "$(jq -c .layer_types folder/config.json)" = '["conv","conv","full_attention"]' ]
+}
+
+@test "what cannot hold it yet says so, and writes nothing" {
+    fails 1 "has attention or an embedding norm, which --format c cannot hold yet" export model.bolt -o none.c
+    [ ! -e none.c ]
 }
 
 @test "wrong usage" {

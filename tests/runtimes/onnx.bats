@@ -8,13 +8,16 @@ setup_file() {
     small_data "$BATS_FILE_TMPDIR/data"
     "$BUILD/prep" -q -o "$BATS_FILE_TMPDIR/data" --vocab-size 400 --superwords 60 --valid "$BATS_FILE_TMPDIR/data/valid.txt" \
         "$BATS_FILE_TMPDIR/data/train.txt"
-    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/run" --steps 200 --dilation 1,3
+    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/conv" --steps 200 --dilation 1,3
+    small_train "$BATS_FILE_TMPDIR/data" "$BATS_FILE_TMPDIR/attention" --steps 200 --mixers attention,conv --heads 2 \
+        --key-width 4 --window 6 --embed-norm
 }
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
     data=$BATS_FILE_TMPDIR/data
-    run=$BATS_FILE_TMPDIR/run
+    conv=$BATS_FILE_TMPDIR/conv
+    attention=$BATS_FILE_TMPDIR/attention
 }
 
 # checked COMMAND [ARGUMENT]...: onnx_run.py finds what it must.
@@ -36,11 +39,13 @@ checked() {
 
 @test "a story token for token is that of sample --math exact" {
     needs_modules onnx onnxruntime tokenizers safetensors
-    greedy "$run" "$data" "${prompts[@]}" > triples
     "$BUILD/export" -q "$data/vocab.db" -o tokenizer.json
-    for weights in f32 int8 int2; do
-        "$BUILD/export" -q "$run" --weights $weights -o $weights.onnx
-        checked tell $weights.onnx tokenizer.json < triples
+    for model in "$conv" "$attention"; do
+        greedy "$model" "$data" "${prompts[@]}" > triples
+        for weights in f32 int8 int2; do
+            "$BUILD/export" -q "$model" --weights $weights -o $weights.onnx
+            checked tell $weights.onnx tokenizer.json < triples
+        done
     done
 }
 
@@ -48,13 +53,15 @@ checked() {
     command -v node > /dev/null || skip "there is no node"
     [ -d "$NODE_MODULES/node_modules/@huggingface/transformers" ] ||
         skip "NODE_MODULES names no folder with @huggingface/transformers"
-    greedy "$run" "$data" "${prompts[@]}" > triples
-    for weights in f32 int8; do
-        "$BUILD/export" -q "$run" --vocab "$data/vocab.db" --format onnx --for transformersjs --weights $weights \
-            -o models/bolt-$weights
-    done
     NODE_MODULES=$(cd "$NODE_MODULES" && pwd)
-    run node "$ROOT/tests/runtimes/transformersjs.mjs" models bolt-f32 bolt-int8 < triples
-    [ "$status" -eq 0 ] || flunk "$output"
-    printf '# %s\n' "${lines[@]}" | grep Transformers.js >&3
+    for model in conv attention; do
+        greedy "${!model}" "$data" "${prompts[@]}" > triples
+        for weights in f32 int8; do
+            "$BUILD/export" -q "${!model}" --vocab "$data/vocab.db" --format onnx --for transformersjs --weights $weights \
+                -o models/$model-$weights
+        done
+        run node "$ROOT/tests/runtimes/transformersjs.mjs" models $model-f32 $model-int8 < triples
+        [ "$status" -eq 0 ] || flunk "$output"
+        printf '# %s\n' "${lines[@]}" | grep Transformers.js >&3
+    done
 }

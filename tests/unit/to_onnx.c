@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,49 +149,137 @@ static float element(const struct constant *c, size_t i)
     return value;
 }
 
-/* The matrices of a block in the order in which a token meets them, transposed. */
-static void check_matrices(const struct toy *t, const struct constant *found, size_t n,
-                           enum to_onnx_weights weights)
+/* A linear matrix, transposed. */
+static void check_matrix(const struct constant *c, const struct model_tern *w,
+                         enum to_onnx_weights weights)
 {
-    size_t n_matrices = 0;
-    for (size_t k = 0; k < n; k++) {
-        if (found[k].rank != 2 || found[k].sizes[0] == t->dims.V)
-            continue;
-        const struct model_block *b = &t->model.block[n_matrices / 5];
-        const struct model_tern *all[] = {&b->mixer_up, &b->mixer_down, &b->ffn_gate, &b->ffn_up,
-                                          &b->ffn_down};
-        const struct model_tern *w = all[n_matrices++ % 5];
-        assert_int_equal(found[k].sizes[0], w->cols);
-        assert_int_equal(found[k].sizes[1], w->rows);
-        float scale = weights == TO_ONNX_F32 ? w->alpha : 1;
-        for (size_t row = 0; row < w->rows; row++)
-            for (size_t c = 0; c < w->cols; c++) {
-                int code = w->codes[row * DIV_UP(w->cols, 4) + c / 4] >> 2 * (c % 4) & 3;
-                assert_true(element(&found[k], c * w->rows + row) == scale * (float)(code - 1));
-            }
+    assert_int_equal(c->sizes[0], w->cols);
+    assert_int_equal(c->sizes[1], w->rows);
+    float scale = weights == TO_ONNX_F32 ? w->alpha : 1;
+    for (size_t row = 0; row < w->rows; row++)
+        for (size_t col = 0; col < w->cols; col++) {
+            int code = w->codes[row * DIV_UP(w->cols, 4) + col / 4] >> 2 * (col % 4) & 3;
+            assert_true(element(c, col * w->rows + row) == scale * (float)(code - 1));
+        }
+}
+
+/* The biases of the scores, between what hides a key. */
+static void check_biases(const struct constant *c, const struct dims *d, const float *bias)
+{
+    size_t window = (size_t)d->window;
+    assert_int_equal(c->sizes[0], d->heads);
+    assert_int_equal(c->sizes[1], window + 2);
+    for (size_t head = 0; head < (size_t)d->heads; head++) {
+        size_t row = head * (window + 2);
+        assert_true(element(c, row) < -1e20f && element(c, row + window + 1) < -1e20f);
+        for (size_t i = 0; i < window; i++)
+            assert_true(element(c, row + 1 + i) == bias[head * window + i]);
     }
-    assert_int_equal(n_matrices, 5 * t->dims.L);
+}
+
+static const struct constant *next_table(const struct constant *c, const struct constant *end)
+{
+    while (c < end && c->rank != 2)
+        c++;
+    return c;
+}
+
+/* The constants of rank 2: embedding, matrices and biases in the order of the tensors. */
+static void check_tables(const struct toy *t, const struct constant *found, size_t n,
+                         enum to_onnx_weights weights)
+{
+    struct model m = t->model;
+    const struct constant *end = found + n, *c = next_table(found, end);
+    for (size_t i = 0; i < dims_n_tensors(&t->dims); i++) {
+        struct tensor s;
+        dims_tensor(&t->dims, i, &s);
+        if (s.rank != 2)
+            continue;
+        assert_true(c < end);
+        if (s.form == TENSOR_TERNARY)
+            check_matrix(c, model_ternary(&m, s.kind, s.block), weights);
+        else if (s.kind == TENSOR_DISTANCE)
+            check_biases(c, &t->dims, m.block[s.block].distance);
+        else
+            assert_int_equal(c->sizes[0], t->dims.V);
+        c = next_table(c + 1, end);
+    }
+    assert_true(c == end);
+}
+
+/* Name, and sizes but those that are symbols, of an input or output. */
+struct described {
+    char name[32];
+    int64_t sizes[4];
+    size_t rank;
+};
+
+static bool inside(const struct field *f, unsigned number, struct field *out)
+{
+    const unsigned char *at = f->data, *end = at + f->value;
+    while (next(&at, end, out))
+        if (out->number == number)
+            return true;
+    return false;
+}
+
+static struct described read_described(const struct field *value)
+{
+    struct described d = {.rank = 0};
+    struct field name, type, tensor, shape, size;
+    assert_true(inside(value, 1, &name) && inside(value, 2, &type) && inside(&type, 1, &tensor) &&
+                inside(&tensor, 2, &shape) && name.value < sizeof d.name);
+    memcpy(d.name, name.data, name.value);
+    const unsigned char *at = shape.data, *end = at + shape.value;
+    while (next(&at, end, &size)) {
+        struct field number;
+        d.sizes[d.rank++] = inside(&size, 1, &number) ? (int64_t)number.value : 0;
+    }
+    return d;
+}
+
+/* A state a block, named and sized alike going in and coming out. */
+static void check_state(const struct dims *d, const struct described *found, int l,
+                        const char *format)
+{
+    char name[32];
+    snprintf(name, sizeof name, format, l);
+    assert_string_equal(found->name, name);
+    assert_int_equal(found->rank, 3);
+    assert_int_equal(found->sizes[0], 0);
+    assert_int_equal(found->sizes[1], to_onnx_state_channels(d, l));
+    assert_int_equal(found->sizes[2], to_onnx_state_length(d, l));
 }
 
 static void check_graph(const struct toy *t, const struct field *graph,
                         enum to_onnx_weights weights)
 {
     static struct constant constants[1024];
-    size_t n = 0, n_inputs = 0, n_outputs = 0, n_nodes = 0;
+    struct described in, out;
+    size_t n = 0, n_nodes = 0;
+    int n_inputs = 0, n_outputs = 0;
     struct field f;
     const unsigned char *at = graph->data, *end = at + graph->value;
     while (next(&at, end, &f)) {
         n_nodes += f.number == 1;
-        n_inputs += f.number == 11;
-        n_outputs += f.number == 12;
         assert_true(n < ARRAY_LEN(constants));
         if (f.number == 5)
             constants[n++] = read_constant(&f);
+        if (f.number == 11) {
+            in = read_described(&f);
+            if (n_inputs++ > 0)
+                check_state(&t->dims, &in, n_inputs - 2, "past_conv.%d");
+        }
+        if (f.number == 12) {
+            out = read_described(&f);
+            if (n_outputs++ > 0)
+                check_state(&t->dims, &out, n_outputs - 2, "present_conv.%d");
+        }
     }
     assert_true(n_nodes > 0);
     assert_int_equal(n_inputs, 1 + t->dims.L);
     assert_int_equal(n_outputs, 1 + t->dims.L);
-    check_matrices(t, constants, n, weights);
+    check_tables(t, constants, n, weights);
 }
 
 static void check_file(const struct toy *t, enum to_onnx_weights weights)
@@ -214,10 +303,15 @@ static void check_file(const struct toy *t, enum to_onnx_weights weights)
     free(file);
 }
 
-static void test_matrices(void **state)
+static void test_graphs(void **state)
 {
     (void)state;
-    const struct dims sizes[] = {toy_dims(61, 6, 7, 3, 2, "1,4"), toy_dims(5, 1, 1, 1, 1, "1")};
+    const struct dims sizes[] = {
+        toy_dims(61, 6, 7, 3, 2, "1,4"),
+        toy_dims(5, 1, 1, 1, 1, "1"),
+        toy_mixed(toy_dims(61, 6, 7, 3, 3, "1,1,4"), "attention,conv,conv", 2, 5, 7),
+        toy_mixed(toy_dims(5, 1, 1, 1, 1, "1"), "attention", 1, 1, 1024),
+    };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         struct toy t;
         toy_open(&t, &sizes[i], NULL, 3, 4, 1, CPU_C);
@@ -227,13 +321,19 @@ static void test_matrices(void **state)
     }
 }
 
-static void test_state_length(void **state)
+static void test_state_sizes(void **state)
 {
     (void)state;
     struct dims d = toy_dims(61, 6, 7, 3, 2, "1,4");
-    assert_int_equal(to_onnx_state_length(&d), 9);
+    assert_int_equal(to_onnx_state_length(&d, 0), 9);
+    assert_int_equal(to_onnx_state_channels(&d, 0), 6);
     d = toy_dims(61, 6, 7, 1, 1, "4");
-    assert_int_equal(to_onnx_state_length(&d), 1);
+    assert_int_equal(to_onnx_state_length(&d, 0), 1);
+    d = toy_mixed(toy_dims(61, 6, 7, 3, 3, "1,1,4"), "attention,conv,conv", 2, 5, 7);
+    assert_int_equal(to_onnx_state_length(&d, 0), 7);
+    assert_int_equal(to_onnx_state_channels(&d, 0), 10 + 6 + 1);
+    assert_int_equal(to_onnx_state_length(&d, 1), 9);
+    assert_int_equal(to_onnx_longest_state(&d), 9);
 }
 
 int main(void)
@@ -241,8 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_encoding),
         cmocka_unit_test(test_failure_is_handed_up),
-        cmocka_unit_test(test_matrices),
-        cmocka_unit_test(test_state_length),
+        cmocka_unit_test(test_graphs),
+        cmocka_unit_test(test_state_sizes),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

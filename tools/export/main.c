@@ -222,7 +222,7 @@ static void write_output(const struct output *out, const struct output_source *s
     struct file_set files = {0};
     if (out->v4_only && s->model && !dims_is_v4(&s->model->dims))
         cli_die("%s: has attention or an embedding norm, which --format %s cannot hold yet; bolt, "
-                "safetensors and hf can",
+                "safetensors, hf and onnx can",
                 s->path, out->name);
     if (out->write(s, &chosen, &files, r, &e))
         cli_die("%s", e.text);

@@ -65,6 +65,11 @@ struct onnx_value onnx_float(struct onnx_graph *g, float value)
     return onnx_constant(g, ONNX_FLOAT, NULL, 0, &value, sizeof value);
 }
 
+struct onnx_value onnx_int(struct onnx_graph *g, int64_t value)
+{
+    return onnx_constant(g, ONNX_INT64, NULL, 0, &value, sizeof value);
+}
+
 struct onnx_value onnx_ints(struct onnx_graph *g, const int64_t *v, size_t n)
 {
     return onnx_constant(g, ONNX_INT64, &(int64_t){(int64_t)n}, 1, v, n * sizeof *v);

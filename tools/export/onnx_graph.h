@@ -41,6 +41,7 @@ struct onnx_value onnx_named(const char *format, ...) PRINTF_LIKE(1, 2);
 struct onnx_value onnx_constant(struct onnx_graph *g, enum onnx_type type, const int64_t *sizes,
                                 size_t rank, const void *data, size_t n_bytes);
 struct onnx_value onnx_float(struct onnx_graph *g, float value);               /* a scalar */
+struct onnx_value onnx_int(struct onnx_graph *g, int64_t value);               /* a scalar */
 struct onnx_value onnx_ints(struct onnx_graph *g, const int64_t *v, size_t n); /* [n] */
 
 /* A node with one output, which gets a name of its own or, unless `out` is NULL, that one. */

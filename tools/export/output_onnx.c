@@ -26,8 +26,8 @@ static int check(const struct output_options *o, struct err *e)
 }
 
 /* Transformers.js runs no code of a model's folder. It is told that this is a model of the kind
- * LFM2, whose layers of convolution have states of this shape; that kind must have a layer of
- * attention too, for which the graph has a phantom. */
+ * LFM2, whose layers of convolution have states of one size, as all blocks here do; that kind must
+ * have a layer of attention too, for which the graph has a phantom. */
 static int write_config(const struct hf_folder *f, enum to_onnx_weights weights, struct err *e)
 {
     const struct dims *d = &f->source->model->dims;
@@ -46,7 +46,7 @@ static int write_config(const struct hf_folder *f, enum to_onnx_weights weights,
             "  \"num_key_value_heads\": 1,\n"
             "  \"conv_L_cache\": %d,\n"
             "  \"layer_types\": [",
-            d->V, d->D, d->L + 1, d->D, to_onnx_state_length(d));
+            d->V, d->D, d->L + 1, d->D, to_onnx_longest_state(d));
     for (int l = 0; l < d->L; l++)
         fputs("\"conv\", ", out);
     fprintf(out,
@@ -86,7 +86,7 @@ static int write_files(const struct output_source *s, const struct output_option
     if (output_text(r, "weights", to_onnx_weight_names[o->weights], e))
         return -1;
     output_count(r, "opset", (uint64_t)to_onnx_opset(options.weights));
-    output_count(r, "state_length", (uint64_t)to_onnx_state_length(&s->model->dims));
+    output_count(r, "state_length", (uint64_t)to_onnx_longest_state(&s->model->dims));
     return o->transformersjs ? write_folder(&folder, &options, e)
                              : to_onnx(s->model, &options, o->path, files, e);
 }
@@ -94,7 +94,6 @@ static int write_files(const struct output_source *s, const struct output_option
 const struct output output_onnx = {
     .name = "onnx",
     .suffix = ".onnx",
-    .v4_only = true,
     .help = "a graph of ONNX for onnxruntime and others",
     .takes_weights = true,
     .check = check,

@@ -1,14 +1,17 @@
 #include "export/to_onnx.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "export/onnx_graph.h"
 
 _Static_assert(
-    TENSOR_N_KINDS == 12 && sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
-    "the graph here computes a model of these tensors and hyperparameters: teach it what "
+    TENSOR_N_KINDS == 12 && DIMS_N_MIXERS == 2 &&
+        sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
+    "the graph here computes a model of these tensors, mixers and hyperparameters: teach it what "
     "is new, or refuse it");
 
 const char *const to_onnx_weight_names[4] = {"f32", "int8", "int2", NULL};
@@ -21,8 +24,9 @@ struct builder {
     struct onnx_graph g;
     const struct model *m;
     const struct to_onnx_options *o;
-    int64_t D, W;
-    void *scratch; /* the largest tensor as floats */
+    int64_t D;
+    void *scratch;                   /* the largest constant as floats */
+    struct onnx_value there, places; /* of attention, the same in all blocks */
 };
 
 int to_onnx_opset(enum to_onnx_weights weights)
@@ -30,17 +34,26 @@ int to_onnx_opset(enum to_onnx_weights weights)
     return opsets[weights];
 }
 
-static int reach_of(const struct dims *d, int block)
+int to_onnx_state_length(const struct dims *d, int block)
 {
-    return (d->K - 1) * d->dilation[block];
+    size_t most = dims_reach(d, block);
+    for (int l = 0; l < d->L; l++)
+        if (d->mixer[l] == d->mixer[block])
+            most = MAX(most, dims_reach(d, l));
+    return (int)most + 1;
 }
 
-int to_onnx_state_length(const struct dims *d)
+int to_onnx_longest_state(const struct dims *d)
 {
     int most = 0;
     for (int l = 0; l < d->L; l++)
-        most = MAX(most, reach_of(d, l));
-    return most + 1;
+        most = MAX(most, to_onnx_state_length(d, l));
+    return most;
+}
+
+int to_onnx_state_channels(const struct dims *d, int block)
+{
+    return dims_has(d, TENSOR_QUERY_KEY, block) ? d->heads * d->key_width + d->D + 1 : d->D;
 }
 
 /* ---- weights --------------------------------------------------------------------------------- */
@@ -122,12 +135,17 @@ static struct onnx_value norm(struct builder *b, struct onnx_value x, const floa
     return onnx_two(g, "Mul", onnx_two(g, "Mul", x, onnx_one(g, "Reciprocal", root)), factors);
 }
 
+static struct onnx_value permuted(struct onnx_graph *g, struct onnx_value x, const int64_t *axes,
+                                  size_t n)
+{
+    return onnx_node(g, "Transpose", &x, 1,
+                     &(struct onnx_attribute){.name = "perm", .ints = axes, .n = n}, 1, NULL);
+}
+
 /* [batch][tokens][D] to [batch][D][tokens], or back. */
 static struct onnx_value turned(struct onnx_graph *g, struct onnx_value x)
 {
-    return onnx_node(g, "Transpose", &x, 1,
-                     &(struct onnx_attribute){.name = "perm", .ints = (int64_t[]){0, 2, 1}, .n = 3},
-                     1, NULL);
+    return permuted(g, x, (int64_t[]){0, 2, 1}, 3);
 }
 
 /* The last axis from position `begin` on, counted from its end if negative. */
@@ -140,17 +158,33 @@ static struct onnx_value from(struct onnx_graph *g, struct onnx_value x, int64_t
     return onnx_node(g, "Slice", in, 4, NULL, 0, out);
 }
 
+static struct onnx_value joined(struct onnx_graph *g, int64_t axis, const struct onnx_value *parts,
+                                size_t n)
+{
+    return onnx_node(g, "Concat", parts, n, &(struct onnx_attribute){.name = "axis", .i = axis}, 1,
+                     NULL);
+}
+
+/* The state and behind it what the tokens add, [batch][channels][positions]; the end of that is
+ * the state of the next tokens. */
+static struct onnx_value behind_state(struct builder *b, struct onnx_value now, int block)
+{
+    struct onnx_graph *g = &b->g;
+    struct onnx_value past = onnx_named("past_conv.%d", block);
+    struct onnx_value present = onnx_named("present_conv.%d", block);
+    struct onnx_value all = joined(g, 2, (struct onnx_value[]){past, turned(g, now)}, 2);
+    from(g, all, -to_onnx_state_length(&b->m->dims, block), &present);
+    return all;
+}
+
 /* The convolution over the values of the tokens, behind the state. */
 static struct onnx_value convolution(struct builder *b, struct onnx_value v, int block)
 {
     struct onnx_graph *g = &b->g;
     const struct dims *d = &b->m->dims;
-    int64_t K = d->K, dilation = d->dilation[block], unseen = b->W - reach_of(d, block);
-    struct onnx_value past = onnx_named("past_conv.%d", block);
-    struct onnx_value present = onnx_named("present_conv.%d", block);
-    struct onnx_value all = onnx_node(g, "Concat", (struct onnx_value[]){past, turned(g, v)}, 2,
-                                      &(struct onnx_attribute){.name = "axis", .i = 2}, 1, NULL);
-    from(g, all, -b->W, &present);
+    int64_t K = d->K, dilation = d->dilation[block];
+    int64_t unseen = to_onnx_state_length(d, block) - (int64_t)dims_reach(d, block);
+    struct onnx_value all = behind_state(b, v, block);
     struct onnx_value taps =
         onnx_constant(g, ONNX_FLOAT, (int64_t[]){b->D, 1, K}, 3, b->m->block[block].taps,
                       (size_t)(b->D * K) * sizeof(float));
@@ -163,21 +197,136 @@ static struct onnx_value convolution(struct builder *b, struct onnx_value v, int
     return turned(g, onnx_node(g, "Conv", in, 2, attributes, 3, NULL));
 }
 
+/* ---- attention ------------------------------------------------------------------------------- */
+
+/* Added to a score: its weight is 0. */
+static const float never = -1e30f;
+
+/* For every block: 1 a token, [batch][tokens][1]; and the places of a query's biases in the table
+ * below, [tokens][window - 1 + tokens], the positions before these tokens first. */
+static void prepare_attention(struct builder *b, struct onnx_value ids)
+{
+    struct onnx_graph *g = &b->g;
+    int64_t window = b->m->dims.window;
+    struct onnx_value zero = onnx_int(g, 0), one = onnx_int(g, 1);
+    struct onnx_value shape = onnx_one(g, "Shape", ids);
+    struct onnx_value flat = onnx_two(g, "Expand", onnx_float(g, 1), shape);
+    b->there = onnx_two(g, "Unsqueeze", flat, onnx_ints(g, &(int64_t){2}, 1));
+    struct onnx_value n = onnx_two(g, "Gather", shape, one);
+    struct onnx_value queries =
+        onnx_node(g, "Range", (struct onnx_value[]){zero, n, one}, 3, NULL, 0, NULL);
+    struct onnx_value last = onnx_two(g, "Sub", n, one);
+    struct onnx_value keys = onnx_node(
+        g, "Range", (struct onnx_value[]){onnx_int(g, -window), last, one}, 3, NULL, 0, NULL);
+    struct onnx_value column = onnx_two(g, "Unsqueeze", queries, onnx_ints(g, &(int64_t){1}, 1));
+    struct onnx_value back = onnx_two(g, "Sub", column, keys);
+    b->places = onnx_node(g, "Clip", (struct onnx_value[]){back, zero, onnx_int(g, window + 1)}, 3,
+                          NULL, 0, NULL);
+}
+
+/* [heads][tokens][window - 1 + tokens], out of a table whose place 1 + i has the bias of the key i
+ * positions back, and the first and last what no query sees. */
+static struct onnx_value biases(struct builder *b, int block)
+{
+    const struct dims *d = &b->m->dims;
+    size_t window = (size_t)d->window, heads = (size_t)d->heads;
+    const float *bias = b->m->block[block].distance;
+    float *row = b->scratch;
+    for (size_t head = 0; head < heads; head++, row += window + 2) {
+        row[0] = row[window + 1] = never;
+        memcpy(row + 1, bias + head * window, window * sizeof *row);
+    }
+    struct onnx_value table = onnx_constant(&b->g, ONNX_FLOAT, (int64_t[]){d->heads, d->window + 2},
+                                            2, b->scratch, heads * (window + 2) * sizeof *row);
+    return onnx_node(&b->g, "Gather", (struct onnx_value[]){table, b->places}, 2,
+                     &(struct onnx_attribute){.name = "axis", .i = 1}, 1, NULL);
+}
+
+/* Channels [first, end) of state and tokens, but of the oldest position, which no query sees, as
+ * [batch][heads][end - first of a head][window - 1 + tokens]. */
+static struct onnx_value by_head(struct onnx_graph *g, struct onnx_value all, int64_t first,
+                                 int64_t end, int64_t heads)
+{
+    const struct onnx_value in[] = {all, onnx_ints(g, (int64_t[]){first, 1}, 2),
+                                    onnx_ints(g, (int64_t[]){end, INT64_MAX}, 2),
+                                    onnx_ints(g, (int64_t[]){1, 2}, 2)};
+    const int64_t sizes[] = {0, heads, (end - first) / heads, -1};
+    return onnx_two(g, "Reshape", onnx_node(g, "Slice", in, 4, NULL, 0, NULL),
+                    onnx_ints(g, sizes, 4));
+}
+
+/* Attention over the window. Its state has keys, values, and 1 where there is a token. */
+static struct onnx_value attention(struct builder *b, struct onnx_value query_key,
+                                   struct onnx_value v, int block)
+{
+    struct onnx_graph *g = &b->g;
+    const struct dims *d = &b->m->dims;
+    int64_t all_keys = d->heads * d->key_width, channels = to_onnx_state_channels(d, block);
+    struct onnx_value halves[2];
+    onnx_split(g, query_key, halves);
+    struct onnx_value now = joined(g, 2, (struct onnx_value[]){halves[1], v, b->there}, 3);
+    struct onnx_value all = behind_state(b, now, block);
+    struct onnx_value keys = by_head(g, all, 0, all_keys, d->heads);
+    struct onnx_value values = by_head(g, all, all_keys, channels - 1, d->heads);
+    struct onnx_value there = by_head(g, all, channels - 1, channels, 1);
+
+    struct onnx_value scaled =
+        onnx_two(g, "Mul", halves[0], onnx_float(g, 1 / sqrtf((float)d->key_width)));
+    struct onnx_value query =
+        onnx_two(g, "Reshape", scaled, onnx_ints(g, (int64_t[]){0, 0, d->heads, d->key_width}, 4));
+    query = permuted(g, query, (int64_t[]){0, 2, 1, 3}, 4);
+    struct onnx_value scores =
+        onnx_two(g, "Add", onnx_two(g, "MatMul", query, keys), biases(b, block));
+    struct onnx_value absent = onnx_two(g, "Sub", onnx_float(g, 1), there);
+    scores = onnx_two(g, "Add", scores, onnx_two(g, "Mul", absent, onnx_float(g, never)));
+    struct onnx_value weights = onnx_node(
+        g, "Softmax", &scores, 1, &(struct onnx_attribute){.name = "axis", .i = -1}, 1, NULL);
+
+    struct onnx_value mixed =
+        onnx_two(g, "MatMul", values, permuted(g, weights, (int64_t[]){0, 1, 3, 2}, 4));
+    return turned(g, onnx_two(g, "Reshape", mixed, onnx_ints(g, (int64_t[]){0, b->D, -1}, 3)));
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* What the mixer makes of the values v of a block whose input, normed, is n. */
+static struct onnx_value mix(struct builder *b, struct onnx_value n, struct onnx_value v, int l)
+{
+    switch (b->m->dims.mixer[l]) {
+    case DIMS_ATTENTION:
+        return attention(b, linear(b, n, &b->m->block[l].query_key), v, l);
+    case DIMS_CONV:
+    case DIMS_N_MIXERS:
+        break;
+    }
+    return convolution(b, v, l);
+}
+
 static struct onnx_value block(struct builder *b, struct onnx_value x, int l)
 {
     struct onnx_graph *g = &b->g;
     const struct model_block *w = &b->m->block[l];
     struct onnx_value halves[2];
-    onnx_split(g, linear(b, norm(b, x, w->norm1), &w->mixer_up), halves);
+    struct onnx_value n = norm(b, x, w->norm1);
+    onnx_split(g, linear(b, n, &w->mixer_up), halves);
     struct onnx_value mixed =
-        onnx_two(g, "Mul", convolution(b, halves[1], l), onnx_one(g, "Sigmoid", halves[0]));
+        onnx_two(g, "Mul", mix(b, n, halves[1], l), onnx_one(g, "Sigmoid", halves[0]));
     x = onnx_two(g, "Add", x, linear(b, mixed, &w->mixer_down));
-    struct onnx_value n = norm(b, x, w->norm2);
+    n = norm(b, x, w->norm2);
     struct onnx_value gate = linear(b, n, &w->ffn_gate);
     struct onnx_value up = linear(b, n, &w->ffn_up);
     struct onnx_value silu = onnx_two(g, "Mul", gate, onnx_one(g, "Sigmoid", gate));
     struct onnx_value hidden = onnx_two(g, "Mul", silu, up);
     return onnx_two(g, "Add", x, linear(b, hidden, &w->ffn_down));
+}
+
+/* The rmsnorm that has no scale. */
+static struct onnx_value embed_norm(struct builder *b, struct onnx_value x)
+{
+    float *ones = b->scratch;
+    for (int64_t c = 0; c < b->D; c++)
+        ones[c] = 1;
+    return norm(b, x, ones);
 }
 
 /* Ids that the vocabulary does not keep read UNK. */
@@ -219,18 +368,24 @@ static void build(struct builder *b)
     const struct dims *d = &b->m->dims;
     const struct onnx_size tokens[] = {
         {.symbol = "batch_size"}, {.symbol = "sequence_length"}, {.n = d->V}};
-    const struct onnx_size state[] = {{.symbol = "batch_size"}, {.n = b->D}, {.n = b->W}};
     struct onnx_value ids = onnx_named("input_ids"), logits = onnx_named("logits");
     onnx_input(g, &ids, ONNX_INT64, tokens, 2);
     onnx_output(g, &logits, ONNX_FLOAT, tokens, 3);
     for (int l = 0; l < d->L; l++) {
         struct onnx_value past = onnx_named("past_conv.%d", l);
         struct onnx_value present = onnx_named("present_conv.%d", l);
+        const struct onnx_size state[] = {{.symbol = "batch_size"},
+                                          {.n = to_onnx_state_channels(d, l)},
+                                          {.n = to_onnx_state_length(d, l)}};
         onnx_input(g, &past, ONNX_FLOAT, state, 3);
         onnx_output(g, &present, ONNX_FLOAT, state, 3);
     }
     struct onnx_value table = embedding(b);
     struct onnx_value x = onnx_two(g, "Gather", table, known_ids(b, ids));
+    if (d->embed_norm)
+        x = embed_norm(b, x);
+    if (d->heads > 0)
+        prepare_attention(b, ids);
     for (int l = 0; l < d->L; l++)
         x = block(b, x, l);
     struct onnx_value head = onnx_node(
@@ -244,9 +399,9 @@ static void build(struct builder *b)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static uint64_t largest_tensor(const struct dims *d)
+static uint64_t largest_constant(const struct dims *d)
 {
-    uint64_t most = 0;
+    uint64_t most = (uint64_t)d->heads * ((uint64_t)d->window + 2);
     for (size_t i = 0; i < dims_n_tensors(d); i++) {
         struct tensor t;
         dims_tensor(d, i, &t);
@@ -260,7 +415,7 @@ static struct protobuf finish(struct builder *b)
     const struct dims *d = &b->m->dims;
     char dilation[512], length[16], print[17];
     dims_dilation_text(d, dilation, sizeof dilation);
-    snprintf(length, sizeof length, "%" PRId64, b->W);
+    snprintf(length, sizeof length, "%d", to_onnx_longest_state(d));
     snprintf(print, sizeof print, "%016" PRIx64, b->o->vocab_fingerprint);
     const struct onnx_note notes[] = {{"model", "bolt"},
                                       {"dilation", dilation},
@@ -289,13 +444,13 @@ int to_onnx(const struct model *m, const struct to_onnx_options *o, const char *
             struct file_set *files, struct err *e)
 {
     enum { MOST_PARAMS = 500000000 }; /* of floats in 2 GB, with room for the rest */
-    struct builder b = {.m = m, .o = o, .D = m->dims.D, .W = to_onnx_state_length(&m->dims)};
+    struct builder b = {.m = m, .o = o, .D = m->dims.D};
     if (dims_n_params(&m->dims) > MOST_PARAMS)
         return err_set(e,
                        "%s: too large for a file of ONNX (found %zu parameters, expected up to "
                        "%d)",
                        path, dims_n_params(&m->dims), MOST_PARAMS);
-    b.scratch = malloc(largest_tensor(&m->dims) * sizeof(float));
+    b.scratch = malloc(largest_constant(&m->dims) * sizeof(float));
     if (!b.scratch)
         return err_memory(e, "%s: out of memory", path);
     build(&b);

@@ -17,18 +17,26 @@ struct to_onnx_options {
     uint64_t vocab_fingerprint; /* 0 if unknown */
 };
 
-/* Positions of a state: one more than the farthest tap of any block lies back. */
-int to_onnx_state_length(const struct dims *d);
+/* Positions of a block's state: one more than the block, or another with its mixer, looks back. */
+int to_onnx_state_length(const struct dims *d, int block);
+
+/* That of the longest. */
+int to_onnx_longest_state(const struct dims *d);
+
+/* Numbers a position of a block's state: D values; of attention heads * key_width, then D, then 1
+ * where there is a token. */
+int to_onnx_state_channels(const struct dims *d, int block);
 
 /* The version of ONNX's operators that these weights need: 18, for INT2 25. */
 int to_onnx_opset(enum to_onnx_weights weights);
 
 /* Writes path into the set. The graph's inputs are
  *   input_ids    int64 [batch_size][sequence_length]; from V on they read UNK
- *   past_conv.N  float [batch_size][D][W], W the state's length: of every block N, zeros at first
+ *   past_conv.N  float [batch_size][channels][length]: the state of every block N, zeros at first;
+ *                of attention too, since Transformers.js knows a state of one size by this name
  * and its outputs
  *   logits          float [batch_size][sequence_length][V]
- *   present_conv.N  float [batch_size][D][W]: past_conv.N of the tokens that follow
+ *   present_conv.N  float, as past_conv.N: that of the tokens that follow
  * Errors: writing; a model of more than 2 GB, which ONNX cannot hold in one file; out of memory. */
 MUST_USE int to_onnx(const struct model *m, const struct to_onnx_options *o, const char *path,
                      struct file_set *files, struct err *e);
