@@ -1,6 +1,6 @@
 /* Models as C source: what a compiler makes of it computes the logits of MODEL_EXACT to the bit, at
- * awkward sizes, with every storage of the embedding, compiler and optimisation; it links without
- * any library. */
+ * awkward sizes, with every mixer, storage of the embedding, compiler and optimisation; it links
+ * without any library. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +38,8 @@ static void store_embedding(struct sample *s, enum number_type type)
 {
     size_t D = (size_t)s->toy.dims.D;
     size_t V = (size_t)s->toy.dims.V;
-    float row[128];
+    float row[200];
+    assert_true(D <= ARRAY_LEN(row));
     s->stored = calloc(V * D, sizeof(float));
     s->scales = calloc(V, sizeof *s->scales);
     assert_non_null(s->stored);
@@ -98,21 +99,26 @@ static void make_logits(struct sample *s, const struct cpu_level *level)
     infer_weights_release(&w);
 }
 
-static void open_sample(struct sample *s, size_t size, enum number_type type)
+static void open_dims(struct sample *s, struct dims d, enum number_type type)
 {
-    struct dims d = toy_size(size);
+    const uint64_t seed = (uint64_t)d.D;
     struct rng r;
     *s = (struct sample){0};
-    float *params = toy_params(&d, size);
+    float *params = toy_params(&d, seed);
     params[dims_offset(&d, TENSOR_EMBED, 0)] = 3e-6f; /* subnormal as a half */
-    toy_open(&s->toy, &d, params, size, 1, 1, CPU_C);
+    toy_open(&s->toy, &d, params, seed, 1, 1, CPU_C);
     s->model = s->toy.model;
     store_embedding(s, type);
     make_vocab(s);
-    rng_seed(&r, size, 1);
+    rng_seed(&r, seed, 1);
     for (size_t i = 0; i < TOKENS; i++)
         s->tokens[i] = (uint16_t)rng_below(&r, (uint64_t)d.V);
     make_logits(s, cpu_best());
+}
+
+static void open_sample(struct sample *s, size_t size, enum number_type type)
+{
+    open_dims(s, toy_size(size), type);
 }
 
 static void close_sample(struct sample *s)
@@ -195,15 +201,71 @@ static void test_sizes(void **state)
         }
 }
 
+/* A model with attention in a few blocks of all, with and without a norm of the embedding. */
+static struct dims mixed(size_t i)
+{
+    static const struct {
+        int V, D, H, K, L;
+        const char *dilation, *mixers;
+        int heads, key_width, window;
+        bool embed_norm;
+    } table[] = {
+        /* a window longer than the story; a width of values that is odd */
+        {40, 17, 23, 3, 3, "1,2,5", "conv,attention,conv", 1, 5, TOKENS + 100, false},
+        /* keys far wider than all else, and no convolution */
+        {33, 6, 5, 2, 2, "1", "attention", 2, 61, 19, true},
+        /* heads of one channel; a window of one token, of the token itself */
+        {50, 12, 40, 8, 2, "3", "attention,conv", 12, 1, 1, false},
+        /* rings of all sizes one behind the other; more heads than lanes */
+        {64, 34, 31, 5, 5, "7,1,2,1,1", "conv,attention,conv,attention,attention", 17, 3, 40, true},
+        /* a norm alone */
+        {64, 31, 32, 3, 2, "1,4", "conv", 0, 0, 0, true},
+    };
+    if (i == ARRAY_LEN(table))
+        return (struct dims){0};
+    struct dims d =
+        toy_dims(table[i].V, table[i].D, table[i].H, table[i].K, table[i].L, table[i].dilation);
+    d.embed_norm = table[i].embed_norm;
+    return toy_mixed(d, table[i].mixers, table[i].heads, table[i].key_width, table[i].window);
+}
+
+static void test_mixers(void **state)
+{
+    struct dims d;
+    (void)state;
+    for (size_t i = 0; i < TOY_N_SIZES - TOY_N_CONV; i++) {
+        struct sample s;
+        struct to_c_sizes counted;
+        open_sample(&s, TOY_N_CONV + i, NUMBER_Q8);
+        export_sample(&s, NUMBER_Q8, &counted);
+        compare(&s, compiler(), "-std=c99 -O1");
+        close_sample(&s);
+    }
+    for (size_t i = 0; d = mixed(i), d.V > 0; i++) {
+        struct sample s;
+        struct to_c_sizes counted;
+        enum number_type type = (enum number_type)(i % 3); /* all three */
+        open_dims(&s, d, type);
+        export_sample(&s, type, &counted);
+        compare(&s, compiler(), "-std=c99 -O1");
+        close_sample(&s);
+    }
+}
+
+/* With every storage of the embedding, and once with all mixers. */
 static void try_options(const char *cc, const char *const *options, size_t n)
 {
     struct to_c_sizes counted;
-    for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
+    for (int i = NUMBER_F32; i <= NUMBER_Q8 + 1; i++) {
+        enum number_type type = (enum number_type)MIN(i, (int)NUMBER_Q8);
         struct sample s;
-        open_sample(&s, 3, (enum number_type)type);
-        export_sample(&s, (enum number_type)type, &counted);
-        for (size_t i = 0; i < n; i++)
-            compare(&s, cc, options[i]);
+        if (i == (int)type)
+            open_sample(&s, 3, type);
+        else
+            open_dims(&s, mixed(3), type);
+        export_sample(&s, type, &counted);
+        for (size_t o = 0; o < n; o++)
+            compare(&s, cc, options[o]);
         close_sample(&s);
     }
 }
@@ -233,29 +295,36 @@ static void test_clang(void **state)
     try_options("clang", options, ARRAY_LEN(options));
 }
 
-/* No name is left open, with logits or without; a program of it links without any library. */
+/* No name is left open; a program of it links without any library. */
+static void link_alone(const struct sample *s, const char *options)
+{
+    const char *dir = scratch_dir();
+    struct to_c_sizes counted;
+    export_sample(s, NUMBER_Q8, &counted);
+    if (!run("%s -std=c99 -ffreestanding -fno-stack-protector %s " STRICT
+             " -I%s -c -o %s/toy.o %s/toy.c",
+             compiler(), options, dir, dir, dir))
+        fail_msg("%s: does not compile", options);
+    if (!run("[ -z \"$(nm -u %s/toy.o)\" ]", dir))
+        fail_msg("%s: names are left open", options);
+    if (!run("%s -std=c99 -ffreestanding -fno-stack-protector -nostdlib -static -no-pie %s "
+             "-I%s -Wl,-e,begin -o %s/bare %s/toy.o tests/firmware/bare.c",
+             compiler(), options, dir, dir, dir))
+        fail_msg("%s: does not link", options);
+}
+
+/* With logits and without. */
 static void test_freestanding(void **state)
 {
     static const char *const options[] = {"-O0", "-O2", "-Os", "-O2 -DTOY_NO_LOGITS"};
-    struct to_c_sizes counted;
-    struct sample s;
     (void)state;
-    const char *dir = scratch_dir();
-    open_sample(&s, 5, NUMBER_Q8);
-    export_sample(&s, NUMBER_Q8, &counted);
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (!run("%s -std=c99 -ffreestanding -fno-stack-protector %s " STRICT
-                 " -I%s -c -o %s/toy.o %s/toy.c",
-                 compiler(), options[i], dir, dir, dir))
-            fail_msg("%s: does not compile", options[i]);
-        if (!run("[ -z \"$(nm -u %s/toy.o)\" ]", dir))
-            fail_msg("%s: names are left open", options[i]);
-        if (!run("%s -std=c99 -ffreestanding -fno-stack-protector -nostdlib -static -no-pie %s "
-                 "-I%s -Wl,-e,begin -o %s/bare %s/toy.o tests/firmware/bare.c",
-                 compiler(), options[i], dir, dir, dir))
-            fail_msg("%s: does not link", options[i]);
+    for (size_t i = 0; i < 2; i++) {
+        struct sample s;
+        open_dims(&s, i == 0 ? toy_size(5) : mixed(3), NUMBER_Q8);
+        for (size_t o = 0; o < ARRAY_LEN(options); o++)
+            link_alone(&s, options[o]);
+        close_sample(&s);
     }
-    close_sample(&s);
 }
 
 /* The search that computes few logits finds what the one over all of them finds. */
@@ -295,7 +364,7 @@ static void test_microcontroller(void **state)
         skip();
     for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
         struct sample s;
-        open_sample(&s, 5, (enum number_type)type);
+        open_dims(&s, type == NUMBER_F16 ? mixed(3) : toy_size(5), (enum number_type)type);
         export_sample(&s, (enum number_type)type, &counted);
         assert_true(
             run("%s -std=c99 -Os " STRICT " -I%s -c -o %s/toy.o %s/toy.c", cc, dir, dir, dir));
@@ -307,20 +376,24 @@ static void test_microcontroller(void **state)
 /* What the header says of the stack: the frames of all functions together are less. */
 static void test_stack(void **state)
 {
-    struct to_c_sizes counted;
-    struct sample s;
     (void)state;
     const char *dir = scratch_dir();
     if (!run("gcc --version > /dev/null 2>&1"))
         skip();
-    open_sample(&s, 5, NUMBER_Q8);
-    export_sample(&s, NUMBER_Q8, &counted);
-    assert_true(run("grep -q 'less than 1280 bytes of stack' %s/toy.h", dir));
-    assert_true(run("gcc -std=c99 -O2 -fstack-usage -I%s -c -o %s/toy.o %s/toy.c", dir, dir, dir));
-    assert_true(run("awk '{ n += $2; dynamic += $3 != \"static\" } "
-                    "END { exit !(n > 0 && n < 1280 && !dynamic) }' %s/toy.su",
-                    dir));
-    close_sample(&s);
+    for (size_t i = 0; i < 2; i++) {
+        struct to_c_sizes counted;
+        struct sample s;
+        open_dims(&s, i == 0 ? toy_size(5) : mixed(3), NUMBER_Q8);
+        export_sample(&s, NUMBER_Q8, &counted);
+        int most = i == 0 ? 1280 : 1536; /* bytes */
+        assert_true(run("grep -q 'less than %d bytes of stack' %s/toy.h", most, dir));
+        assert_true(
+            run("gcc -std=c99 -O2 -fstack-usage -I%s -c -o %s/toy.o %s/toy.c", dir, dir, dir));
+        assert_true(run("awk '{ n += $2; dynamic += $3 != \"static\" } "
+                        "END { exit !(n > 0 && n < %d && !dynamic) }' %s/toy.su",
+                        most, dir));
+        close_sample(&s);
+    }
 }
 
 /* ---- the text -------------------------------------------------------------------------------- */
@@ -349,6 +422,43 @@ static void test_same_bytes(void **state)
         free(other);
         free(text);
         free(header);
+        close_sample(&s);
+    }
+}
+
+static void assert_word(const char *text, const char *word, bool there)
+{
+    if (!strstr(text, word) != !there)
+        fail_msg("'%s' %s", word, there ? "is missing" : "was not left out");
+}
+
+/* What a model has no use for is not in its source, nor are the conditionals around it. */
+static void test_parts(void **state)
+{
+    const struct {
+        struct dims d;
+        bool attention, embed_norm;
+    } samples[] = {{toy_size(2), false, false}, {mixed(0), true, false}, {mixed(4), false, true}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+        struct to_c_sizes counted;
+        struct sample s;
+        size_t n;
+        open_dims(&s, samples[i].d, NUMBER_F32);
+        export_sample(&s, NUMBER_F32, &counted);
+        for (size_t f = 0; f < 2; f++) {
+            char *text = (char *)scratch_read(scratch_path(f == 0 ? "toy.c" : "toy.h"), &n);
+            text = realloc(text, n + 1);
+            assert_non_null(text);
+            text[n] = '\0';
+            assert_word(text, f == 0 ? "attend(" : "TOY_WINDOW", samples[i].attention);
+            assert_word(text, "weights[", samples[i].attention);
+            if (f == 0)
+                assert_word(text, "normalise(s->x, embed_norm", samples[i].embed_norm);
+            assert_word(text, "#ifdef TOY_", false);
+            assert_word(text, "\n\n\n", false);
+            free(text);
+        }
         close_sample(&s);
     }
 }
@@ -408,38 +518,22 @@ static void test_refusals(void **state)
     close_sample(&s);
 }
 
-static void test_names(void **state)
-{
-    static const char *const good[][2] = {
-        {"a.c", "a"}, {"x/y.z/my-model.c", "my_model"}, {"v2.1.c", "v2_1"}, {"dir/M3.c", "M3"}};
-    static const char *const bad[] = {"a.h", "a", ".c", "dir/.c", "3.c", "-.c", "_a.c", "int.c"};
-    struct err e;
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        char *name = to_c_name(good[i][0], &e);
-        assert_non_null(name);
-        assert_string_equal(name, good[i][1]);
-        free(name);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        assert_null(to_c_name(bad[i], &e));
-    assert_null(to_c_header("a\"b.c", &e));
-    assert_null(to_c_header("a\nb.c", &e));
-    assert_null(to_c_header("a.cc", &e));
-    char *header = to_c_header("d.c/x.c", &e);
-    assert_string_equal(header, "d.c/x.h");
-    free(header);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_gcc),
-        cmocka_unit_test(test_clang),      cmocka_unit_test(test_freestanding),
-        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_stack),
-        cmocka_unit_test(test_estimates),  cmocka_unit_test(test_microcontroller),
-        cmocka_unit_test(test_texts),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_mixers),
+        cmocka_unit_test(test_gcc),
+        cmocka_unit_test(test_clang),
+        cmocka_unit_test(test_freestanding),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_microcontroller),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_refusals),
+
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LINE = 100 };
@@ -54,6 +55,56 @@ bool csource_is_name(const char *name)
         if (strcmp(name, keywords[i]) == 0)
             return false;
     return true;
+}
+
+/* The last part of a path that ends in ".c" with something before it, or NULL. */
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+    return n > 2 && strcmp(name + n - 2, ".c") == 0 ? name : NULL;
+}
+
+char *csource_header(const char *path, struct err *e)
+{
+    const char *name = last_part(path);
+    char *header = NULL;
+    if (!name)
+        err_set(e, "%s: the name of C source must end in .c", path);
+    for (const char *p = name; p && *p; p++)
+        if ((unsigned char)*p < ' ' || *p == '"' || *p == '\\' || *p == 127) {
+            err_set(e, "%s: a name with this character cannot be included in C", path);
+            name = NULL;
+            break;
+        }
+    if (name && !(header = strdup(path)))
+        err_memory(e, "%s: out of memory", path);
+    if (header)
+        header[strlen(header) - 1] = 'h';
+    return header;
+}
+
+char *csource_name(const char *path, struct err *e)
+{
+    const char *from = last_part(path);
+    char *name = from ? strdup(from) : NULL;
+    if (!name) {
+        if (from)
+            err_memory(e, "%s: out of memory", path);
+        else
+            err_usage(e, "%s: the name of C source must end in .c", path);
+        return NULL;
+    }
+    name[strlen(name) - 2] = '\0';
+    for (char *p = name; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
+            *p = '_';
+    if (csource_is_name(name))
+        return name;
+    err_set(e, "%s: '%s' cannot begin names of C", path, name);
+    free(name);
+    return NULL;
 }
 
 int csource_open(struct csource *s, const char *path, const char *name, struct err *e)
@@ -110,6 +161,56 @@ void csource_text(struct csource *s, const char *text, size_t n)
             i += length;
         }
         put(s, text + i, end - i);
+    }
+}
+
+/* ---- conditionals ---------------------------------------------------------------------------- */
+
+static bool begins(const char *line, size_t n, const char *with)
+{
+    size_t length = strlen(with);
+    return n >= length && memcmp(line, with, length) == 0;
+}
+
+/* The part whose #ifdef this line is; NULL of any other line. */
+static const struct csource_part *part_of(const char *line, size_t n,
+                                          const struct csource_part *parts)
+{
+    for (; parts->name; parts++) {
+        char directive[64];
+        snprintf(directive, sizeof directive, "#ifdef %s\n", parts->name);
+        if (begins(line, n, directive))
+            return parts;
+    }
+    return NULL;
+}
+
+void csource_settled(struct csource *s, const char *text, size_t n,
+                     const struct csource_part *parts)
+{
+    const struct csource_part *part = NULL; /* whose lines these are */
+    bool stays = true;
+    size_t depth = 0; /* of other conditionals among them */
+    for (size_t i = 0, end; i < n; i = end) {
+        const char *line = text + i;
+        const char *newline = memchr(line, '\n', n - i);
+        size_t length = newline ? (size_t)(newline - line) + 1 : n - i;
+        end = i + length;
+        if (!part) {
+            part = part_of(line, length, parts);
+            stays = !part || part->defined;
+            if (!part)
+                csource_text(s, line, length);
+        } else if (depth == 0 && begins(line, length, "#else")) {
+            stays = !stays;
+        } else if (depth == 0 && begins(line, length, "#endif")) {
+            part = NULL;
+        } else {
+            depth += begins(line, length, "#if");
+            depth -= begins(line, length, "#endif");
+            if (stays)
+                csource_text(s, line, length);
+        }
     }
 }
 

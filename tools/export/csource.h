@@ -10,6 +10,15 @@ enum { CSOURCE_MAX_NAME = 64 };
  * model: no digit or underscore first, no keyword of C or C++. */
 bool csource_is_name(const char *name);
 
+/* The header's path for a source path: "x.h" for "x.c". Returns a copy the caller frees; NULL with
+ * a message if the path does not end in ".c", has no name before it or a character that cannot
+ * stand in an #include. */
+char *csource_header(const char *path, struct err *e);
+
+/* A name for a source path: its last part without ".c", what cannot stand in a name of C made an
+ * underscore. Returns a copy the caller frees; NULL with a message if that is no name. */
+char *csource_name(const char *path, struct err *e);
+
 /* A file of C. After a failed write all calls do nothing, and csource_close fails. */
 struct csource {
     struct file_out out;
@@ -30,6 +39,16 @@ void csource_print(struct csource *s, const char *format, ...) PRINTF_LIKE(2, 3)
 /* Text as it stands, but for its identifiers that are runtime or RUNTIME, or begin so before an
  * underscore: these words become the model's name, in capitals for the latter. */
 void csource_text(struct csource *s, const char *text, size_t n);
+
+/* Text as csource_text, in which the conditionals of the parts, up to one without a name, are
+ * settled: of "#ifdef NAME", lines, "#else", lines, "#endif" only the lines of the one branch stay.
+ * Settled conditionals do not stand in one another; all others stay as they are. */
+struct csource_part {
+    const char *name;
+    bool defined;
+};
+void csource_settled(struct csource *s, const char *text, size_t n,
+                     const struct csource_part *parts);
 
 /* static const TYPE LABEL[] = { items };  item_bytes counts for n_bytes. */
 void csource_array(struct csource *s, const char *type, size_t item_bytes, const char *label);

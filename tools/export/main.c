@@ -220,10 +220,6 @@ static void write_output(const struct output *out, const struct output_source *s
 {
     struct err e;
     struct file_set files = {0};
-    if (out->v4_only && s->model && !dims_is_v4(&s->model->dims))
-        cli_die("%s: has attention or an embedding norm, which --format %s cannot hold yet; bolt, "
-                "safetensors, hf and onnx can",
-                s->path, out->name);
     if (out->write(s, &chosen, &files, r, &e))
         cli_die("%s", e.text);
     for (size_t i = 0; i < files.n; i++) {

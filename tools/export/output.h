@@ -47,7 +47,6 @@ struct output {
     const char *suffix; /* of file names that mean it, where --format is not given; NULL for none */
     const char *help;   /* what it is, for --help */
     bool needs_vocab;
-    bool v4_only;       /* it holds no other models (dims_is_v4) */
     bool vocab_alone;   /* no model is needed: a vocabulary database will do */
     bool takes_embed;   /* --embed means something */
     bool takes_name;    /* --name means something */

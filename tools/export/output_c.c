@@ -12,11 +12,11 @@ static int check(const struct output_options *o, struct err *e)
 {
     if (o->name && !csource_is_name(o->name))
         return err_usage(e, "--name: '%s' cannot begin names of C", o->name);
-    char *header = to_c_header(o->path, e);
+    char *header = csource_header(o->path, e);
     if (!header)
         return -1;
     free(header);
-    char *derived = o->name ? NULL : to_c_name(o->path, e);
+    char *derived = o->name ? NULL : csource_name(o->path, e);
     struct err fault = *e;
     if (!o->name && !derived)
         return err_usage(e, "%s; choose others with --name NAME", fault.text);
@@ -51,8 +51,8 @@ static int write_files(const struct output_source *s, const struct output_option
                        struct file_set *files, struct output_report *r, struct err *e)
 {
     struct to_c_sizes sizes;
-    char *header = to_c_header(o->path, e);
-    char *name = !header ? NULL : o->name ? strdup(o->name) : to_c_name(o->path, e);
+    char *header = csource_header(o->path, e);
+    char *name = !header ? NULL : o->name ? strdup(o->name) : csource_name(o->path, e);
     struct to_c_options options = {
         .name = name, .embed = embed_of(s, o), .vocab_fingerprint = s->vocab_fingerprint};
     int rc = -1;
@@ -71,7 +71,6 @@ const struct output output_c = {
     .suffix = ".c",
     .help = "a C source and header for firmware",
     .needs_vocab = true,
-    .v4_only = true,
     .takes_embed = true,
     .takes_name = true,
     .check = check,

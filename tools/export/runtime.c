@@ -37,6 +37,13 @@ struct block {
     struct ternary ffn_up;      /* [HIDDEN][WIDTH] */
     struct ternary ffn_down;    /* [WIDTH][HIDDEN] */
     uint32_t dilation;
+#ifdef RUNTIME_WINDOW
+    /* of attention, instead of taps */
+    const float *distance; /* [HEADS][WINDOW], what a score gets of a token so far back; or NULL */
+    struct ternary query;  /* [KEYS][WIDTH] */
+    struct ternary key;    /* [KEYS][WIDTH] */
+    uint32_t key_row;      /* where its ring of keys begins */
+#endif
 };
 
 /* @model */
@@ -52,8 +59,27 @@ static const struct block blocks[RUNTIME_BLOCKS] = {
      {ternary_0, 0x1p+0f},
      {ternary_0, 0x1p+0f},
      {ternary_0, 0x1p+0f},
-     1},
+     1,
+     0,
+     {0, 0x0p+0f},
+     {0, 0x0p+0f},
+     0},
+    {vector_0,
+     0,
+     vector_0,
+     {ternary_0, 0x1p+0f},
+     {ternary_0, 0x1p+0f},
+     {ternary_0, 0x1p+0f},
+     {ternary_0, 0x1p+0f},
+     {ternary_0, 0x1p+0f},
+     {ternary_0, 0x1p+0f},
+     1,
+     vector_0,
+     {ternary_0, 0x1p+0f},
+     {ternary_0, 0x1p+0f},
+     0},
 };
+static const float embed_norm[] = {0x1p+0f};
 static const float final_norm[] = {0x1p+0f};
 static const int8_t embedding[] = {1, 2, 3, 4, 5, 6, 7, 8};
 static const float row_scales[] = {1, 1, 1, 1, 1, 1, 1, 1};
@@ -71,6 +97,15 @@ enum {
     ROWS = 8,          /* logits at a time */
     TEXTS_A_START = 32 /* tokens for each of text_starts */
 };
+#ifdef RUNTIME_WINDOW
+enum {
+    HEADS = RUNTIME_HEADS,
+    KEY_WIDTH = RUNTIME_KEY_WIDTH,
+    KEYS = RUNTIME_KEYS, /* of all heads */
+    VALUE_WIDTH = WIDTH / HEADS,
+    WINDOW = RUNTIME_WINDOW
+};
+#endif
 
 /* For inner loops, whose tables are then reached from a register of their own. */
 #ifdef __GNUC__
@@ -296,6 +331,10 @@ static void multiply_two(const struct ternary *w0, const struct ternary *w1, con
 
 static uint32_t ring_rows(const struct block *b)
 {
+#ifdef RUNTIME_WINDOW
+    if (b->distance)
+        return WINDOW;
+#endif
     return (RUNTIME_TAPS - 1) * b->dilation + 1;
 }
 
@@ -317,6 +356,81 @@ static void convolve(const struct block *b, const float *ring, uint32_t newest, 
             y[c] += taps[c] * v[c];
     }
 }
+#ifdef RUNTIME_WINDOW
+
+static uint32_t next_row(uint32_t row)
+{
+    return row + 1 < WINDOW ? row + 1 : 0;
+}
+
+/* weights = e^(x - the largest x) of n tokens, x being the product of query and key, scaled, and
+ * what the distance adds; returns 1 / their sum, which is one of LANES partial ones. The tokens
+ * stand in the rings from the row `oldest` on. */
+static float weigh(const float *query, const float *keys, const float *distance, uint32_t oldest,
+                   uint32_t n, float *weights)
+{
+    const float scale = 1.0f / square_root((float)KEY_WIDTH);
+    float lane[LANES];
+    float largest;
+    uint32_t j, c, half;
+    for (j = 0; j < n; j++, oldest = next_row(oldest)) {
+        const float *key = keys + oldest * KEYS;
+        float sum = 0;
+        for (c = 0; c < KEY_WIDTH; c++)
+            sum += query[c] * key[c];
+        weights[j] = sum * scale + distance[n - 1 - j];
+    }
+    largest = weights[0];
+    for (j = 1; j < n; j++)
+        if (weights[j] > largest)
+            largest = weights[j];
+    for (j = 0; j < LANES; j++)
+        lane[j] = 0;
+    for (j = 0; j < n; j++) {
+        weights[j] = exponential(weights[j] - largest);
+        lane[j % LANES] += weights[j];
+    }
+    for (half = LANES / 2; half > 0; half /= 2)
+        for (j = 0; j < half; j++)
+            lane[j] += lane[j + half];
+    return 1.0f / lane[0];
+}
+
+/* y = the sum of n tokens' values times their weights, in four partial sums, times factor. */
+static void add_values(const float *weights, const float *values, uint32_t oldest, uint32_t n,
+                       float factor, float (*sums)[VALUE_WIDTH], float *y)
+{
+    uint32_t j, c;
+    for (j = 0; j < 4; j++)
+        for (c = 0; c < VALUE_WIDTH; c++)
+            sums[j][c] = 0;
+    for (j = 0; j < n; j++, oldest = next_row(oldest)) {
+        const float *v = values + oldest * WIDTH;
+        float *sum = sums[j % 4];
+        for (c = 0; c < VALUE_WIDTH; c++)
+            sum[c] += weights[j] * v[c];
+    }
+    for (c = 0; c < VALUE_WIDTH; c++)
+        y[c] = ((sums[0][c] + sums[1][c]) + (sums[2][c] + sums[3][c])) * factor;
+}
+
+/* y = what the heads of a block make of its last values. */
+static void attend(struct runtime *s, const struct block *b, const float *ring, uint32_t newest,
+                   float *y)
+{
+    uint32_t n = s->seen < WINDOW ? s->seen : WINDOW;
+    uint32_t oldest = newest + 1 < n ? newest + 1 + WINDOW - n : newest + 1 - n;
+    float *keys = s->keys + b->key_row * KEYS;
+    uint32_t h;
+    multiply_two(&b->query, &b->key, s->norm, s->query, keys + newest * KEYS, KEYS);
+    for (h = 0; h < HEADS; h++) {
+        float factor = weigh(s->query + h * KEY_WIDTH, keys + h * KEY_WIDTH,
+                             b->distance + h * WINDOW, oldest, n, s->weights);
+        add_values(s->weights, ring + h * VALUE_WIDTH, oldest, n, factor, s->sums,
+                   y + h * VALUE_WIDTH);
+    }
+}
+#endif
 
 static void add_norm(struct runtime *s)
 {
@@ -325,14 +439,26 @@ static void add_norm(struct runtime *s)
         s->x[i] += s->norm[i];
 }
 
+#ifdef RUNTIME_WINDOW
+/* x += W (m * sigmoid(gate)), m being conv(value) or what attention makes of the values; the row of
+ * the newest is *newest. */
+#else
 /* x += W (conv(value) * sigmoid(gate)); the row of the newest value is *newest. */
+#endif
 static void mix(struct runtime *s, const struct block *b, float *ring, uint32_t *newest)
 {
     uint32_t i;
     *newest = *newest + 1 < ring_rows(b) ? *newest + 1 : 0;
     normalise(s->x, b->norm1, s->norm);
     multiply_two(&b->mixer_gate, &b->mixer_value, s->norm, s->a.x, ring + *newest * WIDTH, WIDTH);
+#ifdef RUNTIME_WINDOW
+    if (b->distance)
+        attend(s, b, ring, *newest, s->b);
+    else
+        convolve(b, ring, *newest, s->seen, s->b);
+#else
     convolve(b, ring, *newest, s->seen, s->b);
+#endif
     for (i = 0; i < WIDTH; i++)
         s->b[i] = s->b[i] * sigmoid(s->a.x[i]);
     multiply_one(&b->mixer_down, s->b, WIDTH, s->norm, WIDTH);
@@ -601,6 +727,9 @@ void runtime_feed(struct runtime *s, uint16_t token)
         s->seen++;
     for (i = 0; i < WIDTH; i++)
         s->x[i] = times_scale(weight_of(embedding[id * WIDTH + i]), id);
+#ifdef RUNTIME_EMBED_NORM
+    normalise(s->x, embed_norm, s->x);
+#endif
     for (l = 0; l < RUNTIME_BLOCKS; l++) {
         mix(s, &blocks[l], ring, &s->newest[l]);
         feed_forward(s, &blocks[l]);

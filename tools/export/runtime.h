@@ -1,8 +1,9 @@
 /* runtime.h - a model and what runs it in one C file and this header: the text that `export
  * --format c` writes, here around the sizes of an example. It is C99 for a freestanding
  * implementation and needs nothing of the project. The exporter leaves out this comment and the
- * include of runtime.c, exchanges what stands between the marks @model and @end, and puts the
- * model's name for the first part of every name that begins with runtime. */
+ * include of runtime.c, exchanges what stands between the marks @model and @end, settles `#ifdef
+ * RUNTIME_WINDOW` (attention) and `#ifdef RUNTIME_EMBED_NORM`, and puts the model's name for the
+ * first part of every name that begins with runtime. */
 #ifndef RUNTIME_H
 #define RUNTIME_H
 
@@ -14,14 +15,19 @@
 #define RUNTIME_WIDTH 1  /* of the residual stream */
 #define RUNTIME_HIDDEN 1 /* width inside a feed-forward part */
 #define RUNTIME_TAPS 1   /* of a convolution */
-#define RUNTIME_BLOCKS 1
-#define RUNTIME_RING_ROWS 1   /* sum over the blocks of (taps - 1) * dilation + 1 */
+#define RUNTIME_BLOCKS 2
+#define RUNTIME_RING_ROWS 2   /* values kept: (taps - 1) * dilation + 1 or window, a block */
+#define RUNTIME_HEADS 1       /* of attention */
+#define RUNTIME_KEY_WIDTH 1   /* of a head's queries and keys */
+#define RUNTIME_WINDOW 1      /* tokens that attention sees */
+#define RUNTIME_KEY_ROWS 1    /* keys kept: window, a block with attention */
+#define RUNTIME_EMBED_NORM    /* the embedding has a norm */
 #define RUNTIME_EMBED 8       /* bits of a number of the embedding */
 #define RUNTIME_FLASH_BYTES 0 /* constant data, pointers left out */
 #ifndef RUNTIME_NO_LOGITS
-#define RUNTIME_RAM_BYTES 68 /* exactly sizeof(struct runtime) */
+#define RUNTIME_RAM_BYTES 104 /* exactly sizeof(struct runtime) */
 #else
-#define RUNTIME_RAM_BYTES 28
+#define RUNTIME_RAM_BYTES 64
 #endif
 /* @end */
 
@@ -34,6 +40,9 @@ extern "C" {
 #define RUNTIME_END 3
 #define RUNTIME_UNKNOWN 1
 
+#ifdef RUNTIME_WINDOW
+#define RUNTIME_KEYS (RUNTIME_HEADS * RUNTIME_KEY_WIDTH)
+#endif
 #define RUNTIME_BUFFER (RUNTIME_WIDTH > RUNTIME_HIDDEN ? RUNTIME_WIDTH : RUNTIME_HIDDEN)
 
 /* All that changes: a text being read or told. Many may be at work at a time, in any threads. To be
@@ -49,6 +58,12 @@ struct runtime {
     } a;
     float b[RUNTIME_BUFFER];
     float ring[RUNTIME_RING_ROWS * RUNTIME_WIDTH]; /* the blocks' rings, one behind the other */
+#ifdef RUNTIME_WINDOW
+    float keys[RUNTIME_KEY_ROWS * RUNTIME_KEYS]; /* the same of those with attention */
+    float query[RUNTIME_KEYS];
+    float weights[RUNTIME_WINDOW]; /* of the tokens that a head sees */
+    float sums[4][RUNTIME_WIDTH / RUNTIME_HEADS];
+#endif
 #ifndef RUNTIME_NO_LOGITS
     uint32_t random[2];
     float logits[RUNTIME_VOCAB];

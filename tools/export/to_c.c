@@ -10,63 +10,18 @@
 #include "export/embedded.h"
 
 enum {
-    GROUP = 3,          /* columns in a cell of five bits */
-    CELLS = 6,          /* rows in a word */
-    TEXTS_A_START = 32, /* as in runtime.c */
-    STACK_BYTES = 1280  /* more than a call needs */
+    GROUP = 3,            /* columns in a cell of five bits */
+    CELLS = 6,            /* rows in a word */
+    TEXTS_A_START = 32,   /* as in runtime.c */
+    STACK_BYTES = 1280,   /* more than a call needs */
+    STACK_ATTENTION = 256 /* more with attention */
 };
 
-/* ---- paths and names ------------------------------------------------------------------------- */
-
-/* The last part of a path that ends in ".c" with something before it, or NULL. */
-static const char *source_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    size_t n = strlen(name);
-    return n > 2 && strcmp(name + n - 2, ".c") == 0 ? name : NULL;
-}
-
-char *to_c_header(const char *path, struct err *e)
-{
-    const char *name = source_name(path);
-    char *header = NULL;
-    if (!name)
-        err_set(e, "%s: the name of C source must end in .c", path);
-    for (const char *p = name; p && *p; p++)
-        if ((unsigned char)*p < ' ' || *p == '"' || *p == '\\' || *p == 127) {
-            err_set(e, "%s: a name with this character cannot be included in C", path);
-            name = NULL;
-            break;
-        }
-    if (name && !(header = strdup(path)))
-        err_memory(e, "%s: out of memory", path);
-    if (header)
-        header[strlen(header) - 1] = 'h';
-    return header;
-}
-
-char *to_c_name(const char *path, struct err *e)
-{
-    const char *from = source_name(path);
-    char *name = from ? strdup(from) : NULL;
-    if (!name) {
-        if (from)
-            err_memory(e, "%s: out of memory", path);
-        else
-            err_usage(e, "%s: the name of C source must end in .c", path);
-        return NULL;
-    }
-    name[strlen(name) - 2] = '\0';
-    for (char *p = name; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
-            *p = '_';
-    if (csource_is_name(name))
-        return name;
-    err_set(e, "%s: '%s' cannot begin names of C", path, name);
-    free(name);
-    return NULL;
-}
+_Static_assert(
+    TENSOR_N_KINDS == 12 && DIMS_N_MIXERS == 2 &&
+        sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
+    "runtime.c computes a model of these tensors, mixers and hyperparameters: teach it what is "
+    "new, or refuse it");
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
@@ -75,11 +30,23 @@ static uint64_t ring_rows(const struct dims *d)
     return dims_context(d) + (uint64_t)d->L;
 }
 
+/* Those of keys; up to a block. */
+static uint64_t key_rows(const struct dims *d, int block)
+{
+    uint64_t rows = 0;
+    for (int l = 0; l < block; l++)
+        rows += d->mixer[l] == DIMS_ATTENTION ? (uint64_t)d->window : 0;
+    return rows;
+}
+
 static int count_ram(const struct dims *d, const char *path, struct to_c_sizes *sizes,
                      struct err *e)
 {
     uint64_t D = (uint64_t)d->D;
     uint64_t cells = 1 + (uint64_t)d->L + 2 * D + 2 * (uint64_t)MAX(d->D, d->H) + ring_rows(d) * D;
+    if (d->window > 0)
+        cells += (key_rows(d, d->L) + 1) * (uint64_t)(d->heads * d->key_width) +
+                 (uint64_t)d->window + 4 * D / (uint64_t)d->heads;
     sizes->ram_bytes_no_logits = 4 * cells;
     sizes->ram_bytes = 4 * (cells + 2 + (uint64_t)d->V);
     if (sizes->ram_bytes <= INT32_MAX)
@@ -172,6 +139,27 @@ static int put_ternary(const struct job *j, const char *label, int block,
     return 0;
 }
 
+static bool has_attention(const struct job *j, int l)
+{
+    return j->model->dims.mixer[l] == DIMS_ATTENTION;
+}
+
+/* What the mixer of a block has besides the matrices of all mixers. */
+static int put_mixer(const struct job *j, int l)
+{
+    const struct dims *d = &j->model->dims;
+    const struct model_block *b = &j->model->block[l];
+    size_t keys = (size_t)(d->heads * d->key_width);
+    char distance[32];
+    if (!has_attention(j, l))
+        return put_taps(j, l);
+    snprintf(distance, sizeof distance, "distance_%d", l);
+    if (put_vector(j, distance, b->distance, (size_t)(d->heads * d->window)) ||
+        put_ternary(j, "query", l, &b->query_key, 0, keys))
+        return -1;
+    return put_ternary(j, "key", l, &b->query_key, keys, keys);
+}
+
 static int put_block(const struct job *j, int l)
 {
     const struct model_block *b = &j->model->block[l];
@@ -180,7 +168,7 @@ static int put_block(const struct job *j, int l)
     char norm1[32], norm2[32];
     snprintf(norm1, sizeof norm1, "norm1_%d", l);
     snprintf(norm2, sizeof norm2, "norm2_%d", l);
-    if (put_vector(j, norm1, b->norm1, D) || put_taps(j, l) || put_vector(j, norm2, b->norm2, D) ||
+    if (put_vector(j, norm1, b->norm1, D) || put_mixer(j, l) || put_vector(j, norm2, b->norm2, D) ||
         put_ternary(j, "mixer_gate", l, &b->mixer_up, 0, D) ||
         put_ternary(j, "mixer_value", l, &b->mixer_up, D, D) ||
         put_ternary(j, "mixer_down", l, &b->mixer_down, 0, D) ||
@@ -190,25 +178,45 @@ static int put_block(const struct job *j, int l)
     return put_ternary(j, "ffn_down", l, &b->ffn_down, 0, D);
 }
 
+static void put_matrix(const struct job *j, const char *label, int l, float alpha)
+{
+    char text[32];
+    csource_print(j->s, "     {%s_%d, %s},\n", label, l, csource_float_text(text, alpha));
+}
+
+/* The end of a block's entry, where any has attention. */
+static void put_attention(const struct job *j, int l)
+{
+    const struct model_block *b = &j->model->block[l];
+    if (!has_attention(j, l)) {
+        say(j->s, "     0, {0, 0}, {0, 0}, 0},\n");
+        return;
+    }
+    csource_print(j->s, "     distance_%d,\n", l);
+    put_matrix(j, "query", l, b->query_key.alpha);
+    put_matrix(j, "key", l, b->query_key.alpha);
+    csource_print(j->s, "     %" PRIu64 "},\n", key_rows(&j->model->dims, l));
+}
+
 static void put_block_table(const struct job *j)
 {
     const struct dims *d = &j->model->dims;
     say(j->s, "static const struct block blocks[RUNTIME_BLOCKS] = {\n");
     for (int l = 0; l < d->L; l++) {
         const struct model_block *b = &j->model->block[l];
-        const struct {
-            const char *label;
-            float alpha;
-        } w[6] = {{"mixer_gate", b->mixer_up.alpha},   {"mixer_value", b->mixer_up.alpha},
-                  {"mixer_down", b->mixer_down.alpha}, {"ffn_gate", b->ffn_gate.alpha},
-                  {"ffn_up", b->ffn_up.alpha},         {"ffn_down", b->ffn_down.alpha}};
-        csource_print(j->s, "    {norm1_%d, taps_%d, norm2_%d,\n", l, l, l);
-        for (size_t i = 0; i < ARRAY_LEN(w); i++) {
-            char alpha[32];
-            csource_print(j->s, "     {%s_%d, %s},\n", w[i].label, l,
-                          csource_float_text(alpha, w[i].alpha));
-        }
-        csource_print(j->s, "     %d},\n", d->dilation[l]);
+        if (has_attention(j, l))
+            csource_print(j->s, "    {norm1_%d, 0, norm2_%d,\n", l, l);
+        else
+            csource_print(j->s, "    {norm1_%d, taps_%d, norm2_%d,\n", l, l, l);
+        put_matrix(j, "mixer_gate", l, b->mixer_up.alpha);
+        put_matrix(j, "mixer_value", l, b->mixer_up.alpha);
+        put_matrix(j, "mixer_down", l, b->mixer_down.alpha);
+        put_matrix(j, "ffn_gate", l, b->ffn_gate.alpha);
+        put_matrix(j, "ffn_up", l, b->ffn_up.alpha);
+        put_matrix(j, "ffn_down", l, b->ffn_down.alpha);
+        csource_print(j->s, d->window > 0 ? "     %d,\n" : "     %d},\n", d->dilation[l]);
+        if (d->window > 0)
+            put_attention(j, l);
     }
     csource_print(j->s, "};\n");
 }
@@ -328,6 +336,26 @@ static const char *after(const char *text, const char *mark)
     return strstr(text, mark) + strlen(mark);
 }
 
+/* A piece of runtime.c or runtime.h, without what the model has no use for. */
+static void put_runtime(struct csource *s, const struct dims *d, const char *text, size_t n)
+{
+    const struct csource_part parts[] = {
+        {"RUNTIME_WINDOW", d->window > 0}, {"RUNTIME_EMBED_NORM", d->embed_norm}, {NULL, false}};
+    csource_settled(s, text, n, parts);
+}
+
+/* The scale of the embedding's norm: none. */
+static int put_ones(const struct job *j)
+{
+    const float one = 1;
+    int rc = 0;
+    csource_array(j->s, "float", sizeof one, "embed_norm");
+    for (int c = 0; c < j->model->dims.D && rc == 0; c++)
+        rc = put_floats(j, &one, 1);
+    csource_array_end(j->s);
+    return rc;
+}
+
 static int put_source(const struct job *j, const char *header)
 {
     const char *name = strrchr(header, '/');
@@ -335,17 +363,19 @@ static int put_source(const struct job *j, const char *header)
     const char *model = strstr(body, "/* @model */\n");
     csource_print(j->s, "/* Written by export (FlashLM Bolt " BOLT_VERSION "). */\n");
     csource_print(j->s, "#include \"%s\"\n", name ? name + 1 : header);
-    csource_text(j->s, body, (size_t)(model - body));
+    put_runtime(j->s, &j->model->dims, body, (size_t)(model - body));
     for (int l = 0; l < j->model->dims.L; l++)
         if (put_block(j, l))
             return -1;
     put_block_table(j);
+    if (j->model->dims.embed_norm && put_ones(j))
+        return -1;
     if (put_vector(j, "final_norm", j->model->final_norm, (size_t)j->model->dims.D) ||
         put_embedding(j))
         return -1;
     put_texts(j);
     body = after(model, "/* @end */\n");
-    say(j->s, body);
+    put_runtime(j->s, &j->model->dims, body, strlen(body));
     return 0;
 }
 
@@ -388,9 +418,20 @@ static void put_heading(struct csource *s, const struct job *j)
         " * A call needs less than %d bytes of stack.\n"
         " */\n";
     char line[sizeof text + 16];
-    snprintf(line, sizeof line, text, (int)STACK_BYTES);
+    snprintf(line, sizeof line, text,
+             STACK_BYTES + (j->model->dims.window > 0 ? STACK_ATTENTION : 0));
     say(s, line);
     csource_print(s, "/* Vocabulary %016" PRIx64 ". */\n", j->options->vocab_fingerprint);
+}
+
+static void put_attention_defines(struct csource *s, const struct dims *d)
+{
+    put_define(s, "RING_ROWS", ring_rows(d),
+               "values kept: (taps - 1) * dilation + 1 or window, a block");
+    put_define(s, "HEADS", (uint64_t)d->heads, "of attention");
+    put_define(s, "KEY_WIDTH", (uint64_t)d->key_width, "of a head's queries and keys");
+    put_define(s, "WINDOW", (uint64_t)d->window, "tokens that attention sees");
+    put_define(s, "KEY_ROWS", key_rows(d, d->L), "keys kept: window, a block with attention");
 }
 
 static void put_header(struct csource *s, const struct job *j, const struct to_c_sizes *sizes)
@@ -400,13 +441,17 @@ static void put_header(struct csource *s, const struct job *j, const struct to_c
     const char *model = strstr(begin, "/* @model */\n");
     const char *end = after(model, "/* @end */\n");
     put_heading(s, j);
-    csource_text(s, begin, (size_t)(model - begin));
+    put_runtime(s, d, begin, (size_t)(model - begin));
     put_define(s, "VOCAB", (uint64_t)d->V, "tokens");
     put_define(s, "WIDTH", (uint64_t)d->D, "of the residual stream");
     put_define(s, "HIDDEN", (uint64_t)d->H, "width inside a feed-forward part");
     put_define(s, "TAPS", (uint64_t)d->K, "of a convolution");
     put_define(s, "BLOCKS", (uint64_t)d->L, "");
-    put_define(s, "RING_ROWS", ring_rows(d), "sum over the blocks of (taps - 1) * dilation + 1");
+    if (d->window == 0)
+        put_define(s, "RING_ROWS", ring_rows(d),
+                   "sum over the blocks of (taps - 1) * dilation + 1");
+    else
+        put_attention_defines(s, d);
     put_define(s, "EMBED", 8 * number_bytes(j->options->embed),
                "bits of a number of the embedding");
     put_define(s, "FLASH_BYTES", sizes->flash_bytes, "constant data; code and pointers come to it");
@@ -415,7 +460,7 @@ static void put_header(struct csource *s, const struct job *j, const struct to_c
     csource_print(s, "#else\n");
     put_define(s, "RAM_BYTES", sizes->ram_bytes_no_logits, "exactly sizeof(struct)");
     csource_print(s, "#endif\n");
-    say(s, end);
+    put_runtime(s, d, end, strlen(end));
 }
 
 int to_c(const struct model *m, const struct vocab *v, const struct to_c_options *o,
@@ -423,7 +468,7 @@ int to_c(const struct model *m, const struct vocab *v, const struct to_c_options
 {
     struct csource source = {0}, header = {0};
     struct job job = {&source, m, v, o, path};
-    char *header_path = to_c_header(path, e);
+    char *header_path = csource_header(path, e);
     int rc = -1;
     *sizes = (struct to_c_sizes){0};
     if (!header_path || count_ram(&m->dims, path, sizes, e))

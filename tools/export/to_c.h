@@ -19,15 +19,6 @@ struct to_c_sizes {
     uint64_t flash_bytes; /* of all constant arrays */
 };
 
-/* The header's path for a source path: "x.h" for "x.c". Returns a copy the caller frees; NULL with
- * a message if the path does not end in ".c", has no name before it or a character that cannot
- * stand in an #include. */
-char *to_c_header(const char *path, struct err *e);
-
-/* A name for a source path: its last part without ".c", what cannot stand in a name of C made an
- * underscore. Returns a copy the caller frees; NULL with a message if that is no name. */
-char *to_c_name(const char *path, struct err *e);
-
 /* Writes path and its header into the set. The same model and vocabulary give the same bytes.
  * An embedding already stored as asked for is taken as it is, another rounded as a blob's writer
  * does. The text computes the logits of MODEL_EXACT (model/infer.h) to the bit. Errors: writing;
