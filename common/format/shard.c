@@ -34,6 +34,41 @@ enum {
 
 static const unsigned char shard_magic[8] = {'B', 'O', 'L', 'T', 'S', 'H', 'R', 'D'};
 
+/* Sizes and positions of the two sections; -1 when the counts do not fit in a file. */
+static int layout(uint64_t n_tokens, uint64_t n_stories, uint64_t *stories_at, uint64_t *file_bytes)
+{
+    const uint64_t most = UINT64_C(1) << 48; /* no sum below can overflow */
+    if (n_tokens > most || n_stories > most)
+        return -1;
+    *stories_at = ALIGN_UP(HEADER_BYTES + 2 * n_tokens, SECTION_ALIGN);
+    *file_bytes = *stories_at + 8 * (n_stories + 1);
+    return 0;
+}
+
+/* The header of a shard with these counts, which layout has passed. */
+static void make_header(unsigned char header[HEADER_BYTES], const struct shard *s,
+                        uint64_t payload_hash)
+{
+    uint64_t stories_at = 0, file_bytes = 0;
+    (void)layout(s->n_tokens, s->n_stories, &stories_at, &file_bytes);
+    memset(header, 0, HEADER_BYTES);
+    memcpy(header + AT_MAGIC, shard_magic, sizeof shard_magic);
+    le_put32(header + AT_VERSION, SHARD_VERSION);
+    le_put32(header + AT_HEADER_BYTES, HEADER_BYTES);
+    le_put64(header + AT_FILE_BYTES, file_bytes);
+    le_put64(header + AT_TOKENS_AT, HEADER_BYTES);
+    le_put64(header + AT_STORIES_AT, stories_at);
+    le_put64(header + AT_N_TOKENS, s->n_tokens);
+    le_put64(header + AT_N_STORIES, s->n_stories);
+    le_put64(header + AT_N_CHARS, s->n_chars);
+    le_put64(header + AT_N_BYTES, s->n_bytes);
+    le_put64(header + AT_N_UNK, s->n_unk);
+    le_put64(header + AT_VOCAB_FINGERPRINT, s->vocab_fingerprint);
+    le_put32(header + AT_VOCAB_SIZE, s->vocab_size);
+    le_put64(header + AT_PAYLOAD_HASH, payload_hash);
+    le_put64(header + AT_HEADER_CHECK, hash64(header, AT_HEADER_CHECK));
+}
+
 static uint64_t content_fingerprint(const unsigned char *header)
 {
     return hash64(header + AT_N_TOKENS, AT_ZERO_B - AT_N_TOKENS);
@@ -65,17 +100,6 @@ static int check_header(const unsigned char *h, size_t size, const char *path, s
                        path, actual, check);
     if (le_get32(h + AT_ZERO_A) || le_get64(h + AT_ZERO_B) || le_get64(h + AT_ZERO_B + 8))
         return err_set(e, "%s: reserved bytes of the header are not zero", path);
-    return 0;
-}
-
-/* Sizes and positions of the two sections; -1 when the counts do not fit in a file. */
-static int layout(uint64_t n_tokens, uint64_t n_stories, uint64_t *stories_at, uint64_t *file_bytes)
-{
-    const uint64_t most = UINT64_C(1) << 48; /* no sum below can overflow */
-    if (n_tokens > most || n_stories > most)
-        return -1;
-    *stories_at = ALIGN_UP(HEADER_BYTES + 2 * n_tokens, SECTION_ALIGN);
-    *file_bytes = *stories_at + 8 * (n_stories + 1);
     return 0;
 }
 
@@ -192,6 +216,58 @@ void shard_close(struct shard *s)
     *s = (struct shard){0};
 }
 
+/* Story offsets go into the hash a block at a time, counted over all shards. */
+static void hash_stories(struct hash_state *hash, const struct shard *shards, size_t n)
+{
+    enum { BLOCK = 512 };
+    uint64_t block[BLOCK] = {0}; /* the first story begins at 0 */
+    uint64_t base = 0;
+    size_t used = 1;
+    for (size_t k = 0; k < n; k++) {
+        for (uint64_t i = 1; i <= shards[k].n_stories; i++) {
+            if (used == BLOCK) {
+                hash_update(hash, block, sizeof block);
+                used = 0;
+            }
+            block[used++] = base + shards[k].stories[i];
+        }
+        base += shards[k].n_tokens;
+    }
+    hash_update(hash, block, used * sizeof *block);
+}
+
+int shard_join_fingerprint(const struct shard *shards, size_t n, uint64_t *fingerprint,
+                           struct err *e)
+{
+    static const unsigned char zeros[SECTION_ALIGN];
+    struct shard sum = {0};
+    struct hash_state hash;
+    uint64_t stories_at, file_bytes;
+    if (hash_init(&hash))
+        return err_memory(e, "out of memory for the fingerprint of %zu shards", n);
+    for (size_t i = 0; i < n; i++) {
+        hash_update(&hash, shards[i].tokens, shards[i].n_tokens * sizeof *shards[i].tokens);
+        sum.n_tokens += shards[i].n_tokens;
+        sum.n_stories += shards[i].n_stories;
+        sum.n_chars += shards[i].n_chars;
+        sum.n_bytes += shards[i].n_bytes;
+        sum.n_unk += shards[i].n_unk;
+        sum.vocab_size = shards[i].vocab_size;
+        sum.vocab_fingerprint = shards[i].vocab_fingerprint;
+    }
+    if (layout(sum.n_tokens, sum.n_stories, &stories_at, &file_bytes)) {
+        hash_release(&hash);
+        return err_set(e, "%zu shards are too large together", n);
+    }
+    hash_update(&hash, zeros, stories_at - (HEADER_BYTES + 2 * sum.n_tokens));
+    hash_stories(&hash, shards, n);
+    unsigned char header[HEADER_BYTES];
+    make_header(header, &sum, hash_digest(&hash));
+    *fingerprint = content_fingerprint(header);
+    hash_release(&hash);
+    return 0;
+}
+
 bool shard_probe(const void *data, size_t n)
 {
     return n >= sizeof shard_magic && !memcmp(data, shard_magic, sizeof shard_magic);
@@ -218,9 +294,7 @@ struct shard_writer {
     struct hash_state hash; /* of the payload so far */
     uint64_t *stories;      /* [n_stories + 1] */
     size_t capacity;
-    uint64_t n_tokens, n_stories, n_chars, n_bytes, n_unk;
-    uint32_t vocab_size;
-    uint64_t vocab_fingerprint;
+    struct shard sum;     /* of what was added: counts and vocabulary */
     uint64_t fingerprint; /* of the finished file */
 };
 
@@ -239,8 +313,8 @@ struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_
         err_memory(e, "%s: out of memory", path);
         return NULL;
     }
-    w->vocab_size = vocab_size;
-    w->vocab_fingerprint = vocab_fingerprint;
+    w->sum.vocab_size = vocab_size;
+    w->sum.vocab_fingerprint = vocab_fingerprint;
     w->capacity = 1024;
     w->stories = calloc(w->capacity, sizeof *w->stories);
     if (!w->stories || hash_init(&w->hash)) {
@@ -260,48 +334,34 @@ int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_
 {
     static const uint16_t eos = VOCAB_EOS;
     for (size_t i = 0; i < n; i++) {
-        if (ids[i] >= w->vocab_size || ids[i] == VOCAB_EOS)
+        if (ids[i] >= w->sum.vocab_size || ids[i] == VOCAB_EOS)
             return err_set(e, "%s: token %u does not belong in a story", w->out.path,
                            (unsigned)ids[i]);
-        w->n_unk += ids[i] == VOCAB_UNK;
+        w->sum.n_unk += ids[i] == VOCAB_UNK;
     }
-    if (array_reserve(&w->stories, &w->capacity, w->n_stories + 2, sizeof *w->stories))
+    if (array_reserve(&w->stories, &w->capacity, w->sum.n_stories + 2, sizeof *w->stories))
         return err_memory(e, "%s: out of memory for %" PRIu64 " stories", w->out.path,
-                          w->n_stories);
+                          w->sum.n_stories);
     if (put(w, ids, n * sizeof *ids, e) || put(w, &eos, sizeof eos, e))
         return -1;
-    w->n_tokens += n + 1;
-    w->n_chars += n_chars;
-    w->n_bytes += n_bytes;
-    w->stories[++w->n_stories] = w->n_tokens;
+    w->sum.n_tokens += n + 1;
+    w->sum.n_chars += n_chars;
+    w->sum.n_bytes += n_bytes;
+    w->stories[++w->sum.n_stories] = w->sum.n_tokens;
     return 0;
 }
 
 static int seal(struct shard_writer *w, struct err *e)
 {
     static const unsigned char zeros[SECTION_ALIGN];
-    unsigned char header[HEADER_BYTES] = {0};
+    unsigned char header[HEADER_BYTES];
     uint64_t stories_at, file_bytes;
-    if (layout(w->n_tokens, w->n_stories, &stories_at, &file_bytes))
+    if (layout(w->sum.n_tokens, w->sum.n_stories, &stories_at, &file_bytes))
         return err_set(e, "%s: too large", w->out.path);
-    if (put(w, zeros, stories_at - (HEADER_BYTES + 2 * w->n_tokens), e) ||
-        put(w, w->stories, (w->n_stories + 1) * sizeof *w->stories, e))
+    if (put(w, zeros, stories_at - (HEADER_BYTES + 2 * w->sum.n_tokens), e) ||
+        put(w, w->stories, (w->sum.n_stories + 1) * sizeof *w->stories, e))
         return -1;
-    memcpy(header + AT_MAGIC, shard_magic, sizeof shard_magic);
-    le_put32(header + AT_VERSION, SHARD_VERSION);
-    le_put32(header + AT_HEADER_BYTES, HEADER_BYTES);
-    le_put64(header + AT_FILE_BYTES, file_bytes);
-    le_put64(header + AT_TOKENS_AT, HEADER_BYTES);
-    le_put64(header + AT_STORIES_AT, stories_at);
-    le_put64(header + AT_N_TOKENS, w->n_tokens);
-    le_put64(header + AT_N_STORIES, w->n_stories);
-    le_put64(header + AT_N_CHARS, w->n_chars);
-    le_put64(header + AT_N_BYTES, w->n_bytes);
-    le_put64(header + AT_N_UNK, w->n_unk);
-    le_put64(header + AT_VOCAB_FINGERPRINT, w->vocab_fingerprint);
-    le_put32(header + AT_VOCAB_SIZE, w->vocab_size);
-    le_put64(header + AT_PAYLOAD_HASH, hash_digest(&w->hash));
-    le_put64(header + AT_HEADER_CHECK, hash64(header, AT_HEADER_CHECK));
+    make_header(header, &w->sum, hash_digest(&w->hash));
     w->fingerprint = content_fingerprint(header);
     return file_out_patch(&w->out, 0, header, HEADER_BYTES, e);
 }

@@ -30,6 +30,11 @@ struct shard {
 MUST_USE int shard_open(struct shard *s, const char *path, struct err *e);
 void shard_close(struct shard *s);
 
+/* The fingerprint of the one shard that would hold the stories of all n, which are of one
+ * vocabulary. -1 only when out of memory. */
+MUST_USE int shard_join_fingerprint(const struct shard *shards, size_t n, uint64_t *fingerprint,
+                                    struct err *e);
+
 /* True if the n bytes begin as a shard does. */
 bool shard_probe(const void *data, size_t n);
 

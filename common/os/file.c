@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_MAPS = 32 /* maps whose paths are kept */ };
+enum { MAX_MAPS = 512 /* maps whose paths are kept */ };
 
 /* Paths of the maps, in static memory so that a signal handler can read them at any moment. An
  * entry counts once its data is set. */

@@ -21,7 +21,7 @@ void file_unmap_plain(struct file_map *m);
 
 /* The path of the map that holds this address, or NULL: for the handler of SIGBUS, which comes when
  * a mapped file was cut short behind our back or its disk fails. Async-signal-safe. Knows the first
- * 32 maps open at once. */
+ * 512 maps open at once. */
 const char *file_map_at(const void *address);
 
 /* An output file in the making: a temporary file in the folder of `path`, which replaces `path` in
@@ -31,7 +31,7 @@ const char *file_map_at(const void *address);
  * moment before it is renamed. Elsewhere it has that name from the start. Either way it is locked:
  * the next output of the same path removes those that nobody holds, which a kill has left. When
  * path exists and is not a regular file (/dev/full, a pipe), or is "-" for standard output, bytes
- * go straight to it. Up to 32 outputs may be in the making at once. */
+ * go straight to it. Up to 256 outputs may be in the making at once. */
 struct file_out {
     int fd;
     char *path;         /* owned; for messages */

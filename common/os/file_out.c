@@ -16,8 +16,8 @@
 
 enum {
     BUFFER = 1 << 18,
-    MAX_OUTPUTS = 32, /* temporaries open at once */
-    NAME_KEPT = 200,  /* bytes of the name of a file kept in the name of its temporary */
+    MAX_OUTPUTS = 256, /* temporaries open at once */
+    NAME_KEPT = 200,   /* bytes of the name of a file kept in the name of its temporary */
     N_DIGITS = 6,
     TEMP_TRIES = 100
 };

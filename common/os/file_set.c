@@ -5,17 +5,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 int file_set_take(struct file_set *s, struct file_out *o, struct err *e)
 {
     if (!s)
         return file_out_commit(o, e);
-    int rc = s->n < FILE_SET_MAX
-                 ? file_out_sync(o, e)
-                 : err_set(e, "%s: more than %d files in a set", o->path, FILE_SET_MAX);
-    if (rc) {
+    int rc = 0;
+    if (s->n == FILE_SET_MAX)
+        rc = err_set(e, "%s: more than %d files that belong together", o->path, FILE_SET_MAX);
+    else if (array_reserve(&s->out, &s->capacity, s->n + 1, sizeof *s->out))
+        rc = err_memory(e, "%s: out of memory", o->path);
+    if (rc || file_out_sync(o, e)) {
         file_out_abort(o);
         return -1;
     }
+    free(o->buf); /* nothing more is written, and many may wait */
+    o->buf = NULL;
     s->out[s->n++] = *o; /* moved */
     *o = (struct file_out){.fd = -1};
     return 0;
@@ -31,8 +37,8 @@ static bool is_there(int fd, const struct stat *file, const char *name)
 
 int file_set_commit(struct file_set *s, struct err *e)
 {
-    char *placed[FILE_SET_MAX] = {NULL};
-    int rc = 0;
+    char **placed = calloc(s->n + 1, sizeof *placed);
+    int rc = placed ? 0 : err_memory(e, "out of memory for %zu files", s->n);
     for (size_t i = 0; i < s->n && rc == 0; i++) {
         struct stat file;
         int fd = s->out[i].target && fstat(s->out[i].fd, &file) == 0 ? s->out[i].fd : -1;
@@ -45,11 +51,12 @@ int file_set_commit(struct file_set *s, struct err *e)
             placed[i] = NULL;
         }
     }
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; placed && i < s->n; i++) {
         if (rc && placed[i])
             unlink(placed[i]);
         free(placed[i]);
     }
+    free(placed);
     file_set_abort(s);
     return rc;
 }
@@ -58,5 +65,6 @@ void file_set_abort(struct file_set *s)
 {
     for (size_t i = 0; i < s->n; i++)
         file_out_abort(&s->out[i]);
+    free(s->out);
     *s = (struct file_set){0};
 }

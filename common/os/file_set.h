@@ -11,11 +11,11 @@
 
 #include "os/file.h"
 
-enum { FILE_SET_MAX = 8 };
+enum { FILE_SET_MAX = 240 }; /* below file.h's limit of outputs */
 
-struct file_set { /* begins zeroed */
-    struct file_out out[FILE_SET_MAX];
-    size_t n;
+struct file_set {         /* begins zeroed */
+    struct file_out *out; /* owned, [n] */
+    size_t n, capacity;
 };
 
 /* Makes a finished file one of the set, and lets it lie whole on the disk (file_out_sync) until the
