@@ -19,24 +19,22 @@ enum { MOST_BYTES = 16 << 20 };
 
 /* ---- items ----------------------------------------------------------------------------------- */
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define OTHERS "0123456789-_"
+
 bool shardlist_is_part(const char *name)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     size_t n = strlen(name);
-    if (n == 0 || n >= SHARDLIST_PART_BYTES || !strchr(letters, name[0]))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(letters, name[i]) && !strchr("0123456789-_", name[i]))
-            return false;
-    return true;
+    return n > 0 && n < SHARDLIST_PART_BYTES && strspn(name, LETTERS) > 0 &&
+           strspn(name, LETTERS OTHERS) == n;
 }
 
 /* A name in the folder itself, so that a list reaches nothing else. */
 static bool is_file_name(const char *name)
 {
     size_t n = strlen(name), end = sizeof ending - 1;
-    return n > end && n < SHARDLIST_NAME_BYTES && name[0] != '.' && !strchr(name, '/') &&
-           strcmp(name + n - end, ending) == 0;
+    return n > end && n < SHARDLIST_NAME_BYTES && name[0] != '.' &&
+           strspn(name, LETTERS OTHERS ".") == n && strcmp(name + n - end, ending) == 0;
 }
 
 size_t shardlist_parts(const struct shardlist *l, const char *names[SHARDLIST_MAX_PARTS])
@@ -81,7 +79,7 @@ static bool parse_fingerprint(const json_t *value, uint64_t *out)
     return true;
 }
 
-/* Rules 3 to 6, of one entry. */
+/* Rules 3 and 4, of one entry. */
 static int read_item(struct shardlist *l, const json_t *object, struct err *e)
 {
     const char *file = json_string_value(json_object_get(object, "file"));
@@ -107,7 +105,7 @@ static int read_item(struct shardlist *l, const json_t *object, struct err *e)
                          part, fingerprint, e);
 }
 
-/* Rule 7: no more parts than are told apart. */
+/* Rule 4: no more parts than are told apart. */
 static int check_parts(const struct shardlist *l, struct err *e)
 {
     const char *names[SHARDLIST_MAX_PARTS];
@@ -193,7 +191,7 @@ int shardlist_read(struct shardlist *l, const char *folder, struct err *e)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Names need no escapes: rules 3 and 5. */
+/* Names need no escapes: rule 3. */
 static char *document(const struct shardlist *l, size_t *n)
 {
     char *text = NULL;

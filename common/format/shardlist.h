@@ -25,7 +25,7 @@ struct shardlist_item {
     uint64_t fingerprint;            /* of the shard; 0: not told */
 };
 
-struct shardlist { /* zero-initialise; shardlist_release at the end */
+struct shardlist {                /* zero-initialise; shardlist_release at the end */
     struct shardlist_item *items; /* owned, [n] */
     size_t n, capacity;
     uint64_t vocab_fingerprint; /* 0: not told */

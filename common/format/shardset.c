@@ -133,6 +133,20 @@ int shardset_part(struct shardset *s, const struct shardset *all, const char *pa
     return -1;
 }
 
+int shardset_cut(struct shardset *s, size_t n, struct err *e)
+{
+    while (s->n > n) {
+        struct shard *last = &s->shards[--s->n];
+        s->n_tokens -= last->n_tokens;
+        s->n_stories -= last->n_stories;
+        s->n_chars -= last->n_chars;
+        s->n_bytes -= last->n_bytes;
+        s->n_unk -= last->n_unk;
+        shard_close(last);
+    }
+    return print_first(s, n, &s->fingerprint, e);
+}
+
 void shardset_release(struct shardset *s)
 {
     free(s->shards);

@@ -8,7 +8,7 @@
 #include "format/shard.h"
 #include "format/shardlist.h"
 
-struct shardset { /* zero-initialise */
+struct shardset {          /* zero-initialise */
     struct shard *shards;  /* owned array, [n]; the maps belong to the set that opened them */
     uint64_t *first_token; /* [n + 1] of each shard, and behind the last */
     uint64_t *first_story; /* [n + 1] */
@@ -34,9 +34,13 @@ MUST_USE int shardset_open_file(struct shardset *s, const char *path, uint64_t v
 MUST_USE int shardset_add(struct shardset *s, const struct shard *shard, const char *part,
                           struct err *e);
 
-/* The shards of one part, in their order; they live as long as `all`. shardset_release at the end. */
+/* The shards of one part, in their order; they live as long as `all`. shardset_release at the end.
+ */
 MUST_USE int shardset_part(struct shardset *s, const struct shardset *all, const char *part,
                            struct err *e);
+
+/* Closes all but the first n shards of a set that opened them. -1 only when out of memory. */
+MUST_USE int shardset_cut(struct shardset *s, size_t n, struct err *e);
 
 void shardset_close(struct shardset *s);   /* of a set that opened files */
 void shardset_release(struct shardset *s); /* of any other: the maps stay */

@@ -515,15 +515,15 @@ edited() {
     stories 9 300 > other.txt
     "$BUILD/prep" -q -o other --vocab "$in/data/vocab.db" --valid "$in/data/valid.txt" other.txt
     cp -r "$whole" run
-    fails 1 "run/step-000000800.safetensors: trained with another training shard" train --data other --save-dir run --resume
+    fails 1 "run/step-000000800.safetensors: trained with other training stories" train --data other --save-dir run --resume
     "$BUILD/prep" -q -o new --vocab-size 420 --valid "$in/data/valid.txt" other.txt
     fails 1 "run/step-000000800.safetensors: trained with another vocabulary" train --data new --save-dir run --resume
 }
 
 @test "a corpus shorter than a step, a validation text shorter than a window" {
-    tiny_fails 1 "data/train.shard: too short for one step" --save-dir run --seq-len 20000
-    tiny_fails 1 "data/train.shard: too short for one step" --save-dir run --batch 60000
-    tiny_fails 1 "valid.shard: shorter than one window" --save-dir run --seq-len 30000 --batch 1
+    tiny_fails 1 "data: too short for one step" --save-dir run --seq-len 20000
+    tiny_fails 1 "data: too short for one step" --save-dir run --batch 60000
+    tiny_fails 1 "data: its validation stories are shorter than one window" --save-dir run --seq-len 30000 --batch 1
     tiny_fails 1 "--eval-tokens 20 is less than one window of 33 tokens" --save-dir run --eval-tokens 20
     tiny_fails 1 "of memory" --save-dir run --dim 8192 --hidden 32768 --blocks 64 --dilation "$(seq -s, 64)"
     tiny_fails 1 "dilation" --save-dir run --dilation 1,2,3

@@ -16,6 +16,8 @@ struct toy {
     uint16_t *stream;
     uint64_t *stories;
     struct shard shard;
+    struct shardset set;      /* of it, or of several that it is cut into */
+    uint64_t *cut_stories[3]; /* of these */
     struct arena arena;
     struct batches b;
 };
@@ -38,20 +40,44 @@ static struct toy make_toy(size_t n_tokens, size_t longest)
     return t;
 }
 
+/* Shards of stories first to end, the second of which has none. */
+static void cut(struct toy *t)
+{
+    struct err e;
+    const size_t ends[] = {0, t->shard.n_stories / 3, t->shard.n_stories / 3, t->shard.n_stories};
+    for (int i = 0; i < 3; i++) {
+        uint64_t first = t->stories[ends[i]];
+        size_t n = ends[i + 1] - ends[i];
+        t->cut_stories[i] = calloc(n + 1, sizeof *t->cut_stories[i]);
+        for (size_t k = 0; k <= n; k++)
+            t->cut_stories[i][k] = t->stories[ends[i] + k] - first;
+        struct shard part = {.tokens = t->stream + first,
+                             .stories = t->cut_stories[i],
+                             .n_tokens = t->stories[ends[i + 1]] - first,
+                             .n_stories = n};
+        assert_int_equal(shardset_add(&t->set, &part, NULL, &e), 0);
+    }
+}
+
 static void lay_out(struct toy *t, int kind, size_t T, size_t per_step)
 {
     struct err e;
     struct rng rng;
+    if (t->set.n == 0)
+        assert_int_equal(shardset_add(&t->set, &t->shard, NULL, &e), 0);
     arena_measure(&t->arena);
-    batches_init(&t->b, &t->shard, kind, T, per_step, &t->arena);
+    batches_init(&t->b, &t->set, kind, T, per_step, &t->arena);
     assert_int_equal(arena_init(&t->arena, &pages_memory, t->arena.used, &e), 0);
-    batches_init(&t->b, &t->shard, kind, T, per_step, &t->arena);
+    batches_init(&t->b, &t->set, kind, T, per_step, &t->arena);
     rng_seed(&rng, 1, 2);
-    batches_start(&t->b, &rng, 0, 0);
+    batches_start(&t->b, &rng, 0, 0, t->set.n);
 }
 
 static void free_toy(struct toy *t)
 {
+    shardset_release(&t->set);
+    for (int i = 0; i < 3; i++)
+        free(t->cut_stories[i]);
     free(t->stream);
     free(t->stories);
 }
@@ -188,7 +214,7 @@ static void test_any_step_comes_again(void **state)
         size_t n_steps = batches_steps_per_epoch(&t.b);
         for (size_t step = 0; step < 3 * n_steps; step++) {
             if (step % 37 == 0)
-                batches_start(&other.b, &t.b.start, t.b.epoch, t.b.position);
+                batches_start(&other.b, &t.b.start, t.b.epoch, t.b.position, 1);
             take_step(&t.b, &r);
             take_step(&other.b, &again);
             assert_memory_equal(&r, &again, sizeof r);
@@ -214,10 +240,66 @@ static void test_no_epoch_is_as_another(void **state)
         while (t.b.epoch == 0)
             take_step(&t.b, &second);
         rng_seed(&rng, 2, 2);
-        batches_start(&t.b, &rng, 0, 0);
+        batches_start(&t.b, &rng, 0, 0, 1);
         take_step(&t.b, &seed);
         assert_memory_not_equal(first.y, second.y, sizeof first.y);
         assert_memory_not_equal(first.y, seed.y, sizeof first.y);
+        arena_release(&t.arena);
+        free_toy(&t);
+    }
+}
+
+/* Where files end does not matter. */
+static void test_cuts_do_not_matter(void **state)
+{
+    (void)state;
+    for (int kind = 0; batches_names[kind]; kind++) {
+        struct toy t = make_toy(N_TOKENS, 90);
+        struct toy in_three = make_toy(N_TOKENS, 90);
+        struct rows r, same;
+        cut(&in_three);
+        lay_out(&t, kind, T, PER_STEP);
+        lay_out(&in_three, kind, T, PER_STEP);
+        for (size_t step = 0; step < 2 * N_TOKENS / ROWS; step++) {
+            take_step(&t.b, &r);
+            take_step(&in_three.b, &same);
+            assert_memory_equal(&r, &same, sizeof r);
+        }
+        arena_release(&t.arena);
+        arena_release(&in_three.arena);
+        free_toy(&t);
+        free_toy(&in_three);
+    }
+}
+
+/* An epoch that began without stories ends without them; the next has all. */
+static void test_added_stories_join_in_the_next_epoch(void **state)
+{
+    (void)state;
+    for (int kind = 0; batches_names[kind]; kind++) {
+        struct toy t = make_toy(N_TOKENS, 90);
+        struct rows r;
+        cut(&t);
+        lay_out(&t, kind, T, PER_STEP);
+        struct rng rng = t.b.start;
+        uint64_t before = t.set.first_token[2];
+        batches_start(&t.b, &rng, 4, 0, 2);
+        assert_int_equal(t.b.n_windows, batches_per_epoch(before, kind, T));
+        for (size_t i = 0; i < t.b.n_windows / PER_STEP; i++) {
+            take_step(&t.b, &r);
+            for (size_t k = 0; k < ROWS; k++)
+                assert_true(r.y[k] < before);
+        }
+        assert_int_equal(t.b.epoch, 4);
+        bool has_new = false;
+        for (size_t i = 0; i < batches_steps_per_epoch(&t.b); i++) {
+            take_step(&t.b, &r);
+            for (size_t k = 0; k < ROWS; k++)
+                has_new |= r.y[k] >= before;
+        }
+        assert_true(has_new);
+        assert_int_equal(t.b.epoch, 5);
+        assert_int_equal(t.b.n_windows, batches_per_epoch(N_TOKENS, kind, T));
         arena_release(&t.arena);
         free_toy(&t);
     }
@@ -231,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_stories_of_awkward_lengths),
         cmocka_unit_test(test_any_step_comes_again),
         cmocka_unit_test(test_no_epoch_is_as_another),
+        cmocka_unit_test(test_cuts_do_not_matter),
+        cmocka_unit_test(test_added_stories_join_in_the_next_epoch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Folders of several shards: the list, each of its rules with a list that breaks it, and sets, which
- * are the same whatever files their stories stand in. */
+/* Folders of several shards: the list, each of its rules with a list that breaks it, and sets,
+ * which are the same whatever files their stories stand in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,8 +41,8 @@ static void expect_refused(const char *text, const char *message)
 
 #define HEAD "{\"version\": 1, \"vocab_fingerprint\": \"1122334455667788\", \"shards\": ["
 #define ONE "{\"file\": \"a.shard\", \"split\": \"train\", \"fingerprint\": \"0000000000000001\"}"
-#define OF_PART                                                                  \
-    "{\"file\": \"b.shard\", \"split\": \"valid\", \"fingerprint\": "            \
+#define OF_PART                                                       \
+    "{\"file\": \"b.shard\", \"split\": \"valid\", \"fingerprint\": " \
     "\"00000000000000ff\", \"part\": \"edu\"}"
 
 static void test_list_comes_back(void **state)
@@ -99,6 +99,7 @@ static void test_rules_of_the_list(void **state)
     expect_refused(HEAD "{\"file\": \"../a.shard\"}]}", "\"file\" is no name");
     expect_refused(HEAD "{\"file\": \".shard\"}]}", "\"file\" is no name");
     expect_refused(HEAD "{\"file\": \"a.db\"}]}", "\"file\" is no name");
+    expect_refused(HEAD "{\"file\": \"a\\\"b.shard\"}]}", "\"file\" is no name");
     expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"test\"}]}",
                    "a.shard: \"split\" is neither");
     expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"train\", \"part\": \"\"}]}",
@@ -198,9 +199,8 @@ static void write_both(struct shardlist *list)
     for (int i = 0; i < 3; i++) {
         snprintf(file, sizeof file, "train-%d.shard", i);
         write_stories(file, ends[i], ends[i + 1], &fingerprint);
-        assert_int_equal(shardlist_add(list, file, SHARDLIST_TRAIN, i == 2 ? "b" : "a",
-                                       fingerprint, &e),
-                         0);
+        assert_int_equal(
+            shardlist_add(list, file, SHARDLIST_TRAIN, i == 2 ? "b" : "a", fingerprint, &e), 0);
     }
 }
 
@@ -299,9 +299,8 @@ static void test_shards_that_do_not_belong(void **state)
     struct shardset s = {0};
     (void)state;
     write_both(&list);
-    assert_int_equal(shardset_open(&s, &list, scratch_dir(), SHARDLIST_TRAIN, VOCAB + 1, VOCAB_SIZE,
-                                   &e),
-                     -1);
+    assert_int_equal(
+        shardset_open(&s, &list, scratch_dir(), SHARDLIST_TRAIN, VOCAB + 1, VOCAB_SIZE, &e), -1);
     assert_non_null(strstr(e.text, "train-0.shard: made with another vocabulary"));
     assert_int_equal(
         shardset_open(&s, &list, scratch_dir(), SHARDLIST_TRAIN, VOCAB, VOCAB_SIZE + 1, &e), -1);

@@ -22,6 +22,9 @@
 /* ---- a folder with tiny data ----------------------------------------------------------------- */
 
 static char folder[] = "/tmp/bolt-train-XXXXXX";
+static const char *folder_path = folder;
+
+enum { N_STORIES = 200 };
 
 static const char *in_folder(const char *name)
 {
@@ -50,21 +53,26 @@ static void make_vocab(struct vocab *v)
     v->tokens = tokens;
 }
 
-static void make_shard(const char *path, uint64_t vocabulary, size_t n_stories, uint64_t seed)
+/* Stories `first` to `end` of a row of them. */
+static uint64_t make_shard(const char *path, uint64_t vocabulary, size_t first, size_t end,
+                           uint64_t seed)
 {
+    uint64_t fingerprint;
     struct err e;
     struct rng rng;
     struct shard_writer *w = shard_create(path, 260, vocabulary, &e);
     assert_non_null(w);
     rng_seed(&rng, seed, 0);
-    for (size_t i = 0; i < n_stories; i++) {
+    for (size_t i = 0; i < end; i++) {
         uint16_t story[80];
         size_t n = 20 + rng_below(&rng, 60);
         for (size_t j = 0; j < n; j++) /* a pattern that can be learnt, with a little noise */
             story[j] = (uint16_t)(100 + (i + 3 * j) % 50 + (rng_below(&rng, 8) == 0));
-        assert_int_equal(shard_add(w, story, n, n, n, &e), 0);
+        if (i >= first)
+            assert_int_equal(shard_add(w, story, n, n, n, &e), 0);
     }
-    assert_int_equal(shard_finish(w, NULL, NULL, &e), 0);
+    assert_int_equal(shard_finish(w, &fingerprint, NULL, &e), 0);
+    return fingerprint;
 }
 
 static int make_folder(void **state)
@@ -76,8 +84,8 @@ static int make_folder(void **state)
     assert_non_null(mkdtemp(folder));
     make_vocab(&v);
     assert_int_equal(vocabdb_save(&v, NULL, 0, in_folder("vocab.db"), NULL, &e), 0);
-    make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 200, 1);
-    make_shard(in_folder("valid.shard"), vocab_fingerprint(&v), 20, 2);
+    make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 0, N_STORIES, 1);
+    make_shard(in_folder("valid.shard"), vocab_fingerprint(&v), 0, 20, 2);
     return 0;
 }
 
@@ -97,7 +105,7 @@ static int remove_folder(void **state)
 
 static struct options tiny_options(const char *save_dir)
 {
-    return (struct options){.data = folder,
+    return (struct options){.data = {&folder_path, 1},
                             .save_dir = save_dir,
                             .cpu = cpu_best(),
                             .dim = 24,
@@ -380,8 +388,116 @@ static void test_refusals(void **state)
     o.eval_tokens = 5;
     refuse(&o, "less than one window");
     o.eval_tokens = 0;
-    o.data = "/nonexistent";
+    static const char *nowhere = "/nonexistent";
+    o.data.items = &nowhere;
     refuse(&o, "/nonexistent/vocab.db");
+}
+
+/* A folder of its own with these stories in shards, a list of them, and the same validation. */
+static void make_shards(const char *name, const size_t *ends, size_t n_shards)
+{
+    struct err e;
+    struct vocab v;
+    struct shardlist list = {0};
+    char dir[256], file[32], path[512];
+    make_vocab(&v);
+    list.vocab_fingerprint = vocab_fingerprint(&v);
+    snprintf(dir, sizeof dir, "%s", in_folder(name));
+    mkdir(dir, 0777);
+    snprintf(path, sizeof path, "%s/vocab.db", dir);
+    assert_int_equal(vocabdb_save(&v, NULL, 0, path, NULL, &e), 0);
+    for (size_t i = 0; i < n_shards; i++) {
+        snprintf(file, sizeof file, "train-%zu.shard", i);
+        snprintf(path, sizeof path, "%s/%s", dir, file);
+        uint64_t print = make_shard(path, list.vocab_fingerprint, i ? ends[i - 1] : 0, ends[i], 1);
+        assert_int_equal(shardlist_add(&list, file, SHARDLIST_TRAIN, NULL, print, &e), 0);
+    }
+    for (size_t i = 0; i < n_shards; i++) {
+        snprintf(file, sizeof file, "valid-%zu.shard", i);
+        snprintf(path, sizeof path, "%s/%s", dir, file);
+        uint64_t print = make_shard(path, list.vocab_fingerprint, i ? 20 : 0, i ? 21 : 20, 2);
+        assert_int_equal(shardlist_add(&list, file, SHARDLIST_VALID, NULL, print, &e), 0);
+    }
+    assert_int_equal(shardlist_save(&list, dir, NULL, &e), 0);
+    shardlist_release(&list);
+}
+
+/* The same stories in one file and in three, of which one has none: the same weights, and the same
+ * fingerprint in the checkpoint. */
+static void test_files_of_the_data_do_not_matter(void **state)
+{
+    (void)state;
+    static const size_t ends[] = {70, 70, N_STORIES};
+    make_shards("cut", ends, 3);
+    static char path[256];
+    static const char *cut = path;
+    snprintf(path, sizeof path, "%s", in_folder("cut"));
+    for (int i = 0; i < N_VARIANTS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "in-one%d", i);
+        struct options o = variant(i, name);
+        o.steps = 60;
+        o.eval_every = 0;
+        struct weights one = run(o);
+        snprintf(name, sizeof name, "in-three%d", i);
+        o.save_dir = in_folder(name);
+        o.data.items = &cut;
+        struct weights three = run(o);
+        assert_same_weights(one, three);
+        free_weights(one);
+        free_weights(three);
+    }
+}
+
+/* Stories that are added while a run is interrupted: its epoch goes on as if nothing had been, and
+ * the next one has them. */
+static void test_stories_added_to_a_run(void **state)
+{
+    (void)state;
+    static const size_t ends[] = {120, N_STORIES};
+    static char path[256];
+    static const char *grows = path;
+    make_shards("grows", ends, 1);
+    snprintf(path, sizeof path, "%s", in_folder("grows"));
+    for (int i = 0; i < N_VARIANTS; i++) {
+        struct trainer t, old;
+        char name[32];
+        make_shards("grows", ends, 1);
+        snprintf(name, sizeof name, "before%d", i);
+        struct options o = variant(i, name);
+        o.data.items = &grows;
+        o.steps = 60;
+        open_run(&old, &o);
+        uint64_t epoch = batches_steps_per_epoch(&old.batches);
+        step_to(&old, epoch);
+        snprintf(name, sizeof name, "after%d", i);
+        o.save_dir = in_folder(name);
+        open_run(&t, &o);
+        step_to(&t, epoch / 2);
+        trainer_close(&t);
+        make_shards("grows", ends, 2);
+        o.resume = "";
+        open_run(&t, &o);
+        assert_int_equal(t.had_shards, 1);
+        assert_int_equal(t.valid.n_stories, 20);
+        step_to(&t, epoch);
+        struct weights was = copy_of(&old), is = copy_of(&t);
+        assert_same_weights(was, is);
+        free_weights(was);
+        free_weights(is);
+        trainer_close(&old);
+        trainer_close(&t);
+        open_run(&t, &o); /* once more within the epoch, then beyond its end */
+        assert_int_equal(t.had_shards, 1);
+        step_to(&t, epoch + 1);
+        assert_int_equal(t.batches.n_shards, 2);
+        trainer_close(&t);
+        open_run(&t, &o);
+        assert_int_equal(t.had_shards, 2);
+        assert_int_equal(t.prints.train, t.train.fingerprint);
+        assert_int_equal(t.valid.n_stories, 20);
+        trainer_close(&t);
+    }
 }
 
 /* A linear schedule ends at a rate of 0, at which nothing would be learnt. */
@@ -413,10 +529,10 @@ static void test_other_data_is_refused(void **state)
     free_weights(run(o));
     make_vocab(&v);
     assert_int_equal(rename(in_folder("train.shard"), in_folder("kept.shard")), 0);
-    make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 200, 99);
+    make_shard(in_folder("train.shard"), vocab_fingerprint(&v), 0, N_STORIES, 99);
     o.resume = "";
-    refuse(&o, "another training shard");
-    make_shard(in_folder("train.shard"), vocab_fingerprint(&v) + 1, 200, 1);
+    refuse(&o, "with other training stories");
+    make_shard(in_folder("train.shard"), vocab_fingerprint(&v) + 1, 0, N_STORIES, 1);
     refuse(&o, "another vocabulary");
     assert_int_equal(rename(in_folder("kept.shard"), in_folder("train.shard")), 0);
 }
@@ -486,6 +602,8 @@ int main(void)
         cmocka_unit_test(test_resumed_equals_uninterrupted),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_files_of_the_data_do_not_matter),
+        cmocka_unit_test(test_stories_added_to_a_run),
         cmocka_unit_test(test_a_run_at_rate_0_is_not_gone_on_with),
         cmocka_unit_test(test_other_data_is_refused),
         cmocka_unit_test(test_infinite_loss_stops),

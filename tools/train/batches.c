@@ -17,47 +17,54 @@ size_t batches_windows(uint64_t n_tokens, size_t T)
     return (size_t)(n_tokens / (T + 1));
 }
 
-size_t batches_per_epoch(const struct shard *s, int kind, size_t T)
+size_t batches_per_epoch(uint64_t n_tokens, int kind, size_t T)
 {
-    return kind == BATCHES_STREAM ? batches_windows(s->n_tokens, T) : (size_t)(s->n_tokens / T);
+    return kind == BATCHES_STREAM ? batches_windows(n_tokens, T) : (size_t)(n_tokens / T);
 }
 
-void batches_init(struct batches *b, const struct shard *s, int kind, size_t T, size_t per_step,
+size_t batches_windows_of(const struct batches *b, size_t n_shards)
+{
+    return batches_per_epoch(b->set->first_token[n_shards], b->kind, b->T);
+}
+
+void batches_init(struct batches *b, const struct shardset *s, int kind, size_t T, size_t per_step,
                   struct arena *a)
 {
-    *b = (struct batches){.stream = s->tokens, .kind = kind, .T = T, .per_step = per_step};
-    b->n_windows = batches_per_epoch(s, kind, T);
+    *b = (struct batches){.set = s, .kind = kind, .T = T, .per_step = per_step};
     if (kind == BATCHES_STREAM)
-        b->order = arena_alloc(a, b->n_windows, sizeof *b->order);
+        b->order = arena_alloc(a, batches_windows_of(b, s->n), sizeof *b->order);
     else
         pieces_init(&b->pieces, s, T, a);
 }
 
-void batches_start(struct batches *b, const struct rng *rng, uint64_t epoch, uint64_t position)
+void batches_start(struct batches *b, const struct rng *rng, uint64_t epoch, uint64_t position,
+                   size_t n_shards)
 {
     b->start = *rng;
     b->next = *rng;
     b->epoch = epoch;
     b->position = position;
+    b->n_shards = n_shards;
+    b->n_windows = batches_windows_of(b, n_shards);
     if (b->kind == BATCHES_STREAM) {
         for (size_t i = 0; i < b->n_windows; i++)
             b->order[i] = (uint32_t)i;
         rng_shuffle(&b->next, b->order, b->n_windows);
         return;
     }
-    pieces_start(&b->pieces, &b->next, position * b->T);
+    pieces_start(&b->pieces, &b->next, position * b->T, n_shards);
 }
 
 size_t batches_steps_per_epoch(const struct batches *b)
 {
-    return b->n_windows / b->per_step;
+    return batches_windows_of(b, b->set->n) / b->per_step;
 }
 
 void batches_begin_step(struct batches *b)
 {
     if (b->position + b->per_step > b->n_windows) {
         struct rng next = b->next;
-        batches_start(b, &next, b->epoch + 1, 0);
+        batches_start(b, &next, b->epoch + 1, 0, b->set->n);
     }
 }
 
@@ -72,9 +79,9 @@ void batches_take(struct batches *b, size_t count, uint16_t *tokens, uint16_t *t
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        const uint16_t *window = b->stream + b->order[position + i] * (T + 1);
-        memcpy(tokens + i * T, window, T * sizeof *tokens);
-        memcpy(targets + i * T, window + 1, T * sizeof *targets);
+        uint64_t first = (uint64_t)b->order[position + i] * (T + 1);
+        shardset_copy(b->set, first, T, tokens + i * T);
+        shardset_copy(b->set, first + 1, T, targets + i * T);
         for (size_t r = 0; r < T; r++)
             pos[i * T + r] = (uint32_t)r;
     }

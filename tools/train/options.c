@@ -33,8 +33,8 @@ static const double HUGE_COUNT = 1e15;
 
 static const struct cli_option table[] = {
     CLI_HEADING("Data and budget"),
-    CLI_TEXT('d', "data", &chosen.data, "DIR",
-             "folder made by prep: vocab.db, train.shard, valid.shard"),
+    CLI_LIST('d', "data", &chosen.data, "PATH",
+             "folder made by prep, or a shard to train on; may be given many times"),
     CLI_INT(0, "steps", &chosen.steps, 1, HUGE_COUNT, "N", "stop after N optimiser steps",
             .given = &chosen.given.steps),
     CLI_INT(0, "epochs", &chosen.epochs, 1, 1e9, "N",
@@ -167,7 +167,7 @@ static const struct cli_option table[] = {
 
 static const struct cli_tool tool = {
     .name = "train",
-    .synopsis = "[options] --data DIR | --bench | --status DIR",
+    .synopsis = "[options] --data PATH | --bench | --status DIR",
     .summary = "Trains a ternary language model on the shards made by prep.",
     .epilog = "Examples:\n"
               "  train --data data --small --hours 2\n"
@@ -185,10 +185,10 @@ void options_parse(struct options *o, int argc, char **argv)
     char **operands = cli_parse(&tool, argc, argv, &n_operands);
     if (n_operands > 0)
         cli_usage("unexpected argument '%s'", operands[0]);
-    if (chosen.status && (chosen.data || chosen.bench || chosen.resume || chosen.init_from))
+    if (chosen.status && (chosen.data.n || chosen.bench || chosen.resume || chosen.init_from))
         cli_usage("--status stands alone");
-    if (!chosen.data && !chosen.bench && !chosen.status)
-        cli_usage("--data DIR is required");
+    if (!chosen.data.n && !chosen.bench && !chosen.status)
+        cli_usage("--data PATH is required");
     if (small + large + chosen.given.preset > 1)
         cli_usage("--preset, --small and --large exclude each other");
     if (small || large) {

@@ -12,22 +12,30 @@ static uint64_t code_of(uint64_t first, uint64_t n_rows)
     return first * PIECES_MAX_ROWS + n_rows - 1;
 }
 
-void pieces_init(struct pieces *p, const struct shard *s, size_t T, struct arena *a)
+void pieces_init(struct pieces *p, const struct shardset *s, size_t T, struct arena *a)
 {
+    size_t n = 0;
     assert(T <= PIECES_MAX_ROWS);
-    *p = (struct pieces){.shard = s, .T = T};
-    for (uint64_t i = 0; i < s->n_stories; i++)
-        p->n += DIV_UP(s->stories[i + 1] - s->stories[i], T);
-    p->order = arena_alloc(a, p->n, sizeof *p->order);
+    for (size_t k = 0; k < s->n; k++) {
+        const uint64_t *stories = s->shards[k].stories;
+        for (uint64_t i = 0; i < s->shards[k].n_stories; i++)
+            n += DIV_UP(stories[i + 1] - stories[i], T);
+    }
+    *p = (struct pieces){.set = s, .T = T};
+    p->order = arena_alloc(a, n, sizeof *p->order);
 }
 
-static void list_pieces(struct pieces *p)
+static void list_pieces(struct pieces *p, size_t n_shards)
 {
-    const uint64_t *stories = p->shard->stories;
     size_t n = 0;
-    for (uint64_t i = 0; i < p->shard->n_stories; i++)
-        for (uint64_t first = stories[i]; first < stories[i + 1]; first += p->T)
-            p->order[n++] = code_of(first, MIN(p->T, stories[i + 1] - first));
+    for (size_t k = 0; k < n_shards; k++) {
+        const struct shard *s = &p->set->shards[k];
+        uint64_t base = p->set->first_token[k];
+        for (uint64_t i = 0; i < s->n_stories; i++)
+            for (uint64_t at = s->stories[i]; at < s->stories[i + 1]; at += p->T)
+                p->order[n++] = code_of(base + at, MIN(p->T, s->stories[i + 1] - at));
+    }
+    p->n = n;
 }
 
 static void begin_next(struct pieces *p)
@@ -38,9 +46,9 @@ static void begin_next(struct pieces *p)
     p->left = (size_t)(code % PIECES_MAX_ROWS) + 1;
 }
 
-void pieces_start(struct pieces *p, struct rng *rng, uint64_t n_rows)
+void pieces_start(struct pieces *p, struct rng *rng, uint64_t n_rows, size_t n_shards)
 {
-    list_pieces(p);
+    list_pieces(p, n_shards);
     for (size_t i = p->n; i > 1; i--) {
         size_t j = rng_below(rng, i);
         uint64_t other = p->order[j];
@@ -61,12 +69,14 @@ void pieces_start(struct pieces *p, struct rng *rng, uint64_t n_rows)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static void copy_rows(const uint16_t *stream, uint64_t first, size_t n, uint16_t *tokens,
+static void copy_rows(const struct shardset *s, uint64_t first, size_t n, uint16_t *tokens,
                       uint16_t *targets, uint32_t *pos)
 {
-    memcpy(targets, stream + first, n * sizeof *targets);
-    tokens[0] = first > 0 ? stream[first - 1] : DIMS_EOS;
-    memcpy(tokens + 1, stream + first, (n - 1) * sizeof *tokens);
+    shardset_copy(s, first, n, targets);
+    tokens[0] = DIMS_EOS;
+    if (first > 0)
+        shardset_copy(s, first - 1, 1, tokens);
+    memcpy(tokens + 1, targets, (n - 1) * sizeof *tokens);
     for (size_t r = 0; r < n; r++)
         pos[r] = (uint32_t)r;
 }
@@ -77,7 +87,7 @@ void pieces_take(struct pieces *p, size_t n, uint16_t *tokens, uint16_t *targets
         if (p->left == 0)
             begin_next(p);
         count = MIN(n - row, p->left);
-        copy_rows(p->shard->tokens, p->first, count, tokens + row, targets + row, pos + row);
+        copy_rows(p->set, p->first, count, tokens + row, targets + row, pos + row);
         p->first += count;
         p->left -= count;
     }

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "train/choose.h"
+#include "train/data.h"
 #include "train/optim_state.h"
 #include "train/recipe.h"
 
@@ -154,17 +155,6 @@ static int same_fingerprint(const char *what, uint64_t found, uint64_t expected,
                    what, (unsigned long long)expected, (unsigned long long)found);
 }
 
-static int check_data(const struct trainer *t, const struct ckpt_prints *had, const char *path,
-                      struct err *e)
-{
-    if (same_fingerprint("vocabulary", t->train.vocab_fingerprint, had->vocab, path, e) ||
-        same_fingerprint("training shard", t->train.fingerprint, had->train, path, e))
-        return -1;
-    if (!t->options.eval_every || !had->valid)
-        return 0;
-    return same_fingerprint("validation shard", t->valid.fingerprint, had->valid, path, e);
-}
-
 /* More steps, epochs or windows than any run takes; sums of two cannot overflow. */
 static const uint64_t MOST = UINT64_C(1) << 53;
 
@@ -222,7 +212,9 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
     if (check_state(&c->state, path, e) ||
         check_settings(&t->options, &c->state.settings, path, e) ||
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
-        check_data(t, &c->state.prints, path, e) ||
+        same_fingerprint("vocabulary", t->train.vocab_fingerprint, c->state.prints.vocab, path,
+                         e) ||
+        data_resume(t, &c->state, path, e) ||
         optim_state_settings(&t->optim_settings, c, path, e) || check_betas(t, c, e))
         return -1;
     t->dims = c->dims;

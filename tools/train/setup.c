@@ -7,109 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fmath.h"
 #include "cli/cli.h"
-#include "format/vocabdb.h"
 #include "os/machine.h"
 #include "train/choose.h"
+#include "train/data.h"
 #include "train/init.h"
 #include "train/optim_state.h"
 #include "train/resume.h"
 #include "os/threads.h"
 #include "os/pages.h"
 
-enum { BENCH_VOCAB = 10000, STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
-
-/* ---- data ------------------------------------------------------------------------------------ */
-
-static int open_shard(struct shard *s, const char *dir, const char *name,
-                      const struct vocab *vocabulary, struct err *e)
-{
-    char *path;
-    uint64_t fingerprint = vocab_fingerprint(vocabulary);
-    if (asprintf(&path, "%s/%s", dir, name) < 0)
-        return err_memory(e, "out of memory");
-    int rc = shard_open(s, path, e);
-    if (rc == 0 && s->vocab_fingerprint != fingerprint)
-        rc = err_set(e,
-                     "%s: made with another vocabulary than vocab.db beside it (found "
-                     "%016llx, expected %016llx)",
-                     path, (unsigned long long)s->vocab_fingerprint,
-                     (unsigned long long)fingerprint);
-    else if (rc == 0 && s->vocab_size != vocabulary->n_tokens)
-        rc = err_set(e, "%s: wrong size of the vocabulary (found %u, vocab.db has %u)", path,
-                     s->vocab_size, vocabulary->n_tokens);
-    free(path);
-    return rc;
-}
-
-static int open_data(struct trainer *t, struct err *e)
-{
-    const char *dir = t->options.data;
-    char *path;
-    if (asprintf(&path, "%s/vocab.db", dir) < 0)
-        return err_memory(e, "out of memory");
-    int rc = vocabdb_load(&t->vocab, path, e);
-    free(path);
-    if (rc)
-        return -1;
-    t->tokenizer = tokenizer_new(&t->vocab, e);
-    if (!t->tokenizer)
-        return -1;
-    if (open_shard(&t->train, dir, "train.shard", &t->vocab, e))
-        return -1;
-    if (t->options.eval_every && open_shard(&t->valid, dir, "valid.shard", &t->vocab, e))
-        return -1;
-    return 0;
-}
-
-/* For --bench: tokens as frequent as 1 / (id + 10), which is about how words are (Zipf). */
-static int make_tokens(struct trainer *t, struct err *e)
-{
-    enum { N_TOKENS = 1 << 20 };
-    struct rng rng;
-    t->made_up = malloc(N_TOKENS * sizeof *t->made_up);
-    if (!t->made_up)
-        return err_memory(e, "out of memory");
-    rng_seed(&rng, 1, 0);
-    for (size_t i = 0; i < N_TOKENS; i++) {
-        double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((BENCH_VOCAB + 10) / 10.0)) - 10;
-        t->made_up[i] = (uint16_t)MIN((int)id, BENCH_VOCAB - 1);
-    }
-    static const uint64_t one_story[] = {0, N_TOKENS};
-    t->train = (struct shard){.tokens = t->made_up,
-                              .stories = one_story,
-                              .n_tokens = N_TOKENS,
-                              .n_stories = 1,
-                              .vocab_size = BENCH_VOCAB};
-    t->options.eval_every = 0;
-    return 0;
-}
-
-static int check_length(const struct trainer *t, struct err *e)
-{
-    size_t T = (size_t)t->dims.T;
-    size_t n = batches_per_epoch(&t->train, batches_find(t->settings.windows), T);
-    size_t per_step = t->settings.batch * t->settings.accum;
-    if (n < per_step)
-        return err_set(
-            e,
-            "%s/train.shard: too short for one step (%llu tokens give %zu windows of --seq-len "
-            "%zu, a step takes %zu); use a smaller --seq-len or --batch",
-            t->options.data, (unsigned long long)t->train.n_tokens, n, T, per_step);
-    if (n > UINT32_MAX)
-        return err_set(e, "%s/train.shard: more windows than a run can order (%zu)",
-                       t->options.data, n);
-    if (t->options.eval_every && batches_windows(t->valid.n_tokens, T) == 0)
-        return err_set(e,
-                       "%s/valid.shard: shorter than one window (%llu tokens, expected %zu); use "
-                       "--eval-every 0 or a smaller --seq-len",
-                       t->options.data, (unsigned long long)t->valid.n_tokens, T + 1);
-    if (t->options.eval_every && t->options.eval_tokens && (uint64_t)t->options.eval_tokens < T + 1)
-        return err_set(e, "--eval-tokens %lld is less than one window of %zu tokens",
-                       t->options.eval_tokens, T + 1);
-    return 0;
-}
+enum { STORY_STREAM = 1 << 20, SHUFFLE_STREAM = 1 << 21 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -180,7 +88,7 @@ static void start_fresh(struct trainer *t)
     t->progress = (struct ckpt_progress){.best_loss = INFINITY};
     rng_seed(&shuffle, t->settings.seed, SHUFFLE_STREAM);
     rng_seed(&t->story_rng, t->settings.seed, STORY_STREAM);
-    batches_start(&t->batches, &shuffle, 0, 0);
+    batches_start(&t->batches, &shuffle, 0, 0, t->train.n);
 }
 
 static int restore(struct trainer *t, struct err *e)
@@ -188,11 +96,11 @@ static int restore(struct trainer *t, struct err *e)
     struct rng shuffle;
     memcpy(shuffle.s, t->progress.rng, sizeof shuffle.s);
     memcpy(t->story_rng.s, t->progress.sample_rng, sizeof t->story_rng.s);
-    if (t->progress.position > t->batches.n_windows)
+    size_t n_windows = batches_windows_of(&t->batches, t->had_shards);
+    if (t->progress.position > n_windows)
         return err_set(e, "%s: position %llu lies beyond the %zu windows of an epoch",
-                       t->resumed_from, (unsigned long long)t->progress.position,
-                       t->batches.n_windows);
-    batches_start(&t->batches, &shuffle, t->progress.epoch, t->progress.position);
+                       t->resumed_from, (unsigned long long)t->progress.position, n_windows);
+    batches_start(&t->batches, &shuffle, t->progress.epoch, t->progress.position, t->had_shards);
     return 0;
 }
 
@@ -238,11 +146,12 @@ static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
                         : choose_optim(&t->optim_settings, o, &t->settings, t->dims.T, e))
         return -1;
     t->prints.vocab = t->train.vocab_fingerprint;
-    t->prints.train = t->train.fingerprint;
+    if (!t->resumed_from)
+        t->prints.train = t->train.fingerprint;
     if (o->eval_every)
         t->prints.valid = t->valid.fingerprint;
     choose_arithmetic(t);
-    if (check_length(t, e) || allocate(t, e))
+    if (data_check_length(t, e) || allocate(t, e))
         return -1;
     if (!c)
         init_params(&t->dims, t->settings.seed, t->params);
@@ -274,7 +183,7 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
 {
     *t = (struct trainer){.options = *o};
     kern_init(&t->kern, o->cpu);
-    if (o->bench ? make_tokens(t, e) : open_data(t, e))
+    if (data_open(t, e))
         return -1;
     /* first, so that no other run adds a checkpoint after we have looked for the newest */
     if (!o->bench && log_open(&t->log, o->save_dir, false, e))
@@ -302,11 +211,7 @@ void trainer_close(struct trainer *t)
     threads_free(t->pool);
     log_close(&t->log);
     arena_release(&t->arena);
-    tokenizer_free(t->tokenizer);
-    vocab_release(&t->vocab);
-    shard_close(&t->train);
-    shard_close(&t->valid);
-    free(t->made_up);
+    data_close(t);
     free(t->resumed_from);
     *t = (struct trainer){0};
 }

@@ -75,9 +75,9 @@ bool trainer_validate(struct trainer *t, double *loss)
             return false;
         size_t count = MIN((size_t)t->settings.batch, n_windows - first);
         for (size_t i = 0; i < count; i++) {
-            const uint16_t *window = t->valid.tokens + (first + i) * (T + 1);
-            memcpy(t->tokens + i * T, window, T * sizeof *window);
-            memcpy(t->targets + i * T, window + 1, T * sizeof *window);
+            uint64_t at = (first + i) * (T + 1);
+            shardset_copy(&t->valid, at, T, t->tokens + i * T);
+            shardset_copy(&t->valid, at + 1, T, t->targets + i * T);
         }
         net_forward(&t->net, t->pool, t->tokens, t->window_pos, count * T);
         net_nll(&t->net, t->pool, t->targets, count * T, t->grad.loss.nll);
@@ -112,6 +112,8 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
     progress->epoch = t->batches.epoch;
     progress->position = t->batches.position;
     memcpy(progress->rng, t->batches.start.s, sizeof progress->rng);
+    if (t->batches.n_shards == t->train.n)
+        t->prints.train = t->train.fingerprint;
     memcpy(progress->sample_rng, t->story_rng.s, sizeof progress->sample_rng);
     struct ckpt_state state = {t->settings, t->progress, t->prints};
     struct ckpt_optim *optim = optim_state(&t->optim, e);

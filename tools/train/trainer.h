@@ -6,7 +6,7 @@
 #define TRAINER_H
 
 #include "format/ckpt.h"
-#include "format/shard.h"
+#include "format/shardset.h"
 #include "text/tokenizer.h"
 #include "train/batches.h"
 #include "train/grad.h"
@@ -23,8 +23,9 @@ struct trainer {
     struct kern kern;
     struct pool *pool;
     struct arena arena;
-    struct shard train;
-    struct shard valid; /* zeroed with --eval-every 0 */
+    struct shardset train;
+    struct shardset valid; /* zeroed with --eval-every 0 */
+    size_t had_shards;     /* of a resumed run: shards of `train` that its present epoch has */
     struct vocab vocab;
     struct tokenizer *tokenizer;
     struct net net;

@@ -1,0 +1,188 @@
+#include "train/data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fmath.h"
+#include "cli/cli.h"
+#include "format/vocabdb.h"
+
+enum { BENCH_VOCAB = 10000 };
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The vocabulary in the folder that `path` is, or in which it lies. */
+static int load_vocabulary(struct trainer *t, const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    bool folder = is_folder(path) || !shard_probe_file(path);
+    char *name;
+    int n = folder  ? asprintf(&name, "%s/vocab.db", path)
+            : slash ? asprintf(&name, "%.*s/vocab.db", (int)(slash - path), path)
+                    : asprintf(&name, "vocab.db");
+    if (n < 0)
+        return err_memory(e, "out of memory");
+    int rc = vocabdb_load(&t->vocab, name, e);
+    free(name);
+    if (rc)
+        return -1;
+    t->tokenizer = tokenizer_new(&t->vocab, e);
+    return t->tokenizer ? 0 : -1;
+}
+
+static int open_folder(struct trainer *t, const char *path, struct err *e)
+{
+    uint64_t print = vocab_fingerprint(&t->vocab);
+    struct shardlist list;
+    if (shardlist_read(&list, path, e))
+        return -1;
+    int rc =
+        shardset_open(&t->train, &list, path, SHARDLIST_TRAIN, print, t->vocab.n_tokens, e) ||
+        (t->options.eval_every &&
+         shardset_open(&t->valid, &list, path, SHARDLIST_VALID, print, t->vocab.n_tokens, e));
+    shardlist_release(&list);
+    return rc ? -1 : 0;
+}
+
+static int open_path(struct trainer *t, const char *path, struct err *e)
+{
+    if (is_folder(path))
+        return open_folder(t, path, e);
+    return shardset_open_file(&t->train, path, vocab_fingerprint(&t->vocab), t->vocab.n_tokens, e);
+}
+
+/* For --bench: tokens as frequent as 1 / (id + 10), which is about how words are (Zipf). */
+static int make_tokens(struct trainer *t, struct err *e)
+{
+    enum { N_TOKENS = 1 << 20 };
+    static const uint64_t one_story[] = {0, N_TOKENS};
+    struct rng rng;
+    t->made_up = malloc(N_TOKENS * sizeof *t->made_up);
+    if (!t->made_up)
+        return err_memory(e, "out of memory");
+    rng_seed(&rng, 1, 0);
+    for (size_t i = 0; i < N_TOKENS; i++) {
+        double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((BENCH_VOCAB + 10) / 10.0)) - 10;
+        t->made_up[i] = (uint16_t)MIN((int)id, BENCH_VOCAB - 1);
+    }
+    t->options.eval_every = 0;
+    struct shard shard = {.tokens = t->made_up,
+                          .stories = one_story,
+                          .n_tokens = N_TOKENS,
+                          .n_stories = 1,
+                          .vocab_size = BENCH_VOCAB};
+    return shardset_add(&t->train, &shard, NULL, e);
+}
+
+int data_open(struct trainer *t, struct err *e)
+{
+    const struct cli_list *paths = &t->options.data;
+    if (t->options.bench)
+        return make_tokens(t, e);
+    if (load_vocabulary(t, paths->items[0], e))
+        return -1;
+    for (size_t i = 0; i < paths->n; i++)
+        if (open_path(t, paths->items[i], e))
+            return -1;
+    return 0;
+}
+
+void data_close(struct trainer *t)
+{
+    tokenizer_free(t->tokenizer);
+    vocab_release(&t->vocab);
+    shardset_close(&t->train);
+    shardset_close(&t->valid);
+    free(t->made_up);
+}
+
+int data_check_length(const struct trainer *t, struct err *e)
+{
+    const struct options *o = &t->options;
+    size_t T = (size_t)t->dims.T;
+    const char *name = o->bench ? "--bench" : o->data.items[0];
+    size_t n = batches_per_epoch(t->train.n_tokens, batches_find(t->settings.windows), T);
+    size_t per_step = t->settings.batch * t->settings.accum;
+    if (n < per_step)
+        return err_set(
+            e,
+            "%s: too short for one step (%llu training tokens give %zu windows of --seq-len %zu, a "
+            "step takes %zu); use a smaller --seq-len or --batch",
+            name, (unsigned long long)t->train.n_tokens, n, T, per_step);
+    if (n > UINT32_MAX)
+        return err_set(e, "%s: more windows than a run can order (%zu)", name, n);
+    if (o->eval_every && batches_windows(t->valid.n_tokens, T) == 0)
+        return err_set(e,
+                       "%s: its validation stories are shorter than one window (%llu tokens, "
+                       "expected %zu); use --eval-every 0 or a smaller --seq-len",
+                       name, (unsigned long long)t->valid.n_tokens, T + 1);
+    if (o->eval_every && o->eval_tokens && (uint64_t)o->eval_tokens < T + 1)
+        return err_set(e, "--eval-tokens %lld is less than one window of %zu tokens",
+                       o->eval_tokens, T + 1);
+    return 0;
+}
+
+/* ---- resuming -------------------------------------------------------------------------------- */
+
+/* How many of the shards are those of the checkpoint. */
+static int find_had(const struct shardset *s, const char *what, uint64_t had, const char *path,
+                    size_t *n, struct err *e)
+{
+    if (shardset_find_prefix(s, had, n, e))
+        return -1;
+    if (*n != SIZE_MAX)
+        return 0;
+    return err_set(e,
+                   "%s: trained with other %s stories (found %016llx, this data has %016llx, and "
+                   "does not begin with those)",
+                   path, what, (unsigned long long)had, (unsigned long long)s->fingerprint);
+}
+
+static void say_added(const struct trainer *t, const struct ckpt_state *had)
+{
+    char stories[32], tokens[32], steps[32];
+    size_t n = t->had_shards;
+    uint64_t epoch = had->progress.epoch + 1; /* as people count */
+    if (n == t->train.n)
+        return;
+    cli_say("data: %s training stories (%s tokens) were added since this checkpoint: epoch %llu "
+            "ends without them, epoch %llu begins with all; the budget stays at %s steps unless "
+            "--steps or --epochs is given\n",
+            cli_count_text(stories, t->train.n_stories - t->train.first_story[n]),
+            cli_count_text(tokens, t->train.n_tokens - t->train.first_token[n]),
+            (unsigned long long)epoch, (unsigned long long)epoch + 1,
+            cli_count_text(steps, had->settings.budget_steps));
+}
+
+/* A run is validated on the same stories from its first step to its last: losses compare. */
+static int resume_valid(struct trainer *t, uint64_t had, const char *path, struct err *e)
+{
+    char stories[32];
+    size_t n;
+    if (!t->options.eval_every || !had)
+        return 0;
+    if (find_had(&t->valid, "validation", had, path, &n, e))
+        return -1;
+    if (n == t->valid.n)
+        return 0;
+    cli_say("data: validation stays on the %s stories that this run began with, so that its losses "
+            "compare\n",
+            cli_count_text(stories, t->valid.first_story[n]));
+    return shardset_cut(&t->valid, n, e);
+}
+
+int data_resume(struct trainer *t, const struct ckpt_state *had, const char *path, struct err *e)
+{
+    if (find_had(&t->train, "training", had->prints.train, path, &t->had_shards, e))
+        return -1;
+    say_added(t, had);
+    return resume_valid(t, had->prints.valid, path, e);
+}
