@@ -6,14 +6,15 @@
 .DEFAULT_GOAL := all
 CONFIG ?= release
 TOOLS := prep train export sample eval
+RANKED := train
 
 # The folders of common/ in the order of linking, those of them that each program needs, and the
 # libraries that a folder brings with it (BARE: those that pkg-config does not know). What is embedded
 # is the folders of CORE and, for files, os.
-MODULES := load bolt model corpus format blob dims text kern cli os base
+MODULES := load bolt model corpus format blob dims text kern cli ranks os base
 CORE := bolt model blob dims text kern base
 MODULES_prep := corpus format dims text kern cli os base
-MODULES_train := model format blob dims text kern cli os base
+MODULES_train := model format blob dims text kern cli ranks os base
 MODULES_export := $(MODULES)
 MODULES_sample := $(filter-out corpus,$(MODULES))
 MODULES_eval := $(MODULES)
@@ -98,23 +99,36 @@ PARTS_kern := v128 $(KERN_$(ARCH))
 # The files of a module of common/, those of its parts among them.
 sources_of = common/$(1)/*.c $(foreach p,$(PARTS_$(1)),common/$(1)/$(p)/*.c)
 
-.PHONY: all tests programs units fuzzers
+.PHONY: all tests programs units fuzzers ranked
 all: $(PROGRAMS) $(LIBRARIES) ## the five programs and the library to embed, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories $(PIC)/core.o ## the test programs, in build/tests/ (without running them)
 
 # What is tested under ThreadSanitizer: without the library, which is the same objects compiled once more.
 programs: $(PROGRAMS) $(OUT)/stories
 units: $(UNIT_TESTS)
+ranked: $(RANKED:%=$(OUT)/mpi/%)
 fuzzers: $(FUZZERS)
 
 # Commands are announced in short; V=1 shows them whole.
 Q := $(if $(V),,@)
 SAY := $(if $(V),@:,@printf '  %-5s %s\n')
 
+# Programs of RANKED run as many ranks with MPI=1, which links ranks_mpi.o before the archive that has
+# the same names for one process; build/mpi/ has them always, for check-mpi.
+RANKS_MPI := $(OBJ)/common/ranks/ranks_mpi.o
+MPI_PACKAGE = $(eval MPI_PACKAGE := $(or $(firstword $(foreach p,ompi-c mpich mpi-c,$(shell $(PKG_CONFIG) --exists $(p) && echo $(p)))),\
+	$(error MPI is missing: run "scripts/deps mpi")))$(MPI_PACKAGE)
+MPI_LIBS = $(shell $(PKG_CONFIG) --libs $(MPI_PACKAGE))
+$(RANKS_MPI): WARN += $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(MPI_PACKAGE)))
+# There is one such file, named by what the programs were last linked for.
+MPI_MARK := $(OUT)/parts/.mpi-$(or $(MPI),0)
+$(MPI_MARK):
+	@mkdir -p $(@D) && rm -f $(@D)/.mpi-* && touch $@
+
 # Each module of common/ is one archive, each tool main.o plus an archive of the rest, so that tests
 # link a tool's internals like any library.
 define module_rule
-$(OUT)/parts/$(1).a: $(call objects,$(call sources_of,$(1)))
+$(OUT)/parts/$(1).a: $(filter-out $(RANKS_MPI),$(call objects,$(call sources_of,$(1))))
 	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
@@ -124,9 +138,18 @@ $(OUT)/parts/tool-$(1).a: $(filter-out %/main.o,$(call objects,tools/$(1)/*.c))
 	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 $(OUT)/$(1): $(OBJ)/tools/$(1)/main.o $(OUT)/parts/tool-$(1).a $(MODULES_$(1):%=$(OUT)/parts/%.a)
 	$(SAY) LINK $$@
-	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(call libs_of,$(MODULES_$(1)))
+	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$(filter $(RANKS_MPI),$$^) $$(filter-out $(RANKS_MPI) $(MPI_MARK),$$^) \
+		$$(call libs_of,$(MODULES_$(1))) $$(if $$(filter $(RANKS_MPI),$$^),$$(MPI_LIBS))
+endef
+define ranked_rule
+$(OUT)/$(1): $(if $(MPI),$(RANKS_MPI)) $(MPI_MARK)
+$(OUT)/mpi/$(1): $(RANKS_MPI) $(OBJ)/tools/$(1)/main.o $(OUT)/parts/tool-$(1).a $(MODULES_$(1):%=$(OUT)/parts/%.a)
+	@mkdir -p $$(@D)
+	$(SAY) LINK $$@
+	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(call libs_of,$(MODULES_$(1))) $$(MPI_LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+$(foreach t,$(RANKED),$(eval $(call ranked_rule,$(t))))
 
 SUPPORT := $(call objects,tests/support/*.c)
 $(UNIT_TESTS): $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS)

@@ -26,9 +26,9 @@ void toysteps_open(struct toysteps *t, const struct dims *d, const struct optim_
     assert_non_null(t->pool);
     t->params = toy_params(&t->dims, 1);
     arena_measure(&measure);
-    optim_init(&t->optim, s, &t->dims, &t->kern, how.threads, &measure);
+    optim_init(&t->optim, s, &t->dims, &t->kern, how.threads, NULL, 0, &measure);
     assert_int_equal(arena_init(&t->arena, &pages_memory, measure.used, &e), 0);
-    optim_init(&t->optim, s, &t->dims, &t->kern, how.threads, &t->arena);
+    optim_init(&t->optim, s, &t->dims, &t->kern, how.threads, NULL, 0, &t->arena);
     memset(t->optim.scratch, 0xff, t->optim.scratch_bytes); /* NaN: nobody may rely on zeroes */
 }
 

@@ -15,7 +15,7 @@ static void lay_out(struct toytrain *t, size_t rows, const struct toytrain_optio
     t->batch = (struct grad_batch){t->tokens, t->targets, t->pos, rows};
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, pool_threads(t->pool), a);
-    optim_init(&t->optim, &o->optim, &t->dims, &t->kern, o->threads, a);
+    optim_init(&t->optim, &o->optim, &t->dims, &t->kern, o->threads, NULL, 0, a);
 }
 
 int toytrain_open(struct toytrain *t, const struct dims *d, size_t rows,

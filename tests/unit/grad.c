@@ -312,6 +312,39 @@ static void test_sums_are_the_tree(void **state)
     free(want);
 }
 
+/* Where the last leaf is added place by place, in any order of the places, the bits are the same.
+ */
+static void test_sums_of_parts_are_the_tree(void **state)
+{
+    (void)state;
+    struct err e;
+    struct kern k;
+    float *want = malloc(SUM_FLOATS * sizeof *want);
+    kern_init(&k, cpu_best());
+    for (size_t n = 1; n <= 8; n *= 2) {
+        struct arena a;
+        struct sums s;
+        arena_measure(&a);
+        sums_init(&s, SUM_FLOATS, n, &a);
+        assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
+        sums_init(&s, SUM_FLOATS, n, &a);
+        sums_start(&s);
+        for (size_t i = 0; i < n; i++) {
+            make_leaf(i, sums_leaf(&s));
+            if (i + 1 < n)
+                sums_add(&s, &k, NULL, 1.0 / (double)(i + 3));
+        }
+        sums_fold(&s, &k, NULL, 100, SUM_FLOATS - 100);
+        sums_fold(&s, &k, NULL, 0, 100);
+        const struct sums_part *sum = sums_close(&s, 1.0 / (double)(n + 2));
+        assert_true(sum->loss == tree_sum(0, n, want));
+        assert_int_equal(sum->n_leaves, n);
+        assert_memory_equal(sum->x, want, SUM_FLOATS * sizeof *want);
+        arena_release(&a);
+    }
+    free(want);
+}
+
 /* The head's input gradient with a filter: the same bits where nothing is below it; else another,
  * but within 1 % of the largest it can be. */
 static void test_head_filter(void **state)
@@ -371,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_sums_are_the_tree),
+        cmocka_unit_test(test_sums_of_parts_are_the_tree),
         cmocka_unit_test(test_head_filter),
         cmocka_unit_test(test_overfits_one_batch),
     };

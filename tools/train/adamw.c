@@ -16,15 +16,15 @@ static const struct optim_setting settings[] = {
 };
 
 /* With the gap to the next tensor, whose zeroes stay zero: so vectors are whole. */
-static size_t n_floats(const struct tensor *t)
+static size_t n_floats(const struct optim_tensor *t)
 {
-    return ALIGN_UP(t->n, DIMS_ALIGN);
+    return ALIGN_UP(t->own.n, DIMS_ALIGN);
 }
 
 static size_t n_tasks(const struct optim_tensor *t, size_t round)
 {
     (void)round;
-    return DIV_UP(n_floats(&t->tensor), (size_t)CHUNK);
+    return DIV_UP(n_floats(t), (size_t)CHUNK);
 }
 
 static void run(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task,
@@ -33,7 +33,8 @@ static void run(const struct optim_step *s, const struct optim_tensor *t, size_t
     (void)round;
     (void)spare;
     const double *q = t->settings;
-    size_t first = task * CHUNK;
+    size_t done = task * CHUNK;
+    size_t first = t->own.first + done;
     size_t at = t->tensor.offset + first;
     struct kern_adamw step = {
         .lr = (float)s->lr,
@@ -46,7 +47,7 @@ static void run(const struct optim_step *s, const struct optim_tensor *t, size_t
         .g_scale = s->g_scale,
     };
     s->kern->adamw(s->params + at, s->gradient + at, t->state[0] + first, t->state[1] + first,
-                   MIN((size_t)CHUNK, n_floats(&t->tensor) - first), &step);
+                   MIN((size_t)CHUNK, n_floats(t) - done), &step);
 }
 
 const struct optim_rule adamw_rule = {

@@ -19,6 +19,7 @@ struct bench {
     double flops[PHASE_N]; /* executed in a step; 0: not an affair of arithmetic */
     double bytes[PHASE_N]; /* moved in a step, for those phases */
     double nominal;        /* of a step */
+    double sent;           /* bytes that this rank sends to others in a step */
 };
 
 static int compare(const void *a, const void *b)
@@ -42,7 +43,8 @@ static void count_work(struct bench *b, const struct trainer *t)
 {
     const struct dims *d = &t->dims;
     double D = d->D;
-    double rows = (double)(t->settings.batch * t->settings.accum) * d->T;
+    double share = 1 / (double)t->ranks.size; /* of a step's batches */
+    double rows = (double)(t->settings.batch * t->settings.accum) * d->T * share;
     double up = 2 * D * D * d->L;
     double down = D * D * d->L;
     double glu = 3 * D * d->H * d->L;
@@ -69,8 +71,14 @@ static void count_work(struct bench *b, const struct trainer *t)
     b->flops[PHASE_OPTIMISE] = optim_flops(&t->optim);
     /* final norm: two rows read, one written; embedding: one row added to another; and one gradient
      * added to another for every batch but one */
-    double merges = (double)t->settings.accum - 1;
+    double merges = (double)t->settings.accum * share - 1;
     b->bytes[PHASE_REST] = (rows * D * 6 + merges * (double)dims_n_floats(d) * 3) * 4;
+}
+
+/* Whether a phase is part of a step at all. */
+static bool has_phase(const struct trainer *t, int phase)
+{
+    return phase != PHASE_EXCHANGE || t->ranks.size > 1;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -106,11 +114,14 @@ static int measure(struct bench *b, struct trainer *t, double *flops, struct err
         double peak = probe_peak(t, flops);
         double before = clock_seconds();
         phases_start(&t->phases);
+        uint64_t sent = t->ranks.sent;
         if (trainer_step(t, &step, e))
             return -1;
         if (i < 0)
             continue;
         b->step_s[i] = clock_seconds() - before;
+        b->sent = (double)(t->ranks.sent - sent);
+        b->bytes[PHASE_EXCHANGE] = b->sent;
         b->peak[i] = peak;
         for (int p = 0; p < PHASE_N; p++)
             b->phase_s[p][i] = t->phases.seconds[p];
@@ -150,11 +161,18 @@ static void print_json(const struct bench *b, const struct trainer *t)
     cli_json_real(&j, "share_of_peak", b->nominal / step * 1e-9 / peak);
     cli_json_real(&j, "rss_mb", rss_mb());
     cli_json_int(&j, "threads", pool_threads(t->pool));
+    if (t->ranks.size > 1) {
+        cli_json_int(&j, "ranks", t->ranks.size);
+        cli_json_real(&j, "sent_mb", b->sent * 1e-6);
+        cli_json_real(&j, "sent_share", b->sent / (4 * (double)dims_n_params(&t->dims)));
+    }
     cli_json_text(&j, "cpu", t->kern.level->name);
     cli_json_text(&j, "precision", t->settings.precision);
     cli_json_object(&j, "phases");
     for (int p = 0; p < PHASE_N; p++) {
         double s = median(b->phase_s[p]);
+        if (!has_phase(t, p))
+            continue;
         cli_json_object(&j, phases_names[p]);
         cli_json_real(&j, "ms", s * 1e3);
         if (b->flops[p] > 0)
@@ -176,6 +194,8 @@ static void print_table(const struct bench *b, const struct trainer *t)
     printf("%-10s %10s %8s %10s %8s\n", "phase", "ms", "share", "GFLOP/s", "of peak");
     for (int p = 0; p < PHASE_N; p++) {
         double s = median(b->phase_s[p]);
+        if (!has_phase(t, p))
+            continue;
         sum += s;
         printf("%-10s %10.2f %7.1f%%", phases_names[p], s * 1e3, 100 * s / step);
         if (b->flops[p] > 0)
@@ -189,6 +209,9 @@ static void print_table(const struct bench *b, const struct trainer *t)
            tokens / step, pool_threads(t->pool), t->kern.level->name, t->settings.precision);
     printf("nominal    %10.1f GFLOP/s, %.1f %% of the peak of %.1f measured between the steps\n",
            b->nominal / step * 1e-9, 100 * b->nominal / step * 1e-9 / peak, peak);
+    if (t->ranks.size > 1)
+        printf("ranks      %10d, each sends %.2f MB a step, %.2f times the parameters in f32\n",
+               t->ranks.size, b->sent * 1e-6, b->sent / (4 * (double)dims_n_params(&t->dims)));
     printf("resident   %10.1f MB\n", rss_mb());
 }
 
@@ -201,7 +224,7 @@ int bench_run(struct trainer *t, struct err *e)
     count_work(&b, t);
     int rc = measure(&b, t, flops, e);
     free(flops);
-    if (rc || cli_caught())
+    if (rc || cli_caught() || !trainer_is_first(t))
         return rc;
     if (cli.json)
         print_json(&b, t);

@@ -21,6 +21,7 @@ struct loop {
     double busy;     /* seconds of steps since the last report */
     double saved_at; /* clock of the last checkpoint */
     struct trainer_step last;
+    bool late;      /* the last checkpoint is older than --save-minutes */
     char *saved;    /* path of the last checkpoint, owned; NULL before the first */
     bool log_fails; /* lines of the log wait to be written */
 };
@@ -55,6 +56,27 @@ static void update_clock(struct loop *l)
     struct ckpt_progress *p = &l->t->progress;
     p->elapsed = clock_seconds() - l->started;
     p->share = schedule_progress(&l->t->schedule, p->share, p->step, p->elapsed);
+}
+
+/* What rank 0's clock says and whether any rank has caught a signal becomes known to all: from here
+ * on they decide alike. */
+static int look_up(struct loop *l, struct err *e)
+{
+    struct trainer *t = l->t;
+    const struct options *o = &t->options;
+    update_clock(l);
+    l->late = o->save_minutes > 0 && clock_seconds() - l->saved_at >= 60 * o->save_minutes;
+    t->caught |= cli_caught() != 0;
+    double first = trainer_is_first(t);
+    double told[] = {first * t->progress.elapsed, first * t->progress.share, first * l->late,
+                     t->caught};
+    if (ranks_sum(&t->ranks, told, ARRAY_LEN(told), e))
+        return -1;
+    t->progress.elapsed = told[0];
+    t->progress.share = told[1];
+    l->late = told[2] > 0;
+    t->caught = told[3] > 0;
+    return 0;
 }
 
 static bool out_of_time(const struct trainer *t)
@@ -130,13 +152,14 @@ static void report(struct loop *l, const struct validation *v)
     l->loss_sum = 0;
     l->n_losses = 0;
     l->busy = 0;
-    note_log(l, log_write(&l->t->log, &r, &fault), &fault);
+    if (trainer_is_first(t))
+        note_log(l, log_write(&l->t->log, &r, &fault), &fault);
 }
 
 /* ---- validation, stories, checkpoints -------------------------------------------------------- */
 
 /* A validation that a signal ends is left for the resumed run: v->loss stays NaN. */
-static int validate(struct trainer *t, struct validation *v, struct err *e)
+static int validate_first(struct trainer *t, struct validation *v, struct err *e)
 {
     struct ckpt_progress *p = &t->progress;
     double loss;
@@ -151,10 +174,35 @@ static int validate(struct trainer *t, struct validation *v, struct err *e)
     return 0;
 }
 
-/* The best loss is that of the file: a later validation must beat what stands there. */
+/* The first rank validates and tells the others what came of it. */
+static int validate(struct trainer *t, struct validation *v, struct err *e)
+{
+    struct {
+        struct validation validation;
+        struct ckpt_progress progress;
+        bool caught;
+    } told = {.validation = *v};
+    if (trainer_is_first(t)) {
+        if (validate_first(t, &told.validation, e))
+            return -1;
+        told.progress = t->progress;
+        told.caught = t->caught || cli_caught();
+    }
+    if (ranks_share(&t->ranks, &told, sizeof told, e))
+        return -1;
+    *v = told.validation;
+    t->progress = told.progress;
+    t->caught = told.caught;
+    return 0;
+}
+
+/* The best loss is that of the file: a later validation must beat what stands there. Only the first
+ * rank knows: it alone decides what is best. */
 static void save_best(struct trainer *t, const struct validation *v)
 {
     struct err fault;
+    if (!trainer_is_first(t))
+        return;
     if (trainer_save(t, "best.safetensors", &fault) == 0)
         return;
     t->progress.best_loss = v->before;
@@ -163,7 +211,7 @@ static void save_best(struct trainer *t, const struct validation *v)
 
 static int tell_stories(struct trainer *t, struct err *e)
 {
-    if (!cli.quiet)
+    if (!cli.quiet && trainer_is_first(t))
         return stories_tell(&t->dims, t->params, &t->kern, t->tokenizer, &t->story_rng, N_STORIES,
                             STORY_TOKENS, e);
     for (int i = 0; i < N_STORIES; i++) /* untold stories draw their seeds too */
@@ -198,6 +246,8 @@ static int save(struct loop *l, bool last, struct err *e)
 {
     struct err fault;
     const char *good = l->saved ? l->saved : l->t->resumed_from;
+    if (!trainer_is_first(l->t))
+        return 0;
     update_clock(l);
     note_log(l, log_sync(&l->t->log, &fault), &fault);
     int rc = save_step(l, &fault);
@@ -229,13 +279,16 @@ static int make_up_validation(struct loop *l, struct err *e)
         return -1;
     if (isnan(v.loss))
         return 0;
+    if (trainer_gather(t, e))
+        return -1;
     struct log_report r = {.step = t->progress.step,
                            .val_loss = v.loss,
                            .val_bpc = bits_per_char(t, v.loss),
                            .zero_share = trainer_zero_share(t)};
     cli_say("step %s: validation %.4f (%.4f bits per character)%s\n", cli_count_text(step, r.step),
             r.val_loss, r.val_bpc, v.best ? ", best so far" : "");
-    note_log(l, log_amend(&t->log, &r, &fault), &fault);
+    if (trainer_is_first(t))
+        note_log(l, log_amend(&t->log, &r, &fault), &fault);
     if (v.best)
         save_best(t, &v);
     return save(l, finished(t), e);
@@ -252,12 +305,14 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
     bool validating = due(o->eval_every, step) || (o->eval_every && finished(t));
     if (validating && validate(t, &v, e))
         return -1;
-    *stop = finished(t) || cli_caught();
-    bool late = o->save_minutes > 0 && clock_seconds() - l->saved_at >= 60 * o->save_minutes;
-    bool saving = *stop || late || due(o->save_every, step);
+    *stop = finished(t) || t->caught;
+    bool saving = *stop || l->late || due(o->save_every, step);
+    bool telling = due(o->sample_every, step);
     if (validating || saving || due(o->log_every, step))
         report(l, &v);
-    if (due(o->sample_every, step) && tell_stories(t, e))
+    if ((telling || saving || v.best) && trainer_gather(t, e))
+        return -1;
+    if (telling && tell_stories(t, e))
         return -1;
     if (v.best)
         save_best(t, &v);
@@ -266,7 +321,9 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
 
 static int run_steps(struct loop *l, struct err *e)
 {
-    bool stop = finished(l->t) || cli_caught();
+    if (look_up(l, e))
+        return -1;
+    bool stop = finished(l->t) || l->t->caught;
     while (!stop) {
         double before = clock_seconds();
         if (trainer_step(l->t, &l->last, e))
@@ -274,7 +331,8 @@ static int run_steps(struct loop *l, struct err *e)
         l->busy += clock_seconds() - before;
         l->loss_sum += l->last.loss;
         l->n_losses++;
-        update_clock(l);
+        if (look_up(l, e))
+            return -1;
         show_progress(l);
         if (after_step(l, &stop, e))
             return -1;
@@ -288,7 +346,7 @@ static void say_end(const struct loop *l)
     const struct ckpt_progress *p = &t->progress;
     char step[32], elapsed[32], tokens[32];
     cli_say("%s at step %s after %s and %s tokens: ",
-            cli_caught() && !finished(t) ? "stopped by a signal" : "done",
+            t->caught && !finished(t) ? "stopped by a signal" : "done",
             cli_count_text(step, p->step), cli_duration_text(elapsed, p->elapsed),
             cli_count_text(tokens, p->tokens));
     if (out_of_patience(t))
@@ -328,7 +386,7 @@ int loop_run(struct trainer *t, struct err *e)
         return -1;
     double now = clock_seconds();
     struct loop l = {.t = t, .saved_at = now, .started = now - t->progress.elapsed};
-    if (!finished(t) && trainer_check_room(t, e))
+    if (trainer_is_first(t) && !finished(t) && trainer_check_room(t, e))
         return -1;
     cli_progress_start(&l.progress, "train");
     l.progress.first = t->progress.share;

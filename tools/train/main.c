@@ -33,6 +33,10 @@ static void introduce(const struct trainer *t)
             cli_count_text(tokens, t->train.n_tokens), d->T,
             (unsigned long long)(s->batch * s->accum));
     introduce_recipe(t);
+    if (t->ranks.size > 1)
+        cli_say("ranks: %d, each %llu of a step's %llu batches\n", t->ranks.size,
+                (unsigned long long)s->accum / (unsigned)t->ranks.size,
+                (unsigned long long)s->accum);
     cli_say("run: seed %llu, %s steps%s%s, %d threads, %s, %s, %s of memory\n",
             (unsigned long long)s->seed, cli_count_text(steps, t->schedule.n_steps),
             t->schedule.hours > 0 ? " or " : "",

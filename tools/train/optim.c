@@ -10,9 +10,8 @@
 #include "train/muon.h"
 
 enum {
-    CHUNK = 16384, /* floats of one task of the norm */
-    WAVE = 800000  /* floats that are stepped together, where that takes rounds: what one round
-                      leaves in the caches, the next finds there */
+    WAVE = 800000 /* floats that are stepped together, where that takes rounds: what one round
+                     leaves in the caches, the next finds there */
 };
 
 const struct optim_kind *const optim_kinds[OPTIM_N_KINDS] = {
@@ -132,18 +131,19 @@ int optim_set(struct optim_settings *s, const char *text, struct err *e)
 /* Tensors that are stepped together, a wave, are as many as have WAVE floats of this kind. */
 static size_t wave_floats(const struct optim_tensor *t)
 {
-    return t->rule->n_rounds > 1 ? t->tensor.n : 0;
+    return t->rule->n_rounds > 1 ? t->own.n : 0;
 }
 
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
-                const struct kern *k, int n_threads, struct arena *a)
+                const struct kern *k, int n_threads, const struct slices *slices, int rank,
+                struct arena *a)
 {
     const struct optim_kind *kind = settings->kind;
     *o = (struct optim){
         .settings = *settings, .kern = k, .n = dims_n_floats(d), .n_tensors = dims_n_tensors(d)};
     o->tensors = arena_alloc(a, o->n_tensors, sizeof *o->tensors);
     o->first_task = arena_alloc(a, o->n_tensors + 1, sizeof *o->first_task);
-    o->sums = arena_alloc(a, DIV_UP(o->n, (size_t)CHUNK), sizeof *o->sums);
+    o->sums = arena_alloc(a, OPTIM_PIECES(o->n), sizeof *o->sums);
     struct arena wave;
     size_t in_wave = 0;
     arena_measure(&wave);
@@ -151,10 +151,13 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
         struct optim_tensor t = {0};
         dims_tensor(d, i, &t.tensor);
         t.rule = kind->rule[t.tensor.form];
+        t.own = (struct slices_part){0, t.tensor.n};
+        if (slices)
+            t.own = slices_of(slices, &t.tensor, i, rank);
         t.settings = o->settings.values + first_setting(kind, t.tensor.form);
         for (size_t s = 0; s < OPTIM_MAX_ARRAYS && t.rule->arrays[s]; s++)
             t.state[s] = arena_alloc(a, ALIGN_UP(t.tensor.n, DIMS_ALIGN), sizeof(float));
-        if (t.rule->scratch)
+        if (t.rule->scratch && t.own.n > 0)
             t.rule->scratch(&t, k, &wave);
         o->scratch_bytes = MAX(o->scratch_bytes, wave.used);
         in_wave += wave_floats(&t);
@@ -175,35 +178,50 @@ double optim_flops(const struct optim *o)
 {
     double sum = 0;
     for (size_t i = 0; i < o->n_tensors; i++)
-        sum += o->tensors[i].rule->flops ? o->tensors[i].rule->flops(&o->tensors[i]) : 0;
+        if (o->tensors[i].rule->flops && o->tensors[i].own.n > 0)
+            sum += o->tensors[i].rule->flops(&o->tensors[i]);
     return sum;
 }
 
 /* ---- the norm -------------------------------------------------------------------------------- */
 
 struct norm_job {
-    struct optim *optim;
+    const struct optim *optim;
     const float *gradient;
+    const bool *counts;
+    double *out;
 };
 
 static void norm_task(void *context, size_t task, size_t worker)
 {
     (void)worker;
     const struct norm_job *j = context;
-    size_t first = task * CHUNK;
-    j->optim->sums[task] =
-        j->optim->kern->sum_sq(j->gradient + first, MIN((size_t)CHUNK, j->optim->n - first));
+    const struct optim *o = j->optim;
+    size_t first = task * OPTIM_PIECE;
+    bool counts = !j->counts || j->counts[task];
+    j->out[task] =
+        counts ? o->kern->sum_sq(j->gradient + first, MIN((size_t)OPTIM_PIECE, o->n - first)) : 0;
+}
+
+void optim_squares(struct optim *o, struct pool *p, const float *gradient, const bool *counts,
+                   double *out)
+{
+    struct norm_job j = {o, gradient, counts, out};
+    pool_run(p, norm_task, &j, OPTIM_PIECES(o->n));
+}
+
+double optim_norm_of(const struct optim *o, const double *squares)
+{
+    double sum = 0;
+    for (size_t i = 0; i < OPTIM_PIECES(o->n); i++)
+        sum += squares[i];
+    return sqrt(sum);
 }
 
 double optim_norm(struct optim *o, struct pool *p, const float *gradient)
 {
-    struct norm_job j = {o, gradient};
-    size_t n_chunks = DIV_UP(o->n, (size_t)CHUNK);
-    pool_run(p, norm_task, &j, n_chunks);
-    double sum = 0;
-    for (size_t i = 0; i < n_chunks; i++)
-        sum += o->sums[i];
-    return sqrt(sum);
+    optim_squares(o, p, gradient, NULL, o->sums);
+    return optim_norm_of(o, o->sums);
 }
 
 /* ---- the step -------------------------------------------------------------------------------- */
@@ -246,7 +264,7 @@ static size_t number_tasks(const struct step_job *j)
     for (size_t i = j->first; i < j->end; i++) {
         const struct optim_tensor *t = &j->optim->tensors[i];
         j->optim->first_task[i] = n;
-        n += j->round < t->rule->n_rounds ? t->rule->n_tasks(t, j->round) : 0;
+        n += t->own.n > 0 && j->round < t->rule->n_rounds ? t->rule->n_tasks(t, j->round) : 0;
     }
     return n;
 }
@@ -260,7 +278,7 @@ static size_t begin_wave(struct optim *o, size_t first)
     while (end < o->n_tensors && n < WAVE) {
         struct optim_tensor *t = &o->tensors[end++];
         n += wave_floats(t);
-        if (t->rule->scratch)
+        if (t->rule->scratch && t->own.n > 0)
             t->scratch = t->rule->scratch(t, o->kern, &a);
     }
     return end;

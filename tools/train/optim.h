@@ -11,11 +11,14 @@
 #include "base/pool.h"
 #include "dims/dims.h"
 #include "kern/kern.h"
+#include "train/slices.h"
 
 enum {
-    OPTIM_MAX_ARRAYS = 4,   /* of a rule */
-    OPTIM_MAX_SETTINGS = 24 /* of an optimiser */
+    OPTIM_MAX_ARRAYS = 4,    /* of a rule */
+    OPTIM_MAX_SETTINGS = 24, /* of an optimiser */
+    OPTIM_PIECE = 16384      /* floats whose squares the norm adds up at a time */
 };
+#define OPTIM_PIECES(n) DIV_UP(n, (size_t)OPTIM_PIECE) /* of an array of n floats */
 
 /* A number that a rule is told. Optimisers that share a key mean the same by it. */
 struct optim_setting {
@@ -32,6 +35,7 @@ struct optim_rule;
 struct optim_tensor {
     struct tensor tensor; /* form, shape, offset in the parameter array */
     const struct optim_rule *rule;
+    struct slices_part own;         /* what of it is stepped here: all, unless there are ranks */
     const double *settings;         /* of the rule, in its order */
     float *state[OPTIM_MAX_ARRAYS]; /* [n] in the order of the rule's arrays; zero before step 1.
                                        Padded with zeroes to a multiple of DIMS_ALIGN */
@@ -65,7 +69,8 @@ struct optim_rule {
     void *(*scratch)(const struct optim_tensor *t, const struct kern *k, struct arena *a);
     /* Floats that a task wants for itself while it runs; NULL: none. */
     size_t (*spare)(const struct optim_tensor *t);
-    /* 0 where the tensor sits out a round, as its settings may say. */
+    /* 0 where the tensor sits out a round, as its settings may say. A rule of many rounds has its
+     * tensors whole; one of one round steps own.n floats from own.first on. */
     size_t (*n_tasks)(const struct optim_tensor *t, size_t round);
     /* spare: as long as asked for, with anything in it, aligned to 64 bytes. */
     void (*run)(const struct optim_step *s, const struct optim_tensor *t, size_t round, size_t task,
@@ -121,16 +126,24 @@ struct optim {
     size_t spare_size;
 };
 
-/* Lays out the state of all tensors in the arena, and what n_threads workers need. *o stays where
- * it is, and so does *k. */
+/* Lays out the state of all tensors in the arena, and what n_threads workers need. Those parts are
+ * stepped that `rank` owns by `slices`, or all where this is NULL. *o stays where it is, and so
+ * does *k. */
 void optim_init(struct optim *o, const struct optim_settings *settings, const struct dims *d,
-                const struct kern *k, int n_threads, struct arena *a);
+                const struct kern *k, int n_threads, const struct slices *slices, int rank,
+                struct arena *a);
 
-/* Floating-point operations of a step; 0 where they are few beside what it moves. */
+/* Floating-point operations of a step here; 0 where they are few beside what it moves. */
 double optim_flops(const struct optim *o);
 
 /* Global 2-norm of a gradient; the same bits for any number of threads. */
 double optim_norm(struct optim *o, struct pool *p, const float *gradient);
+
+/* The same in two steps. The sums of squares of those pieces that `counts` names (NULL: of all), 0
+ * for the others: out [OPTIM_PIECES(n)]; and what all of them give. */
+void optim_squares(struct optim *o, struct pool *p, const float *gradient, const bool *counts,
+                   double *out);
+double optim_norm_of(const struct optim *o, const double *squares);
 
 /* A step along gradient * min(1, grad_clip / (norm + 1e-6)), unless a rule says otherwise. */
 void optim_step(struct optim *o, struct pool *p, const struct optim_step *s);

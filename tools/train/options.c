@@ -1,6 +1,7 @@
 #include "train/options.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -178,6 +179,57 @@ static const struct cli_tool tool = {
     .n_options = ARRAY_LEN(table),
     .has_json = true,
 };
+
+/* Each rank may have its own: rank 0 alone reads checkpoints. */
+static bool is_of_one_rank(const struct cli_option *o)
+{
+    static const char *const names[] = {"data", "save-dir", "resume", "init-from", "status"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(o->name, names[i]) == 0)
+            return true;
+    return o->type == CLI_TYPE_HEADING || o->type == CLI_TYPE_THREADS || o->type == CLI_TYPE_CPU;
+}
+
+static int value_text(const struct cli_option *o, char *out, size_t size)
+{
+    switch (o->type) {
+    case CLI_TYPE_FLAG:
+        return snprintf(out, size, "%s", *o->to.flag ? "yes" : "no");
+    case CLI_TYPE_INT:
+        return snprintf(out, size, "%lld", *o->to.whole);
+    case CLI_TYPE_REAL:
+        return snprintf(out, size, "%.17g", *o->to.real);
+    case CLI_TYPE_TEXT:
+    case CLI_TYPE_OPT_TEXT:
+        return snprintf(out, size, "%s", *o->to.text ? *o->to.text : "");
+    case CLI_TYPE_CHOICE:
+        return snprintf(out, size, "%s", o->choices[*o->to.number]);
+    default:
+        return 0;
+    }
+}
+
+void options_text(char text[OPTIONS_TEXT])
+{
+    char value[1024];
+    size_t n = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        const struct cli_option *o = &table[i];
+        if (is_of_one_rank(o))
+            continue;
+        bool given = !o->given || *o->given;
+        value[0] = '\0';
+        value_text(o, value, sizeof value);
+        for (size_t j = 0; o->type == CLI_TYPE_LIST && j < o->to.list->n; j++) {
+            size_t used = strlen(value);
+            snprintf(value + used, sizeof value - used, "%s%s", j ? " " : "", o->to.list->items[j]);
+        }
+        if (n < OPTIONS_TEXT)
+            n += (size_t)snprintf(text + n, OPTIONS_TEXT - n, "--%s %s\n", o->name,
+                                  given ? value : "(not given)");
+    }
+}
 
 void options_parse(struct options *o, int argc, char **argv)
 {

@@ -53,6 +53,13 @@ struct options {
     } given;
 };
 
+/* Room for options_text. */
+enum { OPTIONS_TEXT = 8192 };
+
+/* The options that all ranks of a run must have alike, as lines "--name value": all but folders,
+ * files and what concerns the machine alone. */
+void options_text(char text[OPTIONS_TEXT]);
+
 /* Parses argv into o; exits on --help, --version and usage errors. */
 void options_parse(struct options *o, int argc, char **argv);
 

@@ -5,7 +5,8 @@
 const char *const phases_names[PHASE_N] = {
     [PHASE_PACK] = "pack",       [PHASE_FORWARD] = "forward",   [PHASE_HEAD] = "head",
     [PHASE_EMBED] = "embed",     [PHASE_GLU] = "glu",           [PHASE_CONV] = "conv",
-    [PHASE_WEIGHTS] = "weights", [PHASE_OPTIMISE] = "optimise", [PHASE_REST] = "rest",
+    [PHASE_WEIGHTS] = "weights", [PHASE_EXCHANGE] = "exchange", [PHASE_OPTIMISE] = "optimise",
+    [PHASE_REST] = "rest",
 };
 
 void phases_start(struct phases *p)

@@ -13,6 +13,7 @@ enum phase {
     PHASE_GLU,     /* blocks backward: feed-forward layer, second norm, mixer's gate */
     PHASE_CONV, /* blocks backward: convolutions, later keys, and what comes before, first norm */
     PHASE_WEIGHTS,  /* weight gradients of the blocks */
+    PHASE_EXCHANGE, /* what ranks tell each other, as far as they wait for it; without ranks 0 */
     PHASE_OPTIMISE, /* gradient norm, clipping, optimiser */
     PHASE_REST,     /* batches, final norm, the embedding as input, loss, sums of micro-batches */
     PHASE_N

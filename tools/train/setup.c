@@ -14,6 +14,7 @@
 #include "train/init.h"
 #include "train/optim_state.h"
 #include "train/resume.h"
+#include "train/together.h"
 #include "os/threads.h"
 #include "os/pages.h"
 
@@ -33,8 +34,11 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->window_pos = arena_alloc(a, rows, sizeof *t->window_pos);
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, pool_threads(t->pool), a);
-    sums_init(&t->sums, n, s->accum, a);
-    optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, pool_threads(t->pool), a);
+    sums_init(&t->sums, n, s->accum / (uint64_t)t->ranks.size, a);
+    if (t->ranks.size > 1)
+        exchange_init(&t->exchange, &t->kern, a);
+    optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, pool_threads(t->pool),
+               t->ranks.size > 1 ? &t->exchange.slices : NULL, t->ranks.rank, a);
     batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,
                  s->batch * s->accum, a);
 }
@@ -136,8 +140,9 @@ static void choose_arithmetic(struct trainer *t)
     snprintf(s->isa, sizeof s->isa, "%s", isa);
 }
 
-/* c: the checkpoint the run begins from; NULL for one that makes its weights. */
-static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
+/* Model and settings, with what the run goes on from. c: the checkpoint it begins from; NULL for
+ * one that makes its weights. */
+static int decide(struct trainer *t, const struct ckpt *c, struct err *e)
 {
     const struct options *o = &t->options;
     if (t->resumed_from ? resume_model(t, c, e) : c ? resume_weights(t, c, e) : fresh_model(t, e))
@@ -151,13 +156,28 @@ static int prepare(struct trainer *t, const struct ckpt *c, struct err *e)
     if (o->eval_every)
         t->prints.valid = t->valid.fingerprint;
     choose_arithmetic(t);
-    if (data_check_length(t, e) || allocate(t, e))
-        return -1;
+    return 0;
+}
+
+static int fill(struct trainer *t, const struct ckpt *c, struct err *e)
+{
     if (!c)
         init_params(&t->dims, t->settings.seed, t->params);
     else
         ckpt_read(c, t->params);
-    if (t->resumed_from && optim_state_read(&t->optim, c, t->resumed_from, e))
+    return t->resumed_from && c ? optim_state_read(&t->optim, c, t->resumed_from, e) : 0;
+}
+
+/* rc, *e: how it went so far. Of many ranks the first one decides and has the checkpoint. */
+static int prepare(struct trainer *t, const struct ckpt *c, int rc, struct err *e)
+{
+    bool first = trainer_is_first(t);
+    if (rc == 0 && first)
+        rc = decide(t, c, e);
+    if (together_decide(t, rc, e))
+        return -1;
+    rc = data_check_length(t, e) || allocate(t, e) || (first && fill(t, c, e)) ? -1 : 0;
+    if (ranks_agree(&t->ranks, rc, e) || together_begin(t, e))
         return -1;
     set_budget(t);
     if (t->resumed_from)
@@ -170,33 +190,37 @@ static int begin(struct trainer *t, struct err *e)
 {
     const struct options *o = &t->options;
     struct ckpt c = {0};
-    if (!o->resume && !o->init_from)
-        return prepare(t, NULL, e);
-    if (o->resume ? resume_open(t, &c, e) : ckpt_open(&c, o->init_from, e))
-        return -1;
-    int rc = prepare(t, &c, e);
-    ckpt_close(&c);
+    if ((!o->resume && !o->init_from) || !trainer_is_first(t))
+        return prepare(t, NULL, 0, e);
+    int rc = o->resume ? resume_open(t, &c, e) : ckpt_open(&c, o->init_from, e);
+    bool opened = rc == 0;
+    rc = prepare(t, &c, rc, e);
+    if (opened)
+        ckpt_close(&c);
     return rc;
 }
 
-int trainer_open(struct trainer *t, const struct options *o, struct err *e)
+/* The folder is locked first, so that no other run adds a checkpoint after we have looked for the
+ * newest. */
+static int hold_folder(struct trainer *t, struct err *e)
 {
-    *t = (struct trainer){.options = *o};
-    kern_init(&t->kern, o->cpu);
-    if (data_open(t, e))
+    const struct options *o = &t->options;
+    if (o->bench || !trainer_is_first(t))
+        return 0;
+    if (log_open(&t->log, o->save_dir, false, e))
         return -1;
-    /* first, so that no other run adds a checkpoint after we have looked for the newest */
-    if (!o->bench && log_open(&t->log, o->save_dir, false, e))
-        return -1;
-    if (!o->bench && !o->resume && ckpt_any(o->save_dir))
+    if (!o->resume && ckpt_any(o->save_dir))
         return err_set(e,
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
                        o->save_dir);
-    t->pool = threads_new(o->threads, e);
-    if (!t->pool || begin(t, e))
-        return -1;
-    if (o->bench)
+    return 0;
+}
+
+static int enter_folder(struct trainer *t, struct err *e)
+{
+    const struct options *o = &t->options;
+    if (o->bench || !trainer_is_first(t))
         return 0;
     if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, true, e) ||
         log_cut(&t->log, t->progress.step, e))
@@ -206,12 +230,42 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     return t->resumed_from ? ckpt_prune(o->save_dir, t->progress.step, (size_t)o->keep, e) : 0;
 }
 
+/* One of many ranks talks. */
+static void fall_silent(void)
+{
+    cli.quiet = true;
+    cli.verbose = false;
+    cli.json = false;
+}
+
+int trainer_open(struct trainer *t, const struct options *o, struct err *e)
+{
+    *t = (struct trainer){.options = *o};
+    if (ranks_open(&t->ranks, e))
+        return -1;
+    if (!trainer_is_first(t))
+        fall_silent();
+    kern_init(&t->kern, o->cpu);
+    int rc = data_open(t, e);
+    if (rc == 0)
+        rc = hold_folder(t, e);
+    if (rc == 0) {
+        t->pool = threads_new(o->threads, e);
+        rc = t->pool ? 0 : -1;
+    }
+    if (ranks_agree(&t->ranks, rc, e) || together_check(t, e) || begin(t, e))
+        return -1;
+    return enter_folder(t, e);
+}
+
 void trainer_close(struct trainer *t)
 {
     threads_free(t->pool);
     log_close(&t->log);
     arena_release(&t->arena);
+    exchange_release(&t->exchange);
     data_close(t);
     free(t->resumed_from);
+    ranks_close(&t->ranks);
     *t = (struct trainer){0};
 }

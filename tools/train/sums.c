@@ -40,15 +40,26 @@ static void add_task(void *context, size_t task, size_t worker)
     j->kern->add(j->x + first, MIN((size_t)CHUNK, j->n - first), j->y + first);
 }
 
-/* Adds the last part to the one before it. */
-static void merge(struct sums *s, const struct kern *k, struct pool *p)
+static void add(const struct kern *k, struct pool *p, const float *x, float *y, size_t n)
+{
+    struct job j = {k, x, y, n};
+    pool_run(p, add_task, &j, DIV_UP(n, (size_t)CHUNK));
+}
+
+/* Counts the last part to the one before it. */
+static void join(struct sums *s)
 {
     struct sums_part *right = &s->part[--s->top];
     struct sums_part *left = right - 1;
-    struct job j = {k, right->x, left->x, s->n};
-    pool_run(p, add_task, &j, DIV_UP(s->n, (size_t)CHUNK));
     left->loss += right->loss;
     left->n_leaves += right->n_leaves;
+}
+
+/* Adds the last part to the one before it. */
+static void merge(struct sums *s, const struct kern *k, struct pool *p)
+{
+    add(k, p, s->part[s->top - 1].x, s->part[s->top - 2].x, s->n);
+    join(s);
 }
 
 void sums_add(struct sums *s, const struct kern *k, struct pool *p, double loss)
@@ -58,6 +69,24 @@ void sums_add(struct sums *s, const struct kern *k, struct pool *p, double loss)
     leaf->n_leaves = 1;
     while (s->top > 1 && s->part[s->top - 2].n_leaves == s->part[s->top - 1].n_leaves)
         merge(s, k, p);
+}
+
+void sums_fold(struct sums *s, const struct kern *k, struct pool *p, size_t first, size_t n)
+{
+    for (size_t i = s->top; i > 0; i--)
+        add(k, p, s->part[i].x + first, s->part[i - 1].x + first, n);
+}
+
+const struct sums_part *sums_close(struct sums *s, double loss)
+{
+    struct sums_part *leaf = &s->part[s->top++];
+    leaf->loss = loss;
+    leaf->n_leaves = 1;
+    while (s->top > 1) {
+        assert(s->part[s->top - 2].n_leaves == s->part[s->top - 1].n_leaves);
+        join(s);
+    }
+    return &s->part[0];
 }
 
 const struct sums_part *sums_total(struct sums *s, const struct kern *k, struct pool *p)

@@ -40,6 +40,12 @@ float *sums_leaf(struct sums *s);
 /* The leaf is written and belongs to the sum. */
 void sums_add(struct sums *s, const struct kern *k, struct pool *p, double loss);
 
+/* Of 2^k leaves, the last of which is not added but written in [first, first + n): the sum of all
+ * leaves there, in the same order, at that place of the first part's x. Once this is done for every
+ * place, sums_close adds the leaf; nothing else may come between. */
+void sums_fold(struct sums *s, const struct kern *k, struct pool *p, size_t first, size_t n);
+const struct sums_part *sums_close(struct sums *s, double loss);
+
 /* The sum of all leaves (one at least): valid until the next sums_start. */
 const struct sums_part *sums_total(struct sums *s, const struct kern *k, struct pool *p);
 

@@ -15,51 +15,138 @@ static const enum phase phase_of[] = {
     [GRAD_WEIGHTS] = PHASE_WEIGHTS, [GRAD_INPUT] = PHASE_REST,
 };
 
-/* A micro-batch: its gradient becomes the next leaf of the step's sum. */
-static void add_batch(struct trainer *t)
+bool trainer_is_first(const struct trainer *t)
+{
+    return t->ranks.rank == 0;
+}
+
+static bool has_others(const struct trainer *t)
+{
+    return t->ranks.size > 1;
+}
+
+/* Weights as the others have told them, or the master weights, which are quantised here. */
+static void load_weights(struct trainer *t)
+{
+    bool told = has_others(t);
+    net_load(&t->net, t->pool, told ? t->exchange.weights : t->params, told);
+}
+
+/* After a round of this rank's last micro-batch: what it has completed goes to its owners. */
+static int send_completed(struct trainer *t, enum grad_round round, struct err *e)
+{
+    const struct slices *s = &t->exchange.slices;
+    if (round != GRAD_WEIGHTS && round != GRAD_INPUT)
+        return ranks_poll(&t->ranks, e);
+    int group = round == GRAD_WEIGHTS ? t->grad.block + 1 : t->dims.L;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->slice[i].group == group)
+            sums_fold(&t->sums, &t->kern, t->pool, s->slice[i].first, s->slice[i].n);
+    if (exchange_send(&t->exchange, t->sums.part[0].x, group, e))
+        return -1;
+    phases_end(&t->phases, PHASE_EXCHANGE);
+    return 0;
+}
+
+/* A micro-batch: its gradient becomes the next leaf of the step's sum. Of the last one of many
+ * ranks it stays to be added by sums_close. */
+static int add_batch(struct trainer *t, bool last, struct err *e)
 {
     struct grad_batch b = {t->tokens, t->targets, t->pos, t->settings.batch * (size_t)t->dims.T};
     enum grad_round round;
-    batches_take(&t->batches, t->settings.batch, t->tokens, t->targets, t->pos);
-    phases_end(&t->phases, PHASE_REST);
+    last &= has_others(t);
     grad_start(&t->grad, &b, 1.0f / (float)t->settings.accum, sums_leaf(&t->sums));
-    while ((round = grad_round(&t->grad, t->pool)) != GRAD_DONE)
+    while ((round = grad_round(&t->grad, t->pool)) != GRAD_DONE) {
         phases_end(&t->phases, phase_of[round]);
-    sums_add(&t->sums, &t->kern, t->pool, grad_loss(&t->grad));
+        if (last && send_completed(t, round, e))
+            return -1;
+    }
+    if (!last)
+        sums_add(&t->sums, &t->kern, t->pool, grad_loss(&t->grad));
     phases_end(&t->phases, PHASE_REST);
+    return 0;
+}
+
+/* The step's micro-batches, of which each rank computes as many, one after the other. All take all
+ * of them, so that every rank knows what comes next. */
+static int add_batches(struct trainer *t, struct err *e)
+{
+    uint64_t n = t->settings.accum / (uint64_t)t->ranks.size;
+    uint64_t first = n * (uint64_t)t->ranks.rank;
+    sums_start(&t->sums);
+    if (has_others(t) && exchange_begin(&t->exchange, e))
+        return -1;
+    for (uint64_t i = 0; i < t->settings.accum; i++) {
+        batches_take(&t->batches, t->settings.batch, t->tokens, t->targets, t->pos);
+        phases_end(&t->phases, PHASE_REST);
+        if (i >= first && i < first + n && add_batch(t, i == first + n - 1, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* The step's gradient, as far as this rank steps it, its mean loss and norm. */
+static int add_up(struct trainer *t, float **gradient, struct trainer_step *out, struct err *e)
+{
+    const struct sums_part *sum;
+    if (has_others(t)) {
+        sum = sums_close(&t->sums, grad_loss(&t->grad));
+        out->loss = sum->loss;
+        if (exchange_sum(&t->exchange, &t->optim, t->pool, sum->x, &out->loss, &out->grad_norm, e))
+            return -1;
+        phases_end(&t->phases, PHASE_EXCHANGE);
+    } else {
+        sum = sums_total(&t->sums, &t->kern, t->pool);
+        phases_end(&t->phases, PHASE_REST);
+        out->loss = sum->loss;
+        out->grad_norm = optim_norm(&t->optim, t->pool, sum->x);
+    }
+    out->loss /= (double)t->settings.accum;
+    *gradient = sum->x;
+    return 0;
+}
+
+/* All ranks find it, and one says it. */
+static int not_finite(struct trainer *t, const struct trainer_step *s, struct err *e)
+{
+    int rc = err_set(e,
+                     "step %llu: the loss is not finite (loss %g, gradient norm %g); a lower --lr "
+                     "may help",
+                     (unsigned long long)t->progress.step + 1, s->loss, s->grad_norm);
+    return ranks_agree(&t->ranks, rc, e);
 }
 
 int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
 {
     batches_begin_step(&t->batches);
     phases_end(&t->phases, PHASE_REST);
-    net_load(&t->net, t->pool, t->params, false);
+    float *gradient;
+    load_weights(t);
     phases_end(&t->phases, PHASE_PACK);
-    sums_start(&t->sums);
-    for (uint64_t i = 0; i < t->settings.accum; i++)
-        add_batch(t);
-    const struct sums_part *sum = sums_total(&t->sums, &t->kern, t->pool);
-    phases_end(&t->phases, PHASE_REST);
-    out->loss = sum->loss / (double)t->settings.accum;
-    out->grad_norm = optim_norm(&t->optim, t->pool, sum->x);
+    if (add_batches(t, e) || add_up(t, &gradient, out, e))
+        return -1;
     out->lr = schedule_lr(&t->schedule, t->progress.share, t->progress.step);
     if (!isfinite(out->loss) || !isfinite(out->grad_norm))
-        return err_set(
-            e,
-            "step %llu: the loss is not finite (loss %g, gradient norm %g); a lower --lr "
-            "may help",
-            (unsigned long long)t->progress.step + 1, out->loss, out->grad_norm);
+        return not_finite(t, out, e);
     t->progress.step++;
     t->progress.tokens += t->settings.batch * t->settings.accum * (uint64_t)t->dims.T;
     optim_step(&t->optim, t->pool,
                &(struct optim_step){.params = t->params,
-                                    .gradient = sum->x,
+                                    .gradient = gradient,
                                     .norm = out->grad_norm,
                                     .lr = out->lr,
                                     .share = out->lr / t->schedule.lr,
                                     .number = t->progress.step});
     phases_end(&t->phases, PHASE_OPTIMISE);
+    if (has_others(t) && exchange_weights(&t->exchange, t->pool, t->params, e))
+        return -1;
+    phases_end(&t->phases, PHASE_EXCHANGE);
     return 0;
+}
+
+int trainer_gather(struct trainer *t, struct err *e)
+{
+    return has_others(t) ? exchange_gather(&t->exchange, &t->optim, t->params, e) : 0;
 }
 
 bool trainer_validate(struct trainer *t, double *loss)
@@ -69,7 +156,7 @@ bool trainer_validate(struct trainer *t, double *loss)
     uint64_t n_tokens = limit ? MIN(limit, t->valid.n_tokens) : t->valid.n_tokens;
     size_t n_windows = batches_windows(n_tokens, T);
     double sum = 0;
-    net_load(&t->net, t->pool, t->params, false);
+    load_weights(t);
     for (size_t first = 0; first < n_windows; first += t->settings.batch) {
         if (cli_caught())
             return false;

@@ -7,8 +7,10 @@
 
 #include "format/ckpt.h"
 #include "format/shardset.h"
+#include "ranks/ranks.h"
 #include "text/tokenizer.h"
 #include "train/batches.h"
+#include "train/exchange.h"
 #include "train/grad.h"
 #include "train/log.h"
 #include "train/optim.h"
@@ -19,6 +21,8 @@
 
 struct trainer {
     struct options options;
+    struct ranks ranks;       /* of which this process is one */
+    struct exchange exchange; /* laid out if there are others */
     struct dims dims;
     struct kern kern;
     struct pool *pool;
@@ -46,6 +50,7 @@ struct trainer {
     struct optim_settings optim_settings;
     struct ckpt_progress progress; /* kept up to date but for epoch, position and the generators */
     struct ckpt_prints prints;
+    bool caught;        /* a signal, by any rank, as the loop last saw it */
     char *resumed_from; /* owned; NULL for a fresh run */
     uint16_t *made_up;  /* owned; the tokens of --bench */
     size_t memory;      /* bytes of the arena */
@@ -62,21 +67,30 @@ struct trainer_step {
     double lr;
 };
 
+/* True for the rank that decides and writes: the only one of a run without ranks. */
+bool trainer_is_first(const struct trainer *t);
+
+/* The functions below are for all ranks together, but where they say for the first. */
+
 /* One optimiser step. A loss or gradient that is not finite is an error and leaves the weights as
  * they were. */
 MUST_USE int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e);
 
-/* Mean nats a token over the validation windows: T+1 tokens each, not overlapping, from the start
- * of the stream (FlashLM v4's way). False if a signal (cli_caught) ended it before it was done. */
+/* For the first rank: mean nats a token over the validation windows: T+1 tokens each, not
+ * overlapping, from the start of the stream (FlashLM v4's way). False if a signal (cli_caught)
+ * ended it before it was done. */
 MUST_USE bool trainer_validate(struct trainer *t, double *loss);
 
 /* Share of the ternary weights that are 0, as last quantised. */
 double trainer_zero_share(const struct trainer *t);
 
-/* Writes all state to save_dir/name. */
+/* Brings all master weights and the optimiser's state to the first rank, for stories and saving. */
+MUST_USE int trainer_gather(struct trainer *t, struct err *e);
+
+/* For the first, after trainer_gather: writes all state to save_dir/name. */
 MUST_USE int trainer_save(struct trainer *t, const char *name, struct err *e);
 
-/* Whether save_dir has room for a checkpoint now. */
+/* For the first: whether save_dir has room for a checkpoint now. */
 MUST_USE int trainer_check_room(const struct trainer *t, struct err *e);
 
 #endif

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# Loaded after ../cli/helpers by the tests of many ranks: runs of train under mpirun.
+
+# What a container, and more ranks than processors, want of Open MPI.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+
+ranks_options=(--dim 24 --blocks 2 --hidden 40 --kernel 4 --seq-len 32 --dilation "1,2" --batch 2
+    --eval-every 20 --eval-tokens 500 --patience 0 --sample-every 15 --log-every 1 --save-every 0)
+
+# needs_mpi: skip where there is no MPI program or nothing to start it with.
+needs_mpi() {
+    command -v mpirun > "$BATS_TEST_TMPDIR/which" || skip "there is no mpirun"
+    [ -x "$BUILD/mpi/train" ] || skip "build/mpi/train is not built (make ranked)"
+}
+
+# one DIR [OPTION]...: the run in one process.
+one() {
+    local dir=$1
+    shift
+    "$BUILD/train" --data "$in/data" "${ranks_options[@]}" --save-dir "$dir" -q "$@"
+}
+
+# many N DIR [OPTION]...: the same in N ranks.
+many() {
+    local n=$1 dir=$2
+    shift 2
+    run --separate-stderr timeout 120 mpirun -n "$n" "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" \
+        --save-dir "$dir" -j 1 "$@" < /dev/null
+}
+
+many_succeeds() {
+    many "$@"
+    [ "$status" -eq 0 ] || flunk "$*: failed"
+}
+
+# many_fails N TEXT [OPTION]...: it ends with an error, one line of which is the program's and has TEXT.
+many_fails() {
+    local n=$1 text=$2
+    shift 2
+    many "$n" refused "$@"
+    [ "$status" -ne 0 ] || flunk "$*: did not fail"
+    [ "$(grep -c '^train: ' <<< "$stderr")" -eq 1 ] || flunk "expected one line of train's"
+    contains "$(grep '^train: ' <<< "$stderr")" "$text"
+}
+
+# header FILE: size of a safetensors file's header.
+header() {
+    od -An -tu8 -N8 "$1" | tr -d ' '
+}
+
+# same_tensors FILE FILE: weights and the optimiser's arrays equal bit for bit.
+same_tensors() {
+    cmp <(tail -c +$(($(header "$1") + 9)) "$1") <(tail -c +$(($(header "$2") + 9)) "$2") ||
+        flunk "the tensors of $1 and $2 differ"
+}
+
+# same_run DIR DIR: those of all checkpoints of the first, and what the log tells but for times.
+same_run() {
+    local file
+    for file in "$1"/*.safetensors; do
+        same_tensors "$file" "$2/${file##*/}"
+    done
+    diff <(jq -c 'del(.tok_s, .elapsed)' "$1/log.jsonl") <(jq -c 'del(.tok_s, .elapsed)' "$2/log.jsonl") ||
+        flunk "the logs of $1 and $2 differ"
+}
