@@ -14,6 +14,12 @@
  * - by columns, [DIV_UP(rows, unit)][cols]: cell i of a column holds rows 2i and 2i+1, to sum over
  * rows;
  *
+ *       float matrix        by rows: 3 x 1 cells      by columns: 2 x 2 cells
+ *
+ *        a  b                  (a b)                     (a c)  (b d)
+ *        c  d                  (c d)                     (e 0)  (f 0)
+ *        e  f                  (e f)
+ *
  * with zero beyond an odd end. bf16 is the upper half of a float, rounded to nearest even; sums
  * stay float.
  *

@@ -10,7 +10,12 @@
  * broadcast, meets the same four columns of every row. So no sum runs across lanes.
  *
  * - ternary: a step is one vector, byte c of a lane holds the codes of column c for the lane's four
- * rows, quarter i in bits 2i and 2i + 1;
+ * rows, quarter i in bits 2i and 2i + 1:
+ *
+ *       lane l of a step                    a byte of it: one column
+ *       [column 0 | 1 | 2 | 3]              bits 76        54        32       10
+ *                                           row 3W + l    2W + l    W + l     l
+ *
  * - head: a step is four vectors, one a quarter, of signed bytes xor those of HEAD_FLIP.
  *
  * Columns are padded to whole groups of steps, where q is zero; rows to whole panels. */

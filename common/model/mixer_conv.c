@@ -59,7 +59,10 @@ static void conv_pack(struct infer_weights *w, int block)
 
 /* A block's last P + 1 value vectors, P = (K-1)*dilation: row t mod (P + 1), and the same again P +
  * 1 rows later, so that the P rows before the newest always stand in a row before its second copy:
- * [2 (P + 1)][D]. */
+ * [2 (P + 1)][D]. With P = 3, after tokens 0 to 5:
+ *
+ *      4  5  2  3 | 4  5  2  3
+ *            `--------^ the newest and the three before it */
 static size_t conv_state(const struct dims *d, int block)
 {
     return 2 * (dims_reach(d, block) + 1) * (size_t)d->D;
