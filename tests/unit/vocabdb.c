@@ -305,9 +305,12 @@ static void test_rule_5_quick_check(void **state)
 {
     (void)state;
     expect_broken("PRAGMA ignore_check_constraints = 1; UPDATE tokens SET count = -1 WHERE id = 5",
-                  "damaged database");
+                  "token 5 has a bad count");
     expect_broken(
         "PRAGMA ignore_check_constraints = 1; UPDATE tokens SET kind = 'odd' WHERE id = 5",
+        "token 5 has an unknown kind");
+    expect_broken(
+        "PRAGMA ignore_check_constraints = 1; UPDATE sources SET split = 'odd' WHERE number = 1",
         "damaged database");
 }
 
