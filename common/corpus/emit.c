@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 enum {
@@ -59,20 +60,6 @@ bool emit_is_blank(const char *text, size_t n)
 }
 
 /* ---- invalid characters ---------------------------------------------------------------------- */
-
-/* Length of the run of ASCII that begins text[0..n). */
-static size_t ascii_run(const char *text, size_t n)
-{
-    size_t i = 0;
-    for (uint64_t word; i + 8 <= n; i += 8) {
-        memcpy(&word, text + i, 8);
-        if (word & UINT64_C(0x8080808080808080))
-            break;
-    }
-    while (i < n && (unsigned char)text[i] < 0x80)
-        i++;
-    return i;
-}
 
 static void count_chars(const char *text, size_t n, struct emit_tally *t)
 {

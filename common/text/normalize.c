@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "text/unicode.h"
 
@@ -17,21 +18,6 @@ static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
         memcpy(b->data + b->n, data, n);
     b->n += n;
     return 0;
-}
-
-/* Length of the ASCII run that begins s[0..n). */
-static size_t ascii_run(const char *s, size_t n)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t word;
-        memcpy(&word, s + i, 8);
-        if (word & UINT64_C(0x8080808080808080))
-            break;
-    }
-    while (i < n && (unsigned char)s[i] < 0x80)
-        i++;
-    return i;
 }
 
 /* Appends the characters from s up to the next ASCII one (all of them not ASCII) or n, with U+FFFD

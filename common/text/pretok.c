@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "text/unicode.h"
 
 /* Length of 's 't 'm 'd 're 've 'll at text[0..n), where text[0] is an apostrophe; else 0. */
@@ -37,15 +38,40 @@ static size_t run_end(const char *text, size_t n, size_t at, enum unicode_class 
     return at;
 }
 
+/* Classes of 16 bytes, as unicode_ascii_class has them; 0x80 and more for those that are not ASCII.
+ */
+static ascii_bytes classes(ascii_bytes b)
+{
+    ascii_bytes letter = (ascii_bytes)((b | 0x20) - 'a' <= 'z' - 'a');
+    ascii_bytes number = (ascii_bytes)(b - '0' <= 9);
+    ascii_bytes space = (ascii_bytes)(b - '\t' <= '\r' - '\t') | (ascii_bytes)(b == ' ');
+    return (letter & UNICODE_LETTER) | (number & UNICODE_NUMBER) | (space & UNICODE_SPACE) |
+           (b & 0x80);
+}
+
+/* Length of the word of letters, of digits or of marks that starts text[0..n), if it and what
+ * follows it are ASCII in its first 16 bytes after a space; 0 to be cut otherwise. Most words of
+ * most texts are cut here, without a branch that is hard to foretell. */
+static size_t next_short(const char *text, size_t n)
+{
+    size_t at = text[0] == ' ';
+    if (n < at + ASCII_BYTES)
+        return 0;
+    unsigned char first = (unsigned char)text[at];
+    ascii_bytes v = classes(ascii_load(text + at));
+    unsigned run = ascii_first(v ^ unicode_ascii_class[first]);
+    bool ends = run < ASCII_BYTES && (unsigned char)text[at + MIN(run, ASCII_BYTES - 1U)] < 0x80;
+    return ends && first < 0x80 && unicode_ascii_class[first] != UNICODE_SPACE ? at + run : 0;
+}
+
 size_t pretok_next(const char *text, size_t n)
 {
-    if (text[0] == '\'') {
-        size_t length = contraction(text, n);
-        if (length)
-            return length;
-    }
-    size_t at = text[0] == ' ' && n > 1;
     size_t length;
+    if (text[0] == '\'' && (length = contraction(text, n)))
+        return length;
+    if ((length = next_short(text, n)))
+        return length;
+    size_t at = text[0] == ' ' && n > 1;
     enum unicode_class class = class_at(text + at, n - at, &length);
     size_t last = at;
     size_t end = run_end(text, n, at + length, class, &last);
