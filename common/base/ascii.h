@@ -47,6 +47,29 @@ static inline bool ascii_any(ascii_bytes v)
     return (half[0] | half[1]) != 0;
 }
 
+/* The upper bits of 8 bytes, that of the first in memory lowest. */
+static inline unsigned ascii_bits_of(uint64_t word)
+{
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    uint64_t apart = (word >> 7 & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080);
+    return (unsigned)(apart >> 56);
+}
+
+/* The upper bit of each byte, that of the first in memory lowest: a mask as 16 bits. */
+static inline unsigned ascii_bits(ascii_bytes v)
+{
+#if defined(__SSE2__)
+    typedef char chars __attribute__((vector_size(ASCII_BYTES)));
+    return (unsigned)__builtin_ia32_pmovmskb128((chars)v);
+#else
+    uint64_t half[2];
+    memcpy(half, &v, sizeof half);
+    return ascii_bits_of(half[0]) | ascii_bits_of(half[1]) << 8;
+#endif
+}
+
 /* Length of the run of ASCII that begins s[0..n). */
 static inline size_t ascii_run(const char *s, size_t n)
 {

@@ -82,10 +82,10 @@ int stories_text(struct stories *s, size_t i, size_t worker, const struct text_b
 {
     struct stories_worker *w = &s->workers[worker];
     struct normalize_stats stats = {0};
-    size_t begin = i ? s->ends[i - 1] : 0;
+    size_t n;
+    const char *raw = stories_raw(s, i, &n);
     *text = &w->text;
-    if (normalize_text_in(&w->unicode, s->form, s->raw + begin, s->ends[i] - begin, &w->text,
-                          n_chars, &stats, e))
+    if (normalize_text_in(&w->unicode, s->form, raw, n, &w->text, n_chars, &stats, e))
         return -1;
     w->n_invalid += stats.n_invalid;
     return 0;

@@ -45,6 +45,14 @@ MUST_USE int stories_add(struct stories *s, const char *text, size_t n, struct e
 bool stories_full(const struct stories *s);
 void stories_clear(struct stories *s);
 
+/* Raw story i of *n bytes. */
+static inline const char *stories_raw(const struct stories *s, size_t i, size_t *n)
+{
+    size_t begin = i ? s->ends[i - 1] : 0;
+    *n = s->ends[i] - begin;
+    return s->raw + begin;
+}
+
 /* Works on all groups; the error is that of the first group that failed. *n_invalid gets the U+FFFD
  * put in by normalising. */
 MUST_USE int stories_run(struct stories *s, struct pool *pool, struct vocab_form form,

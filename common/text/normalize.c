@@ -20,18 +20,32 @@ static int append(struct text_buf *b, const char *data, size_t n, struct err *e)
     return 0;
 }
 
+/* Whether the code point is no part of a composition, nor anything else but itself in NFC: those
+ * below the first combining mark, and dashes and quotation marks. */
+static bool is_inert(int32_t code)
+{
+    return (code >= 0 && code < 0x300) || (code >= 0x2010 && code < 0x2028);
+}
+
+/* What stands among the characters that are not ASCII. */
+struct found {
+    bool mark;   /* U+FEFF */
+    bool active; /* NFC might change it */
+};
+
 /* Appends the characters from s up to the next ASCII one (all of them not ASCII) or n, with U+FFFD
- * for whatever is not valid; returns their number of bytes through *used, and notes in *marked that
- * one is U+FEFF. */
-static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *used, bool *marked,
-                           struct normalize_stats *stats, struct err *e)
+ * for whatever is not valid; returns their number of bytes through *used, and notes what they are.
+ */
+static int append_repaired(struct text_buf *b, const char *s, size_t n, size_t *used,
+                           struct found *found, struct normalize_stats *stats, struct err *e)
 {
     size_t i = 0;
     while (i < n && (unsigned char)s[i] >= 0x80) {
         int32_t code;
         size_t length = utf8_decode(s + i, n - i, &code);
         bool valid = code >= 0;
-        *marked = *marked || code == BYTE_ORDER_MARK;
+        found->mark = found->mark || code == BYTE_ORDER_MARK;
+        found->active = found->active || (valid && !is_inert(code));
         stats->n_invalid += !valid;
         if (append(b, valid ? s + i : UTF8_REPLACEMENT, valid ? length : 3, e))
             return -1;
@@ -77,39 +91,38 @@ static void unify_lines(struct text_buf *b)
     b->n = n;
 }
 
-static void trim(struct text_buf *b, bool marks)
+/* Text without the white space at both ends, and without byte-order marks in that at the start if
+ * `marks`. */
+static void trim(const char **text, size_t *n, bool marks)
 {
-    size_t start = 0;
-    for (size_t length; start < b->n; start += length) {
-        const char *at = b->data + start;
-        if (unicode_class_at(at, b->n - start, &length) != UNICODE_SPACE &&
-            !(marks && is_mark(at, b->n - start)))
+    const char *s = *text;
+    size_t start = 0, end = *n, length;
+    for (; start < end; start += length)
+        if (unicode_class_at(s + start, end - start, &length) != UNICODE_SPACE &&
+            !(marks && is_mark(s + start, end - start)))
             break;
-    }
-    size_t length;
-    while (b->n > start) {
-        size_t last = b->n - 1;
-        while (last > start && ((unsigned char)b->data[last] & 0xc0) == 0x80)
+    while (end > start) {
+        size_t last = end - 1;
+        while (last > start && ((unsigned char)s[last] & 0xc0) == 0x80)
             last--;
-        if (unicode_class_at(b->data + last, b->n - last, &length) != UNICODE_SPACE)
+        if (unicode_class_at(s + last, end - last, &length) != UNICODE_SPACE)
             break;
-        b->n = last;
+        end = last;
     }
-    b->n -= start;
-    if (start && b->n)
-        memmove(b->data, b->data + start, b->n);
+    *text = s + start;
+    *n = end - start;
 }
 
-/* ASCII characters are starters that never combine with what stands before them, so text may be
- * composed in pieces that each begin with one. Only the pieces with other characters need it. */
-int normalize_text_in(struct unicode_scratch *w, struct vocab_form form, const char *in, size_t n,
-                      struct text_buf *out, size_t *n_chars, struct normalize_stats *stats,
-                      struct err *e)
+/* Steps 1 to 3. ASCII characters are starters that never combine with what stands before them, so
+ * text may be composed in pieces that each begin with one. Only the pieces with other characters
+ * need it. */
+static int rewrite(struct unicode_scratch *w, struct vocab_form form, const char *in, size_t n,
+                   struct text_buf *out, bool *marked, struct normalize_stats *stats, struct err *e)
 {
-    bool unify = form.lines == VOCAB_LINES_LF;
-    bool marked = false;
     out->n = 0;
+    *marked = false;
     for (size_t i = 0; i < n;) {
+        struct found found = {.active = form.normalize == VOCAB_NORM_NFKC};
         size_t run = ascii_run(in + i, n - i);
         if (append(out, in + i, run, e))
             return -1;
@@ -118,17 +131,54 @@ int normalize_text_in(struct unicode_scratch *w, struct vocab_form form, const c
             break;
         size_t from = out->n - (run > 0);
         size_t used;
-        if (append_repaired(out, in + i, n - i, &used, &marked, stats, e))
+        if (append_repaired(out, in + i, n - i, &used, &found, stats, e))
             return -1;
         i += used;
-        if (form.normalize != VOCAB_NORM_NONE &&
+        *marked = *marked || found.mark;
+        if (form.normalize != VOCAB_NORM_NONE && found.active &&
             compose_tail(w, out, from, form.normalize == VOCAB_NORM_NFKC, e))
             return -1;
     }
-    if (unify && out->n && (marked || memchr(out->data, '\r', out->n)))
+    if (form.lines == VOCAB_LINES_LF && out->n && (*marked || memchr(out->data, '\r', out->n)))
         unify_lines(out);
-    trim(out, unify && marked);
-    *n_chars = normalize_count_chars(out->data, out->n);
+    return 0;
+}
+
+/* Whether steps 1 to 3 change nothing, since all is ASCII. */
+static bool is_plain(struct vocab_form form, const char *in, size_t n)
+{
+    return ascii_run(in, n) == n && !(form.lines == VOCAB_LINES_LF && n && memchr(in, '\r', n));
+}
+
+int normalize_view(struct unicode_scratch *w, struct vocab_form form, const char *in, size_t n,
+                   struct text_buf *room, struct normalize_view *out, struct normalize_stats *stats,
+                   struct err *e)
+{
+    bool plain = is_plain(form, in, n), marked = false;
+    *out = (struct normalize_view){.text = in, .n = n, .in_place = plain};
+    if (!plain) {
+        if (rewrite(w, form, in, n, room, &marked, stats, e))
+            return -1;
+        out->text = room->data;
+        out->n = room->n;
+    }
+    trim(&out->text, &out->n, form.lines == VOCAB_LINES_LF && marked);
+    out->n_chars = plain ? out->n : normalize_count_chars(out->text, out->n);
+    return 0;
+}
+
+int normalize_text_in(struct unicode_scratch *w, struct vocab_form form, const char *in, size_t n,
+                      struct text_buf *out, size_t *n_chars, struct normalize_stats *stats,
+                      struct err *e)
+{
+    struct normalize_view v;
+    if (normalize_view(w, form, in, n, out, &v, stats, e) ||
+        array_reserve(&out->data, &out->capacity, v.n, 1))
+        return err_memory(e, "out of memory for a text of %zu bytes", n);
+    if (v.n)
+        memmove(out->data, v.text, v.n);
+    out->n = v.n;
+    *n_chars = v.n_chars;
     return 0;
 }
 

@@ -19,7 +19,8 @@ struct normalize_stats {
 /* Writes the normalised form of in[0..n) to out (replacing its contents):
  *
  *   1. invalid UTF-8 becomes U+FFFD;
- *   2. NFC or NFKC, or neither (ASCII is its own: a short cut);
+ *   2. NFC or NFKC, or neither (ASCII is its own, and to NFC most of what stands in English text:
+ *      a short cut);
  *   3. with VOCAB_LINES_LF, CR LF and every other CR become LF, and U+FEFF, the byte-order mark, is
  *      dropped where it begins a line or stands in the white space at the start;
  *   4. leading and trailing white space (Unicode White_Space) is trimmed.
@@ -33,6 +34,17 @@ MUST_USE int normalize_text(struct vocab_form form, const char *in, size_t n, st
 MUST_USE int normalize_text_in(struct unicode_scratch *w, struct vocab_form form, const char *in,
                                size_t n, struct text_buf *out, size_t *n_chars,
                                struct normalize_stats *stats, struct err *e);
+
+/* The same, but without a copy of a text that is only trimmed. */
+struct normalize_view {
+    const char *text; /* [n] */
+    size_t n;
+    size_t n_chars;
+    bool in_place; /* text is a part of `in`, else of `room` */
+};
+MUST_USE int normalize_view(struct unicode_scratch *w, struct vocab_form form, const char *in,
+                            size_t n, struct text_buf *room, struct normalize_view *out,
+                            struct normalize_stats *stats, struct err *e);
 
 /* Makes room in w and out for every text of up to n bytes: normalize_text_in allocates nothing
  * then. Costs address space, 11 and 48 bytes a byte for NFKC, of which real text touches little. */

@@ -38,40 +38,15 @@ static size_t run_end(const char *text, size_t n, size_t at, enum unicode_class 
     return at;
 }
 
-/* Classes of 16 bytes, as unicode_ascii_class has them; 0x80 and more for those that are not ASCII.
- */
-static ascii_bytes classes(ascii_bytes b)
-{
-    ascii_bytes letter = (ascii_bytes)((b | 0x20) - 'a' <= 'z' - 'a');
-    ascii_bytes number = (ascii_bytes)(b - '0' <= 9);
-    ascii_bytes space = (ascii_bytes)(b - '\t' <= '\r' - '\t') | (ascii_bytes)(b == ' ');
-    return (letter & UNICODE_LETTER) | (number & UNICODE_NUMBER) | (space & UNICODE_SPACE) |
-           (b & 0x80);
-}
-
-/* Length of the word of letters, of digits or of marks that starts text[0..n), if it and what
- * follows it are ASCII in its first 16 bytes after a space; 0 to be cut otherwise. Most words of
- * most texts are cut here, without a branch that is hard to foretell. */
-static size_t next_short(const char *text, size_t n)
-{
-    size_t at = text[0] == ' ';
-    if (n < at + ASCII_BYTES)
-        return 0;
-    unsigned char first = (unsigned char)text[at];
-    ascii_bytes v = classes(ascii_load(text + at));
-    unsigned run = ascii_first(v ^ unicode_ascii_class[first]);
-    bool ends = run < ASCII_BYTES && (unsigned char)text[at + MIN(run, ASCII_BYTES - 1U)] < 0x80;
-    return ends && first < 0x80 && unicode_ascii_class[first] != UNICODE_SPACE ? at + run : 0;
-}
-
 size_t pretok_next(const char *text, size_t n)
 {
-    size_t length;
-    if (text[0] == '\'' && (length = contraction(text, n)))
-        return length;
-    if ((length = next_short(text, n)))
-        return length;
+    if (text[0] == '\'') {
+        size_t length = contraction(text, n);
+        if (length)
+            return length;
+    }
     size_t at = text[0] == ' ' && n > 1;
+    size_t length;
     enum unicode_class class = class_at(text + at, n - at, &length);
     size_t last = at;
     size_t end = run_end(text, n, at + length, class, &last);
@@ -80,6 +55,92 @@ size_t pretok_next(const char *text, size_t n)
     /* \s+(?!\S): the last space before something else is left for it, unless it is the only one */
     return end < n && last > 0 ? last : end;
 }
+
+/* ---- many words ------------------------------------------------------------------------------ */
+
+/* 64 bytes, the first lowest: bit i says what byte i is. */
+struct block {
+    uint64_t letter, number, white, space, other, apostrophe; /* space: U+0020; other: ASCII */
+    uint64_t foreign;                                         /* not ASCII */
+};
+
+/* The classes are those of unicode_ascii_class. */
+static void classify(struct block *k, const char *text)
+{
+    *k = (struct block){0};
+    for (int i = 0; i < 64; i += ASCII_BYTES) {
+        ascii_bytes b = ascii_load(text + i);
+        ascii_bytes space = (ascii_bytes)(b == ' ');
+        ascii_bytes white = (ascii_bytes)(b - '\t' <= '\r' - '\t') | space;
+        k->letter |= (uint64_t)ascii_bits((ascii_bytes)((b | 0x20) - 'a' <= 'z' - 'a')) << i;
+        k->number |= (uint64_t)ascii_bits((ascii_bytes)(b - '0' <= 9)) << i;
+        k->white |= (uint64_t)ascii_bits(white) << i;
+        k->space |= (uint64_t)ascii_bits(space) << i;
+        k->apostrophe |= (uint64_t)ascii_bits((ascii_bytes)(b == '\'')) << i;
+        k->foreign |= (uint64_t)ascii_bits(b) << i;
+    }
+    k->other = ~(k->letter | k->number | k->white | k->foreign);
+}
+
+/* Where words start in a block of ASCII that starts with one. White space starts one where it
+ * follows something else, and at its last character before something else; anything else does where
+ * its class changes, unless the space before it is its own. Bit 63, whose neighbour is not seen, is
+ * void. */
+static uint64_t find_starts(const struct block *k, const char *text)
+{
+    uint64_t goes_on = (k->letter & k->letter << 1) | (k->number & k->number << 1) |
+                       (k->other & k->other << 1) | (~k->white & k->space << 1);
+    uint64_t within_white = k->white & k->white << 1 & k->white >> 1;
+    uint64_t starts = ~(goes_on | within_white) | 1;
+    for (uint64_t left = starts & k->apostrophe; left; left &= left - 1) {
+        unsigned at = (unsigned)__builtin_ctzll(left);
+        size_t length = contraction(text + at, 64 - at), end = at + length;
+        if (length)
+            starts &= ~(UINT64_C(2) << at); /* its letter */
+        if (length && end < 64)
+            starts |= UINT64_C(1) << end; /* even in the midst of letters */
+    }
+    return starts;
+}
+
+/* Where words end in the first bytes of text[0..n), as far as that is certain: bit i says that one
+ * ends before byte i > 0. */
+static uint64_t find_ends(const char *text, size_t n)
+{
+    char tail[64];
+    size_t n_seen = sizeof tail;
+    if (n < sizeof tail) { /* white space does to words what the end of the text does */
+        memset(tail, '\n', sizeof tail);
+        text = memcpy(tail, text, n);
+    }
+    struct block k;
+    classify(&k, text);
+    uint64_t starts = find_starts(&k, text);
+    if (k.foreign)
+        n_seen = (size_t)__builtin_ctzll(k.foreign);
+    else if (n < sizeof tail)
+        return (starts & ((UINT64_C(1) << n) - 1) & ~UINT64_C(1)) | UINT64_C(1) << n;
+    /* a start is certain where what follows it is seen */
+    return n_seen < 2 ? 0 : starts & ((UINT64_C(1) << (n_seen - 1)) - 1) & ~UINT64_C(1);
+}
+
+size_t pretok_words(const char *text, size_t n, uint32_t lengths[PRETOK_MOST])
+{
+    bool foreign = (unsigned char)(text[0] | text[n > 1]) >= 0x80;
+    uint64_t ends = foreign ? 0 : find_ends(text, n);
+    size_t n_words = 0;
+    for (uint32_t begin = 0, end; ends; ends &= ends - 1, begin = end) {
+        end = (uint32_t)__builtin_ctzll(ends);
+        lengths[n_words++] = end - begin;
+    }
+    if (!n_words) {
+        size_t length = pretok_next(text, n);
+        lengths[n_words++] = (uint32_t)length;
+    }
+    return n_words;
+}
+
+/* ---- sentences ------------------------------------------------------------------------------- */
 
 /* Bytes that a mark or a line feed can begin with. */
 static const bool may_end[256] = {['\n'] = true, ['.'] = true,  ['!'] = true, ['?'] = true,

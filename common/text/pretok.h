@@ -21,6 +21,12 @@
 /* Length in bytes (> 0) of the word that starts text[0..n), n > 0. */
 size_t pretok_next(const char *text, size_t n);
 
+/* Cuts the first words off text[0..n), n > 0: stores their lengths and returns how many there are,
+ * at least one. What pretok_next does again and again, several times as fast where text is ASCII.
+ */
+enum { PRETOK_MOST = 64 };
+size_t pretok_words(const char *text, size_t n, uint32_t lengths[PRETOK_MOST]);
+
 /* The same for the sentence. The words of a sentence, cut by themselves, show where it is: all
  * that one with a mark or a line feed in it ends, and a line feed begins, a sentence. */
 size_t pretok_sentence(const char *text, size_t n);

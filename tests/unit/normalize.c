@@ -305,6 +305,31 @@ static void test_reserves_enough(void **state)
     }
 }
 
+/* The short cut for characters that NFC leaves alone: each code point between others that might be
+ * composed with it is what composing makes of all. */
+static void test_short_cut_of_inert_characters(void **state)
+{
+    (void)state;
+    struct unicode_scratch w = {0};
+    for (uint32_t code = 0x80; code < 0x20000; code++) {
+        if (code >= 0xd800 && code < 0xe000)
+            continue;
+        struct err e;
+        struct normalize_stats stats = {0};
+        char text[32] = "xe";
+        size_t n = 2, n_chars, n_composed;
+        const char *composed;
+        n += put_utf8(code, text + n);
+        memcpy(text + n, "\xc3\xa9\xc2\xb5y", 5);
+        n += 5;
+        assert_int_equal(unicode_compose(false, text, n, &w, &composed, &n_composed, &e), 0);
+        assert_int_equal(normalize_text(NFC, text, n, &out, &n_chars, &stats, &e), 0);
+        assert_int_equal(out.n, n_composed);
+        assert_memory_equal(out.data, composed, n_composed);
+    }
+    unicode_scratch_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_no_byte_order_mark_begins_a_line),
         cmocka_unit_test(test_lines_like_the_definition),
         cmocka_unit_test(test_reserves_enough),
+        cmocka_unit_test(test_short_cut_of_inert_characters),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(out.data);

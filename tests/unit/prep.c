@@ -56,6 +56,47 @@ static void test_words(void **state)
     words_release(&w);
 }
 
+enum { ADDED = 200000 };
+
+static size_t nth_word(char text[16], uint32_t i)
+{
+    return (size_t)snprintf(text, 16, "w%u", i);
+}
+
+/* Task 0 adds words, the others look them up until the last is there. */
+static void add_or_find(void *context, size_t task, size_t worker)
+{
+    struct words *w = context;
+    struct err e;
+    char text[16];
+    uint32_t number = WORDS_NONE;
+    (void)worker;
+    for (uint32_t i = 0; i < ADDED && task == 0; i++) {
+        size_t n = nth_word(text, i);
+        assert_int_equal(words_add(w, text, n, hash64(text, n), &number, &e), 0);
+    }
+    for (uint32_t i = 0; task > 0 && number != ADDED - 1;) {
+        size_t n = nth_word(text, i);
+        number = words_find(w, text, n, hash64(text, n));
+        assert_true(number == WORDS_NONE || number == i);
+        i = number == WORDS_NONE ? 0 : MIN(i + 1 + (uint32_t)task * 7, (uint32_t)ADDED - 1);
+    }
+}
+
+static void test_words_are_found_while_others_are_added(void **state)
+{
+    (void)state;
+    struct err e;
+    struct words w;
+    struct pool *pool = threads_new(3, &e);
+    assert_non_null(pool);
+    assert_int_equal(words_init(&w, &e), 0);
+    pool_run(pool, add_or_find, &w, 3);
+    assert_int_equal(w.n, ADDED);
+    words_release(&w);
+    threads_free(pool);
+}
+
 static void test_storyset(void **state)
 {
     (void)state;
@@ -135,13 +176,12 @@ static const char *const samples[] = {
     "''s 'sally x'  \xc2\xa0 y\r\n z"};
 enum { N_SAMPLES = sizeof samples / sizeof samples[0], COPIES = 40 };
 
-/* All stories of a batch, each twice or more, resolved: the same words by the same numbers,
- * whatever the number of threads. */
-static void process_samples(struct batch *b, struct words *table, int n_threads)
+/* All stories of a batch, each twice or more, resolved. */
+static void process_samples(struct batch *b, struct words *table)
 {
     struct err e;
-    struct pool *pool = threads_new(n_threads, &e);
-    assert_non_null(pool);
+    struct batch_worker *w = calloc(1, sizeof *w);
+    assert_non_null(w);
     batch_init(b);
     for (int round = 0; round < 2; round++) { /* the second finds all words in the table */
         stories_clear(&b->raw);
@@ -149,39 +189,38 @@ static void process_samples(struct batch *b, struct words *table, int n_threads)
             assert_int_equal(
                 stories_add(&b->raw, samples[i % N_SAMPLES], strlen(samples[i % N_SAMPLES]), &e),
                 0);
-        assert_int_equal(batch_process(b, pool, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
+        assert_int_equal(batch_process(b, w, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
                                        VOCAB_WORDS, table, &e),
                          0);
+        assert_int_equal(b->n_unknown == 0, round == 1);
         for (size_t i = 0; i < b->raw.n; i++)
             assert_int_equal(batch_resolve(&b->stories[i], table, &e), 0);
     }
-    threads_free(pool);
+    batch_worker_release(w);
+    free(w);
 }
 
 static void test_batch(void **state)
 {
     (void)state;
-    struct words tables[2] = {{0}, {0}};
-    struct batch *b = calloc(2, sizeof *b);
+    struct words table = {0};
+    struct batch *b = calloc(1, sizeof *b);
     assert_non_null(b);
-    process_samples(&b[0], &tables[0], 1);
-    process_samples(&b[1], &tables[1], 3);
-    assert_int_equal(tables[0].n, tables[1].n);
-    for (size_t i = 0; i < b[0].raw.n; i++) {
-        const struct batch_story *x = &b[0].stories[i], *y = &b[1].stories[i];
-        assert_int_equal(x->n_words, y->n_words);
-        assert_int_equal(x->hash.low, y->hash.low);
-        assert_memory_equal(x->words, y->words, x->n_words * sizeof *x->words);
+    process_samples(b, &table);
+    for (size_t i = 0; i < b->raw.n; i++) {
+        const struct batch_story *x = &b->stories[i], *y = &b->stories[i % N_SAMPLES];
         size_t n_bytes = 0;
         for (size_t k = 0; k < x->n_words; k++)
-            n_bytes += tables[0].items[x->words[k]].n;
+            n_bytes += table.items[x->words[k]].n;
         assert_int_equal(n_bytes, x->n_bytes);
         assert_int_equal(x->n_bytes == 0, i % N_SAMPLES == 3 || i % N_SAMPLES == 4);
+        assert_int_equal(x->n_words, y->n_words);
+        assert_int_equal(x->hash.low, y->hash.low);
+        if (x->n_words)
+            assert_memory_equal(x->words, y->words, x->n_words * sizeof *x->words);
     }
-    for (int i = 0; i < 2; i++) {
-        batch_release(&b[i]);
-        words_release(&tables[i]);
-    }
+    batch_release(b);
+    words_release(&table);
     free(b);
 }
 
@@ -194,7 +233,7 @@ static void test_words_are_enough(void **state)
     struct batch *b = calloc(1, sizeof *b);
     struct pool *pool = threads_new(2, &e);
     assert_true(b && pool);
-    process_samples(b, &table, 2);
+    process_samples(b, &table);
     struct vocab v;
     for (uint32_t i = 0; i < table.n; i++)
         table.items[i].count = 1 + i % 3;
@@ -243,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_words_are_found_while_others_are_added),
         cmocka_unit_test(test_storyset),
         cmocka_unit_test(test_spool),
         cmocka_unit_test(test_batch),

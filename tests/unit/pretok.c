@@ -186,6 +186,48 @@ static void test_words_of_sentences(void **state)
     counted_tinystories(check_words, NULL);
 }
 
+/* Many words at once are the words one by one, whatever stands where in a block. */
+static void expect_same_words(const char *text, size_t n)
+{
+    char *exact = malloc(n); /* no byte more, so that a sanitizer sees a read beyond */
+    uint32_t lengths[PRETOK_MOST];
+    assert_non_null(exact);
+    memcpy(exact, text, n);
+    for (size_t at = 0; at < n;) {
+        size_t n_words = pretok_words(exact + at, n - at, lengths);
+        assert_in_range(n_words, 1, PRETOK_MOST);
+        for (size_t i = 0; i < n_words; at += lengths[i++])
+            assert_int_equal(lengths[i], pretok_next(exact + at, n - at));
+    }
+    free(exact);
+}
+
+static void test_many_words_at_once(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "a",  "Zz", " ",  "  ", "\n",   "'s",   "'re",  "'ll",      "'",    "''",           "1",
+        "90", ".",  "?!", "\t", "\x1f", "\x7f", "@[`{", "\xc3\xa9", "\x80", "\xe2\x80\x83", "once"};
+    struct rng r;
+    char text[512];
+    rng_seed(&r, 7, 0);
+    for (int round = 0; round < 20000; round++) {
+        size_t n = 0, most = 1 + rng_below(&r, 200), kinds = 1 + rng_below(&r, ARRAY_LEN(pieces));
+        while (n < most) {
+            const char *piece = pieces[rng_below(&r, kinds)];
+            memcpy(text + n, piece, strlen(piece));
+            n += strlen(piece);
+        }
+        expect_same_words(text, n);
+    }
+    for (int byte = 0; byte < 256; byte++) /* each byte between letters, at each place of a block */
+        for (size_t at = 1; at < 70; at++) {
+            memset(text, 'x', 140);
+            text[at] = (char)byte;
+            expect_same_words(text, 140);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,7 +235,7 @@ int main(void)
         cmocka_unit_test(test_contractions),       cmocka_unit_test(test_other_scripts),
         cmocka_unit_test(test_invalid_bytes),      cmocka_unit_test(test_stand_alone),
         cmocka_unit_test(test_real_text),          cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_words_of_sentences),
+        cmocka_unit_test(test_words_of_sentences), cmocka_unit_test(test_many_words_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,14 +295,15 @@ static void park(struct prepared *p)
 {
     struct err e;
     struct batch *b = calloc(1, sizeof *b);
-    assert_non_null(b);
+    struct batch_worker *w = calloc(1, sizeof *w);
+    assert_true(b && w);
     batch_init(b);
     assert_int_equal(spool_init(&p->spool, scratch_dir(), &e), 0);
     for (size_t i = 0; i < N_STORIES; i++) {
         const char *story = STORIES[i % ARRAY_LEN(STORIES)];
         assert_int_equal(stories_add(&b->raw, story, strlen(story), &e), 0);
     }
-    assert_int_equal(batch_process(b, p->pool, FORM, VOCAB_SENTENCES, &p->words, &e), 0);
+    assert_int_equal(batch_process(b, w, FORM, VOCAB_SENTENCES, &p->words, &e), 0);
     for (size_t i = 0; i < b->raw.n; i++) {
         struct batch_story *s = &b->stories[i];
         assert_int_equal(batch_resolve(s, &p->words, &e), 0);
@@ -310,7 +311,9 @@ static void park(struct prepared *p)
             p->words.items[s->words[k]].count++;
         assert_int_equal(spool_add(&p->spool, i, s->n_bytes, s->words, s->n_words, &e), 0);
     }
+    batch_worker_release(w);
     batch_release(b);
+    free(w);
     free(b);
 }
 

@@ -1,7 +1,6 @@
 #include "prep/batch.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "text/pretok.h"
@@ -16,108 +15,163 @@ static int reserve(void *array, size_t *capacity, size_t wanted, size_t size, st
 void batch_init(struct batch *b)
 {
     memset(b, 0, sizeof *b);
-    b->raw = (struct stories){
-        .most_bytes = BATCH_BYTES, .most = BATCH_STORIES, .group_size = BATCH_GROUP};
+    b->raw = (struct stories){.most_bytes = BATCH_BYTES, .most = BATCH_STORIES};
 }
 
-/* The words of the group's text from one place to another. */
-static int cut_words(struct batch_group *g, const struct words *table, size_t from, size_t end,
-                     struct err *e)
+void batch_release(struct batch *b)
 {
-    for (size_t at = from, n; at < end; at += n) {
-        const char *word = g->text.data + at;
-        n = pretok_next(word, end - at);
-        uint64_t hash = hash64(word, n);
-        uint32_t number = words_find(table, word, n, hash);
-        if (reserve(&g->words, &g->words_capacity, g->n_words + 1, sizeof *g->words, e))
+    free(b->text.data);
+    free(b->words);
+    free(b->unknown);
+    stories_release(&b->raw);
+}
+
+void batch_worker_release(struct batch_worker *w)
+{
+    unicode_scratch_release(&w->unicode);
+    free(w->text.data);
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+/* Where the words of a story come from and go to. */
+struct cutting {
+    struct batch *b;
+    struct wordcache *cache;
+    const struct words *table;
+    const char *text; /* of the story, [n] */
+    size_t n;
+};
+
+static int add_unknown(struct cutting *c, size_t at, size_t n, uint64_t hash, struct err *e)
+{
+    struct batch *b = c->b;
+    if (reserve(&b->unknown, &b->unknown_capacity, b->n_unknown + 1, sizeof *b->unknown, e))
+        return -1;
+    b->unknown[b->n_unknown++] = (struct batch_unknown){.at = at, .n = n, .hash = hash};
+    return 0;
+}
+
+/* A word that the cache lacks, or is too long for it. */
+static int find_word(struct cutting *c, size_t at, size_t n, uint32_t *number, struct err *e)
+{
+    uint64_t hash = hash64(c->text + at, n);
+    *number = words_find(c->table, c->text + at, n, hash);
+    return *number == WORDS_NONE ? add_unknown(c, at, n, hash, e) : 0;
+}
+
+static int add_word(struct cutting *c, size_t at, size_t n, uint32_t *number, struct err *e)
+{
+    if (n > WORDCACHE_BYTES)
+        return find_word(c, at, n, number, e);
+    struct wordcache_key key = wordcache_key(c->text + at, n, c->n - at);
+    struct wordcache_slot *slot = wordcache_slot(c->cache, key);
+    if (!wordcache_is(slot, key, n)) {
+        if (find_word(c, at, n, number, e))
             return -1;
-        g->words[g->n_words++] = number;
-        if (number != WORDS_NONE)
-            continue;
-        if (reserve(&g->unknown, &g->unknown_capacity, g->n_unknown + 1, sizeof *g->unknown, e))
+        if (*number == WORDS_NONE)
+            return 0;
+        *slot = (struct wordcache_slot){key, (uint32_t)n, *number};
+    }
+    *number = slot->number;
+    return 0;
+}
+
+/* The words of the text from one place to another. */
+static int cut_words(struct cutting *c, size_t from, size_t end, struct err *e)
+{
+    struct batch *b = c->b;
+    uint32_t lengths[PRETOK_MOST];
+    for (size_t at = from; at < end;) {
+        size_t n = pretok_words(c->text + at, end - at, lengths);
+        if (reserve(&b->words, &b->words_capacity, b->n_words + n, sizeof *b->words, e))
             return -1;
-        g->unknown[g->n_unknown++] = (struct batch_unknown){.at = at, .n = n, .hash = hash};
+        for (size_t i = 0; i < n; at += lengths[i++])
+            if (add_word(c, at, lengths[i], &b->words[b->n_words++], e))
+                return -1;
     }
     return 0;
 }
 
-static int cut_sentences(struct batch_group *g, const struct words *table, size_t from,
-                         struct err *e)
+static int cut_sentences(struct cutting *c, struct err *e)
 {
-    for (size_t at = from, n; at < g->text.n; at += n) {
-        n = pretok_sentence(g->text.data + at, g->text.n - at);
-        if (cut_words(g, table, at, at + n, e))
+    for (size_t at = 0, n; at < c->n; at += n) {
+        n = pretok_sentence(c->text + at, c->n - at);
+        if (cut_words(c, at, at + n, e))
             return -1;
     }
     return 0;
 }
 
-/* One story of group g; `words` and `unknown` are still positions, since the arrays may move. */
-static int take_story(struct batch *b, struct batch_group *g, size_t i, size_t worker,
+/* ---- stories --------------------------------------------------------------------------------- */
+
+/* Story i; `text` is left out where it is not in b->raw, as are `words` and `unknown`, since the
+ * arrays may move. */
+static int take_story(struct batch *b, struct batch_worker *w, struct vocab_form form,
+                      enum vocab_pretokens pretokens, const struct words *table, size_t i,
                       struct err *e)
 {
-    struct batch_story *s = &b->stories[i];
-    const struct text_buf *text;
-    size_t at = g->text.n;
-    *s = (struct batch_story){0};
-    if (stories_text(&b->raw, i, worker, &text, &s->n_chars, e))
+    struct normalize_view v;
+    struct normalize_stats stats = {0};
+    size_t n_raw;
+    const char *raw = stories_raw(&b->raw, i, &n_raw);
+    if (normalize_view(&w->unicode, form, raw, n_raw, &w->text, &v, &stats, e))
         return -1;
-    s->n_bytes = text->n;
-    if (!text->n)
+    size_t n_words = b->n_words, n_unknown = b->n_unknown;
+    struct cutting c = {b, &w->cache, table, v.text, v.n};
+    if (pretokens == VOCAB_SENTENCES ? cut_sentences(&c, e) : cut_words(&c, 0, v.n, e))
+        return -1;
+    b->n_invalid += stats.n_invalid;
+    b->stories[i] = (struct batch_story){.n_bytes = v.n,
+                                         .n_chars = v.n_chars,
+                                         .hash = hash128(v.text, v.n),
+                                         .n_words = b->n_words - n_words,
+                                         .text = v.in_place ? v.text : NULL,
+                                         .n_unknown = b->n_unknown - n_unknown};
+    if (v.in_place || b->n_unknown == n_unknown)
         return 0;
-    s->hash = hash128(text->data, text->n);
-    if (reserve(&g->text.data, &g->text.capacity, at + text->n, 1, e))
+    if (reserve(&b->text.data, &b->text.capacity, b->text.n + v.n, 1, e))
         return -1;
-    memcpy(g->text.data + at, text->data, text->n);
-    g->text.n += text->n;
-    size_t n_before = g->n_words;
-    if (b->pretokens == VOCAB_SENTENCES ? cut_sentences(g, b->table, at, e)
-                                        : cut_words(g, b->table, at, g->text.n, e))
-        return -1;
-    s->n_words = g->n_words - n_before;
+    memcpy(b->text.data + b->text.n, v.text, v.n);
+    b->text.n += v.n;
     return 0;
 }
 
 /* The arrays stand still now: every story gets its place in them. */
-static void point_stories(struct batch_group *g, struct batch_story *stories, size_t n)
+static void point_stories(struct batch *b)
 {
-    uint32_t *words = g->words;
-    const struct batch_unknown *unknown = g->unknown;
-    for (size_t i = 0; i < n; i++) {
-        struct batch_story *s = &stories[i];
-        s->text = g->text.data;
+    uint32_t *words = b->words;
+    const struct batch_unknown *unknown = b->unknown;
+    const char *text = b->text.data;
+    for (size_t i = 0; i < b->raw.n; i++) {
+        struct batch_story *s = &b->stories[i];
         s->words = words;
         s->unknown = unknown;
-        for (size_t k = 0; k < s->n_words; k++)
-            unknown += words[k] == WORDS_NONE;
         words += s->n_words;
+        unknown += s->n_unknown;
+        if (s->text || !s->n_unknown)
+            continue;
+        s->text = text;
+        text += s->n_bytes;
     }
 }
 
-static int take_group(void *context, size_t first, size_t end, size_t worker, struct err *e)
-{
-    struct batch *b = context;
-    struct batch_group *g = &b->groups[first / BATCH_GROUP];
-    g->text.n = g->n_words = g->n_unknown = 0;
-    for (size_t i = first; i < end; i++)
-        if (take_story(b, g, i, worker, e))
-            return -1;
-    point_stories(g, b->stories + first, end - first);
-    return 0;
-}
-
-int batch_process(struct batch *b, struct pool *pool, struct vocab_form form,
+int batch_process(struct batch *b, struct batch_worker *w, struct vocab_form form,
                   enum vocab_pretokens pretokens, const struct words *table, struct err *e)
 {
-    b->table = table;
-    b->pretokens = pretokens;
-    return stories_run(&b->raw, pool, form, take_group, b, &b->n_invalid, e);
+    b->text.n = b->n_words = b->n_unknown = 0;
+    b->n_invalid = 0;
+    for (size_t i = 0; i < b->raw.n; i++)
+        if (take_story(b, w, form, pretokens, table, i, e))
+            return -1;
+    point_stories(b);
+    return 0;
 }
 
 int batch_resolve(struct batch_story *s, struct words *table, struct err *e)
 {
-    const struct batch_unknown *u = s->unknown;
-    for (size_t i = 0; i < s->n_words; i++) {
+    const struct batch_unknown *u = s->unknown, *end = u + s->n_unknown;
+    for (size_t i = 0; u < end; i++) {
         if (s->words[i] != WORDS_NONE)
             continue;
         if (words_add(table, s->text + u->at, u->n, u->hash, &s->words[i], e))
@@ -125,14 +179,4 @@ int batch_resolve(struct batch_story *s, struct words *table, struct err *e)
         u++;
     }
     return 0;
-}
-
-void batch_release(struct batch *b)
-{
-    for (size_t i = 0; i < ARRAY_LEN(b->groups); i++) {
-        free(b->groups[i].text.data);
-        free(b->groups[i].words);
-        free(b->groups[i].unknown);
-    }
-    stories_release(&b->raw);
 }

@@ -1,10 +1,12 @@
 #include "prep/intake.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "os/clock.h"
+#include "os/pipeline.h"
 #include "prep/gpt2vocab.h"
 #include "prep/holdout.h"
 
@@ -17,17 +19,24 @@ struct reader {
     struct vocab_form form;
     enum vocab_pretokens pretokens;
     struct pool *pool;
-    struct batch batch;
-    struct storyset seen;   /* stories of the training inputs */
-    struct holdout holdout; /* used where no story fell on validation's side */
-    uint64_t n_told;        /* stories read */
-    bool cut;               /* the batch is one text in two pieces: for training, and held out */
-    bool from_valid;        /* the present file was named by --valid */
+    struct batch *batches; /* owned, [n_batches] */
+    size_t n_batches;
+    struct batch_worker *workers; /* owned, [n_workers]: one a thread of the pool */
+    size_t n_workers;
+    struct pipeline *pipeline; /* while a file is read */
+    struct storyset seen;      /* stories of the training inputs */
+    struct holdout holdout;    /* used where no story fell on validation's side */
+    uint64_t n_told;           /* stories read */
+    const char *path;          /* of the present file */
+    bool last;                 /* the present file is the last input */
+    bool cut;                  /* the batch is one text in two pieces: for training, and held out */
+    bool from_valid;           /* the present file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
     struct cli_progress progress;
-    uint64_t bytes_before; /* of the files that are done */
-    uint64_t bytes_total;  /* of all files; 0 if unknown */
+    uint64_t bytes_before;    /* of the files that are done */
+    uint64_t bytes_total;     /* of all files; 0 if unknown */
+    _Atomic uint64_t n_shown; /* stories taken, for the progress of the reading */
 };
 
 /* Which side a story of the inputs falls on: by its text alone, so that neither order nor
@@ -72,10 +81,9 @@ static int learn_from(struct reader *r, const struct batch_story *s, struct err 
     return holdout_see(&r->holdout, &story, e);
 }
 
-static int take_story(struct reader *r, size_t i, struct err *e)
+static int take_story(struct reader *r, struct batch_story *s, size_t i, struct err *e)
 {
     struct intake *in = r->in;
-    struct batch_story *s = &r->batch.stories[i];
     if (!s->n_bytes) {
         r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_empty++;
         return 0;
@@ -98,28 +106,38 @@ static int take_story(struct reader *r, size_t i, struct err *e)
     return spool_add(&in->spools[split], s->n_chars, s->n_bytes, s->words, s->n_words, e);
 }
 
-static int take_batch(struct reader *r, struct err *e)
+/* ---- stages ---------------------------------------------------------------------------------- */
+
+static int work_on_batch(void *context, void *piece, size_t worker, struct err *e)
 {
-    struct batch *b = &r->batch;
-    if (batch_process(b, r->pool, r->form, r->pretokens, &r->in->words, e))
-        return -1;
+    struct reader *r = context;
+    return batch_process(piece, &r->workers[worker], r->form, r->pretokens, &r->in->words, e);
+}
+
+static int take_batch(void *context, void *piece, struct err *e)
+{
+    struct reader *r = context;
+    struct batch *b = piece;
     r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
     for (size_t i = 0; i < b->raw.n; i++)
-        if (take_story(r, i, e))
+        if (take_story(r, &b->stories[i], i, e))
             return -1;
     stories_clear(&b->raw);
+    atomic_store(&r->n_shown, r->n_kept[INTAKE_TRAIN] + r->n_kept[INTAKE_VALID]);
     return 0;
 }
 
 static int on_story(void *context, const char *text, size_t n, struct err *e)
 {
     struct reader *r = context;
+    struct batch *b = pipeline_piece(r->pipeline);
+    if (b && stories_full(&b->raw)) { /* not before: the last may be the only one */
+        pipeline_put(r->pipeline);
+        b = pipeline_piece(r->pipeline);
+    }
     r->in->raw_bytes += n;
     r->n_told++;
-    if (stories_full(&r->batch.raw) &&
-        take_batch(r, e)) /* not before: the last may be the only one */
-        return -1;
-    return stories_add(&r->batch.raw, text, n, e);
+    return b ? stories_add(&b->raw, text, n, e) : -1;
 }
 
 static void on_progress(void *context, uint64_t read, uint64_t total)
@@ -133,7 +151,7 @@ static void on_progress(void *context, uint64_t read, uint64_t total)
         share = (double)(r->bytes_before + read) / (double)r->bytes_total;
     snprintf(detail, sizeof detail, "%s of text, %s stories, %.1f MB/s",
              cli_bytes_text(bytes, r->in->raw_bytes),
-             cli_count_text(stories, r->n_kept[INTAKE_TRAIN] + r->n_kept[INTAKE_VALID]),
+             cli_count_text(stories, atomic_load(&r->n_shown)),
              (double)r->in->raw_bytes / 1e6 / MAX(seconds, 1e-3));
     cli_progress_update(&r->progress, share, detail);
 }
@@ -145,18 +163,12 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* A single text, all there is, is cut: a piece at its end is held out. */
-static int cut_single(struct reader *r, struct err *e)
+static int cut_single(struct reader *r, struct batch *b, struct err *e)
 {
-    struct stories *s = &r->batch.raw;
+    struct stories *s = &b->raw;
     double fraction = r->o->valid_fraction;
-    if (r->n_told != 1 || s->n != 1 || fraction <= 0 || fraction >= 1)
+    if (!r->last || r->n_told != 1 || s->n != 1 || fraction <= 0 || fraction >= 1)
         return 0;
     size_t at = holdout_cut(s->raw, s->n_raw, fraction), n = s->n_raw - at;
     if (!n)
@@ -169,15 +181,36 @@ static int cut_single(struct reader *r, struct err *e)
     return 0;
 }
 
-static int read_file(struct reader *r, const char *path, bool valid, bool last, struct err *e)
+static int make_batches(void *context, struct pipeline *p, struct err *e)
 {
+    struct reader *r = context;
+    const struct corpus_hooks hooks = {on_story, on_progress, on_warning, r};
+    r->pipeline = p;
+    if (corpus_read(r->path, &r->o->corpus, &hooks, &r->in->counts, e))
+        return -1;
+    struct batch *b = pipeline_piece(p);
+    if (!b || cut_single(r, b, e))
+        return -1;
+    pipeline_put(p);
+    return 0;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int read_file(struct reader *r, const char *path, bool valid, struct err *e)
+{
+    const struct pipeline_stages stages = {make_batches, work_on_batch, take_batch, r};
     struct intake *in = r->in;
+    r->path = path;
     r->from_valid = valid;
     memset(r->rows, 0, sizeof r->rows);
-    const struct corpus_hooks hooks = {on_story, on_progress, on_warning, r};
-    if (corpus_read(path, &r->o->corpus, &hooks, &in->counts, e))
-        return -1;
-    if ((last && cut_single(r, e)) || take_batch(r, e))
+    if (pipeline_run(&stages, r->batches, r->n_batches, sizeof *r->batches, r->pool, e))
         return -1;
     r->bytes_before += corpus_size(path);
     for (int split = 0; split < INTAKE_N_SPLITS; split++) {
@@ -203,11 +236,14 @@ static int read_files(struct reader *r, struct err *e)
     }
     if (!known)
         r->bytes_total = 0;
-    for (size_t i = 0; i < o->n_inputs; i++)
-        if (read_file(r, o->inputs[i], false, i + 1 == o->n_inputs, e))
+    for (size_t i = 0; i < o->n_inputs; i++) {
+        r->last = i + 1 == o->n_inputs;
+        if (read_file(r, o->inputs[i], false, e))
             return -1;
+    }
+    r->last = false;
     for (size_t i = 0; i < o->n_valid; i++)
-        if (read_file(r, o->valid[i], true, false, e))
+        if (read_file(r, o->valid[i], true, e))
             return -1;
     return 0;
 }
@@ -274,43 +310,62 @@ static int check_counts(const struct reader *r, struct err *e)
     return 0;
 }
 
+static int reader_init(struct reader *r, struct err *e)
+{
+    size_t n_workers = (size_t)pool_threads(r->pool), n_batches = pipeline_pieces(r->pool);
+    r->workers = calloc(n_workers, sizeof *r->workers);
+    r->batches = calloc(n_batches, sizeof *r->batches);
+    if (!r->workers || !r->batches)
+        return err_memory(e, "out of memory for stories");
+    r->n_workers = n_workers;
+    for (; r->n_batches < n_batches; r->n_batches++)
+        batch_init(&r->batches[r->n_batches]);
+    return 0;
+}
+
+static void reader_free(struct reader *r)
+{
+    storyset_release(&r->seen);
+    holdout_release(&r->holdout);
+    for (size_t i = 0; i < r->n_workers; i++)
+        batch_worker_release(&r->workers[i]);
+    for (size_t i = 0; i < r->n_batches; i++)
+        batch_release(&r->batches[i]);
+    free(r->workers);
+    free(r->batches);
+    free(r);
+}
+
+static int run(struct reader *r, struct err *e)
+{
+    struct intake *in = r->in;
+    if (reader_init(r, e) || words_init(&in->words, e))
+        return -1;
+    for (int i = 0; i < INTAKE_N_SPLITS; i++)
+        if (spool_init(&in->spools[i], r->o->output, e))
+            return -1;
+    cli_progress_start(&r->progress, "reading");
+    int rc = read_files(r, e);
+    cli_progress_end(&r->progress);
+    in->seconds = clock_seconds() - r->progress.start;
+    return rc || hold_out_one(r, e) || check_counts(r, e) ? -1 : 0;
+}
+
 int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
                enum vocab_pretokens pretokens, struct pool *pool, struct err *e)
 {
-    int rc = -1;
     *in = (struct intake){0};
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         in->spools[i].fd = -1;
     in->sources = calloc(INTAKE_N_SPLITS * (o->n_inputs + o->n_valid), sizeof *in->sources);
     struct reader *r = calloc(1, sizeof *r);
     if (!r || !in->sources) {
-        err_memory(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
-        goto out;
+        free(r);
+        return err_memory(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
     }
-    batch_init(&r->batch);
-    r->in = in;
-    r->o = o;
-    r->form = form;
-    r->pretokens = pretokens;
-    r->pool = pool;
-    for (int i = 0; i < INTAKE_N_SPLITS; i++)
-        if (spool_init(&in->spools[i], o->output, e))
-            goto out;
-    cli_progress_start(&r->progress, "reading");
-    rc = read_files(r, e);
-    cli_progress_end(&r->progress);
-    in->seconds = clock_seconds() - r->progress.start;
-    if (!rc)
-        rc = hold_out_one(r, e);
-    if (!rc)
-        rc = check_counts(r, e);
-out:
-    if (r) {
-        storyset_release(&r->seen);
-        holdout_release(&r->holdout);
-        batch_release(&r->batch);
-    }
-    free(r);
+    *r = (struct reader){.in = in, .o = o, .form = form, .pretokens = pretokens, .pool = pool};
+    int rc = run(r, e);
+    reader_free(r);
     return rc;
 }
 

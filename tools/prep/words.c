@@ -1,50 +1,89 @@
 #include "prep/words.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 1 << 20 };
-
-struct words_block {
-    struct words_block *next;
-    size_t used, size;
-    unsigned char bytes[];
+enum {
+    UNIT = 8,              /* texts begin at multiples of so many bytes */
+    BLOCK_UNITS = 1 << 17, /* 1 MiB */
+    MOST_BLOCKS = 1 << 15, /* so that the place of a text has 32 bits */
+    FIRST_SLOTS = 1 << 15
 };
+
+/* A word as threads that look it up see it. It never changes nor moves. */
+struct text {
+    uint32_t number, n;
+    char bytes[];
+};
+
+/* Open addressing. A slot is the upper half of a hash, which also says where the word belongs, and
+ * 1 + the place of its text, in units; 0 is a free one. */
+struct slots {
+    struct slots *before; /* the table that this one has replaced: somebody may still be in it */
+    size_t n;             /* a power of two */
+    _Atomic uint64_t items[];
+};
+
+struct words_index {
+    struct slots *_Atomic slots;
+    char *blocks[MOST_BLOCKS]; /* of texts; one that is longer than a block has a larger one */
+    uint32_t n_blocks;
+    uint32_t n_units; /* used of the last block */
+};
+
+static const struct text *text_at(const struct words_index *x, uint32_t place)
+{
+    const char *block = x->blocks[place / BLOCK_UNITS];
+    return (const void *)(block + (size_t)(place % BLOCK_UNITS) * UNIT);
+}
+
+static size_t place_of(const struct slots *s, uint32_t half)
+{
+    return half & (s->n - 1);
+}
 
 uint32_t words_find(const struct words *w, const char *bytes, size_t n, uint64_t hash)
 {
-    if (!w->n_slots)
+    if (!w->index)
         return WORDS_NONE;
-    for (size_t i = hash & (w->n_slots - 1);; i = (i + 1) & (w->n_slots - 1)) {
-        uint32_t number = w->slots[i];
-        if (number == WORDS_NONE)
+    const struct slots *s = atomic_load_explicit(&w->index->slots, memory_order_acquire);
+    uint32_t half = (uint32_t)(hash >> 32);
+    for (size_t i = place_of(s, half);; i = (i + 1) & (s->n - 1)) {
+        uint64_t slot = atomic_load_explicit(&s->items[i], memory_order_acquire);
+        if (!slot)
             return WORDS_NONE;
-        const struct pretoken *item = &w->items[number];
-        if (w->hashes[number] == hash && item->n == n && !memcmp(item->bytes, bytes, n))
-            return number;
+        if (slot >> 32 != half)
+            continue;
+        const struct text *t = text_at(w->index, (uint32_t)slot - 1);
+        if (t->n == n && !memcmp(t->bytes, bytes, n))
+            return t->number;
     }
 }
 
-static void place(uint32_t *slots, size_t n_slots, uint64_t hash, uint32_t number)
+static void put(struct slots *s, uint64_t slot)
 {
-    size_t i = hash & (n_slots - 1);
-    while (slots[i] != WORDS_NONE)
-        i = (i + 1) & (n_slots - 1);
-    slots[i] = number;
+    size_t i = place_of(s, (uint32_t)(slot >> 32));
+    while (atomic_load_explicit(&s->items[i], memory_order_relaxed))
+        i = (i + 1) & (s->n - 1);
+    atomic_store_explicit(&s->items[i], slot, memory_order_release);
 }
 
-static int grow_slots(struct words *w, struct err *e)
+static int grow_slots(struct words_index *x, struct err *e)
 {
-    size_t n_slots = w->n_slots ? 2 * w->n_slots : 1 << 15;
-    uint32_t *slots = malloc(n_slots * sizeof *slots);
-    if (!slots)
-        return err_memory(e, "out of memory for %u distinct words", w->n + 1);
-    memset(slots, 0xff, n_slots * sizeof *slots); /* WORDS_NONE */
-    for (uint32_t number = 0; number < w->n; number++)
-        place(slots, n_slots, w->hashes[number], number);
-    free(w->slots);
-    w->slots = slots;
-    w->n_slots = n_slots;
+    struct slots *old = atomic_load_explicit(&x->slots, memory_order_relaxed);
+    size_t n = old ? 2 * old->n : FIRST_SLOTS;
+    struct slots *s = calloc(1, sizeof *s + n * sizeof *s->items);
+    if (!s)
+        return err_memory(e, "out of memory for %zu distinct words", n / 2);
+    s->n = n;
+    s->before = old;
+    for (size_t i = 0; old && i < old->n; i++) {
+        uint64_t slot = atomic_load_explicit(&old->items[i], memory_order_relaxed);
+        if (slot)
+            put(s, slot);
+    }
+    atomic_store_explicit(&x->slots, s, memory_order_release);
     return 0;
 }
 
@@ -54,62 +93,72 @@ static int grow_items(struct words *w, struct err *e)
         return err_set(e, "too many distinct words (more than %u)", w->n);
     uint32_t capacity = w->capacity ? 2 * w->capacity : 1 << 14;
     struct pretoken *items = realloc(w->items, capacity * sizeof *items);
-    if (items)
-        w->items = items;
-    uint64_t *hashes = realloc(w->hashes, capacity * sizeof *hashes);
-    if (hashes)
-        w->hashes = hashes;
-    if (!items || !hashes)
+    if (!items)
         return err_memory(e, "out of memory for %u distinct words", capacity);
+    w->items = items;
     w->capacity = capacity;
     return 0;
 }
 
-static const unsigned char *keep_bytes(struct words *w, const char *bytes, size_t n)
+/* Room for a text of n bytes; its place goes to *place. NULL when there is none. */
+static struct text *new_text(struct words_index *x, size_t n, uint32_t *place)
 {
-    struct words_block *b = w->blocks;
-    if (!b || b->size - b->used < n) {
-        size_t size = MAX(n, (size_t)BLOCK_BYTES);
-        b = malloc(sizeof *b + size);
-        if (!b)
+    size_t n_units = DIV_UP(sizeof(struct text) + n, (size_t)UNIT);
+    if (!x->n_blocks || n_units > BLOCK_UNITS - x->n_units) {
+        char *block =
+            x->n_blocks < MOST_BLOCKS ? malloc(MAX(n_units, (size_t)BLOCK_UNITS) * UNIT) : NULL;
+        if (!block)
             return NULL;
-        *b = (struct words_block){.next = w->blocks, .size = size};
-        w->blocks = b;
+        x->blocks[x->n_blocks++] = block;
+        x->n_units = 0;
     }
-    unsigned char *kept = b->bytes + b->used;
-    memcpy(kept, bytes, n);
-    b->used += n;
-    return kept;
+    *place = (x->n_blocks - 1) * (uint32_t)BLOCK_UNITS + x->n_units;
+    x->n_units += (uint32_t)MIN(n_units, (size_t)BLOCK_UNITS - x->n_units);
+    return (void *)(uintptr_t)text_at(x, *place);
+}
+
+int words_init(struct words *w, struct err *e)
+{
+    *w = (struct words){.index = calloc(1, sizeof *w->index)};
+    return w->index ? grow_slots(w->index, e) : err_memory(e, "out of memory for words");
 }
 
 int words_add(struct words *w, const char *bytes, size_t n, uint64_t hash, uint32_t *number,
               struct err *e)
 {
+    if (!w->index && words_init(w, e))
+        return -1;
+    struct words_index *x = w->index;
     *number = words_find(w, bytes, n, hash);
     if (*number != WORDS_NONE)
         return 0;
-    if (2 * ((size_t)w->n + 1) > w->n_slots && grow_slots(w, e))
+    if (2 * ((size_t)w->n + 1) > x->slots->n && grow_slots(x, e))
         return -1;
     if (w->n == w->capacity && grow_items(w, e))
         return -1;
-    const unsigned char *kept = n <= UINT32_MAX ? keep_bytes(w, bytes, n) : NULL;
-    if (!kept)
+    uint32_t place;
+    struct text *t = n <= UINT32_MAX ? new_text(x, n, &place) : NULL;
+    if (!t)
         return err_memory(e, "out of memory for a word of %zu bytes", n);
     *number = w->n++;
-    w->items[*number] = (struct pretoken){.bytes = kept, .n = (uint32_t)n};
-    w->hashes[*number] = hash;
-    place(w->slots, w->n_slots, hash, *number);
+    *t = (struct text){*number, (uint32_t)n};
+    memcpy(t->bytes, bytes, n);
+    w->items[*number] =
+        (struct pretoken){.bytes = (const unsigned char *)t->bytes, .n = (uint32_t)n};
+    put(x->slots, hash >> 32 << 32 | (place + 1));
     return 0;
 }
 
 void words_release(struct words *w)
 {
-    for (struct words_block *b = w->blocks, *next; b; b = next) {
-        next = b->next;
-        free(b);
+    struct words_index *x = w->index;
+    for (struct slots *s = x ? x->slots : NULL, *before; s; s = before) {
+        before = s->before;
+        free(s);
     }
+    for (uint32_t i = 0; x && i < x->n_blocks; i++)
+        free(x->blocks[i]);
+    free(x);
     free(w->items);
-    free(w->hashes);
-    free(w->slots);
     *w = (struct words){0};
 }

@@ -1,5 +1,9 @@
 /* words.h - the distinct pre-tokens of the corpus, each with a number in order of first appearance
- * and its counts in the training stories. Looking up is safe in many threads while nobody adds. */
+ * and its counts in the training stories.
+ *
+ * One thread at a time adds words and touches what is in the struct. Any threads may look words up
+ * meanwhile: they find all words that were there when they began, and perhaps some that were not.
+ */
 #ifndef WORDS_H
 #define WORDS_H
 
@@ -10,13 +14,14 @@
 
 struct words {              /* zero-initialise */
     struct pretoken *items; /* owned, [n]; counts are 0 for words of validation stories alone */
-    uint64_t *hashes;       /* owned, [n] */
     uint32_t n;
     uint32_t capacity;
-    uint32_t *slots;            /* owned; number of a word or WORDS_NONE */
-    size_t n_slots;             /* a power of two */
-    struct words_block *blocks; /* owned: the bytes */
+    struct words_index *index; /* owned */
 };
+
+/* Makes it ready for threads that look up before the first word is added. words_release in any
+ * case. */
+MUST_USE int words_init(struct words *w, struct err *e);
 
 /* Number of the word, WORDS_NONE if it has none. hash is hash64 of its bytes. */
 uint32_t words_find(const struct words *w, const char *bytes, size_t n, uint64_t hash);
