@@ -196,6 +196,7 @@ void cli_json_object_end(struct cli_json *j);
 void cli_json_array(struct cli_json *j, const char *key);
 void cli_json_array_end(struct cli_json *j);
 void cli_json_item_uint(struct cli_json *j, uint64_t value); /* in an array */
+void cli_json_item_real(struct cli_json *j, double value);
 
 /* Prints text from a model or a file to a terminal-safe stream: when `terminal`, control characters
  * but newline and tab are shown as U+FFFD. So is, always, what is not UTF-8. Whole UTF-8 characters

@@ -144,3 +144,8 @@ void cli_json_item_uint(struct cli_json *j, uint64_t value)
 {
     cli_json_uint(j, NULL, value);
 }
+
+void cli_json_item_real(struct cli_json *j, double value)
+{
+    cli_json_real(j, NULL, value);
+}

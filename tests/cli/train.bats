@@ -157,8 +157,8 @@ validating=(--batch 2 --eval-every 1 --eval-tokens 0 --steps 90 --sample-every 5
     [ "$due" -gt 0 ] || flunk "no signal came during a validation"
     tiny_succeeds -q --save-dir run --resume "${validating[@]}"
     steps_once run 90
-    diff <(jq -c '[.step, .loss, .val_loss, .val_bpc, .zero_share]' all/log.jsonl) \
-        <(jq -c '[.step, .loss, .val_loss, .val_bpc, .zero_share]' run/log.jsonl)
+    diff <(jq -c '[.step, .loss, .val_loss, .val_bpc, .zero_share, .block_zero_share]' all/log.jsonl) \
+        <(jq -c '[.step, .loss, .val_loss, .val_bpc, .zero_share, .block_zero_share]' run/log.jsonl)
     same_tensors all/best.safetensors run/best.safetensors
     same_tensors all/step-000000090.safetensors run/step-000000090.safetensors
     for key in step best_loss patience sample_rng validation_due; do
@@ -427,6 +427,9 @@ edited() {
     jq -s -e 'all(.[]; has("step") and has("tokens") and has("epoch") and has("loss") and has("lr") and has("tok_s")
         and has("grad_norm") and has("progress") and has("elapsed"))' "$whole/log.jsonl"
     jq -s -e 'all(.[]; (.step % 100 == 0) == (has("val_loss") and has("val_bpc") and has("zero_share")))' "$whole/log.jsonl"
+    # blocks of one size: the whole is their mean
+    jq -s -e 'map(select(.zero_share)) | all(.[]; (.block_zero_share | length > 1 and all(. > 0 and . < 1)) and
+        (((.block_zero_share | add / length) - .zero_share) | fabs < 1e-12))' "$whole/log.jsonl"
     jq -s -e 'all(.[]; .tokens == .step * 512)' "$whole/log.jsonl"
     jq -s -e '.[-1].loss < .[0].loss - 0.5' "$whole/log.jsonl"
     jq -s -e 'map(.val_loss // empty) | min' "$whole/log.jsonl" > lowest

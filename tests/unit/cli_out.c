@@ -49,6 +49,7 @@ static void test_json_is_one_line(void **state)
     cli_json_array(&j, "list");
     cli_json_item_uint(&j, 1);
     cli_json_item_uint(&j, 2);
+    cli_json_item_real(&j, 0.25);
     cli_json_object(&j, NULL);
     cli_json_real(&j, "k", 2.5);
     cli_json_object_end(&j);
@@ -60,7 +61,7 @@ static void test_json_is_one_line(void **state)
     fclose(f);
     assert_string_equal(memory, "{\"text\":\"plain\",\"int\":-9223372036854775808,"
                                 "\"uint\":18446744073709551615,\"yes\":true,\"no\":false,"
-                                "\"empty\":{},\"list\":[1,2,{\"k\":2.5},[]],\"last\":0}\n");
+                                "\"empty\":{},\"list\":[1,2,0.25,{\"k\":2.5},[]],\"last\":0}\n");
 }
 
 static void test_json_strings_are_escaped(void **state)

@@ -126,8 +126,13 @@ static void put_validation(struct cli_json *j, const struct log_report *r)
         cli_json_real(j, "val_loss", r->val_loss);
         cli_json_real(j, "val_bpc", r->val_bpc);
     }
-    if (!isnan(r->zero_share))
-        cli_json_real(j, "zero_share", r->zero_share);
+    if (isnan(r->zero_share))
+        return;
+    cli_json_real(j, "zero_share", r->zero_share);
+    cli_json_array(j, "block_zero_share");
+    for (int l = 0; l < r->n_blocks; l++)
+        cli_json_item_real(j, r->block_zero_share[l]);
+    cli_json_array_end(j);
 }
 
 /* The text of a line, which the caller frees; without the steps' part it is the rest of a line. */

@@ -9,6 +9,7 @@
 #define LOG_H
 
 #include "base/err.h"
+#include "dims/dims.h"
 
 struct log_report {
     uint64_t step;
@@ -23,6 +24,8 @@ struct log_report {
     double val_loss;   /* nats a token; NaN: not validated at this step */
     double val_bpc;    /* val_loss * tokens / (ln 2 * characters) of the validation shard */
     double zero_share; /* of the ternary weights; NaN: not counted at this step */
+    int n_blocks;
+    double block_zero_share[DIMS_MAX_BLOCKS]; /* of each block's, the first n_blocks */
 };
 
 struct log {

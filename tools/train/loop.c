@@ -126,6 +126,13 @@ static void note_log(struct loop *l, int rc, const struct err *fault)
     l->log_fails = rc != 0;
 }
 
+/* What r says of the weights that are 0; nothing of a trainer that is NULL. */
+static void count_zeros(struct log_report *r, const struct trainer *t)
+{
+    r->zero_share = t ? trainer_zero_share(t, r->block_zero_share) : NAN;
+    r->n_blocks = t ? t->dims.L : 0;
+}
+
 /* Reports on the steps since the last report. */
 static void report(struct loop *l, const struct validation *v)
 {
@@ -145,8 +152,8 @@ static void report(struct loop *l, const struct validation *v)
         .elapsed = p->elapsed,
         .val_loss = v->loss,
         .val_bpc = validated ? bits_per_char(t, v->loss) : NAN,
-        .zero_share = validated ? trainer_zero_share(t) : NAN,
     };
+    count_zeros(&r, validated ? t : NULL);
     if (validated || cli.verbose)
         say_report(l, &r);
     l->loss_sum = 0;
@@ -283,8 +290,8 @@ static int make_up_validation(struct loop *l, struct err *e)
         return -1;
     struct log_report r = {.step = t->progress.step,
                            .val_loss = v.loss,
-                           .val_bpc = bits_per_char(t, v.loss),
-                           .zero_share = trainer_zero_share(t)};
+                           .val_bpc = bits_per_char(t, v.loss)};
+    count_zeros(&r, t);
     cli_say("step %s: validation %.4f (%.4f bits per character)%s\n", cli_count_text(step, r.step),
             r.val_loss, r.val_bpc, v.best ? ", best so far" : "");
     if (trainer_is_first(t))

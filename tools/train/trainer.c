@@ -175,11 +175,13 @@ bool trainer_validate(struct trainer *t, double *loss)
     return true;
 }
 
-double trainer_zero_share(const struct trainer *t)
+double trainer_zero_share(const struct trainer *t, double blocks[])
 {
-    size_t n_zero = 0;
-    size_t n = 0;
-    for (int l = 0; l < t->dims.L; l++)
+    size_t all_zero = 0;
+    size_t all = 0;
+    for (int l = 0; l < t->dims.L; l++) {
+        size_t n_zero = 0;
+        size_t n = 0;
         for (int i = 0; i < NET_N_LAYERS; i++) {
             const struct net_linear *w = &t->net.block[l].linear[i];
             size_t count = w->n_out * w->n_in;
@@ -187,7 +189,11 @@ double trainer_zero_share(const struct trainer *t)
                 n_zero += w->w[j] == 0;
             n += count;
         }
-    return (double)n_zero / (double)n;
+        blocks[l] = (double)n_zero / (double)n;
+        all_zero += n_zero;
+        all += n;
+    }
+    return (double)all_zero / (double)all;
 }
 
 int trainer_save(struct trainer *t, const char *name, struct err *e)

@@ -81,8 +81,8 @@ MUST_USE int trainer_step(struct trainer *t, struct trainer_step *out, struct er
  * ended it before it was done. */
 MUST_USE bool trainer_validate(struct trainer *t, double *loss);
 
-/* Share of the ternary weights that are 0, as last quantised. */
-double trainer_zero_share(const struct trainer *t);
+/* Share of the ternary weights that are 0, as last quantised; blocks[0..L-1] get each block's. */
+double trainer_zero_share(const struct trainer *t, double blocks[]);
 
 /* Brings all master weights and the optimiser's state to the first rank, for stories and saving. */
 MUST_USE int trainer_gather(struct trainer *t, struct err *e);
