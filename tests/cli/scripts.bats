@@ -297,19 +297,156 @@ faked() {
     contains "$output" "No space left"
 }
 
-@test "plot-loss: draws a log on the terminal and into a file" {
+needs_plot() {
     command -v gnuplot > /dev/null || skip "gnuplot is not installed"
-    printf '{"step":%d,"tokens":%d,"loss":%d}\n' 1 10 9 2 20 7 3 30 6 > log.jsonl
-    echo '{"step":3,"tokens":30,"val_loss":6.5}' >> log.jsonl
-    run "$ROOT/scripts/plot-loss" log.jsonl
-    [ "$status" -eq 0 ]
-    contains "$output" "log.jsonl: validation"
-    run "$ROOT/scripts/plot-loss" -x tokens -o chart.svg . log.jsonl
-    [ "$status" -eq 0 ]
-    contains "$(cat chart.svg)" "</svg>"
-    run --separate-stderr "$ROOT/scripts/plot-loss" missing.jsonl
-    [ "$status" -eq 1 ]
+}
+
+# plot STATUS [ARGUMENT]...
+plot() {
+    run --separate-stderr "$ROOT/scripts/plot-loss" "${@:2}"
+    [ "$status" -eq "$1" ] || flunk "plot-loss: exit status $status, expected $1"
+}
+
+# curves FILE.svg: what one chart shows, in the numbers of its axes, as its ticks tell them: a line of "x,y" a curve, then
+# one of those that have a mark (the key's own among them).
+curves() {
+    awk '
+        /<path/ { while ($0 !~ /\/>/ && (getline more) > 0) $0 = $0 " " more }
+        function number(text) { gsub(/<[^>]*>|[ \t]/, "", text); return text + 0 }
+        /text-anchor="(end|middle)"/ && match($0, /d=.M[0-9.]*,[0-9.]*/) {
+            split(substr($0, RSTART + 4, RLENGTH - 4), at, ",")
+            axis = /"end"/ ? "y" : "x"
+            pixel = axis == "y" ? at[2] : at[1]
+            getline
+            value = number($0)
+            if (n[axis]++ == 0) { v0[axis] = value; p0[axis] = pixel }
+            else scale[axis] = (value - v0[axis]) / (pixel - p0[axis])
+        }
+        function place(x, y) {
+            return sprintf(" %.2f,%.2f", v0["x"] + (x - p0["x"]) * scale["x"], v0["y"] + (y - p0["y"]) * scale["y"])
+        }
+        /<g id="[a-z]*_plot_/ { inside = depth + 1; marks = "" }
+        inside && match($0, /<path[^>]* d=.[^>]*>/) {
+            path = substr($0, RSTART, RLENGTH)
+            sub(/.* d=./, "", path)
+            sub(/^M[0-9.,]* L[0-9.,]* M/, "M", path)     # the sample in the key
+            k = split(path, step, " ")
+            line = ""
+            for (i = 1; i <= k; i++)
+                if (split(substr(step[i], 2), at, ",") == 2) line = line (step[i] ~ /^M/ && line ? " /" : "") place(at[1], at[2])
+            print "curve" line
+        }
+        inside && /<use / && match($0, /translate\([0-9.,]*/) {
+            split(substr($0, RSTART + 10, RLENGTH - 10), at, ",")
+            marks = marks place(at[1], at[2])
+        }
+        {
+            depth += gsub(/<g[ >]/, "") - gsub(/<\/g>/, "")
+            if (inside && depth < inside) {
+                if (marks) print "marks" marks
+                inside = 0
+            }
+        }' "$1"
+}
+
+# One million tokens and one hour a report, the validation every other one.
+hand_made_log() {
+    cat << 'END'
+{"step":1,"tokens":1000000,"epoch":0,"loss":8,"lr":0.001,"tok_s":10000,"grad_norm":2,"progress":0.25,"elapsed":3600}
+{"step":2,"tokens":2000000,"epoch":0,"loss":6.5,"lr":0.004,"tok_s":30000,"grad_norm":1,"progress":0.5,"elapsed":7200,"val_loss":6.25,"val_bpc":3,"zero_share":0.3,"block_zero_share":[0.25,0.35]}
+{"step":3,"tokens":3000000,"epoch":0,"loss":4,"lr":0.002,"tok_s":20000,"grad_norm":1.5,"progress":0.75,"elapsed":14400}
+{"step":4,"tokens":4000000,"epoch":0,"loss":3.75,"lr":0.001,"tok_s":20000,"grad_norm":1,"progress":1,"elapsed":18000,"val_loss":3.5,"val_bpc":1.6875,"zero_share":0.34,"block_zero_share":[0.3,0.38]}
+END
+}
+
+@test "plot-loss: every curve goes through the values of the log" {
+    needs_plot
+    hand_made_log > log.jsonl
+    shows() {
+        plot 0 -c "$1" -o chart.svg log.jsonl
+        curves chart.svg > shown
+        for line in "${@:2}"; do
+            grep -qF -- "$line" shown || flunk "$1: no '$line' in: $(cat shown)"
+        done
+    }
+    shows tokens "curve 1.00,8.00 2.00,6.50 3.00,4.00 4.00,3.75" "curve 2.00,6.25 4.00,3.50" "marks 2.00,6.25 4.00,3.50"
+    shows hours "curve 1.00,8.00 2.00,6.50 4.00,4.00 5.00,3.75" "curve 2.00,6.25 5.00,3.50"
+    shows lr "curve 1.00,1.00 2.00,4.00 3.00,2.00 4.00,1.00"
+    shows speed "curve 1.00,10.00 2.00,30.00 3.00,20.00 4.00,20.00"
+    shows grad "curve 1.00,2.00 2.00,1.00 3.00,1.50 4.00,1.00"
+    shows zeros "curve 2.00,25.00 4.00,30.00" "curve 2.00,35.00 4.00,38.00"
+    grep -qF 'thousand tokens' chart.svg && flunk "wrong unit"
+    grep -qF 'million tokens' chart.svg
+    # a second run beside it: whole models
+    mkdir other
+    sed 's/"zero_share":0.3,/"zero_share":0.5,/' log.jsonl > other/log.jsonl
+    plot 0 -c zeros -o chart.svg log.jsonl other
+    curves chart.svg > shown
+    grep -qF "curve 2.00,30.00 4.00,34.00" shown
+    grep -qF "curve 2.00,50.00 4.00,34.00" shown
+}
+
+@test "plot-loss: a log that is being written, of a run that fell back, without validation, of one report" {
+    needs_plot
+    hand_made_log | head -c 500 > log.jsonl
+    plot 0 -c tokens -o chart.svg log.jsonl
+    contains "$(curves chart.svg)" "curve 1.00,8.00 2.00,6.50"
+    { hand_made_log | head -n 3; hand_made_log | tail -n 3; } > log.jsonl
+    plot 0 -c tokens -o chart.svg log.jsonl
+    contains "$(curves chart.svg)" "curve 1.00,8.00 2.00,6.50 3.00,4.00 / 2.00,6.50 3.00,4.00 4.00,3.75"
+    hand_made_log | jq -c 'del(.val_loss, .val_bpc, .zero_share, .block_zero_share)' > log.jsonl
+    plot 0 -o chart.svg log.jsonl
+    contains "$(cat chart.svg)" "Loss in training"
+    [[ $(cat chart.svg) != *"that are 0"* ]]
+    hand_made_log | sed -n 2p > log.jsonl
+    plot 0 -c tokens -o chart.svg log.jsonl
+    contains "$(curves chart.svg)" "2.00,6.50"
+    contains "$(curves chart.svg)" "2.00,6.25"
+    : > log.jsonl
+    plot 1 -o chart.svg log.jsonl
+    contains "$stderr" "log.jsonl: no report yet"
+    echo '{"other":1}' > log.jsonl
+    plot 1 -o chart.svg log.jsonl
+    one_error_line plot-loss "log.jsonl: not a log of train"
+    plot 1 missing.jsonl
     one_error_line plot-loss "missing.jsonl"
+    plot 1 -o no/folder.svg log.jsonl
+    plot 2 -c wrong log.jsonl
+}
+
+@test "plot-loss: of very many points the extremes stay, and the first 2 % may leave the chart" {
+    needs_plot
+    awk 'BEGIN { for (i = 1; i <= 9000; i++) {
+        loss = i == 6543 ? 7 : i == 7654 ? 1 : i < 90 ? 100 : 3 + i % 2 / 10
+        printf "{\"tokens\":%d,\"loss\":%.1f}\n", i * 1000, loss } }' > log.jsonl
+    plot 0 -c tokens -o chart.svg log.jsonl
+    curves chart.svg > shown
+    grep -qE ' 6\.54,7\.00 .* 7\.65,1\.00 ' shown
+    [ "$(wc -w < shown)" -lt 1500 ]
+    [[ $(cat shown) != *",100.00"* ]]
+}
+
+@test "plot-loss: one page for a browser, pictures, and characters on the terminal" {
+    needs_plot
+    mkdir -p runs/first/out "runs/<it's> & more/out"
+    hand_made_log > runs/first/out/log.jsonl
+    hand_made_log | head -n 3 > "runs/<it's> & more/out/log.jsonl"
+    plot 0 -r 300 -o page.html runs/*/out
+    [ -z "$output$stderr" ]
+    contains "$(cat page.html)" 'http-equiv="refresh" content="300"'
+    contains "$(cat page.html)" "&lt;it's&gt; &amp; more"
+    contains "$(tr -d '\n' < page.html)" '<td>4<td>4,000,000<td>5 h 0 min<td>100 %<td>3.750<td>3.500<td>1.688<td>20,000'
+    [ "$(grep -c '<svg' page.html)" -eq 6 ]
+    run grep -nE '<script|https?://[^w]|<it' page.html
+    [ "$status" -eq 1 ] || flunk "the page asks for something, or a name is not escaped"
+    plot 0 -o page.html runs/first/out
+    [[ $(cat page.html) != *refresh* ]]
+    plot 0 -o chart.png runs/*/out
+    [ "$(od -A n -t x1 -N 4 chart.png)" = " 89 50 4e 47" ]
+    plot 0 runs/first/out
+    contains "$output" " out "
+    contains "$output" "million tokens"
+    [ -z "$(find . -name '*.part*')" ]
 }
 
 @test "race: a table with figures of both halves, a verdict, and a race that goes on" {

@@ -288,9 +288,8 @@ static int make_up_validation(struct loop *l, struct err *e)
         return 0;
     if (trainer_gather(t, e))
         return -1;
-    struct log_report r = {.step = t->progress.step,
-                           .val_loss = v.loss,
-                           .val_bpc = bits_per_char(t, v.loss)};
+    struct log_report r = {
+        .step = t->progress.step, .val_loss = v.loss, .val_bpc = bits_per_char(t, v.loss)};
     count_zeros(&r, t);
     cli_say("step %s: validation %.4f (%.4f bits per character)%s\n", cli_count_text(step, r.step),
             r.val_loss, r.val_bpc, v.best ? ", best so far" : "");
