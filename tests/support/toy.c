@@ -33,33 +33,49 @@ struct dims toy_mixed(struct dims d, const char *mixers, int heads, int key_widt
     return d;
 }
 
+struct dims toy_every(struct dims d, int heads, int key_width, int window, size_t i)
+{
+    char mixers[DIMS_MIXERS_TEXT];
+    for (size_t l = 0; l < (size_t)d.L; l++)
+        d.mixer[l] = (enum dims_mixer)(i < DIMS_N_MIXERS ? i : (i + l) % DIMS_N_MIXERS);
+    d.embed_norm = i >= DIMS_N_MIXERS;
+    dims_mixers_text(&d, mixers, sizeof mixers);
+    return toy_mixed(d, mixers, heads, key_width, window);
+}
+
+/* An arrangement of mixers, every one but of convolutions alone. */
+static struct dims mixed_size(size_t i)
+{
+    static const struct {
+        int V, D, H, K, L;
+        const char *dilation;
+        int heads, key_width, window;
+    } sizes[TOY_N_MIXED] = {
+        {7, 3, 5, 2, 1, "1", 3, 1, 1},         {50, 24, 40, 4, 3, "2", 3, 5, 7},
+        {300, 48, 100, 4, 3, "2", 2, 17, 37},  {33, 31, 6, 3, 2, "1", 1, 40, 64},
+        {2100, 192, 200, 8, 2, "1", 0, 16, 0},
+    };
+    size_t s = i % TOY_N_MIXED;
+    struct dims d =
+        toy_dims(sizes[s].V, sizes[s].D, sizes[s].H, sizes[s].K, sizes[s].L, sizes[s].dilation);
+    return toy_every(d, sizes[s].heads, sizes[s].key_width, sizes[s].window,
+                     1 + i % (TOY_N_EVERY - 1));
+}
+
 struct dims toy_size(size_t i)
 {
     static const struct {
         int V, D, H, K, L;
         const char *dilation;
-    } sizes[TOY_N_SIZES] = {
+    } sizes[TOY_N_CONV] = {
         {5, 1, 1, 1, 1, "1"},      {7, 3, 5, 2, 2, "1,3"},      {64, 16, 32, 1, 3, "2"},
         {50, 17, 23, 8, 4, "1"},   {33, 31, 6, 3, 3, "1,7,40"}, {300, 48, 100, 4, 2, "1,2"},
         {20, 65, 129, 8, 1, "19"}, {101, 36, 52, 64, 2, "3,1"}, {2100, 192, 200, 8, 2, "1"},
-        {7, 3, 5, 2, 1, "1"},      {50, 24, 40, 4, 3, "2"},     {33, 31, 6, 3, 2, "1"},
-        {300, 48, 100, 4, 3, "2"}, {2100, 192, 200, 8, 2, "1"},
     };
-    static const struct {
-        const char *mixers;
-        int heads, key_width, window;
-    } mixed[TOY_N_SIZES - TOY_N_CONV] = {
-        {"attention", 3, 1, 1},       {"conv,attention,conv", 3, 5, 7},
-        {"attention", 1, 40, 64},     {"attention,conv,attention", 2, 17, 37},
-        {"conv,attention", 0, 16, 0},
-    };
-    struct dims d =
-        toy_dims(sizes[i].V, sizes[i].D, sizes[i].H, sizes[i].K, sizes[i].L, sizes[i].dilation);
-    if (i < TOY_N_CONV)
-        return d;
-    size_t m = i - TOY_N_CONV;
-    d.embed_norm = m % 2;
-    return toy_mixed(d, mixed[m].mixers, mixed[m].heads, mixed[m].key_width, mixed[m].window);
+    assert_true(i < TOY_N_SIZES);
+    if (i >= TOY_N_CONV)
+        return mixed_size(i - TOY_N_CONV);
+    return toy_dims(sizes[i].V, sizes[i].D, sizes[i].H, sizes[i].K, sizes[i].L, sizes[i].dilation);
 }
 
 void toy_rows(const struct dims *d, uint64_t seed, size_t n, uint16_t *tokens, uint32_t *pos)

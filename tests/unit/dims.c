@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dims/dims.h"
+#include "support/toy.h"
 
 static void test_counts_of_the_presets(void **state)
 {
@@ -117,6 +117,10 @@ static void test_layout_is_padded(void **state)
     d = (struct dims){.V = 5, .D = 1, .H = 1, .K = 1, .L = 1, .T = 1, .dilation = {1}};
     check_layout(&d);
     assert_int_equal(dims_n_params(&d), 5 + 1 + 2 + 1 + 1 + 1 + 3 + 1);
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
+        struct dims every = toy_every(odd_dims(), 4, 3, 64, i);
+        check_layout(&every);
+    }
     struct tensor t;
     d.L = DIMS_MAX_BLOCKS; /* the longest name fits */
     dims_tensor(&d, dims_n_tensors(&d) - 4, &t);
@@ -241,14 +245,7 @@ static void test_mixers(void **state)
         assert_int_equal(t.n_parts, want[k].n_parts);
         assert_int_equal(t.offset, dims_offset(&d, t.kind, t.block));
     }
-    size_t end = 0; /* one behind the other, with gaps up to the alignment */
-    for (size_t i = 0; i < dims_n_tensors(&d); i++) {
-        struct tensor t;
-        dims_tensor(&d, i, &t);
-        assert_int_equal(t.offset, ALIGN_UP(end, (size_t)DIMS_ALIGN));
-        end = t.offset + t.n;
-    }
-    assert_int_equal(dims_n_floats(&d), ALIGN_UP(end, (size_t)DIMS_ALIGN));
+    check_layout(&d);
     struct dims other = d;
     other.mixer[1] = DIMS_ATTENTION;
     assert_false(dims_equal(&d, &other));

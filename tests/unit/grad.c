@@ -47,21 +47,14 @@ static struct dims small_dims(void)
     return d;
 }
 
-/* Models that have each mixer, and several: small ones, for every test that walks them. */
-static const struct {
-    const char *mixers;
-    int heads, key_width, window, embed_norm;
-} mixed[] = {
-    {"conv", 0, 0, 0, 0},
-    {"attention,conv", 3, 5, 7, 1},
-    {"conv,attention", 2, 3, 70, 0}, /* wider than a tile of rows */
-};
-
+/* Small models of every mixer, i < TOY_N_EVERY: alone in a block and wider than a tile of rows,
+ * then in turn and narrow. */
 static struct dims mixed_dims(size_t i)
 {
     struct dims d = small_dims();
-    d.embed_norm = mixed[i].embed_norm;
-    return toy_mixed(d, mixed[i].mixers, mixed[i].heads, mixed[i].key_width, mixed[i].window);
+    bool alone = i < DIMS_N_MIXERS;
+    d.L = alone ? 1 : DIMS_N_MIXERS;
+    return toy_every(d, alone ? 2 : 3, alone ? 3 : 5, alone ? 70 : 7, i);
 }
 
 /* The slope of the loss when w[n] moves along way[n], by differences. */
@@ -162,11 +155,11 @@ static void finite_differences(const struct dims *d)
     }
 }
 
-/* Every tensor, of every mixer, at every level: the slopes are those the gradient says. */
+/* Every tensor, at every level: the slopes are those the gradient says. */
 static void test_finite_differences(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) {
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
         struct dims d = mixed_dims(i);
         finite_differences(&d);
     }
@@ -184,7 +177,7 @@ static void gradient_with(const struct dims *d, int threads, size_t rows, float 
 static void test_threads_do_not_matter(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) {
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
         struct dims d = mixed_dims(i);
         size_t bytes = dims_n_floats(&d) * sizeof(float);
         float *one = malloc(bytes);
@@ -240,7 +233,7 @@ static void check_shares(const struct dims *d)
 static void test_shares(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(mixed); i++) {
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
         struct dims d = mixed_dims(i);
         check_shares(&d);
     }

@@ -12,7 +12,6 @@
 
 enum { ROWS = 150 };
 
-enum { N_MODELS = 4 };
 enum { CHANGED = 60 }; /* the row at which something changes */
 
 /* Logits [ROWS][V] of a model before and after some tokens were exchanged for others. */
@@ -23,14 +22,9 @@ struct change {
     float *after;
 };
 
-/* Models of every mixer alone and of several. */
 static struct dims dims_of(size_t i)
 {
-    static const char *const mixers[] = {"conv", "attention", "conv,attention,conv",
-                                         "attention,conv,attention"};
-    assert_true(i < N_MODELS && ARRAY_LEN(mixers) == N_MODELS);
-    return toy_mixed(toy_dims(50, 24, 40, 4, 3, "1,2,5"), mixers[i], i ? 3 : 0, i ? 5 : 0,
-                     i ? 13 : 0);
+    return toy_every(toy_dims(50, 24, 40, 4, 3, "1,2,5"), 3, 5, 13, i);
 }
 
 static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *pos)
@@ -81,7 +75,7 @@ static void assert_row_differs(const struct change *c, size_t row)
 static void test_net_is_causal(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_MODELS; i++) {
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
         struct dims d = dims_of(i);
         struct change c = change_rows(&d, ROWS, CHANGED, ROWS);
         assert_rows_same(&c, 0, CHANGED);
@@ -95,7 +89,7 @@ static void test_net_is_causal(void **state)
 static void test_net_reaches_its_context(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_MODELS; i++) {
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
         struct dims d = dims_of(i);
         struct change c = change_rows(&d, ROWS, CHANGED, CHANGED + 1);
         size_t last = CHANGED + dims_context(&c.dims);
@@ -109,7 +103,7 @@ static void test_net_reaches_its_context(void **state)
 static void test_sequences_are_apart(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_MODELS; i++) {
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
         struct dims d = dims_of(i);
         struct change c = change_rows(&d, CHANGED, 0, CHANGED);
         assert_row_differs(&c, CHANGED - 1);

@@ -11,8 +11,9 @@
 #include "export/textfile.h"
 
 _Static_assert(
-    TENSOR_N_KINDS == 12 && sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
-    "hf/modeling_bolt.py computes a model of these tensors and hyperparameters: teach it "
+    TENSOR_N_KINDS == 12 && DIMS_N_MIXERS == 2 &&
+        sizeof(struct dims) == (10 + 2 * DIMS_MAX_BLOCKS) * sizeof(int),
+    "hf/modeling_bolt.py computes a model of these tensors, mixers and hyperparameters: teach it "
     "what is new, or refuse it here");
 
 /* ---- configuration --------------------------------------------------------------------------- */
