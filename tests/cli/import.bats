@@ -149,6 +149,7 @@ other no embedding.weight
 optimiser not the AdamW
 cut not a zip file
 LIST
-    [ ! -e x.safetensors ] && [ ! -e pwned ]
+    [ ! -e x.safetensors ]
+    [ ! -e pwned ]
     [ "$(find . -name 'tmp*' | wc -l)" -eq 0 ] || flunk "$(ls -A)"
 }

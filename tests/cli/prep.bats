@@ -192,7 +192,8 @@ text() {
         [ "$(jq -r $key <<< "$forward")" = "$(field $key)" ] || flunk "$key differs"
     done
     n=$(field .valid.n_stories)
-    [ "$n" -gt 30 ] && [ "$n" -lt 90 ]
+    [ "$n" -gt 30 ]
+    [ "$n" -lt 90 ]
     succeeds prep -q --json -o twice --vocab-size 400 --valid-fraction 0.2 --keep-duplicates "$in/a.txt" reversed.txt
     [ "$(field .valid.n_stories)" -eq $((2 * n)) ]
     [ "$(field .n_overlap)" -eq 0 ]

@@ -98,7 +98,8 @@ held_out() {
     succeeds prep -q --json --vocab "$vocab" --valid-fraction 0 -o out owt.tar.gz
     [ "$(jq .n_passed_over <<< "$output")" -eq 1 ]
     run --separate-stderr "$BUILD/eval" -q --json "$model" - < <(cat o/part2.zip)
-    [ "$status" -eq 0 ] && [ "$(jq .n_stories <<< "$output")" -eq 1 ]
+    [ "$status" -eq 0 ]
+    [ "$(jq .n_stories <<< "$output")" -eq 1 ]
     run --separate-stderr env TMPDIR=/nonexistent "$BUILD/eval" -q --json "$model" - < <(cat o/part2.zip)
     [ "$status" -eq 1 ]
     one_error_line eval "standard input: cannot make a temporary file in /nonexistent"

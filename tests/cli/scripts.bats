@@ -182,7 +182,9 @@ faked() {
         [ "$status" -eq 0 ] || flunk "make data failed"
     }
     data "-q --vocab-size 400"
-    [ -f d/train.shard ] && [ -f d/valid.shard ] && [ -f d/vocab.db ]
+    [ -f d/train.shard ]
+    [ -f d/valid.shard ]
+    [ -f d/vocab.db ]
     before=$(stat -c %Y.%i d/train.shard)
     data "-q --vocab-size 400"
     [ "$(stat -c %Y.%i d/train.shard)" = "$before" ] || flunk "prep ran again"
@@ -286,7 +288,8 @@ faked() {
 @test "stories: --mb bounds the size; files are refused" {
     "$BUILD/stories" --mb 0.5 > text
     size=$(wc -c < text)
-    [ "$size" -ge 500000 ] && [ "$size" -lt 510000 ]
+    [ "$size" -ge 500000 ]
+    [ "$size" -lt 510000 ]
     fails 2 "takes no files" stories text
     fails 2 "--mb" stories --mb -1
 }

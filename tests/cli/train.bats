@@ -584,7 +584,8 @@ edited() {
         one_error_line train "no room for a checkpoint of 0."
         contains "$stderr" "choose another --save-dir"
     done
-    [ "$(ls -A new)" = log.jsonl ] && [ ! -s new/log.jsonl ]
+    [ "$(ls -A new)" = log.jsonl ]
+    [ ! -s new/log.jsonl ]
     [ "$(find run -name 'step-*' -o -name '.*.tmp')" = run/step-000000010.safetensors ]
     tiny_succeeds -q --save-dir run --resume --steps 20
     steps_once run 20
