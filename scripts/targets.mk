@@ -43,7 +43,7 @@ PREP_OPTIONS = $(PREP_OF_$(PRESET)) $(PREP_ARGS)
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
 .PHONY: deps data train export sample eval demo test arm check-arm bench asan tsan torture fuzz lint format install \
-	uninstall wheel web dist clean help FORCE
+	uninstall pictures wheel web dist clean help FORCE
 
 deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
 	scripts/deps $(or $(GROUPS),build test)
@@ -164,6 +164,13 @@ check-os: ## compile what asks the system for things for musl and, where there i
 format: ## let clang-format write all C files
 	@scripts/deps lint
 	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+PICTURES ?= docs/pictures
+pictures: ## draw README's pictures, docs/pictures/, from what is in docs/figures/
+	@scripts/deps plot
+	@mkdir -p $(PICTURES)
+	scripts/plot-loss -c bpc -o $(PICTURES)/loss.svg docs/figures/*.jsonl
+	scripts/still 'On a terminal: a model is trained, packed, and tells a story' < docs/figures/still.txt > $(PICTURES)/still.svg
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib

@@ -374,12 +374,21 @@ END
     }
     shows tokens "curve 1.00,8.00 2.00,6.50 3.00,4.00 4.00,3.75" "curve 2.00,6.25 4.00,3.50" "marks 2.00,6.25 4.00,3.50"
     shows hours "curve 1.00,8.00 2.00,6.50 4.00,4.00 5.00,3.75" "curve 2.00,6.25 5.00,3.50"
+    shows bpc "curve 2.00,3.00 5.00,1.69" "marks 2.00,3.00 5.00,1.69"
     shows lr "curve 1.00,1.00 2.00,4.00 3.00,2.00 4.00,1.00"
     shows speed "curve 1.00,10.00 2.00,30.00 3.00,20.00 4.00,20.00"
     shows grad "curve 1.00,2.00 2.00,1.00 3.00,1.50 4.00,1.00"
     shows zeros "curve 2.00,25.00 4.00,30.00" "curve 2.00,35.00 4.00,38.00"
     grep -qF 'thousand tokens' chart.svg && flunk "wrong unit"
     grep -qF 'million tokens' chart.svg
+    # all of them in one file; bits per character where nats a token say nothing
+    plot 0 -o chart.svg log.jsonl
+    [ "$(grep -c '<text>million tokens' chart.svg)" -eq 5 ]
+    run grep 'bits per character' chart.svg
+    [ "$status" -eq 1 ]
+    sed 's/"val_bpc":[0-9.]*/"val_bpc":1.25/' log.jsonl > finer.jsonl
+    plot 0 -o chart.svg log.jsonl finer.jsonl
+    grep -q 'bits per character' chart.svg
     # a second run beside it: whole models
     mkdir other
     sed 's/"zero_share":0.3,/"zero_share":0.5,/' log.jsonl > other/log.jsonl
@@ -450,6 +459,31 @@ END
     contains "$output" " out "
     contains "$output" "million tokens"
     [ -z "$(find . -name '*.part*')" ]
+}
+
+@test "make pictures: the pictures of README show what the figures say" {
+    needs_plot
+    run make -s -C "$ROOT" pictures PICTURES="$PWD/drawn"
+    [ "$status" -eq 0 ] || flunk "make pictures failed"
+    same drawn/still.svg "$ROOT/docs/pictures/still.svg"
+    # another gnuplot may draw the same with other bytes
+    curves drawn/loss.svg > now
+    curves "$ROOT/docs/pictures/loss.svg" > kept
+    same now kept
+    [ "$(grep -c '^marks' now)" -eq "$(find "$ROOT/docs/figures" -name '*.jsonl' | wc -l)" ]
+}
+
+@test "still: text of a terminal as a picture; lines that are too long are refused" {
+    printf '%s\n' '$ cat <a> & b' 'Zoë said: "x"' > text
+    "$ROOT/scripts/still" 'A "still" of <x>' < text > out.svg
+    contains "$(cat out.svg)" '>$ cat &lt;a&gt; &amp; b</text>'
+    contains "$(cat out.svg)" '<title>A "still" of &lt;x&gt;</title>'
+    contains "$(cat out.svg)" '>Zoë said: "x"</text>'
+    run bash -c "printf '%0101d\n' 1 | '$ROOT/scripts/still' x"
+    [ "$status" -eq 1 ]
+    contains "$output" "line 1: too long (found 101 characters"
+    run bash -c "'$ROOT/scripts/still' x < /dev/null"
+    [ "$status" -eq 1 ]
 }
 
 @test "race: a table with figures of both halves, a verdict, and a race that goes on" {
