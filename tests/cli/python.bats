@@ -9,14 +9,17 @@ load helpers
     if nm "$BUILD/libbolt.so" | grep -q '__asan_init\|__tsan_init'; then
         skip "Python cannot load a library built with sanitizers"
     fi
-    small_data "$BATS_TEST_TMPDIR/data"
-    small_train "$BATS_TEST_TMPDIR/data" "$BATS_TEST_TMPDIR/run"
-    "$BUILD/export" -q "$BATS_TEST_TMPDIR/run" --vocab "$BATS_TEST_TMPDIR/data/vocab.db" -o "$BATS_TEST_TMPDIR/model.bolt"
-    cd "$ROOT/bindings/python" || return
-    run env PYTHONDONTWRITEBYTECODE=1 BOLT_LIBRARY="$BUILD/libbolt.so" MODEL="$BATS_TEST_TMPDIR/model.bolt" \
-        SAMPLE="$BUILD/sample" "$python" -m unittest test_bolt
-    [ "$status" -eq 0 ] || flunk "$output"
-    [ "${lines[-1]}" = OK ] || flunk "$output"
+    cd "$BATS_TEST_TMPDIR" || return
+    small_data data
+    small_train data conv
+    small_train data attention --mixers conv,attention --heads 2 --key-width 5 --window 11 --embed-norm
+    for model in conv attention; do
+        "$BUILD/export" -q $model --vocab data/vocab.db -o $model.bolt
+        run env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$ROOT/bindings/python" BOLT_LIBRARY="$BUILD/libbolt.so" \
+            MODEL=$model.bolt SAMPLE="$BUILD/sample" "$python" -m unittest test_bolt
+        [ "$status" -eq 0 ] || flunk "$model: $output"
+        [ "${lines[-1]}" = OK ] || flunk "$model: $output"
+    done
 }
 
 @test "without the library the package says what to do" {
