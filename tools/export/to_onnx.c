@@ -251,8 +251,8 @@ static struct onnx_value by_head(struct onnx_graph *g, struct onnx_value all, in
                                     onnx_ints(g, (int64_t[]){end, INT64_MAX}, 2),
                                     onnx_ints(g, (int64_t[]){1, 2}, 2)};
     const int64_t sizes[] = {0, heads, (end - first) / heads, -1};
-    return onnx_two(g, "Reshape", onnx_node(g, "Slice", in, 4, NULL, 0, NULL),
-                    onnx_ints(g, sizes, 4));
+    struct onnx_value part = onnx_node(g, "Slice", in, 4, NULL, 0, NULL);
+    return onnx_two(g, "Reshape", part, onnx_ints(g, sizes, 4));
 }
 
 /* Attention over the window. Its state has keys, values, and 1 where there is a token. */
@@ -275,8 +275,8 @@ static struct onnx_value attention(struct builder *b, struct onnx_value query_ke
     struct onnx_value query =
         onnx_two(g, "Reshape", scaled, onnx_ints(g, (int64_t[]){0, 0, d->heads, d->key_width}, 4));
     query = permuted(g, query, (int64_t[]){0, 2, 1, 3}, 4);
-    struct onnx_value scores =
-        onnx_two(g, "Add", onnx_two(g, "MatMul", query, keys), biases(b, block));
+    struct onnx_value scores = onnx_two(g, "MatMul", query, keys);
+    scores = onnx_two(g, "Add", scores, biases(b, block));
     struct onnx_value absent = onnx_two(g, "Sub", onnx_float(g, 1), there);
     scores = onnx_two(g, "Add", scores, onnx_two(g, "Mul", absent, onnx_float(g, never)));
     struct onnx_value weights = onnx_node(
@@ -309,11 +309,11 @@ static struct onnx_value block(struct builder *b, struct onnx_value x, int l)
     struct onnx_value halves[2];
     struct onnx_value n = norm(b, x, w->norm1);
     onnx_split(g, linear(b, n, &w->mixer_up), halves);
-    struct onnx_value mixed =
-        onnx_two(g, "Mul", mix(b, n, halves[1], l), onnx_one(g, "Sigmoid", halves[0]));
+    struct onnx_value gate = onnx_one(g, "Sigmoid", halves[0]);
+    struct onnx_value mixed = onnx_two(g, "Mul", mix(b, n, halves[1], l), gate);
     x = onnx_two(g, "Add", x, linear(b, mixed, &w->mixer_down));
     n = norm(b, x, w->norm2);
-    struct onnx_value gate = linear(b, n, &w->ffn_gate);
+    gate = linear(b, n, &w->ffn_gate);
     struct onnx_value up = linear(b, n, &w->ffn_up);
     struct onnx_value silu = onnx_two(g, "Mul", gate, onnx_one(g, "Sigmoid", gate));
     struct onnx_value hidden = onnx_two(g, "Mul", silu, up);
