@@ -66,12 +66,11 @@ static int open_one(struct shardset *s, const char *path, const char *part, uint
         return -1;
     int rc = 0;
     if (shard.vocab_fingerprint != vocab_fingerprint)
-        rc = err_set(e,
-                     "%s: made with another vocabulary than vocab.db beside it (found %016" PRIx64
-                     ", expected %016" PRIx64 ")",
-                     path, shard.vocab_fingerprint, vocab_fingerprint);
+        rc = err_set(
+            e, "%s: made with another vocabulary (found %016" PRIx64 ", expected %016" PRIx64 ")",
+            path, shard.vocab_fingerprint, vocab_fingerprint);
     else if (shard.vocab_size != vocab_size)
-        rc = err_set(e, "%s: wrong size of the vocabulary (found %u, vocab.db has %u)", path,
+        rc = err_set(e, "%s: wrong size of the vocabulary (found %u, expected %u)", path,
                      shard.vocab_size, vocab_size);
     else if (expected && shard.fingerprint != expected)
         rc = err_set(e,

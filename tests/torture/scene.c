@@ -22,6 +22,11 @@ const struct trial scene_trials[] = {
      .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab-size", "280", "--valid",
                    "in/valid.txt", "in/train.txt"},
      .killed = true},
+    {.name = "prep-append",
+     .arguments = {"prep", "-q", "--append", "-o", "out", "--threads", "2", "in/few.txt"},
+     .grows = true,
+     .killed = true,
+     .starved = true},
     {.name = "prep-few",
      .arguments = {"prep", "-q", "-o", "out", "--threads", "2", "--vocab-size", "264",
                    "in/few.txt"},
@@ -113,6 +118,7 @@ static const char script[] =
     "cd start\n"
     "mkdir train-long export export-c export-st export-info sample eval\n"
     "../b/prep -q -o prep --vocab-size 262 ../in/other.txt\n"
+    "cp -r ../in/data prep-append\n"
     "cp -r prep prep-gz\n"
     "cp -r prep prep-few\n"
     "cp -r prep prep-tar\n"
@@ -167,7 +173,7 @@ void scene_reset(const struct trial *trial, bool again)
 {
     char start[PATH];
     snprintf(start, sizeof start, "start/%s", trial->name);
-    if (again) {
+    if (again || trial->grows) {
         folder_copy(start, "out");
     } else {
         folder_remove("out");

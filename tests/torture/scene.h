@@ -16,6 +16,7 @@ struct trial {
     const char *output;        /* file for standard output, or NULL */
     bool resumes;              /* train: goes on from the checkpoints in out, of which none may
                                   be lost */
+    bool grows;                /* begins with what is in start/NAME, always */
     bool killed;               /* part of the kills */
     bool
         libarchive; /* which ends a program that has no memory, with a signal or words of its own */

@@ -149,57 +149,88 @@ static void measure_story(const struct eval *v, const uint16_t *ids, size_t n, u
     }
 }
 
-static int check_shard(const struct run *r, const struct shard *s, const char *path, struct err *e)
+static int check_unk(const struct run *r, const struct shardset *s, const char *path, struct err *e)
 {
-    const struct modelfile *b = &r->eval->file;
-    if (s->vocab_fingerprint != b->vocab_fingerprint || s->vocab_size != (uint32_t)b->model.dims.V)
-        return err_set(e,
-                       "%s: made with another vocabulary than the model (found %016" PRIx64
-                       ", expected %016" PRIx64 ")",
-                       path, s->vocab_fingerprint, b->vocab_fingerprint);
-    if (r->v4 && s->n_unk > 0)
-        return err_set(
-            e, "%s: --v4-scoring needs the text itself: the shard holds %" PRIu64 " unknown tokens",
-            path, s->n_unk);
-    return 0;
+    if (!r->v4 || s->n_unk == 0)
+        return 0;
+    return err_set(
+        e, "%s: --v4-scoring needs the text itself: the shard holds %" PRIu64 " unknown tokens",
+        path, s->n_unk);
 }
 
-static int read_shard(struct run *r, const char *path, struct err *e)
+static void read_shard(struct run *r, const struct shard *s)
 {
-    struct shard s;
-    if (shard_open(&s, path, e))
-        return -1;
-    int rc = check_shard(r, &s, path, e);
-    for (uint64_t i = 0; i < s.n_stories && rc == 0; i++) {
-        const uint16_t *ids = s.tokens + s.stories[i];
-        size_t n = (size_t)(s.stories[i + 1] - s.stories[i]) - 1; /* EOS is added in scoring */
+    for (uint64_t i = 0; i < s->n_stories; i++) {
+        const uint16_t *ids = s->tokens + s->stories[i];
+        size_t n = (size_t)(s->stories[i + 1] - s->stories[i]) - 1; /* EOS is added in scoring */
         uint64_t n_chars = 0;
         uint64_t n_bytes = 0;
         if (r->v4)
             measure_story(r->eval, ids, n, &n_chars, &n_bytes);
         add_story(r, ids, n, n_chars, n_bytes);
-        r->read = s.stories[i + 1] * s.map.size / s.n_tokens;
+        r->read = s->stories[i + 1] * s->map.size / s->n_tokens;
         r->known = true;
         show_progress(r);
     }
-    r->n_chars = s.n_chars;
-    r->n_bytes = s.n_bytes;
-    shard_close(&s);
+}
+
+static int read_set(struct run *r, const struct shardset *s, const char *path, struct err *e)
+{
+    if (check_unk(r, s, path, e))
+        return -1;
+    for (size_t i = 0; i < s->n; i++)
+        read_shard(r, &s->shards[i]);
+    r->n_chars = s->n_chars;
+    r->n_bytes = s->n_bytes;
+    return 0;
+}
+
+static int read_folder(struct run *r, const struct eval_input *in, struct err *e)
+{
+    const struct modelfile *b = &r->eval->file;
+    struct shardlist list;
+    struct shardset all = {0}, part = {0};
+    if (shardlist_read(&list, in->path, e))
+        return -1;
+    int rc = shardset_open(&all, &list, in->path, SHARDLIST_VALID, b->vocab_fingerprint,
+                           (uint32_t)b->model.dims.V, e);
+    shardlist_release(&list);
+    if (rc == 0 && in->part[0])
+        rc = shardset_part(&part, &all, in->part, e);
+    if (rc == 0)
+        rc = read_set(r, in->part[0] ? &part : &all, in->path, e);
+    shardset_release(&part);
+    shardset_close(&all);
     return rc;
 }
 
-static int read_any(struct run *r, const char *path, struct err *e)
+static int read_one_shard(struct run *r, const char *path, struct err *e)
+{
+    const struct modelfile *b = &r->eval->file;
+    struct shardset s = {0};
+    if (shardset_open_file(&s, path, b->vocab_fingerprint, (uint32_t)b->model.dims.V, e))
+        return -1;
+    int rc = read_set(r, &s, path, e);
+    shardset_close(&s);
+    return rc;
+}
+
+static int read_any(struct run *r, const struct eval_input *in, struct err *e)
 {
     struct eval *v = r->eval;
+    const char *path = in->path;
     const struct gather_hooks hooks = {on_story, on_progress, on_warning, r};
+    if (in->is_folder)
+        return read_folder(r, in, e);
     if (shard_probe_file(path))
-        return read_shard(r, path, e);
+        return read_one_shard(r, path, e);
     return gather_read(v->gather, path, &v->options.corpus, &hooks, &v->counts, e);
 }
 
-int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,
-              uint64_t total, struct eval_result *out, struct err *e)
+int eval_input(struct eval *v, const struct eval_input *in, struct cli_progress *p, uint64_t done,
+               uint64_t total, struct eval_result *out, struct err *e)
 {
+    const char *path = in->path;
     struct run r = {
         .eval = v, .progress = p, .done = done, .total = total, .start = clock_seconds()};
     int rc = -1;
@@ -208,13 +239,15 @@ int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t
         goto out;
     if (v->options.v4_scoring && !(r.v4 = score_new(v->engine, e)))
         goto out;
-    if (read_any(&r, path, e))
+    if (read_any(&r, in, e))
         goto out;
     if (r.n_stories == 0) {
-        err_set(e, "%s: no story in it", path);
+        err_set(e, in->is_folder ? "%s: no story for validation in it" : "%s: no story in it",
+                path);
         goto out;
     }
-    *out = (struct eval_result){.name = path, .sum = *score_finish(r.score)};
+    *out = (struct eval_result){
+        .name = path, .part = in->part[0] ? in->part : NULL, .sum = *score_finish(r.score)};
     if (!isfinite(out->sum.nats)) {
         err_set(e, "%s: its loss is not finite: the model's weights are too large", path);
         goto out;

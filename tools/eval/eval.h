@@ -5,7 +5,8 @@
 #include "load/load.h"
 #include "cli/cli.h"
 #include "corpus/gather.h"
-#include "format/shard.h"
+#include "eval/input.h"
+#include "format/shardset.h"
 #include "model/score_infer.h"
 #include "model/score_net.h"
 
@@ -40,6 +41,7 @@ struct eval {
 
 struct eval_result {
     const char *name; /* the file's, or NULL for the total of several */
+    const char *part; /* of a folder; NULL without */
     struct score_sum sum;
     struct score_sum v4; /* all zero unless v4_scoring */
     double seconds;
@@ -51,10 +53,11 @@ MUST_USE int eval_open(struct eval *v, const struct eval_options *o, const char 
                        struct err *e);
 void eval_close(struct eval *v);
 
-/* Scores every story of a text file of any form, or of a shard. `done` of `total` bytes of the
- * files lie behind already: for the progress line. A file without a story is an error. */
-MUST_USE int eval_file(struct eval *v, const char *path, struct cli_progress *p, uint64_t done,
-                       uint64_t total, struct eval_result *r, struct err *e);
+/* Scores every story of a text file of any form, of a shard, or of a folder's validation. `done` of
+ * `total` bytes of the files lie behind already: for the progress line. An input without a story is
+ * an error. */
+MUST_USE int eval_input(struct eval *v, const struct eval_input *in, struct cli_progress *p,
+                        uint64_t done, uint64_t total, struct eval_result *r, struct err *e);
 
 /* True if text may hold what the vocabulary has no token for, so that UNK stands for it. */
 bool eval_has_unk(const struct eval *v);

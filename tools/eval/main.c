@@ -33,9 +33,10 @@ static const struct cli_tool tool = {
     .summary = "Measures how well a model predicts text: loss, perplexity, bits per character.",
     .epilog = "MODEL is a blob made by export or, with --vocab, a checkpoint made by train or\n"
               "the folder of its checkpoints.\n"
-              "FILE is text in any form that prep reads, - for standard input, or a shard.\n\n"
+              "FILE is text in any form that prep reads, - for standard input, a shard, or\n"
+              "a folder made by prep, whose validation stories are meant.\n\n"
               "  eval model.bolt valid.txt.gz\n"
-              "  eval --vocab data/vocab.db checkpoints/best.safetensors data/valid.shard\n",
+              "  eval --vocab data/vocab.db checkpoints/best.safetensors data\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,
@@ -77,20 +78,20 @@ static void say_speed(const struct eval *v, const struct eval_result *r, size_t 
             model_math_names[v->options.math], v->kern.level->name);
 }
 
-static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
-                        struct eval_result *results)
+static void score_inputs(struct eval *v, const struct eval_inputs *inputs, uint64_t total,
+                         struct eval_result *results)
 {
     struct err e;
     struct cli_progress progress;
     char count[32];
     uint64_t done = 0;
     cli_progress_start(&progress, "eval");
-    for (size_t i = 0; i < n; i++) {
-        if (eval_file(v, files[i], &progress, done, total, &results[i], &e)) {
+    for (size_t i = 0; i < inputs->n; i++) {
+        if (eval_input(v, &inputs->items[i], &progress, done, total, &results[i], &e)) {
             cli_progress_end(&progress);
             cli_die("%s", e.text);
         }
-        done += corpus_size(files[i]);
+        done += corpus_size(inputs->items[i].path);
     }
     cli_progress_end(&progress);
     if (v->counts.n_missing)
@@ -99,7 +100,7 @@ static void score_files(struct eval *v, char **files, size_t n, uint64_t total,
     if (v->counts.n_passed_over)
         cli_say("eval: %s members of archives that are no text were passed over\n",
                 cli_count_text(count, v->counts.n_passed_over));
-    say_speed(v, results, n);
+    say_speed(v, results, inputs->n);
 }
 
 int main(int argc, char **argv)
@@ -118,10 +119,15 @@ int main(int argc, char **argv)
         cli_usage("%s", e.text);
     if (eval_open(&v, &o, operands[0], vocab, cpu, threads, &e))
         cli_die("%s", e.text);
-    struct eval_result *results = calloc(n, sizeof *results);
+    struct eval_inputs inputs = {0};
+    for (size_t i = 0; i < n; i++)
+        if (eval_input_add(&inputs, operands[1 + i], &e))
+            cli_die("%s", e.text);
+    n = inputs.n;
+    struct eval_result *results = calloc(n + 1, sizeof *results);
     if (!results)
         cli_die("out of memory for %zu results", n);
-    score_files(&v, operands + 1, n, total, results);
+    score_inputs(&v, &inputs, total, results);
     if (cli.json) {
         report_json(results, n, &o);
     } else {
@@ -130,6 +136,7 @@ int main(int argc, char **argv)
             report_v4_table(results, n, eval_has_unk(&v));
     }
     free(results);
+    free(inputs.items);
     eval_close(&v);
     return cli_finish();
 }

@@ -14,7 +14,7 @@ static struct eval_result total_of(const struct eval_result *r, size_t n)
     return total;
 }
 
-static void print_row(const struct score_sum *s, const char *name, bool has_unk)
+static void print_row(const struct score_sum *s, const char *name, const char *part, bool has_unk)
 {
     char stories[32];
     char tokens[32];
@@ -28,7 +28,7 @@ static void print_row(const struct score_sum *s, const char *name, bool has_unk)
     struct cli_utf8 u = {.terminal = isatty(STDOUT_FILENO) == 1};
     cli_utf8_write(&u, stdout, name, strlen(name));
     cli_utf8_flush(&u, stdout);
-    putchar('\n');
+    printf("%s%s\n", part ? ": " : "", part ? part : "");
 }
 
 static void print_rows(const struct eval_result *r, size_t n, bool has_unk, bool v4)
@@ -37,11 +37,11 @@ static void print_rows(const struct eval_result *r, size_t n, bool has_unk, bool
            "tokens", "characters", has_unk ? "      UNK" : "", "file");
     for (size_t i = 0; i < n; i++)
         if (!v4 || r[i].v4.n_tokens > 0)
-            print_row(v4 ? &r[i].v4 : &r[i].sum, r[i].name, has_unk);
+            print_row(v4 ? &r[i].v4 : &r[i].sum, r[i].name, r[i].part, has_unk);
     if (n > 1) {
         struct eval_result total = total_of(r, n);
         if (!v4 || total.v4.n_tokens > 0)
-            print_row(v4 ? &total.v4 : &total.sum, "(total)", has_unk);
+            print_row(v4 ? &total.v4 : &total.sum, "(total)", NULL, has_unk);
     }
 }
 
@@ -86,6 +86,8 @@ static void put_result(const struct eval_result *r, size_t n_files, const struct
         cli_json_text(&j, "file", r->name);
     else
         cli_json_uint(&j, "files", n_files);
+    if (r->part)
+        cli_json_text(&j, "part", r->part);
     cli_json_text(&j, "math", model_math_names[o->math]);
     put_sum(&j, &r->sum);
     cli_json_real(&j, "seconds", r->seconds);

@@ -147,7 +147,8 @@ void encode_words_release(struct encode_words *w)
 
 struct job {
     const struct encode_words *words;
-    struct shard_writer *shard;
+    encode_sink *sink;
+    void *context; /* the sink's */
     struct encode_counts *counts;
     struct cli_progress *progress;
     uint64_t total;
@@ -208,7 +209,7 @@ static int take(void *context, const struct expansion *x, struct err *e)
     size_t begin = 0;
     for (size_t i = 0; i < x->n_stories; i++) {
         const struct expanded_story *s = &x->stories[i];
-        if (shard_add(job->shard, x->ids.ids + begin, s->end - begin, s->n_chars, s->n_bytes, e))
+        if (job->sink(job->context, x->ids.ids + begin, s->end - begin, s->n_chars, s->n_bytes, e))
             return -1;
         begin = s->end;
     }
@@ -223,11 +224,11 @@ static int take(void *context, const struct expansion *x, struct err *e)
     return 0;
 }
 
-int encode_spool(struct spool *spool, const struct encode_words *words, struct shard_writer *shard,
-                 struct pool *pool, struct encode_counts *counts, struct cli_progress *progress,
-                 uint64_t total, struct err *e)
+int encode_spool(struct spool *spool, const struct encode_words *words, encode_sink *sink,
+                 void *context, struct pool *pool, struct encode_counts *counts,
+                 struct cli_progress *progress, uint64_t total, struct err *e)
 {
-    struct job job = {words, shard, counts, progress, total};
+    struct job job = {words, sink, context, counts, progress, total};
     *counts = (struct encode_counts){0};
     return expand_spool(spool, pool, fill, take, &job, e);
 }

@@ -5,7 +5,6 @@
 
 #include "base/pool.h"
 #include "cli/cli.h"
-#include "format/shard.h"
 #include "prep/spool.h"
 #include "prep/words.h"
 #include "text/tokenizer.h"
@@ -45,10 +44,13 @@ struct encode_counts {
     uint64_t n_unk;
 };
 
-/* Adds every story of the spool, `total` of them, to the shard, in order. */
-MUST_USE int encode_spool(struct spool *spool, const struct encode_words *words,
-                          struct shard_writer *shard, struct pool *pool,
-                          struct encode_counts *counts, struct cli_progress *progress,
-                          uint64_t total, struct err *e);
+/* What is handed a story: n ids without its EOS. */
+typedef int encode_sink(void *context, const uint16_t *ids, size_t n, uint64_t n_chars,
+                        uint64_t n_bytes, struct err *e);
+
+/* Hands every story of the spool, `total` of them, to the sink, in order. */
+MUST_USE int encode_spool(struct spool *spool, const struct encode_words *words, encode_sink *sink,
+                          void *context, struct pool *pool, struct encode_counts *counts,
+                          struct cli_progress *progress, uint64_t total, struct err *e);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "format/shard.h"
+#include "format/shardset.h"
 #include "format/vocabdb.h"
 #include "prep/intake.h"
 #include "prep/prep.h"
@@ -83,8 +83,8 @@ int inspect_text(const struct prep_options *o, struct err *e)
 
 /* ---- a folder -------------------------------------------------------------------------------- */
 
-struct part {
-    struct shard shard;
+struct split {
+    struct shardset set;
     uint64_t *counts;                    /* owned, [vocab_size] */
     uint32_t n_unused;                   /* tokens that do not occur */
     uint64_t n_first;                    /* occurrences of the first FIRST ids */
@@ -98,7 +98,8 @@ struct met { /* a token that occurs in training */
 
 struct folder {
     struct vocab vocab;
-    struct part parts[INTAKE_N_SPLITS];
+    struct split splits[INTAKE_N_SPLITS];
+    struct shardlist list;
     struct met *met; /* owned, [n_met], commonest first */
     uint32_t n_met;
 };
@@ -109,16 +110,19 @@ static int by_length(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int measure_stories(struct part *p, struct err *e)
+static int measure_stories(struct split *p, struct err *e)
 {
-    size_t n = (size_t)p->shard.n_stories;
-    if (!n)
+    size_t n = 0;
+    if (!p->set.n_stories)
         return 0;
-    uint64_t *lengths = calloc(n, sizeof *lengths);
+    uint64_t *lengths = calloc((size_t)p->set.n_stories, sizeof *lengths);
     if (!lengths)
-        return err_memory(e, "out of memory for %zu stories", n);
-    for (size_t i = 0; i < n; i++)
-        lengths[i] = p->shard.stories[i + 1] - p->shard.stories[i] - 1;
+        return err_memory(e, "out of memory for %" PRIu64 " stories", p->set.n_stories);
+    for (size_t k = 0; k < p->set.n; k++) {
+        const struct shard *s = &p->set.shards[k];
+        for (uint64_t i = 0; i < s->n_stories; i++)
+            lengths[n++] = s->stories[i + 1] - s->stories[i] - 1;
+    }
     qsort(lengths, n, sizeof *lengths, by_length);
     p->least = lengths[0];
     p->median = lengths[n / 2];
@@ -128,20 +132,14 @@ static int measure_stories(struct part *p, struct err *e)
     return 0;
 }
 
-static int read_part(struct part *p, const struct vocab *v, const char *path, struct err *e)
+static int read_split(struct split *p, const struct vocab *v, struct err *e)
 {
-    if (shard_open(&p->shard, path, e))
-        return -1;
-    if (p->shard.vocab_fingerprint != vocab_fingerprint(v))
-        return err_set(e,
-                       "%s: made with another vocabulary than vocab.db beside it (fingerprint "
-                       "%016" PRIx64 ", expected %016" PRIx64 ")",
-                       path, p->shard.vocab_fingerprint, vocab_fingerprint(v));
     p->counts = calloc(v->n_tokens, sizeof *p->counts);
     if (!p->counts)
-        return err_memory(e, "%s: out of memory for %u tokens", path, v->n_tokens);
-    for (uint64_t i = 0; i < p->shard.n_tokens; i++)
-        p->counts[p->shard.tokens[i]]++;
+        return err_memory(e, "out of memory for %u tokens", v->n_tokens);
+    for (size_t k = 0; k < p->set.n; k++)
+        for (uint64_t i = 0; i < p->set.shards[k].n_tokens; i++)
+            p->counts[p->set.shards[k].tokens[i]]++;
     for (uint32_t id = 0; id < v->n_tokens; id++) {
         p->n_unused += id >= VOCAB_N_SPECIAL && !p->counts[id];
         p->n_first += id < FIRST ? p->counts[id] : 0;
@@ -159,7 +157,7 @@ static int by_count(const void *a, const void *b)
 
 static int sort_met(struct folder *f, struct err *e)
 {
-    const uint64_t *counts = f->parts[INTAKE_TRAIN].counts;
+    const uint64_t *counts = f->splits[INTAKE_TRAIN].counts;
     f->met = calloc(f->vocab.n_tokens, sizeof *f->met);
     if (!f->met)
         return err_memory(e, "out of memory for %u tokens", f->vocab.n_tokens);
@@ -177,28 +175,30 @@ static int read_folder(struct folder *f, const char *name, struct err *e)
         return err_memory(e, "%s: out of memory", name);
     int rc = vocabdb_load(&f->vocab, path, e);
     free(path);
+    if (!rc)
+        rc = shardlist_read(&f->list, name, e);
     for (int i = 0; i < INTAKE_N_SPLITS && !rc; i++) {
-        if (asprintf(&path, "%s/%s.shard", name, intake_split_names[i]) < 0)
-            return err_memory(e, "%s: out of memory", name);
-        rc = read_part(&f->parts[i], &f->vocab, path, e);
-        free(path);
+        struct split *p = &f->splits[i];
+        rc = shardset_open(&p->set, &f->list, name, (enum shardlist_split)i,
+                           vocab_fingerprint(&f->vocab), f->vocab.n_tokens, e);
+        rc = rc ? rc : read_split(p, &f->vocab, e);
     }
     return rc ? rc : sort_met(f, e);
 }
 
-static double chars_per_token(const struct part *p)
+static double chars_per_token(const struct split *p)
 {
-    return ratio((double)p->shard.n_chars, (double)p->shard.n_tokens);
+    return ratio((double)p->set.n_chars, (double)p->set.n_tokens);
 }
 
-static double coverage(const struct part *p)
+static double coverage(const struct split *p)
 {
-    return 1 - ratio((double)p->shard.n_unk, (double)(p->shard.n_tokens - p->shard.n_stories));
+    return 1 - ratio((double)p->set.n_unk, (double)(p->set.n_tokens - p->set.n_stories));
 }
 
-static double tokens_per_story(const struct part *p)
+static double tokens_per_story(const struct split *p)
 {
-    return ratio((double)(p->shard.n_tokens - p->shard.n_stories), (double)p->shard.n_stories);
+    return ratio((double)(p->set.n_tokens - p->set.n_stories), (double)p->set.n_stories);
 }
 
 static void show_counts(const char *label, uint64_t train, uint64_t valid)
@@ -209,29 +209,64 @@ static void show_counts(const char *label, uint64_t train, uint64_t valid)
 
 static void show_some(const struct folder *f, const char *label, uint32_t from, uint32_t end)
 {
-    const struct part *train = &f->parts[INTAKE_TRAIN];
+    const struct split *train = &f->splits[INTAKE_TRAIN];
     char text[TOKENTEXT_BYTES], count[32];
     printf("%s\n", label);
     for (uint32_t i = from; i < end; i++) {
         const struct met *m = &f->met[i];
         printf("%6u %14s %8.4f %%  %s\n", m->id, cli_count_text(count, m->count),
-               100 * ratio((double)m->count, (double)train->shard.n_tokens),
+               100 * ratio((double)m->count, (double)train->set.n_tokens),
                tokentext(text, f->vocab.tokens[m->id].bytes));
+    }
+}
+
+/* The same split of one part. */
+struct sums {
+    uint64_t n_stories, n_chars, n_tokens;
+};
+
+static struct sums sums_of(const struct shardset *s, const char *part)
+{
+    struct sums sum = {0};
+    for (size_t i = 0; i < s->n; i++) {
+        if (strcmp(s->parts[i], part) != 0)
+            continue;
+        sum.n_stories += s->shards[i].n_stories;
+        sum.n_chars += s->shards[i].n_chars;
+        sum.n_tokens += s->shards[i].n_tokens;
+    }
+    return sum;
+}
+
+static void show_parts(const struct folder *f)
+{
+    const char *names[SHARDLIST_MAX_PARTS];
+    size_t n = shardlist_parts(&f->list, names);
+    char a[32], b[32], c[32], d[32];
+    if (n)
+        printf("%-20s %12s %14s %8s %10s %12s\n", "part", "stories", "tokens", "chars/t.",
+               "validation", "tokens");
+    for (size_t i = 0; i < n; i++) {
+        struct sums t = sums_of(&f->splits[INTAKE_TRAIN].set, names[i]);
+        struct sums v = sums_of(&f->splits[INTAKE_VALID].set, names[i]);
+        printf("%-20s %12s %14s %8.4f %10s %12s\n", names[i], cli_count_text(a, t.n_stories),
+               cli_count_text(b, t.n_tokens), ratio((double)t.n_chars, (double)t.n_tokens),
+               cli_count_text(c, v.n_stories), cli_count_text(d, v.n_tokens));
     }
 }
 
 static void show_folder(const struct folder *f, const char *name)
 {
-    const struct part *t = &f->parts[INTAKE_TRAIN], *v = &f->parts[INTAKE_VALID];
+    const struct split *t = &f->splits[INTAKE_TRAIN], *v = &f->splits[INTAKE_VALID];
     char count[32];
     printf("%s: vocabulary of %s tokens (%s, merges inside %s)\n", name,
            cli_count_text(count, f->vocab.n_tokens), vocab_kind_names[f->vocab.kind],
            vocab_pretokens_names[f->vocab.pretokens]);
     printf("%-26s %16s %16s\n", "", "training", "validation");
-    show_counts("stories", t->shard.n_stories, v->shard.n_stories);
-    show_counts("characters", t->shard.n_chars, v->shard.n_chars);
-    show_counts("bytes", t->shard.n_bytes, v->shard.n_bytes);
-    show_counts("tokens", t->shard.n_tokens, v->shard.n_tokens);
+    show_counts("stories", t->set.n_stories, v->set.n_stories);
+    show_counts("characters", t->set.n_chars, v->set.n_chars);
+    show_counts("bytes", t->set.n_bytes, v->set.n_bytes);
+    show_counts("tokens", t->set.n_tokens, v->set.n_tokens);
     printf("%-26s %16.4f %16.4f\n", "characters a token", chars_per_token(t), chars_per_token(v));
     printf("%-26s %16.4f %16.4f\n", "coverage, %", 100 * coverage(t), 100 * coverage(v));
     printf("%-26s %16.1f %16.1f\n", "tokens a story, mean", tokens_per_story(t),
@@ -241,21 +276,22 @@ static void show_folder(const struct folder *f, const char *name)
     show_counts("  nine of ten at most", t->tenth, v->tenth);
     show_counts("  most", t->most, v->most);
     printf("%-26s %16.4f %16.4f\n", "first 1,000 ids, %",
-           100 * ratio((double)t->n_first, (double)t->shard.n_tokens),
-           100 * ratio((double)v->n_first, (double)v->shard.n_tokens));
+           100 * ratio((double)t->n_first, (double)t->set.n_tokens),
+           100 * ratio((double)v->n_first, (double)v->set.n_tokens));
     show_counts("tokens without use", t->n_unused, v->n_unused);
+    show_parts(f);
     show_some(f, "commonest:", 0, MIN((uint32_t)SHOWN, f->n_met));
     show_some(f, "rarest:", f->n_met - MIN((uint32_t)SHOWN, f->n_met), f->n_met);
 }
 
-static void put_part(struct cli_json *j, const char *name, const struct part *p)
+static void put_split(struct cli_json *j, const char *name, const struct split *p)
 {
     cli_json_object(j, name);
-    cli_json_uint(j, "n_stories", p->shard.n_stories);
-    cli_json_uint(j, "n_chars", p->shard.n_chars);
-    cli_json_uint(j, "n_bytes", p->shard.n_bytes);
-    cli_json_uint(j, "n_tokens", p->shard.n_tokens);
-    cli_json_uint(j, "n_unk", p->shard.n_unk);
+    cli_json_uint(j, "n_stories", p->set.n_stories);
+    cli_json_uint(j, "n_chars", p->set.n_chars);
+    cli_json_uint(j, "n_bytes", p->set.n_bytes);
+    cli_json_uint(j, "n_tokens", p->set.n_tokens);
+    cli_json_uint(j, "n_unk", p->set.n_unk);
     cli_json_real(j, "chars_per_token", chars_per_token(p));
     cli_json_real(j, "coverage", coverage(p));
     cli_json_real(j, "mean_story", tokens_per_story(p));
@@ -263,7 +299,7 @@ static void put_part(struct cli_json *j, const char *name, const struct part *p)
     cli_json_uint(j, "median_story", p->median);
     cli_json_uint(j, "p90_story", p->tenth);
     cli_json_uint(j, "most_story", p->most);
-    cli_json_real(j, "share_first_1000", ratio((double)p->n_first, (double)p->shard.n_tokens));
+    cli_json_real(j, "share_first_1000", ratio((double)p->n_first, (double)p->set.n_tokens));
     cli_json_uint(j, "n_unused", p->n_unused);
     cli_json_object_end(j);
 }
@@ -277,6 +313,31 @@ static void put_some(struct cli_json *j, const char *key, const struct folder *f
     cli_json_array_end(j);
 }
 
+static void put_sums(struct cli_json *j, const char *key, struct sums s)
+{
+    cli_json_object(j, key);
+    cli_json_uint(j, "n_stories", s.n_stories);
+    cli_json_uint(j, "n_chars", s.n_chars);
+    cli_json_uint(j, "n_tokens", s.n_tokens);
+    cli_json_real(j, "chars_per_token", ratio((double)s.n_chars, (double)s.n_tokens));
+    cli_json_object_end(j);
+}
+
+static void put_parts(struct cli_json *j, const struct folder *f)
+{
+    const char *names[SHARDLIST_MAX_PARTS];
+    size_t n = shardlist_parts(&f->list, names);
+    cli_json_array(j, "parts");
+    for (size_t i = 0; i < n; i++) {
+        cli_json_object(j, NULL);
+        cli_json_text(j, "name", names[i]);
+        for (int split = 0; split < INTAKE_N_SPLITS; split++)
+            put_sums(j, intake_split_names[split], sums_of(&f->splits[split].set, names[i]));
+        cli_json_object_end(j);
+    }
+    cli_json_array_end(j);
+}
+
 static void put_folder(const struct folder *f, const char *name)
 {
     struct cli_json j;
@@ -287,7 +348,9 @@ static void put_folder(const struct folder *f, const char *name)
     cli_json_text(&j, "pretokens", vocab_pretokens_names[f->vocab.pretokens]);
     cli_json_uint(&j, "vocab_size", f->vocab.n_tokens);
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
-        put_part(&j, intake_split_names[i], &f->parts[i]);
+        put_split(&j, intake_split_names[i], &f->splits[i]);
+    cli_json_uint(&j, "n_shards", f->list.n);
+    put_parts(&j, f);
     put_some(&j, "commonest", f, 0, n);
     put_some(&j, "rarest", f, f->n_met - n, f->n_met);
     cli_json_end(&j);
@@ -300,10 +363,11 @@ int inspect_folder(const struct prep_options *o, struct err *e)
     if (!rc)
         (cli.json ? put_folder : show_folder)(&f, o->report);
     for (int i = 0; i < INTAKE_N_SPLITS; i++) {
-        shard_close(&f.parts[i].shard);
-        free(f.parts[i].counts);
+        shardset_close(&f.splits[i].set);
+        free(f.splits[i].counts);
     }
     free(f.met);
+    shardlist_release(&f.list);
     vocab_release(&f.vocab);
     return rc;
 }

@@ -18,6 +18,7 @@ struct reader {
     const struct prep_options *o;
     struct vocab_form form;
     enum vocab_pretokens pretokens;
+    const struct there *there; /* NULL unless stories are added to a folder */
     struct pool *pool;
     struct batch *batches; /* owned, [n_batches] */
     size_t n_batches;
@@ -163,12 +164,18 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
+/* Whether the folder that stories are added to has some to validate on. */
+static bool has_valid(const struct reader *r)
+{
+    return r->there && there_count(r->there, SHARDLIST_VALID, NULL) > 0;
+}
+
 /* A single text, all there is, is cut: a piece at its end is held out. */
 static int cut_single(struct reader *r, struct batch *b, struct err *e)
 {
     struct stories *s = &b->raw;
     double fraction = r->o->valid_fraction;
-    if (!r->last || r->n_told != 1 || s->n != 1 || fraction <= 0 || fraction >= 1)
+    if (!r->last || r->n_told != 1 || s->n != 1 || fraction <= 0 || fraction >= 1 || has_valid(r))
         return 0;
     size_t at = holdout_cut(s->raw, s->n_raw, fraction), n = s->n_raw - at;
     if (!n)
@@ -287,7 +294,7 @@ static void on_moved(void *context, uint64_t place, uint64_t n_chars, uint64_t n
 static int hold_out_one(struct reader *r, struct err *e)
 {
     struct intake *in = r->in;
-    if (r->o->n_valid || r->o->valid_fraction <= 0 || r->n_kept[INTAKE_VALID])
+    if (r->o->n_valid || r->o->valid_fraction <= 0 || r->n_kept[INTAKE_VALID] || has_valid(r))
         return 0;
     return holdout_move(&r->holdout, &in->spools[INTAKE_TRAIN], &in->spools[INTAKE_VALID],
                         &in->words, GPT2VOCAB_HEAD_STORIES, on_moved, r, e);
@@ -299,6 +306,8 @@ static int check_counts(const struct reader *r, struct err *e)
     const char *name = strcmp(o->inputs[0], "-") ? o->inputs[0] : "standard input";
     const char *more = o->n_inputs > 1 ? " (nor does any other input)" : "";
     uint64_t n_valid = r->n_kept[INTAKE_VALID];
+    if (r->there) /* all may be there already */
+        return 0;
     if (!r->n_kept[INTAKE_TRAIN] && n_valid && !o->n_valid)
         return err_set(e,
                        "%s: no story is left for training: --valid-fraction %g holds all %llu out",
@@ -344,6 +353,8 @@ static int run(struct reader *r, struct err *e)
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         if (spool_init(&in->spools[i], r->o->output, e))
             return -1;
+    if (r->there && !r->o->keep_duplicates && there_stories(r->there, &r->seen, e))
+        return -1;
     cli_progress_start(&r->progress, "reading");
     int rc = read_files(r, e);
     cli_progress_end(&r->progress);
@@ -352,7 +363,8 @@ static int run(struct reader *r, struct err *e)
 }
 
 int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
-               enum vocab_pretokens pretokens, struct pool *pool, struct err *e)
+               enum vocab_pretokens pretokens, const struct there *there, struct pool *pool,
+               struct err *e)
 {
     *in = (struct intake){0};
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
@@ -363,7 +375,8 @@ int intake_run(struct intake *in, const struct prep_options *o, struct vocab_for
         free(r);
         return err_memory(e, "out of memory for %zu inputs", o->n_inputs + o->n_valid);
     }
-    *r = (struct reader){.in = in, .o = o, .form = form, .pretokens = pretokens, .pool = pool};
+    *r = (struct reader){
+        .in = in, .o = o, .form = form, .pretokens = pretokens, .there = there, .pool = pool};
     int rc = run(r, e);
     reader_free(r);
     return rc;

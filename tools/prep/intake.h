@@ -9,6 +9,7 @@
 #include "prep/options.h"
 #include "prep/spool.h"
 #include "prep/storyset.h"
+#include "prep/there.h"
 
 enum intake_split { INTAKE_TRAIN, INTAKE_VALID, INTAKE_N_SPLITS };
 extern const char *const intake_split_names[INTAKE_N_SPLITS]; /* "train", "valid" */
@@ -27,10 +28,12 @@ struct intake {
 
 /* Reads everything o names; stories are normalised to `form` and cut into words as `pretokens` has
  * them. Errors: those of corpus_read; no
- * story for training, or with --valid none for validation; a full disk. intake_release in any case.
- */
+ * story for training, or with --valid none for validation; a full disk. Where stories are added to
+ * `there`, which may be NULL, a story that stands in it is a duplicate, and none may be left.
+ * intake_release in any case. */
 MUST_USE int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
-                        enum vocab_pretokens pretokens, struct pool *pool, struct err *e);
+                        enum vocab_pretokens pretokens, const struct there *there,
+                        struct pool *pool, struct err *e);
 void intake_release(struct intake *in);
 
 /* Sum over the sources of one split. */

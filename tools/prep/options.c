@@ -1,5 +1,6 @@
 #include "prep/options.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,9 +16,10 @@ static long long vocab_size, superwords;
 static int preset;
 static int threads;
 static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC;
-static bool keep_duplicates;
+static long long shard_tokens;
+static bool keep_duplicates, append;
 static struct {
-    bool valid_fraction, preset, tokenizer, vocab_size, superwords, normalize;
+    bool shard_tokens, valid_fraction, preset, tokenizer, vocab_size, superwords, normalize;
 } given;
 
 static const char *const preset_names[] = {"small", "swift", NULL};
@@ -32,6 +34,14 @@ static const struct cli_option options[] = {
     CLI_HEADING("Output"),
     CLI_TEXT('o', "output", &output, "DIR",
              "folder for vocab.db, train.shard and valid.shard; made if missing"),
+    CLI_INT(
+        0, "shard-tokens", &shard_tokens, 1, 1e15, "N",
+        "write several shards, train-00000.shard and so on, of at most N tokens each (unless one "
+        "story has more)",
+        .given = &given.shard_tokens),
+    CLI_FLAG(0, "append", &append,
+             "add the stories to what prep has made in DIR, under its vocabulary; those that are "
+             "there already are dropped as duplicates"),
     CLI_HEADING("Validation"),
     CLI_LIST(0, "valid", &valid, "FILE", "validation stories; may be given many times"),
     CLI_REAL(0, "valid-fraction", &valid_fraction, 0, 1, "F",
@@ -118,7 +128,7 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
 /* What only looks at data takes no inputs, and makes nothing. */
 static void check_looking(size_t n_inputs)
 {
-    if ((report && inspect) || output || n_inputs || valid.n)
+    if ((report && inspect) || output || append || given.shard_tokens || n_inputs || valid.n)
         cli_usage("--report DIR and --inspect TEXT each stand alone, without -o and INPUT");
     if (inspect && !vocab && !vocab_from)
         cli_usage("--inspect needs --vocab or --vocab-from");
@@ -129,6 +139,23 @@ static void check_superwords(void)
     if (superwords > vocab_size - BPETRAIN_MIN_SIZE)
         cli_usage("--superwords: expected at most %lld of %lld tokens, found %lld",
                   vocab_size - BPETRAIN_MIN_SIZE, vocab_size, superwords);
+}
+
+/* The folder has its vocabulary already. */
+static void check_append(void)
+{
+    static char *path;
+    struct err e;
+    if (vocab || vocab_from || given.tokenizer || given.vocab_size || given.preset ||
+        given.superwords || gpt2_vocab || gpt2_merges)
+        cli_usage("--append takes the vocabulary of the folder, and no option of another");
+    if (asprintf(&path, "%s/vocab.db", output) < 0)
+        cli_die("out of memory");
+    if (access(path, R_OK) != 0) {
+        err_errno(&e, "%s: cannot open", path);
+        cli_die("%s; --append adds to a folder that prep has made", e.text);
+    }
+    vocab = path;
 }
 
 static void check_vocabulary_options(void)
@@ -175,6 +202,8 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         cli_usage("no INPUT given");
     if (valid.n && given.valid_fraction)
         cli_usage("--valid and --valid-fraction exclude each other");
+    if (append && !looks)
+        check_append();
     check_vocabulary_options();
     check_files((const char *const *)inputs, n_inputs, &n_stdin);
     check_files(valid.items, valid.n, &n_stdin);
@@ -186,6 +215,8 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .report = report,
         .inspect = inspect,
         .output = output,
+        .append = append,
+        .shard_tokens = (uint64_t)shard_tokens,
         .inputs = (const char *const *)inputs,
         .n_inputs = n_inputs,
         .valid = valid.items,

@@ -9,6 +9,8 @@ struct prep_options {
     const char *report;        /* a folder to report on, and nothing else; or NULL */
     const char *inspect;       /* a text to cut by `vocab`, and nothing else; or NULL */
     const char *output;        /* folder of the results */
+    bool append;               /* adds to what is there, under its vocabulary, which is `vocab` */
+    uint64_t shard_tokens;     /* of a shard at most; 0: one shard for all */
     const char *const *inputs; /* [n_inputs], "-" is standard input */
     size_t n_inputs;
     const char *const *valid; /* [n_valid]; with none, valid_fraction holds stories out */

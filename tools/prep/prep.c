@@ -1,13 +1,17 @@
 #include "prep/prep.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "os/clock.h"
 #include "os/file.h"
 #include "cli/cli.h"
 #include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
+#include "prep/series.h"
 #include "prep/superwords.h"
 #include "format/vocabjson.h"
 #include "os/threads.h"
@@ -78,18 +82,6 @@ static char *path_in(const char *folder, const char *name, const char *extension
     return asprintf(&path, "%s/%s%s", folder, name, extension) < 0 ? NULL : path;
 }
 
-static struct shard_writer *create_shard(struct prep *p, enum intake_split split, struct err *e)
-{
-    char *path = path_in(p->o->output, intake_split_names[split], ".shard");
-    if (!path) {
-        err_memory(e, "%s: out of memory", p->o->output);
-        return NULL;
-    }
-    struct shard_writer *w = shard_create(path, p->vocab.n_tokens, vocab_fingerprint(&p->vocab), e);
-    free(path);
-    return w;
-}
-
 static int save_vocabulary(struct prep *p, struct file_set *set, struct err *e)
 {
     char *path = path_in(p->o->output, "vocab", ".db");
@@ -100,48 +92,158 @@ static int save_vocabulary(struct prep *p, struct file_set *set, struct err *e)
     return rc;
 }
 
-static int write_shard(struct prep *p, enum intake_split split, struct file_set *set, struct err *e)
+static int on_story(void *context, const uint16_t *ids, size_t n, uint64_t n_chars,
+                    uint64_t n_bytes, struct err *e)
+{
+    return series_add(context, ids, n, n_chars, n_bytes, e);
+}
+
+/* Whether shards.json tells what the folder is made of. */
+static bool has_list(const struct prep *p)
+{
+    return p->o->append || p->o->shard_tokens;
+}
+
+static int write_split(struct prep *p, enum intake_split split, struct file_set *set, struct err *e)
 {
     struct cli_progress progress;
-    struct shard_writer *w = create_shard(p, split, e);
-    if (!w)
-        return -1;
-    cli_progress_start(&progress,
-                       split == INTAKE_TRAIN ? "writing train.shard" : "writing valid.shard");
+    struct series series = {.folder = p->o->output,
+                            .split = (enum shardlist_split)split,
+                            .shard_tokens = p->o->shard_tokens,
+                            .vocab_size = p->vocab.n_tokens,
+                            .vocab_fingerprint = vocab_fingerprint(&p->vocab),
+                            .set = set,
+                            .list = &p->list};
+    cli_progress_start(&progress, split == INTAKE_TRAIN ? "writing training stories"
+                                                        : "writing validation stories");
     bool as_tokens = split == INTAKE_TRAIN && p->tokens.starts;
-    int rc = encode_spool(&p->intake.spools[split], as_tokens ? &p->tokens : &p->words, w, p->pool,
-                          &p->counts[split], &progress, p->intake.spools[split].n_stories, e);
-    if (rc)
-        shard_abort(w);
-    else
-        rc = shard_finish(w, &p->fingerprints[split], set, e);
+    int rc = encode_spool(&p->intake.spools[split], as_tokens ? &p->tokens : &p->words, on_story,
+                          &series, p->pool, &p->counts[split], &progress,
+                          p->intake.spools[split].n_stories, e);
+    if (rc == 0)
+        rc = series_end(&series, !has_list(p), e);
+    series_abort(&series);
     cli_progress_end(&progress);
     return rc;
 }
 
-/* All three files or none. Were the run to end between two of their renamings, the fingerprint of
- * the vocabulary in the shards would tell. */
-static int write_files(struct prep *p, struct err *e)
+/* The shards of an earlier prep that are no part of the folder any more. What cannot be removed is
+ * only space lost. */
+static void remove_old(const struct prep *p, const struct shardlist *old)
+{
+    for (size_t i = 0; i < old->n; i++) {
+        bool stays = false;
+        for (size_t k = 0; k < p->list.n; k++)
+            stays |= strcmp(p->list.items[k].file, old->items[i].file) == 0;
+        char *path = stays ? NULL : path_in(p->o->output, old->items[i].file, "");
+        if (path)
+            (void)unlink(path);
+        free(path);
+    }
+}
+
+/* All files or none. Were the run to end between two of their renamings, the fingerprints in the
+ * shards and in the list would tell. */
+static int write_new(struct prep *p, struct err *e)
 {
     struct file_set set = {0};
-    if (encode_words(&p->words, &p->vocab, &p->intake.words, p->pool, e) ||
-        save_vocabulary(p, &set, e) || write_shard(p, INTAKE_VALID, &set, e) ||
-        write_shard(p, INTAKE_TRAIN, &set, e)) {
-        file_set_abort(&set);
-        return -1;
+    struct shardlist old;
+    struct err ignored;
+    if (shardlist_read(&old, p->o->output, &ignored))
+        old = (struct shardlist){0};
+    p->list.vocab_fingerprint = vocab_fingerprint(&p->vocab);
+    int rc = save_vocabulary(p, &set, e) || write_split(p, INTAKE_VALID, &set, e) ||
+             write_split(p, INTAKE_TRAIN, &set, e) ||
+             (has_list(p) && shardlist_save(&p->list, p->o->output, &set, e));
+    rc = rc ? -1 : file_set_commit(&set, e);
+    char *path = rc || has_list(p) ? NULL : path_in(p->o->output, "shards", ".json");
+    if (path && unlink(path) != 0 && errno != ENOENT)
+        rc = err_errno(e, "%s: cannot remove", path);
+    free(path);
+    if (rc == 0)
+        remove_old(p, &old);
+    file_set_abort(&set);
+    shardlist_release(&old);
+    return rc;
+}
+
+static void remove_added(const struct prep *p, size_t first)
+{
+    for (size_t i = first; i < p->list.n; i++) {
+        char *path = path_in(p->o->output, p->list.items[i].file, "");
+        if (path)
+            (void)unlink(path);
+        free(path);
     }
-    return file_set_commit(&set, e);
+}
+
+/* The list is what adds them: shards come first, and a failure removes them again. */
+static int write_added(struct prep *p, struct err *e)
+{
+    struct file_set set = {0};
+    struct shardlist now;
+    struct err ignored;
+    size_t n = p->there.list.n;
+    for (size_t i = 0; i < n; i++) {
+        const struct shardlist_item *item = &p->there.list.items[i];
+        if (shardlist_add(&p->list, item->file, item->split, item->part, item->fingerprint, e))
+            return -1;
+    }
+    p->list.vocab_fingerprint = p->there.list.vocab_fingerprint;
+    int rc = write_split(p, INTAKE_VALID, &set, e) || write_split(p, INTAKE_TRAIN, &set, e);
+    rc = rc ? -1 : file_set_commit(&set, e);
+    file_set_abort(&set);
+    if (rc || p->list.n == n)
+        return rc;
+    rc = shardlist_save(&p->list, p->o->output, NULL, e);
+    if (rc == 0 || shardlist_read(&now, p->o->output, &ignored))
+        return rc;
+    if (now.n == n) /* else only its way to the disk failed */
+        remove_added(p, n);
+    shardlist_release(&now);
+    return rc;
+}
+
+static int write_files(struct prep *p, struct err *e)
+{
+    if (encode_words(&p->words, &p->vocab, &p->intake.words, p->pool, e))
+        return -1;
+    return p->o->append ? write_added(p, e) : write_new(p, e);
+}
+
+/* Of the folder as it is now: a single shard has told it, several are read once more. */
+static int find_fingerprints(struct prep *p, struct err *e)
+{
+    for (int split = 0; split < INTAKE_N_SPLITS; split++) {
+        struct shardset s = {0};
+        size_t n = 0;
+        for (size_t i = 0; i < p->list.n; i++)
+            if (p->list.items[i].split == (enum shardlist_split)split) {
+                p->fingerprints[split] = p->list.items[i].fingerprint;
+                n++;
+            }
+        if (n < 2)
+            continue;
+        if (shardset_open(&s, &p->list, p->o->output, (enum shardlist_split)split,
+                          p->list.vocab_fingerprint, p->vocab.n_tokens, e))
+            return -1;
+        p->fingerprints[split] = s.fingerprint;
+        shardset_close(&s);
+    }
+    return 0;
 }
 
 static int run(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
-    if ((o->vocab && prep_load_vocabulary(o, &p->vocab, e)) || file_make_dirs(o->output, e))
+    if ((o->vocab && prep_load_vocabulary(o, &p->vocab, e)) || file_make_dirs(o->output, e) ||
+        (o->append && there_open(&p->there, o->output, &p->vocab, e)))
         return -1;
     p->pool = threads_new(o->threads, e);
     struct vocab_form form = o->vocab ? p->vocab.form : o->form;
     enum vocab_pretokens pretokens = o->superwords ? VOCAB_SENTENCES : p->vocab.pretokens;
-    if (!p->pool || intake_run(&p->intake, o, form, pretokens, p->pool, e))
+    if (!p->pool ||
+        intake_run(&p->intake, o, form, pretokens, o->append ? &p->there : NULL, p->pool, e))
         return -1;
     double begin = clock_seconds();
     if (!o->vocab) {
@@ -157,7 +259,7 @@ static int run(struct prep *p, struct err *e)
     }
     p->learn_seconds = clock_seconds() - begin;
     begin = clock_seconds();
-    if (write_files(p, e))
+    if (write_files(p, e) || find_fingerprints(p, e))
         return -1;
     p->encode_seconds = clock_seconds() - begin;
     return 0;
@@ -179,6 +281,8 @@ void prep_release(struct prep *p)
     encode_words_release(&p->words);
     encode_words_release(&p->tokens);
     intake_release(&p->intake);
+    shardlist_release(&p->list);
+    there_close(&p->there);
     vocab_release(&p->vocab);
     threads_free(p->pool);
 }

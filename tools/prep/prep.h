@@ -10,16 +10,19 @@ struct prep {
     const struct prep_options *o;
     struct pool *pool;
     struct vocab vocab;
+    struct there there; /* with --append */
     struct intake intake;
     struct encode_words words;
     struct encode_words tokens; /* of the training stories, where superwords were learned */
     struct encode_counts counts[INTAKE_N_SPLITS];
-    uint64_t fingerprints[INTAKE_N_SPLITS]; /* of the shards */
+    struct shardlist list;                  /* of the folder as it is then */
+    uint64_t fingerprints[INTAKE_N_SPLITS]; /* of the splits, with what was there */
     double learn_seconds, encode_seconds, seconds;
 };
 
-/* Writes vocab.db, valid.shard and train.shard, in this order, each whole or not at all, and only
- * when all three are complete. prep_release in any case. */
+/* Writes vocab.db and the shards, each whole or not at all, and only when all are complete; where
+ * there is a list of them (SHARD.md), it comes last. With --append new shards, and then the list.
+ * prep_release in any case. */
 MUST_USE int prep_run(struct prep *p, const struct prep_options *o, struct err *e);
 void prep_release(struct prep *p);
 

@@ -29,6 +29,22 @@ static void say_shares(const char *label, double train, double valid, bool has_v
         cli_say("  %-22s %16.4f %16s\n", label, train, "-");
 }
 
+/* What the folder holds now. */
+static void say_added(const struct prep *p)
+{
+    char stories[32], tokens[32];
+    const struct shardset *s = &p->there.sets[SHARDLIST_TRAIN];
+    const struct encode_counts *c = &p->counts[INTAKE_TRAIN];
+    if (p->list.n == p->there.list.n) {
+        cli_say("%s: nothing is new, and the folder stays as it is\n", p->o->output);
+        return;
+    }
+    cli_say("%s: has %s training stories now, ", p->o->output,
+            cli_count_text(stories, s->n_stories + c->n_stories));
+    cli_say("%s tokens, in %zu files with those of validation\n",
+            cli_count_text(tokens, s->n_tokens + c->n_tokens), p->list.n);
+}
+
 void report_table(const struct prep *p)
 {
     struct vocabdb_source t = intake_total(&p->intake, INTAKE_TRAIN);
@@ -59,6 +75,8 @@ void report_table(const struct prep *p)
     if (p->o->n_valid)
         cli_say("  %-22s %16s %16s\n", "also in training", "",
                 cli_count_text(buf, p->intake.n_overlap));
+    if (p->o->append)
+        say_added(p);
     cli_say("%s: vocabulary of %s tokens (%s), ", p->o->output,
             cli_count_text(buf, p->vocab.n_tokens), vocab_kind_names[p->vocab.kind]);
     cli_say("%s distinct words\n", cli_count_text(buf, p->intake.words.n));
@@ -67,7 +85,7 @@ void report_table(const struct prep *p)
     cli_say("(reading %s, ", cli_duration_text(buf, p->intake.seconds));
     cli_say("learning %s, ", cli_duration_text(buf, p->learn_seconds));
     cli_say("writing %s)\n", cli_duration_text(buf, p->encode_seconds));
-    if (!has_valid)
+    if (!has_valid && !p->o->append)
         cli_say("no story was held out for validation: training will have nothing to measure\n");
 }
 
@@ -120,6 +138,7 @@ void report_json(const struct prep *p)
     cli_json_uint(&j, "n_passed_over", p->intake.counts.n_passed_over);
     for (int split = 0; split < INTAKE_N_SPLITS; split++)
         put_split(&j, p, (enum intake_split)split);
+    cli_json_uint(&j, "n_shards", p->list.n);
     cli_json_array(&j, "sources");
     for (size_t i = 0; i < p->intake.n_sources; i++) {
         cli_json_object(&j, NULL);

@@ -44,10 +44,9 @@ static int open_folder(struct trainer *t, const char *path, struct err *e)
     struct shardlist list;
     if (shardlist_read(&list, path, e))
         return -1;
-    int rc =
-        shardset_open(&t->train, &list, path, SHARDLIST_TRAIN, print, t->vocab.n_tokens, e) ||
-        (t->options.eval_every &&
-         shardset_open(&t->valid, &list, path, SHARDLIST_VALID, print, t->vocab.n_tokens, e));
+    int rc = shardset_open(&t->train, &list, path, SHARDLIST_TRAIN, print, t->vocab.n_tokens, e) ||
+             (t->options.eval_every &&
+              shardset_open(&t->valid, &list, path, SHARDLIST_VALID, print, t->vocab.n_tokens, e));
     shardlist_release(&list);
     return rc ? -1 : 0;
 }
