@@ -178,11 +178,15 @@ BINDIR := $(DESTDIR)$(PREFIX)/bin
 INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
 MANDIR := $(DESTDIR)$(PREFIX)/share/man
 LIBDEST := $(DESTDIR)$(LIBDIR)
-install: all ## install programs, library and man pages (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
-	install -d $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3
+BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+install: all ## install programs, library, man pages and completion (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
+	install -d $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(BASHDIR) $(ZSHDIR)
 	for t in $(TOOLS); do \
 		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
+		install -m 644 scripts/completion.bash $(BASHDIR)/bolt-$$t && \
 		install -m 644 tools/$$t/$$t.1 $(MANDIR)/man1/bolt-$$t.1 || exit 1; done
+	install -m 644 scripts/completion.zsh $(ZSHDIR)/_bolt
 	install -m 644 common/bolt/bolt.h $(INCLUDEDIR)/bolt.h
 	install -m 644 common/bolt/bolt.3 $(MANDIR)/man3/bolt.3
 	install -m 644 $(OUT)/libbolt.a $(LIBDEST)/libbolt.a
@@ -194,7 +198,7 @@ install: all ## install programs, library and man pages (PREFIX=/usr/local LIBDI
 	chmod 644 $(LIBDEST)/pkgconfig/bolt.pc
 
 uninstall: ## remove what install put there
-	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
+	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
 		$(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
 		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
 

@@ -126,7 +126,8 @@ extern struct cli_settings cli;
  * "--" ends options; long names may be cut short while unambiguous, as getopt_long has it.
  * -h/--help (stdout, exit 0), -V/--version, -q/--quiet, -v/--verbose and --json are added here. Any
  * mistake is one line on stderr and exit 2. Also ignores SIGPIPE, so a closed pipe is an error of
- * the write. Returns the operands, which are NULL-terminated. */
+ * the write. --list-options alone prints the table for the completion of command lines and is in no
+ * help. Returns the operands, which are NULL-terminated. */
 char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_operands);
 
 /* "tool: message\n" on stderr; control bytes in it are made harmless. */

@@ -249,6 +249,10 @@ char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_o
     cli_tool_name = called_by(argv[0], tool->name);
     cli_signal_install();
     build_table(tool, argc);
+    if (argc == 2 && strcmp(argv[1], "--list-options") == 0) {
+        cli_list_options(table.options, table.n, stdout);
+        finish_text();
+    }
     optind = 0; /* begin anew, also in a program that parses twice */
     int code;
     while ((code = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1) {

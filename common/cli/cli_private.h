@@ -12,6 +12,12 @@ extern const char *cli_tool_name;
 /* Prints --help for a tool whose options, general ones included, are the n in `all`. */
 void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out);
 
+/* Prints the n options in `all` for scripts that complete command lines (scripts/completion.bash),
+ * a line each of five fields with tabs between: --name, -letter or nothing, the name of its value
+ * ("FILE"; nothing for a flag, "?" before it if it may be left out), names to choose from with
+ * spaces between, help. */
+void cli_list_options(const struct cli_option *all, size_t n, FILE *out);
+
 /* The name of choice i, NULL after the last. */
 const char *cli_choice(const struct cli_option *o, int i);
 
