@@ -11,125 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "export/to_c.h"
-#include "model/infer.h"
 #include "support/scratch.h"
-#include "support/toy.h"
-#include "os/pages.h"
-
-enum { TOKENS = 300 };
+#include "support/toystory.h"
 
 #define STRICT "-pedantic -Wall -Wextra -Werror -Wshadow -Wconversion -Wundef"
-
-/* A model whose embedding is stored as `type`, and texts for its tokens. */
-struct sample {
-    struct toy toy;
-    struct model model;
-    unsigned char *stored;
-    float *scales;
-    struct vocab vocab;
-    unsigned char *texts;
-    uint16_t tokens[TOKENS];
-    float *logits; /* [TOKENS][V] as they should be */
-};
-
-static void store_embedding(struct sample *s, enum number_type type)
-{
-    size_t D = (size_t)s->toy.dims.D;
-    size_t V = (size_t)s->toy.dims.V;
-    float row[200];
-    assert_true(D <= ARRAY_LEN(row));
-    s->stored = calloc(V * D, sizeof(float));
-    s->scales = calloc(V, sizeof *s->scales);
-    assert_non_null(s->stored);
-    assert_non_null(s->scales);
-    for (size_t id = 0; id < V; id++) {
-        unsigned char *out = s->stored + id * D * number_bytes(type);
-        model_embed_row(&s->toy.model, id, row);
-        if (type == NUMBER_Q8)
-            s->scales[id] = number_q8(row, D, (signed char *)out);
-        for (size_t c = 0; c < D && type == NUMBER_F16; c++)
-            ((uint16_t *)(void *)out)[c] = number_f16(row[c]);
-        if (type == NUMBER_F32)
-            memcpy(out, row, D * sizeof *row);
-    }
-    s->model.embed = (struct model_embed){type, s->stored, type == NUMBER_Q8 ? s->scales : NULL};
-}
-
-/* Tokens of no, one and more bytes, and one of the longest. */
-static void make_vocab(struct sample *s)
-{
-    size_t V = (size_t)s->toy.dims.V;
-    struct vocab_token *tokens = calloc(V, sizeof *tokens);
-    s->texts = calloc(VOCAB_MAX_TOKEN_BYTES, 1);
-    assert_non_null(tokens);
-    assert_non_null(s->texts);
-    for (size_t i = 0; i < VOCAB_MAX_TOKEN_BYTES; i++)
-        s->texts[i] = (unsigned char)(i * 7);
-    for (size_t id = 0; id < V; id++)
-        tokens[id].bytes = (struct vocab_bytes){s->texts + id % 50, (uint32_t)(1 + id % 9)};
-    if (V > 100)
-        tokens[70].bytes = (struct vocab_bytes){s->texts, VOCAB_MAX_TOKEN_BYTES};
-    s->vocab = (struct vocab){.n_tokens = (uint32_t)V, .tokens = tokens};
-}
-
-static void make_logits(struct sample *s, const struct cpu_level *level)
-{
-    struct err e;
-    struct kern kern;
-    struct infer_weights w;
-    struct infer f;
-    struct infer_stream stream;
-    struct arena measure, arena;
-    size_t V = (size_t)s->toy.dims.V;
-    kern_init(&kern, level);
-    assert_int_equal(infer_weights_init(&w, &s->model, &kern, MODEL_EXACT, &pages_memory, &e), 0);
-    arena_measure(&measure);
-    infer_init(&f, &w, 1, &measure);
-    infer_stream_init(&stream, &s->toy.dims, &measure);
-    assert_int_equal(arena_init(&arena, &pages_memory, measure.used, &e), 0);
-    infer_init(&f, &w, 1, &arena);
-    infer_stream_init(&stream, &s->toy.dims, &arena);
-    s->logits = calloc(TOKENS * V, sizeof *s->logits);
-    assert_non_null(s->logits);
-    for (size_t i = 0; i < TOKENS; i++)
-        infer_token(&f, &stream, s->tokens[i], s->logits + i * V);
-    arena_release(&arena);
-    infer_weights_release(&w);
-}
-
-static void open_dims(struct sample *s, struct dims d, enum number_type type)
-{
-    const uint64_t seed = (uint64_t)d.D;
-    struct rng r;
-    *s = (struct sample){0};
-    float *params = toy_params(&d, seed);
-    params[dims_offset(&d, TENSOR_EMBED, 0)] = 3e-6f; /* subnormal as a half */
-    toy_open(&s->toy, &d, params, seed, 1, 1, CPU_C);
-    s->model = s->toy.model;
-    store_embedding(s, type);
-    make_vocab(s);
-    rng_seed(&r, seed, 1);
-    for (size_t i = 0; i < TOKENS; i++)
-        s->tokens[i] = (uint16_t)rng_below(&r, (uint64_t)d.V);
-    make_logits(s, cpu_best());
-}
-
-static void open_sample(struct sample *s, size_t size, enum number_type type)
-{
-    open_dims(s, toy_size(size), type);
-}
-
-static void close_sample(struct sample *s)
-{
-    free(s->stored);
-    free(s->scales);
-    free(s->vocab.tokens);
-    free(s->texts);
-    free(s->logits);
-    toy_close(&s->toy);
-}
 
 /* ---- compilers ------------------------------------------------------------------------------- */
 
@@ -151,7 +37,7 @@ static const char *compiler(void)
     return cc && *cc ? cc : "cc";
 }
 
-static void export_sample(const struct sample *s, enum number_type type, struct to_c_sizes *sizes)
+static void export_sample(const struct toystory *s, enum number_type type, struct to_c_sizes *sizes)
 {
     struct err e;
     struct to_c_options o = {.name = "toy", .embed = type};
@@ -162,14 +48,14 @@ static void export_sample(const struct sample *s, enum number_type type, struct 
 }
 
 /* toy.c by the compiler with its options, and the logits of what it makes of it. */
-static void compare(const struct sample *s, const char *cc, const char *options)
+static void compare(const struct toystory *s, const char *cc, const char *options)
 {
     const char *dir = scratch_dir();
     size_t V = (size_t)s->toy.dims.V;
     size_t n;
     FILE *ids = fopen(scratch_path("ids"), "w");
     assert_non_null(ids);
-    for (size_t i = 0; i < TOKENS; i++)
+    for (size_t i = 0; i < TOYSTORY_TOKENS; i++)
         fprintf(ids, "%u\n", (unsigned)s->tokens[i]);
     assert_int_equal(fclose(ids), 0);
     if (!run("%s %s " STRICT " -I%s -c -o %s/toy.o %s/toy.c", cc, options, dir, dir, dir) ||
@@ -180,8 +66,8 @@ static void compare(const struct sample *s, const char *cc, const char *options)
     if (!run("%s/drive logits < %s/ids > %s/logits", dir, dir, dir))
         fail_msg("%s %s: does not run", cc, options);
     unsigned char *got = scratch_read(scratch_path("logits"), &n);
-    assert_int_equal(n, TOKENS * V * sizeof *s->logits);
-    for (size_t i = 0; i < TOKENS * V; i++)
+    assert_int_equal(n, TOYSTORY_TOKENS * V * sizeof *s->logits);
+    for (size_t i = 0; i < TOYSTORY_TOKENS * V; i++)
         if (memcmp(got + i * sizeof(float), s->logits + i, sizeof(float)) != 0)
             fail_msg("%s %s: V %zu: logit %zu of token %zu differs", cc, options, V, i % V, i / V);
     free(got);
@@ -192,12 +78,12 @@ static void test_sizes(void **state)
     (void)state;
     for (size_t i = 0; i < TOY_N_SMALL; i++)
         for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
-            struct sample s;
+            struct toystory s;
             struct to_c_sizes counted;
-            open_sample(&s, i, (enum number_type)type);
+            toystory_open(&s, toy_size(i), (enum number_type)type);
             export_sample(&s, (enum number_type)type, &counted);
             compare(&s, compiler(), "-std=c99 -O1");
-            close_sample(&s);
+            toystory_close(&s);
         }
 }
 
@@ -211,7 +97,7 @@ static struct dims mixed(size_t i)
         bool embed_norm;
     } table[] = {
         /* a window longer than the story; a width of values that is odd */
-        {40, 17, 23, 3, 3, "1,2,5", "conv,attention,conv", 1, 5, TOKENS + 100, false},
+        {40, 17, 23, 3, 3, "1,2,5", "conv,attention,conv", 1, 5, TOYSTORY_TOKENS + 100, false},
         /* keys far wider than all else, and no convolution */
         {33, 6, 5, 2, 2, "1", "attention", 2, 61, 19, true},
         /* heads of one channel; a window of one token, of the token itself */
@@ -234,21 +120,21 @@ static void test_mixers(void **state)
     struct dims d;
     (void)state;
     for (size_t i = 0; i < TOY_N_SIZES - TOY_N_CONV; i++) {
-        struct sample s;
+        struct toystory s;
         struct to_c_sizes counted;
-        open_sample(&s, TOY_N_CONV + i, NUMBER_Q8);
+        toystory_open(&s, toy_size(TOY_N_CONV + i), NUMBER_Q8);
         export_sample(&s, NUMBER_Q8, &counted);
         compare(&s, compiler(), "-std=c99 -O1");
-        close_sample(&s);
+        toystory_close(&s);
     }
     for (size_t i = 0; d = mixed(i), d.V > 0; i++) {
-        struct sample s;
+        struct toystory s;
         struct to_c_sizes counted;
         enum number_type type = (enum number_type)(i % 3); /* all three */
-        open_dims(&s, d, type);
+        toystory_open(&s, d, type);
         export_sample(&s, type, &counted);
         compare(&s, compiler(), "-std=c99 -O1");
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -258,15 +144,15 @@ static void try_options(const char *cc, const char *const *options, size_t n)
     struct to_c_sizes counted;
     for (int i = NUMBER_F32; i <= NUMBER_Q8 + 1; i++) {
         enum number_type type = (enum number_type)MIN(i, (int)NUMBER_Q8);
-        struct sample s;
+        struct toystory s;
         if (i == (int)type)
-            open_sample(&s, 3, type);
+            toystory_open(&s, toy_size(3), type);
         else
-            open_dims(&s, mixed(3), type);
+            toystory_open(&s, mixed(3), type);
         export_sample(&s, type, &counted);
         for (size_t o = 0; o < n; o++)
             compare(&s, cc, options[o]);
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -296,7 +182,7 @@ static void test_clang(void **state)
 }
 
 /* No name is left open; a program of it links without any library. */
-static void link_alone(const struct sample *s, const char *options)
+static void link_alone(const struct toystory *s, const char *options)
 {
     const char *dir = scratch_dir();
     struct to_c_sizes counted;
@@ -319,11 +205,11 @@ static void test_freestanding(void **state)
     static const char *const options[] = {"-O0", "-O2", "-Os", "-O2 -DTOY_NO_LOGITS"};
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        struct sample s;
-        open_dims(&s, i == 0 ? toy_size(5) : mixed(3), NUMBER_Q8);
+        struct toystory s;
+        toystory_open(&s, i == 0 ? toy_size(5) : mixed(3), NUMBER_Q8);
         for (size_t o = 0; o < ARRAY_LEN(options); o++)
             link_alone(&s, options[o]);
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -334,8 +220,8 @@ static void test_estimates(void **state)
     const char *dir = scratch_dir();
     for (size_t size = 0; size < TOY_N_SMALL; size++) {
         struct to_c_sizes counted;
-        struct sample s;
-        open_sample(&s, size, NUMBER_Q8);
+        struct toystory s;
+        toystory_open(&s, toy_size(size), NUMBER_Q8);
         /* twice the same logits, at scales far apart: the lowest id wins */
         size_t D = (size_t)s.toy.dims.D;
         size_t V = (size_t)s.toy.dims.V;
@@ -349,7 +235,7 @@ static void test_estimates(void **state)
                 "tests/firmware/estimate.c",
                 compiler(), dir, dir));
         assert_true(run("%s/estimate > %s/found || { cat %s/found >&2; exit 1; }", dir, dir, dir));
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -363,13 +249,13 @@ static void test_microcontroller(void **state)
     if (!run("echo 'int x;' > %s/x.c; %s -c -o %s/x.o %s/x.c 2> %s/x", dir, cc, dir, dir, dir))
         skip();
     for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
-        struct sample s;
-        open_dims(&s, type == NUMBER_F16 ? mixed(3) : toy_size(5), (enum number_type)type);
+        struct toystory s;
+        toystory_open(&s, type == NUMBER_F16 ? mixed(3) : toy_size(5), (enum number_type)type);
         export_sample(&s, (enum number_type)type, &counted);
         assert_true(
             run("%s -std=c99 -Os " STRICT " -I%s -c -o %s/toy.o %s/toy.c", cc, dir, dir, dir));
         assert_true(run("[ -z \"$(nm -u %s/toy.o)\" ]", dir));
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -382,8 +268,8 @@ static void test_stack(void **state)
         skip();
     for (size_t i = 0; i < 2; i++) {
         struct to_c_sizes counted;
-        struct sample s;
-        open_dims(&s, i == 0 ? toy_size(5) : mixed(3), NUMBER_Q8);
+        struct toystory s;
+        toystory_open(&s, i == 0 ? toy_size(5) : mixed(3), NUMBER_Q8);
         export_sample(&s, NUMBER_Q8, &counted);
         int most = i == 0 ? 1280 : 1536; /* bytes */
         assert_true(run("grep -q 'less than %d bytes of stack' %s/toy.h", most, dir));
@@ -392,7 +278,7 @@ static void test_stack(void **state)
         assert_true(run("awk '{ n += $2; dynamic += $3 != \"static\" } "
                         "END { exit !(n > 0 && n < %d && !dynamic) }' %s/toy.su",
                         most, dir));
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -404,9 +290,9 @@ static void test_same_bytes(void **state)
     struct to_c_sizes counted;
     (void)state;
     for (int type = NUMBER_F32; type <= NUMBER_Q8; type++) {
-        struct sample s;
+        struct toystory s;
         size_t n, n_header, again;
-        open_sample(&s, 1, (enum number_type)type);
+        toystory_open(&s, toy_size(1), (enum number_type)type);
         export_sample(&s, (enum number_type)type, &counted);
         unsigned char *text = scratch_read(scratch_path("toy.c"), &n);
         unsigned char *header = scratch_read(scratch_path("toy.h"), &n_header);
@@ -422,7 +308,7 @@ static void test_same_bytes(void **state)
         free(other);
         free(text);
         free(header);
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
@@ -442,9 +328,9 @@ static void test_parts(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
         struct to_c_sizes counted;
-        struct sample s;
+        struct toystory s;
         size_t n;
-        open_dims(&s, samples[i].d, NUMBER_F32);
+        toystory_open(&s, samples[i].d, NUMBER_F32);
         export_sample(&s, NUMBER_F32, &counted);
         for (size_t f = 0; f < 2; f++) {
             char *text = (char *)scratch_read(scratch_path(f == 0 ? "toy.c" : "toy.h"), &n);
@@ -459,18 +345,18 @@ static void test_parts(void **state)
             assert_word(text, "\n\n\n", false);
             free(text);
         }
-        close_sample(&s);
+        toystory_close(&s);
     }
 }
 
 static void test_texts(void **state)
 {
     struct to_c_sizes counted;
-    struct sample s;
+    struct toystory s;
     size_t n;
     (void)state;
     const char *dir = scratch_dir();
-    open_sample(&s, 5, NUMBER_F16);
+    toystory_open(&s, toy_size(5), NUMBER_F16);
     export_sample(&s, NUMBER_F16, &counted);
     compare(&s, compiler(), "-std=c99");
     if (!run("%s/drive text 0 0 1 2 3 4 70 69 299 300 65535 > %s/text", dir, dir))
@@ -488,17 +374,17 @@ static void test_texts(void **state)
     assert_int_equal(n, at + 6);
     assert_memory_equal(got + at, "\xef\xbf\xbd\xef\xbf\xbd", 6); /* ids beyond the last */
     free(got);
-    close_sample(&s);
+    toystory_close(&s);
 }
 
 static void test_refusals(void **state)
 {
     struct err e;
     struct to_c_sizes counted;
-    struct sample s;
+    struct toystory s;
     struct to_c_options o = {.name = "toy", .embed = NUMBER_F16};
     (void)state;
-    open_sample(&s, 1, NUMBER_F32);
+    toystory_open(&s, toy_size(1), NUMBER_F32);
     size_t before = scratch_count();
     struct file_set files = {0};
     const char *path = scratch_path("other.c");
@@ -515,7 +401,7 @@ static void test_refusals(void **state)
     assert_int_equal(to_c(&s.model, &s.vocab, &o, path, &counted, &files, &e), -1);
     assert_non_null(strstr(e.text, "bytes of RAM"));
     assert_int_equal(scratch_count(), before);
-    close_sample(&s);
+    toystory_close(&s);
 }
 
 int main(void)

@@ -40,13 +40,14 @@ void csource_print(struct csource *s, const char *format, ...) PRINTF_LIKE(2, 3)
  * underscore: these words become the model's name, in capitals for the latter. */
 void csource_text(struct csource *s, const char *text, size_t n);
 
-/* Text as csource_text, in which the conditionals of the parts, up to one without a name, are
- * settled: of "#ifdef NAME", lines, "#else", lines, "#endif" only the lines of the one branch stay.
- * Settled conditionals do not stand in one another; all others stay as they are. */
 struct csource_part {
     const char *name;
     bool defined;
 };
+
+/* Text as csource_text, in which the conditionals of the parts, up to one without a name, are
+ * settled: of "#ifdef NAME", lines, "#else", lines, "#endif" only the lines of the one branch stay.
+ * Settled conditionals do not stand in one another; all others stay as they are. */
 void csource_settled(struct csource *s, const char *text, size_t n,
                      const struct csource_part *parts);
 

@@ -42,7 +42,7 @@ struct block {
     const float *distance; /* [HEADS][WINDOW], what a score gets of a token so far back; or NULL */
     struct ternary query;  /* [KEYS][WIDTH] */
     struct ternary key;    /* [KEYS][WIDTH] */
-    uint32_t key_row;      /* where its ring of keys begins */
+    uint32_t key_row;      /* of runtime.keys, with which its ring of keys begins */
 #endif
 };
 
@@ -101,7 +101,7 @@ enum {
 enum {
     HEADS = RUNTIME_HEADS,
     KEY_WIDTH = RUNTIME_KEY_WIDTH,
-    KEYS = RUNTIME_KEYS, /* of all heads */
+    KEYS = RUNTIME_KEYS,
     VALUE_WIDTH = WIDTH / HEADS,
     WINDOW = RUNTIME_WINDOW
 };
@@ -363,9 +363,9 @@ static uint32_t next_row(uint32_t row)
     return row + 1 < WINDOW ? row + 1 : 0;
 }
 
-/* weights = e^(x - the largest x) of n tokens, x being the product of query and key, scaled, and
- * what the distance adds; returns 1 / their sum, which is one of LANES partial ones. The tokens
- * stand in the rings from the row `oldest` on. */
+/* weights[j] = e^(x[j] - the largest x), x[j] = query key_j / sqrt(KEY_WIDTH) + distance[n - 1 -
+ * j], of the last n tokens, whose first stands in the row `oldest` of the rings. Returns 1 / the
+ * sum of the weights, which is made of LANES partial ones. */
 static float weigh(const float *query, const float *keys, const float *distance, uint32_t oldest,
                    uint32_t n, float *weights)
 {
@@ -396,7 +396,7 @@ static float weigh(const float *query, const float *keys, const float *distance,
     return 1.0f / lane[0];
 }
 
-/* y = the sum of n tokens' values times their weights, in four partial sums, times factor. */
+/* y = factor times the sum of weights[j] value_j, which is made of four partial ones. */
 static void add_values(const float *weights, const float *values, uint32_t oldest, uint32_t n,
                        float factor, float (*sums)[VALUE_WIDTH], float *y)
 {
@@ -414,7 +414,7 @@ static void add_values(const float *weights, const float *values, uint32_t oldes
         y[c] = ((sums[0][c] + sums[1][c]) + (sums[2][c] + sums[3][c])) * factor;
 }
 
-/* y = what the heads of a block make of its last values. */
+/* y = the attention of a block: of each head, a mean of the last values, weighted. */
 static void attend(struct runtime *s, const struct block *b, const float *ring, uint32_t newest,
                    float *y)
 {

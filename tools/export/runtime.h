@@ -41,7 +41,7 @@ extern "C" {
 #define RUNTIME_UNKNOWN 1
 
 #ifdef RUNTIME_WINDOW
-#define RUNTIME_KEYS (RUNTIME_HEADS * RUNTIME_KEY_WIDTH)
+#define RUNTIME_KEYS (RUNTIME_HEADS * RUNTIME_KEY_WIDTH) /* numbers of all heads' keys */
 #endif
 #define RUNTIME_BUFFER (RUNTIME_WIDTH > RUNTIME_HIDDEN ? RUNTIME_WIDTH : RUNTIME_HIDDEN)
 
@@ -59,10 +59,10 @@ struct runtime {
     float b[RUNTIME_BUFFER];
     float ring[RUNTIME_RING_ROWS * RUNTIME_WIDTH]; /* the blocks' rings, one behind the other */
 #ifdef RUNTIME_WINDOW
-    float keys[RUNTIME_KEY_ROWS * RUNTIME_KEYS]; /* the same of those with attention */
+    float keys[RUNTIME_KEY_ROWS * RUNTIME_KEYS]; /* of the blocks with attention, likewise */
     float query[RUNTIME_KEYS];
-    float weights[RUNTIME_WINDOW]; /* of the tokens that a head sees */
-    float sums[4][RUNTIME_WIDTH / RUNTIME_HEADS];
+    float weights[RUNTIME_WINDOW];                /* of the tokens that a head sees */
+    float sums[4][RUNTIME_WIDTH / RUNTIME_HEADS]; /* of a head's values */
 #endif
 #ifndef RUNTIME_NO_LOGITS
     uint32_t random[2];
