@@ -117,7 +117,6 @@ void dims_swift(struct dims *d, int V)
     dims_small(d, V);
     d->mixer[2] = d->mixer[3] = DIMS_ATTENTION;
     d->embed_norm = true;
-    dims_complete(d);
 }
 
 bool dims_has(const struct dims *d, enum tensor_kind kind, int block)

@@ -97,8 +97,9 @@ struct tensor {
 MUST_USE int dims_check(const struct dims *d, struct err *e);
 
 /* The presets of FlashLM v4: "small" (D 192, L 6, K 8, H 512, T 256) and "large" (D 384, L 8, K 8,
- * H 896, T 512); dilation 1 everywhere, V as given. And "swift": small, but with attention over 64
- * tokens in the two blocks in the middle, and a norm after the embedding. */
+ * H 896, T 512); dilation 1 everywhere, V as given. And "swift": small, but with attention in
+ * the two blocks in the middle, whose sizes are left to dims_complete, and a norm after the
+ * embedding. */
 void dims_small(struct dims *d, int V);
 void dims_large(struct dims *d, int V);
 void dims_swift(struct dims *d, int V);

@@ -172,6 +172,7 @@ static void test_presets(void **state)
         assert_int_equal(choose_dims(&d, &o, &base, &e), 0);
         struct dims own;
         preset_table[i].dims(&own, 1000);
+        dims_complete(&own);
         assert_true(dims_equal(&d, &own));
         assert_int_equal(choose_preset(&(struct options){.seed = 1}, &d), i);
         o.recipe = 0;
@@ -186,6 +187,10 @@ static void test_presets(void **state)
         assert_int_equal(d.mixer[3], DIMS_CONV);
     }
     assert_null(preset_names[N_PRESETS]);
+    struct options narrow = {
+        .preset = PRESET_SWIFT, .dim = 64, .given = {.preset = true, .dim = true}};
+    assert_int_equal(choose_dims(&d, &narrow, &base, &e), 0);
+    assert_int_equal(d.heads, 2); /* fit the width that is asked for */
 }
 
 int main(void)
