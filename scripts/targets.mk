@@ -175,17 +175,21 @@ pictures: ## draw README's pictures, docs/pictures/, from what is in docs/figure
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 BINDIR := $(DESTDIR)$(PREFIX)/bin
+# Documents of formats, which are installed as bolt-NAME(5).
+FORMATS := $(wildcard common/*/*.md)
+page_of_format = $(MANDIR)/man5/bolt-$(shell basename $(1) .md | tr '[:upper:]' '[:lower:]').5
 INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
 MANDIR := $(DESTDIR)$(PREFIX)/share/man
 LIBDEST := $(DESTDIR)$(LIBDIR)
 BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 install: all ## install programs, library, man pages and completion (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
-	install -d $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(BASHDIR) $(ZSHDIR)
+	install -d $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
 	for t in $(TOOLS); do \
 		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
 		install -m 644 scripts/completion.bash $(BASHDIR)/bolt-$$t && \
-		install -m 644 tools/$$t/$$t.1 $(MANDIR)/man1/bolt-$$t.1 || exit 1; done
+		scripts/man-page tools/$$t/$$t.1 > $(MANDIR)/man1/bolt-$$t.1 && chmod 644 $(MANDIR)/man1/bolt-$$t.1 || exit 1; done
+	$(foreach f,$(FORMATS),scripts/man-page $(f) > $(call page_of_format,$(f)) && chmod 644 $(call page_of_format,$(f)) &&) :
 	install -m 644 scripts/completion.zsh $(ZSHDIR)/_bolt
 	install -m 644 common/bolt/bolt.h $(INCLUDEDIR)/bolt.h
 	install -m 644 common/bolt/bolt.3 $(MANDIR)/man3/bolt.3
@@ -199,7 +203,7 @@ install: all ## install programs, library, man pages and completion (PREFIX=/usr
 
 uninstall: ## remove what install put there
 	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
-		$(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
+		$(foreach f,$(FORMATS),$(call page_of_format,$(f))) $(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
 		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
 
 wheel: ## a wheel of the Python package that carries the library, in build/wheel/

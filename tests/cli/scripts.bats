@@ -241,6 +241,27 @@ faked() {
         [ -f "root/usr/share/man/man1/bolt-$t.1" ]
     done
     root/usr/bin/bolt-sample --version
+    # pages say what one has to type, and where formats are described
+    page() {
+        mandoc -T ascii "root/usr/share/man/man$1" | sed "s/.$(printf '\b')//g" > page
+    }
+    page 1/bolt-train.1
+    grep -q '^ *bolt-train - train a ternary' page
+    grep -q '^ *bolt-train \[options\] --data' page
+    grep -q '^ *bolt-train --data data --resume$' page
+    grep -q '^ *bolt-prep(1), bolt-export(1)' page
+    grep -q 'bolt-ckpt(5)' page
+    page 1/bolt-prep.1
+    grep -q ' train and valid' page
+    for name in blob ckpt shard vocab; do
+        page 5/bolt-$name.5
+        grep -q "^ *bolt-$name - " page
+        grep -q '^RULES FOR READERS' page
+    done
+    page 5/bolt-shard.5
+    grep -Eq '^ *16 +8 +file_bytes +size of the whole file$' page
+    grep -Eq '^ *1\. +The file has at least 128 bytes\.$' page
+    grep -q '^ *00000000  42 4f 4c 54 53 48 52 44 ' page
     run make -s -C "$ROOT" uninstall OUT="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr
     [ -z "$(find root -type f)" ]
 }
