@@ -58,10 +58,10 @@ setup() {
     for program in prep train export sample eval; do
         "$BUILD/$program" --help > "$program.help"
     done
-    lines=0
+    n_seen=0
     for page in "$ROOT"/{README,FAQ,BENCH,RECIPES}.md "$ROOT"/docs/*.md; do
         while IFS= read -r line; do
-            lines=$((lines + 1))
+            n_seen=$((n_seen + 1))
             # Words after a program's name, up to the end of its command.
             for program in prep train export sample eval; do
                 words=$(grep -oE "(^|[ /])$program( [^|#;&]*|\$)" <<< "$line") || continue
@@ -71,6 +71,6 @@ setup() {
             done
         done < <(awk -v all=1 -f "$ROOT/tests/support/docs-blocks" "$page")
     done
-    [ "$lines" -gt 100 ]
+    [ "$n_seen" -gt 100 ]
     [ -z "$wrong" ] || flunk "no such option:$wrong"
 }
