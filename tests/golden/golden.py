@@ -3,7 +3,7 @@
 simplest, in float64, with automatic differentiation and PyTorch's own AdamW.
 
     golden.py check FILE...    computes each file from its own weights and tokens, and compares all that it holds
-    golden.py make FILE        writes tests/golden/bolt-attention.safetensors, the same bytes again
+    golden.py make FILE        writes bolt-attention.safetensors again, but for the order of its metadata
 """
 
 import sys
