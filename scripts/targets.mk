@@ -43,7 +43,7 @@ PREP_OPTIONS = $(PREP_OF_$(PRESET)) $(PREP_ARGS)
 STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
 
 .PHONY: deps data train export sample eval demo test arm check-arm bench asan tsan torture fuzz lint format install \
-	uninstall pictures wheel web dist clean help FORCE
+	uninstall pictures wheel web dist check-dist clean help FORCE
 
 deps: ## install what is missing to build and to test (GROUPS="build test lint data plot")
 	scripts/deps $(or $(GROUPS),build test)
@@ -183,8 +183,9 @@ MANDIR := $(DESTDIR)$(PREFIX)/share/man
 LIBDEST := $(DESTDIR)$(LIBDIR)
 BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+INSTALL_DIRS = $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
 install: all ## install programs, library, man pages and completion (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
-	install -d $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
+	install -d $(INSTALL_DIRS)
 	for t in $(TOOLS); do \
 		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
 		install -m 644 scripts/completion.bash $(BASHDIR)/bolt-$$t && \
@@ -201,10 +202,13 @@ install: all ## install programs, library, man pages and completion (PREFIX=/usr
 		common/bolt/bolt.pc.in > $(LIBDEST)/pkgconfig/bolt.pc
 	chmod 644 $(LIBDEST)/pkgconfig/bolt.pc
 
+# Folders below DESTDIR are install's own and go when they are empty; those of a system stay.
 uninstall: ## remove what install put there
 	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
 		$(foreach f,$(FORMATS),$(call page_of_format,$(f))) $(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
 		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
+	$(if $(DESTDIR),for d in $(patsubst $(DESTDIR)/%,%,$(INSTALL_DIRS)); do \
+		(cd $(DESTDIR) && rmdir -p $$d) 2> /dev/null || :; done)
 
 wheel: ## a wheel of the Python package that carries the library, in build/wheel/
 	@scripts/deps build python
@@ -220,6 +224,12 @@ web: ## libbolt in WebAssembly: a page that tells stories, build/web/page/ (MODE
 dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
 	@mkdir -p build
 	git archive --prefix=flashlm-bolt-$(VERSION)/ -o build/flashlm-bolt-$(VERSION).tar.gz HEAD
+
+check-dist: dist ## unpack that archive elsewhere: it builds, passes its tests, installs and uninstalls
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && tar -C "$$dir" -xf build/flashlm-bolt-$(VERSION).tar.gz && \
+		cd "$$dir/flashlm-bolt-$(VERSION)" && $(SUBMAKE) OUT=build test && \
+		$(SUBMAKE) -s OUT=build install DESTDIR="$$dir/root" && $(SUBMAKE) -s OUT=build uninstall DESTDIR="$$dir/root" && \
+		[ -z "$$(ls -A "$$dir/root")" ]
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -263,7 +263,7 @@ faked() {
     grep -Eq '^ *1\. +The file has at least 128 bytes\.$' page
     grep -q '^ *00000000  42 4f 4c 54 53 48 52 44 ' page
     run make -s -C "$ROOT" uninstall OUT="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr
-    [ -z "$(find root -type f)" ]
+    empty_dir root
 }
 
 @test "make install: below /usr/local unless told otherwise" {
@@ -277,6 +277,22 @@ faked() {
     contains "$output" "(try 'bolt-export --help')"
     run root/usr/local/bin/bolt-export --help
     contains "$output" "Usage: bolt-export "
+}
+
+@test "make dist: the archive holds what is tracked, and installs from itself" {
+    [ -e "$ROOT/.git" ] && command -v git > /dev/null || skip "not a repository"
+    run make -s -C "$ROOT" dist
+    [ "$status" -eq 0 ] || flunk "make dist failed"
+    tar -xf "$ROOT"/build/flashlm-bolt-*.tar.gz
+    (cd flashlm-bolt-*/ && find . -type f -o -type l) | sed 's|^\./||' | sort > packed
+    git -C "$ROOT" ls-tree -r --name-only HEAD | sort > tracked
+    same packed tracked
+    # no git there, and the programs are those that are built (make check-dist builds it, too)
+    (cd flashlm-bolt-*/ && GIT_DIR=/nonexistent make -s -o all install OUT="$BUILD" DESTDIR="$PWD/../root" PREFIX=/opt/bolt)
+    contains "$(root/opt/bolt/bin/bolt-eval --help)" "Usage: bolt-eval"
+    [ -s root/opt/bolt/share/man/man5/bolt-blob.5 ]
+    (cd flashlm-bolt-*/ && make -s uninstall OUT="$BUILD" DESTDIR="$PWD/../root" PREFIX=/opt/bolt)
+    empty_dir root
 }
 
 @test "make help: every target has its line" {
