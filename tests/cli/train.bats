@@ -668,6 +668,19 @@ until_says() {
     [ ! -e checkpoints ]
 }
 
+@test "--bench measures the model of the data it is given, else that of the preset" {
+    narrow=(-q --json --bench --dim 24 --blocks 1 --hidden 8 --mixers conv --seq-len 16 --batch 2 --accum 1 --steps 1)
+    parameters() {
+        succeeds train "${narrow[@]}" "$@"
+        jq .parameters <<< "$output"
+    }
+    small=$(parameters --small) swift=$(parameters --preset swift) own=$(parameters --small --data "$in/data")
+    [ $((small - swift)) -eq $(((10000 - 4096) * 24)) ]
+    tokens=$(sqlite3 "$in/data/vocab.db" 'SELECT count(*) FROM tokens')
+    [ $((small - own)) -eq $(((10000 - tokens) * 24)) ]
+    [ ! -e checkpoints ]
+}
+
 @test "--status: a run that goes on, one that ended, and none" {
     start run 150 --steps 1000000 --hours 5 --save-every 100 -q
     until_saved run

@@ -160,6 +160,7 @@ static void print_json(const struct bench *b, const struct trainer *t)
     cli_json_real(&j, "peak_gflops", peak);
     cli_json_real(&j, "share_of_peak", b->nominal / step * 1e-9 / peak);
     cli_json_real(&j, "rss_mb", rss_mb());
+    cli_json_uint(&j, "parameters", dims_n_params(&t->dims));
     cli_json_int(&j, "threads", pool_threads(t->pool));
     if (t->ranks.size > 1) {
         cli_json_int(&j, "ranks", t->ranks.size);

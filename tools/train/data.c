@@ -8,8 +8,7 @@
 #include "base/fmath.h"
 #include "cli/cli.h"
 #include "format/vocabdb.h"
-
-enum { BENCH_VOCAB = 10000 };
+#include "train/choose.h"
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -58,10 +57,12 @@ static int open_path(struct trainer *t, const char *path, struct err *e)
     return shardset_open_file(&t->train, path, vocab_fingerprint(&t->vocab), t->vocab.n_tokens, e);
 }
 
-/* For --bench: tokens as frequent as 1 / (id + 10), which is about how words are (Zipf). */
+/* For --bench without data: tokens of the preset's own vocabulary, as frequent as 1 / (id + 10),
+ * which is about how words are (Zipf). */
 static int make_tokens(struct trainer *t, struct err *e)
 {
     enum { N_TOKENS = 1 << 20 };
+    const int V = preset_table[choose_preset(&t->options, NULL)].vocab;
     static const uint64_t one_story[] = {0, N_TOKENS};
     struct rng rng;
     t->made_up = malloc(N_TOKENS * sizeof *t->made_up);
@@ -69,15 +70,14 @@ static int make_tokens(struct trainer *t, struct err *e)
         return err_memory(e, "out of memory");
     rng_seed(&rng, 1, 0);
     for (size_t i = 0; i < N_TOKENS; i++) {
-        double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((BENCH_VOCAB + 10) / 10.0)) - 10;
-        t->made_up[i] = (uint16_t)MIN((int)id, BENCH_VOCAB - 1);
+        double id = 10 * fmath_exp(rng_unit(&rng) * fmath_log((V + 10) / 10.0)) - 10;
+        t->made_up[i] = (uint16_t)MIN((int)id, V - 1);
     }
-    t->options.eval_every = 0;
     struct shard shard = {.tokens = t->made_up,
                           .stories = one_story,
                           .n_tokens = N_TOKENS,
                           .n_stories = 1,
-                          .vocab_size = BENCH_VOCAB};
+                          .vocab_size = (uint32_t)V};
     return shardset_add(&t->train, &shard, NULL, e);
 }
 
@@ -85,6 +85,8 @@ int data_open(struct trainer *t, struct err *e)
 {
     const struct cli_list *paths = &t->options.data;
     if (t->options.bench)
+        t->options.eval_every = 0;
+    if (!paths->n)
         return make_tokens(t, e);
     if (load_vocabulary(t, paths->items[0], e))
         return -1;
@@ -107,7 +109,7 @@ int data_check_length(const struct trainer *t, struct err *e)
 {
     const struct options *o = &t->options;
     size_t T = (size_t)t->dims.T;
-    const char *name = o->bench ? "--bench" : o->data.items[0];
+    const char *name = o->data.n ? o->data.items[0] : "--bench";
     size_t n = batches_per_epoch(t->train.n_tokens, batches_find(t->settings.windows), T);
     size_t per_step = t->settings.batch * t->settings.accum;
     if (n < per_step)

@@ -151,10 +151,10 @@ static const struct cli_option table[] = {
     CLI_INT(0, "sample-every", &chosen.sample_every, 0, HUGE_COUNT, "N",
             "tell three stories every N steps; 0 never (default 2000)"),
     CLI_HEADING("Machine"),
-    CLI_FLAG(
-        0, "bench", &chosen.bench,
-        "measure training steps on made-up tokens and print tokens/s, GFLOP/s, the share of the "
-        "processor's peak and the time of each phase; needs no --data"),
+    CLI_FLAG(0, "bench", &chosen.bench,
+             "measure training steps on made-up tokens, or those of --data, and print tokens/s, "
+             "GFLOP/s, the share of the "
+             "processor's peak and the time of each phase; needs no --data"),
     CLI_THREADS(
         &chosen.threads,
         "worker threads (default: the processors this process may use); never changes the result",

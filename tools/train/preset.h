@@ -9,6 +9,7 @@ enum preset_kind { PRESET_SMALL, PRESET_LARGE, PRESET_SWIFT, N_PRESETS };
 struct preset {
     const char *name;
     void (*dims)(struct dims *d, int V);
+    int vocab;          /* tokens of the vocabulary that goes with it (prep --preset) */
     const char *recipe; /* where no option asks for another */
 };
 
