@@ -106,17 +106,36 @@ static void test_storyset(void **state)
     assert_false(storyset_has(&s, (struct hash128){1, 2}));
     for (int round = 0; round < 2; round++)
         for (uint64_t i = 1; i < 20000; i++) {
-            struct hash128 h = {.low = i % 100, .high = i / 100}; /* the worst of hashes */
+            struct hash128 h = {.low = i % 100, .high = 1 + i / 100}; /* the worst of hashes */
             assert_int_equal(storyset_add(&s, h, &is_new, &e), 0);
             assert_int_equal(is_new, round == 0);
             assert_true(storyset_has(&s, h));
         }
     assert_int_equal(s.n, 19999);
-    assert_false(storyset_has(&s, (struct hash128){100, 0}));
+    assert_false(storyset_has(&s, (struct hash128){100, 1}));
     storyset_release(&s);
     const struct hash128 zero = {0, 0}; /* marks a free slot, and is a hash like any other */
     assert_int_equal(storyset_add(&s, zero, &is_new, &e), 0);
     assert_true(is_new && storyset_has(&s, zero));
+    storyset_release(&s);
+}
+
+/* Hashes as those of texts are: all are found, and take eleven bytes each at most. */
+static void test_storyset_is_small(void **state)
+{
+    (void)state;
+    enum { STORIES = 300000 };
+    struct storyset s = {0};
+    struct err e;
+    bool is_new;
+    for (uint64_t i = 0; i < STORIES; i++) {
+        assert_int_equal(storyset_add(&s, hash128(&i, sizeof i), &is_new, &e), 0);
+        assert_true(is_new);
+    }
+    for (uint64_t i = 0; i < 2 * STORIES; i++)
+        assert_int_equal(storyset_has(&s, hash128(&i, sizeof i)), i < STORIES);
+    assert_int_equal(s.n, STORIES);
+    assert_in_range(STORYSET_TABLES * s.n_slots * sizeof *s.slots, 8 * STORIES, 11 * STORIES);
     storyset_release(&s);
 }
 
@@ -284,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_words_are_found_while_others_are_added),
         cmocka_unit_test(test_storyset),
+        cmocka_unit_test(test_storyset_is_small),
         cmocka_unit_test(test_spool),
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_words_are_enough),

@@ -60,20 +60,27 @@ static int find_word(struct cutting *c, size_t at, size_t n, uint32_t *number, s
     return *number == WORDS_NONE ? add_unknown(c, at, n, hash, e) : 0;
 }
 
-static int add_word(struct cutting *c, size_t at, size_t n, uint32_t *number, struct err *e)
+/* The words of text[at..) of the lengths given. */
+static int find_words(struct cutting *c, size_t at, const uint32_t *lengths, size_t n_words,
+                      uint32_t *numbers, struct err *e)
 {
-    if (n > WORDCACHE_BYTES)
-        return find_word(c, at, n, number, e);
-    struct wordcache_key key = wordcache_key(c->text + at, n, c->n - at);
-    struct wordcache_slot *slot = wordcache_slot(c->cache, key);
-    if (!wordcache_is(slot, key, n)) {
-        if (find_word(c, at, n, number, e))
+    for (size_t i = 0; i < n_words; at += lengths[i++]) {
+        size_t n = lengths[i];
+        if (n > WORDCACHE_BYTES) {
+            if (find_word(c, at, n, &numbers[i], e))
+                return -1;
+            continue;
+        }
+        struct wordcache_key key = wordcache_key(c->text + at, n, c->n - at);
+        struct wordcache_slot *slot = wordcache_slot(c->cache, key);
+        numbers[i] = slot->number;
+        if (wordcache_is(slot, key, n))
+            continue;
+        if (find_word(c, at, n, &numbers[i], e))
             return -1;
-        if (*number == WORDS_NONE)
-            return 0;
-        *slot = (struct wordcache_slot){key, (uint32_t)n, *number};
+        if (numbers[i] != WORDS_NONE)
+            *slot = (struct wordcache_slot){key, (uint32_t)n, numbers[i]};
     }
-    *number = slot->number;
     return 0;
 }
 
@@ -84,11 +91,12 @@ static int cut_words(struct cutting *c, size_t from, size_t end, struct err *e)
     uint32_t lengths[PRETOK_MOST];
     for (size_t at = from; at < end;) {
         size_t n = pretok_words(c->text + at, end - at, lengths);
-        if (reserve(&b->words, &b->words_capacity, b->n_words + n, sizeof *b->words, e))
+        if (reserve(&b->words, &b->words_capacity, b->n_words + n, sizeof *b->words, e) ||
+            find_words(c, at, lengths, n, b->words + b->n_words, e))
             return -1;
-        for (size_t i = 0; i < n; at += lengths[i++])
-            if (add_word(c, at, lengths[i], &b->words[b->n_words++], e))
-                return -1;
+        b->n_words += n;
+        for (size_t i = 0; i < n; i++)
+            at += lengths[i];
     }
     return 0;
 }

@@ -21,8 +21,6 @@ struct word_task { /* a range of words and their ids, one after the other */
 struct word_job {
     const struct words *words;
     const struct tokenizer *tokenizer;
-    struct tokenizer_cache **caches; /* [n_caches], one a worker */
-    size_t n_caches;
     struct word_task *tasks; /* [n_tasks] */
     size_t n_tasks;
 };
@@ -32,36 +30,27 @@ static void encode_range(void *context, size_t number, size_t worker)
     struct word_job *job = context;
     struct word_task *t = &job->tasks[number];
     size_t first = number * WORDS_PER_TASK, n = MIN(job->words->n - first, (size_t)WORDS_PER_TASK);
+    (void)worker;
     for (size_t i = 0; i < n && !t->failed; i++) {
         const struct pretoken *word = &job->words->items[first + i];
         const char *text = (const char *)word->bytes;
-        t->failed = tokenizer_symbols(job->tokenizer, job->caches[worker], text, word->n, &t->ids,
-                                      &t->err) != 0;
+        /* no word comes twice: a cache would not help */
+        t->failed = tokenizer_symbols(job->tokenizer, NULL, text, word->n, &t->ids, &t->err) != 0;
         t->ends[i] = t->ids.n;
     }
 }
 
-static int job_init(struct word_job *job, const struct encode_words *out, size_t n_threads,
-                    struct err *e)
+static int job_init(struct word_job *job, const struct encode_words *out, struct err *e)
 {
     const struct words *words = out->words;
     *job = (struct word_job){.words = words, .tokenizer = out->tokenizer};
-    job->caches = calloc(n_threads, sizeof(struct tokenizer_cache *));
     job->n_tasks = DIV_UP(words->n, (size_t)WORDS_PER_TASK);
     job->tasks = calloc(job->n_tasks, sizeof *job->tasks);
-    if (!job->caches || !job->tasks)
-        return err_memory(e, "out of memory for %u distinct words", words->n);
-    for (; job->n_caches < n_threads; job->n_caches++)
-        if (!(job->caches[job->n_caches] = tokenizer_cache_new(e)))
-            return -1;
-    return 0;
+    return job->tasks ? 0 : err_memory(e, "out of memory for %u distinct words", words->n);
 }
 
 static void job_release(struct word_job *job)
 {
-    for (size_t i = 0; i < job->n_caches; i++)
-        tokenizer_cache_free(job->caches[i]);
-    free(job->caches);
     for (size_t i = 0; job->tasks && i < job->n_tasks; i++)
         free(job->tasks[i].ids.ids);
     free(job->tasks);
@@ -96,23 +85,28 @@ static int join(struct encode_words *out, const struct word_job *job, struct err
     return 0;
 }
 
+static struct encode_word part(const struct encode_words *w, uint32_t number)
+{
+    const struct pretoken *word = &w->words->items[number];
+    const uint16_t *ids = w->ids + w->starts[number];
+    uint64_t n = w->starts[number + 1] - w->starts[number];
+    struct encode_word p = {.n = n <= ENCODE_SHORT ? (uint8_t)n : ENCODE_LONG,
+                            .first = word->bytes[0],
+                            .last = word->bytes[word->n - 1]};
+    for (uint64_t k = 0; n <= ENCODE_SHORT && k < n; k++)
+        p.ids[k] = ids[k];
+    p.ends = w->sentences && pretok_ends_sentence((const char *)word->bytes, word->n);
+    return p;
+}
+
 static int make_parts(struct encode_words *out, struct err *e)
 {
     const struct words *words = out->words;
-    out->parts = calloc((size_t)words->n + 1, sizeof *out->parts);
+    out->parts = malloc(((size_t)words->n + 1) * sizeof *out->parts);
     if (!out->parts)
         return err_memory(e, "out of memory for %u distinct words", words->n);
-    for (uint32_t i = 0; i < words->n; i++) {
-        const struct pretoken *word = &words->items[i];
-        struct encode_word *p = &out->parts[i];
-        uint64_t n = out->starts[i + 1] - out->starts[i];
-        p->n = n <= ENCODE_SHORT ? (uint8_t)n : ENCODE_LONG;
-        for (uint64_t k = 0; n <= ENCODE_SHORT && k < n; k++)
-            p->ids[k] = out->ids[out->starts[i] + k];
-        p->first = word->bytes[0];
-        p->last = word->bytes[word->n - 1];
-        p->ends = pretok_ends_sentence((const char *)word->bytes, word->n);
-    }
+    for (uint32_t i = 0; i < words->n; i++)
+        out->parts[i] = part(out, i);
     return 0;
 }
 
@@ -120,15 +114,15 @@ int encode_words(struct encode_words *out, const struct vocab *v, const struct w
                  struct pool *pool, struct err *e)
 {
     struct word_job job = {0};
-    *out = (struct encode_words){.words = words, .tokenizer = tokenizer_new(v, e)};
+    *out = (struct encode_words){.words = words,
+                                 .sentences = v->pretokens == VOCAB_SENTENCES,
+                                 .tokenizer = tokenizer_new(v, e)};
     if (!out->tokenizer)
         return -1;
-    int rc = job_init(&job, out, (size_t)pool_threads(pool), e);
+    int rc = job_init(&job, out, e);
     if (!rc) {
         pool_run(pool, encode_range, &job, job.n_tasks);
-        rc = join(out, &job, e);
-        if (!rc && v->pretokens == VOCAB_SENTENCES)
-            rc = make_parts(out, e);
+        rc = join(out, &job, e) || make_parts(out, e) ? -1 : 0;
     }
     job_release(&job);
     return rc;
@@ -154,17 +148,56 @@ struct job {
     uint64_t total;
 };
 
-/* Adds the ids of n_words words. */
+static int no_room(struct err *e)
+{
+    return err_memory(e, "out of memory for the tokens of a story");
+}
+
+static int add_long(const struct encode_words *w, uint64_t word, struct token_buf *out,
+                    struct err *e)
+{
+    uint64_t first = w->starts[word];
+    size_t n = (size_t)(w->starts[word + 1] - first);
+    if (array_reserve(&out->ids, &out->capacity, out->n + n, sizeof *out->ids))
+        return no_room(e);
+    memcpy(out->ids + out->n, w->ids + first, n * sizeof *out->ids);
+    out->n += n;
+    return 0;
+}
+
+int encode_add(const struct encode_words *w, uint64_t word, struct token_buf *out, struct err *e)
+{
+    const struct encode_word *p = &w->parts[word];
+    if (p->n == ENCODE_LONG)
+        return add_long(w, word, out, e);
+    if (array_reserve(&out->ids, &out->capacity, out->n + ENCODE_SHORT, sizeof *out->ids))
+        return no_room(e);
+    memcpy(out->ids + out->n, p->ids, sizeof p->ids); /* all at once, of which n count */
+    out->n += p->n;
+    return 0;
+}
+
 static int add_words(struct expansion *x, const struct encode_words *words, const unsigned char **p,
                      uint64_t n_words, struct err *e)
 {
-    for (; n_words; n_words--) {
-        uint64_t word = spool_get(p), first = words->starts[word];
-        size_t n = (size_t)(words->starts[word + 1] - first);
-        if (array_reserve(&x->ids.ids, &x->ids.capacity, x->ids.n + n, sizeof *x->ids.ids))
-            return err_memory(e, "out of memory for the tokens of a story");
-        for (size_t i = 0; i < n; i++) /* a word has few: no call is worth it */
-            x->ids.ids[x->ids.n++] = words->ids[first + i];
+    struct token_buf *out = &x->ids;
+    while (n_words) {
+        size_t most = out->n + (size_t)n_words * ENCODE_SHORT;
+        if (array_reserve(&out->ids, &out->capacity, most, sizeof *out->ids))
+            return no_room(e);
+        uint16_t *to = out->ids + out->n;
+        uint64_t word = 0;
+        bool is_long = false;
+        for (; n_words && !is_long; n_words--) {
+            word = spool_get(p);
+            const struct encode_word *part = &words->parts[word];
+            is_long = part->n == ENCODE_LONG;
+            memcpy(to, part->ids, sizeof part->ids); /* all at once, of which n count */
+            to += is_long ? 0 : part->n;
+        }
+        out->n = (size_t)(to - out->ids);
+        if (is_long && add_long(words, word, out, e))
+            return -1;
     }
     return 0;
 }
@@ -187,8 +220,8 @@ int encode_frame(const struct encode_words *words, struct expansion *x, struct e
     const unsigned char *p = x->frame.data, *end = p + x->frame.n;
     while (p < end) {
         uint64_t n_chars = spool_get(&p), n_bytes = spool_get(&p), n_words = spool_get(&p);
-        if (words->parts ? add_sentences(x, words, &p, n_words, e)
-                         : add_words(x, words, &p, n_words, e))
+        if (words->sentences ? add_sentences(x, words, &p, n_words, e)
+                             : add_words(x, words, &p, n_words, e))
             return -1;
         if (expand_story(x, n_chars, n_bytes, e))
             return -1;

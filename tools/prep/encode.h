@@ -9,13 +9,13 @@
 #include "prep/words.h"
 #include "text/tokenizer.h"
 
-/* What a sentence is to know of a word in it, in one look. */
+/* What encoding needs of a word, in one look. */
 enum { ENCODE_SHORT = 4, ENCODE_LONG = 255 };
 struct encode_word {
     uint16_t ids[ENCODE_SHORT];
     uint8_t n;           /* of its ids; ENCODE_LONG: they are where starts says */
     uint8_t first, last; /* its bytes */
-    bool ends;           /* nothing follows it in its sentence */
+    bool ends;           /* nothing follows it in its sentence, where pre-tokens are these */
 };
 
 /* Token ids of all words: word number w is ids[starts[w]..starts[w + 1]). Where pre-tokens are
@@ -25,9 +25,14 @@ struct encode_words {
     uint16_t *ids;    /* owned */
 
     const struct words *words;
-    struct encode_word *parts;   /* owned, [n]; NULL where pre-tokens are words */
+    struct encode_word *parts;   /* owned, [n] */
+    bool sentences;              /* pre-tokens are these */
     struct tokenizer *tokenizer; /* owned; it reads the vocabulary */
 };
+
+/* Appends the ids of a word. -1 only when out of memory. */
+MUST_USE int encode_add(const struct encode_words *w, uint64_t word, struct token_buf *out,
+                        struct err *e);
 
 /* encode_words_release in any case. */
 MUST_USE int encode_words(struct encode_words *out, const struct vocab *v,

@@ -3,15 +3,14 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "os/pipeline.h"
 
-enum { FRAMES = 16 }; /* at once; of a fixed size whatever the number of threads */
-
+/* What all stages share. */
 struct job {
+    struct spool *spool;
     expand_fill *fill;
-    const void *context;
-    struct expansion frames[FRAMES];
-    struct err errs[FRAMES];
-    bool failed[FRAMES];
+    expand_take *take;
+    void *context;
 };
 
 int expand_story(struct expansion *x, uint64_t n_chars, uint64_t n_bytes, struct err *e)
@@ -23,58 +22,53 @@ int expand_story(struct expansion *x, uint64_t n_chars, uint64_t n_bytes, struct
     return 0;
 }
 
-static void fill_frame(void *context, size_t task, size_t worker)
+static int read_frames(void *context, struct pipeline *p, struct err *e)
 {
     struct job *job = context;
-    struct expansion *x = &job->frames[task];
-    (void)worker;
-    x->ids.n = x->n_stories = 0;
-    job->failed[task] = job->fill(job->context, x, &job->errs[task]) != 0;
-}
-
-/* Reads up to FRAMES frames, fills them, and has them taken in order. */
-static int expand_some(struct spool *spool, struct job *job, struct pool *pool, expand_take *take,
-                       void *context, uint64_t *number, size_t *n, struct err *e)
-{
-    for (*n = 0; *n < FRAMES; ++*n) {
-        struct expansion *x = &job->frames[*n];
-        if (spool_read(spool, &x->frame, e))
+    for (uint64_t number = 0;; number++) {
+        struct expansion *x = pipeline_piece(p);
+        if (!x || spool_read(job->spool, &x->frame, e))
             return -1;
         if (!x->frame.n)
-            break;
-        x->number = (*number)++;
+            return 0;
+        x->number = number;
+        pipeline_put(p);
     }
-    pool_run(pool, fill_frame, job, *n);
-    for (size_t i = 0; i < *n; i++) {
-        if (job->failed[i]) {
-            *e = job->errs[i];
-            return -1;
-        }
-        if (take(context, &job->frames[i], e))
-            return -1;
-    }
-    return 0;
+}
+
+static int fill_frame(void *context, void *piece, size_t worker, struct err *e)
+{
+    struct job *job = context;
+    struct expansion *x = piece;
+    (void)worker;
+    x->ids.n = x->n_stories = 0;
+    return job->fill(job->context, x, e);
+}
+
+static int take_frame(void *context, void *piece, struct err *e)
+{
+    struct job *job = context;
+    return job->take(job->context, piece, e);
 }
 
 int expand_spool(struct spool *spool, struct pool *pool, expand_fill *fill, expand_take *take,
                  void *context, struct err *e)
 {
-    struct job *job = calloc(1, sizeof *job);
-    if (!job)
+    struct job job = {spool, fill, take, context};
+    const struct pipeline_stages stages = {read_frames, fill_frame, take_frame, &job};
+    size_t n = pipeline_pieces(pool);
+    struct expansion *frames = calloc(n, sizeof *frames);
+    if (!frames)
         return err_memory(e, "out of memory for stories");
-    job->fill = fill;
-    job->context = context;
-    uint64_t number = 0;
     int rc = spool_rewind(spool, e);
-    for (size_t n = 1; !rc && n;)
-        rc = expand_some(spool, job, pool, take, context, &number, &n, e);
-    for (size_t i = 0; i < FRAMES; i++) {
-        struct expansion *x = &job->frames[i];
-        free(x->frame.data);
-        free(x->ids.ids);
-        free(x->stories);
-        sentences_release(&x->sentences);
+    if (!rc)
+        rc = pipeline_run(&stages, frames, n, sizeof *frames, pool, e);
+    for (size_t i = 0; i < n; i++) {
+        free(frames[i].frame.data);
+        free(frames[i].ids.ids);
+        free(frames[i].stories);
+        sentences_release(&frames[i].sentences);
     }
-    free(job);
+    free(frames);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* expand.h - stories out of a spool, a few frames at once: all threads make tokens or the like of
- * them, and one takes these in the order of the stories. */
+ * them, and one at a time takes these in the order of the stories (os/pipeline.h). */
 #ifndef PREP_EXPAND_H
 #define PREP_EXPAND_H
 

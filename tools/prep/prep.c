@@ -116,7 +116,7 @@ static int write_split(struct prep *p, enum intake_split split, struct file_set 
                             .list = &p->list};
     cli_progress_start(&progress, split == INTAKE_TRAIN ? "writing training stories"
                                                         : "writing validation stories");
-    bool as_tokens = split == INTAKE_TRAIN && p->tokens.starts;
+    bool as_tokens = split == INTAKE_TRAIN && p->tokens.parts;
     int rc = encode_spool(&p->intake.spools[split], as_tokens ? &p->tokens : &p->words, on_story,
                           &series, p->pool, &p->counts[split], &progress,
                           p->intake.spools[split].n_stories, e);

@@ -27,18 +27,6 @@ static int encode_text(struct sentences *s, const unsigned char *p, const unsign
     return tokenizer_symbols(s->words->tokenizer, NULL, s->text.data, s->text.n, out, e);
 }
 
-static int add_long(const struct encode_words *w, uint64_t word, struct token_buf *out,
-                    struct err *e)
-{
-    uint64_t first = w->starts[word];
-    size_t n = (size_t)(w->starts[word + 1] - first);
-    if (array_reserve(&out->ids, &out->capacity, out->n + n, sizeof *out->ids))
-        return fail(e);
-    memcpy(out->ids + out->n, w->ids + first, n * sizeof *out->ids);
-    out->n += n;
-    return 0;
-}
-
 int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_words,
                    struct token_buf *out, struct err *e)
 {
@@ -58,15 +46,8 @@ int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_wor
         last = word;
         *p = next;
         --*n_words;
-        if (array_reserve(&out->ids, &out->capacity, out->n + ENCODE_SHORT, sizeof *out->ids))
-            return fail(e);
-        if (word->n == ENCODE_LONG) {
-            if (add_long(w, number, out, e))
-                return -1;
-        } else { /* all at once, of which n count */
-            memcpy(out->ids + out->n, word->ids, sizeof word->ids);
-            out->n += word->n;
-        }
+        if (encode_add(w, number, out, e))
+            return -1;
     }
     if (!joined)
         return 0;

@@ -61,12 +61,31 @@ static int write_frame(struct spool *s, struct err *e)
     return 0;
 }
 
-static unsigned char *put(unsigned char *p, uint64_t value)
+static unsigned char *put_long(unsigned char *p, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)
         *p++ = (unsigned char)(value | 0x80);
     *p++ = (unsigned char)value;
     return p;
+}
+
+uint64_t spool_get_long(const unsigned char **p)
+{
+    uint64_t value = *(*p) & 0x7f;
+    for (unsigned shift = 7; *(*p)++ & 0x80; shift += 7)
+        value |= (uint64_t)(**p & 0x7f) << shift;
+    return value;
+}
+
+/* One byte or two without a branch, as spool_get has it. */
+static unsigned char *put(unsigned char *p, uint64_t value)
+{
+    if (value >= 1 << 14)
+        return put_long(p, value);
+    unsigned two = value >= 0x80;
+    p[0] = (unsigned char)((value & 0x7f) | two << 7);
+    p[1] = (unsigned char)(value >> 7);
+    return p + 1 + two;
 }
 
 int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_t *words,
@@ -121,8 +140,9 @@ int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
     if (!got)
         return 0;
     size_t n = got == sizeof head ? le_get64(head) : 0;
-    if (array_reserve(&f->data, &f->capacity, n, 1))
+    if (array_reserve(&f->data, &f->capacity, n + 1, 1))
         return err_memory(e, "out of memory for %zu bytes of stories", n);
+    f->data[n] = 0; /* spool_get looks at it */
     if (read_fully(s, f->data, n, &got, e))
         return -1;
     if (!n || got != n)

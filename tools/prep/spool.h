@@ -38,13 +38,18 @@ MUST_USE int spool_rewind(struct spool *s, struct err *e);
 /* Reads the next frame into f; f->n is 0 behind the last. */
 MUST_USE int spool_read(struct spool *s, struct spool_frame *f, struct err *e);
 
-/* The number at *p, which moves on. Only over bytes that spool_add wrote. */
+uint64_t spool_get_long(const unsigned char **p); /* of three bytes or more */
+
+/* The number at *p, which moves on. Only over bytes that spool_add wrote, as spool_read gives them:
+ * the byte after is looked at. Whether a number has one byte or two cannot be foretold, so there is
+ * no branch for it. */
 static inline uint64_t spool_get(const unsigned char **p)
 {
-    uint64_t value = *(*p) & 0x7f;
-    for (unsigned shift = 7; *(*p)++ & 0x80; shift += 7)
-        value |= (uint64_t)(**p & 0x7f) << shift;
-    return value;
+    unsigned first = (*p)[0], second = (*p)[1], two = first >> 7;
+    if (first & second & 0x80)
+        return spool_get_long(p);
+    *p += 1 + two;
+    return (first & 0x7f) | (two ? second << 7 : 0);
 }
 
 #endif

@@ -1,16 +1,19 @@
-/* storyset.h - a set of stories, each known by the 128-bit hash of its text: 16 bytes a story
- * instead of the text. Two different stories of 2^27 meet in one hash with a chance of about 2^-75.
- */
+/* storyset.h - a set of stories, each known by 72 bits of the hash of its text: 9 to 11 bytes a
+ * story instead of the text. Two different stories of 2^24 meet in one hash with a chance of about
+ * 2^-25, which would drop one of them. */
 #ifndef STORYSET_H
 #define STORYSET_H
 
 #include "base/err.h"
 #include "base/hash.h"
 
-struct storyset {          /* zero-initialise */
-    struct hash128 *slots; /* owned; all zero is a free one */
-    size_t n_slots;        /* a power of two */
-    size_t n;
+enum { STORYSET_TABLES = 256 };
+
+struct storyset {    /* zero-initialise */
+    uint64_t *slots; /* owned, [STORYSET_TABLES][n_slots]; 0 is a free one */
+    size_t n_slots;
+    uint32_t n_used[STORYSET_TABLES];
+    size_t n; /* stories */
 };
 
 /* *is_new tells whether the story was not in the set before. */

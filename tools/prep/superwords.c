@@ -165,19 +165,15 @@ static int renumber(struct encode_words *tokens, const struct vocab *made, const
                     struct err *e)
 {
     struct bytemap ids;
-    tokens->starts = malloc(((size_t)made->n_tokens + 1) * sizeof *tokens->starts);
-    tokens->ids = malloc(made->n_tokens * sizeof *tokens->ids);
-    if (!tokens->starts || !tokens->ids ||
-        bytemap_init(&ids, v->n_tokens, v->tokens, sizeof *v->tokens))
+    tokens->parts = calloc(made->n_tokens, sizeof *tokens->parts);
+    if (!tokens->parts || bytemap_init(&ids, v->n_tokens, v->tokens, sizeof *v->tokens))
         return err_memory(e, "out of memory for %u tokens", v->n_tokens);
     for (uint32_t id = VOCAB_N_SPECIAL; id < v->n_tokens; id++)
         (void)bytemap_add(&ids, v->tokens[id].bytes, id);
-    for (uint32_t id = 0; id <= made->n_tokens; id++)
-        tokens->starts[id] = id;
-    for (uint32_t id = 0; id < made->n_tokens; id++)
-        tokens->ids[id] = id < VOCAB_N_SPECIAL
-                              ? (uint16_t)id
-                              : (uint16_t)bytemap_get(&ids, made->tokens[id].bytes);
+    for (uint32_t id = 0; id < made->n_tokens; id++) {
+        uint32_t made_id = id < VOCAB_N_SPECIAL ? id : bytemap_get(&ids, made->tokens[id].bytes);
+        tokens->parts[id] = (struct encode_word){.ids = {(uint16_t)made_id}, .n = 1};
+    }
     bytemap_release(&ids);
     return 0;
 }

@@ -41,10 +41,8 @@ static inline struct wordcache_key wordcache_key(const char *word, size_t n, siz
 /* Where a word stands if it is there. */
 static inline struct wordcache_slot *wordcache_slot(struct wordcache *c, struct wordcache_key key)
 {
-    uint64_t h = key.half[0] * UINT64_C(0x9e3779b97f4a7c15) ^
-                 (key.half[1] + 1) * UINT64_C(0xbf58476d1ce4e5b9);
-    h ^= h >> 29;
-    return &c->slots[(h * UINT64_C(0x94d049bb133111eb) >> 32) % WORDCACHE_SLOTS];
+    uint64_t h = key.half[0] ^ (key.half[1] << 23 | key.half[1] >> 41);
+    return &c->slots[(h * UINT64_C(0x9e3779b97f4a7c15) >> 40) % WORDCACHE_SLOTS];
 }
 
 static inline bool wordcache_is(const struct wordcache_slot *s, struct wordcache_key key, size_t n)
