@@ -2,12 +2,12 @@
 # Completes the command lines of the programs in bash: options, values to choose from, files and folders. Which options a
 # program has, it says itself (--list-options). `make install` puts this where bash-completion finds it; without that:
 #
-#   . scripts/completion.bash
+#   . scripts/completion.bash; complete -F _bolt build/{prep,train,export,sample,eval}
 
 _bolt() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word table name letter value choices _
     COMPREPLY=()
-    table=$("$1" --list-options 2> /dev/null) || return 0
+    table=$("${1/#\~/$HOME}" --list-options 2> /dev/null) || return 0
     # bash takes "--name=value" for three words
     case $cur,$prev in
     =,*) cur='' ;;
