@@ -73,7 +73,7 @@ int ckpt_save(const char *path, const struct dims *d, const float *params,
     struct ckpt_meta *meta = calloc(1, sizeof *meta);
     if (!meta)
         return err_memory(e, "%s: out of memory", path);
-    ckpt_meta_dims(meta, d);
+    ckpt_meta_dims(meta, d, state);
     ckpt_meta_state(meta, state);
     ckpt_meta_optim(meta, optim);
     int rc = save(path, d, params, optim, meta, NULL, e);
@@ -118,7 +118,7 @@ int ckpt_save_weights(const char *path, const struct dims *d, const float *param
     struct ckpt_meta *meta = calloc(1, sizeof *meta);
     if (!meta)
         return err_memory(e, "%s: out of memory", path);
-    ckpt_meta_dims(meta, d);
+    ckpt_meta_dims(meta, d, NULL);
     ckpt_meta_text(meta, "weights", "ternary");
     if (vocab_fingerprint)
         ckpt_meta_u64(meta, "vocab_fingerprint", vocab_fingerprint);

@@ -9,7 +9,12 @@
 #include "dims/dims.h"
 #include "format/safetensors.h"
 
-enum { CKPT_VERSION = 2, CKPT_MAX_ARRAYS = 8 }; /* version 1 where it can hold the model */
+enum {
+    CKPT_VERSION = 3, /* an earlier one where it can hold model and run */
+    CKPT_MAX_ARRAYS = 8,
+    CKPT_MAX_PARTS = 16,
+    CKPT_CURRICULUM_BYTES = 1024,
+};
 
 /* Doubles are stored with 17 digits, so they return exactly; 64-bit words as decimal integers. */
 
@@ -27,12 +32,21 @@ struct ckpt_settings {
     double decay_share; /* of "linear": of the budget, in (0, 1] */
     char recipe[16];    /* name of the bundle that optimiser and schedule are of */
     char optimiser[16]; /* name */
+    char curriculum[CKPT_CURRICULUM_BYTES]; /* text (CKPT.md); "" without one */
     /* the budget, so that a resume without one goes on with it */
     uint64_t budget_steps;
     double budget_hours; /* 0: no clock */
     /* how it was last run */
     char precision[16]; /* "f32" or "bf16" */
     char isa[16];       /* cpu level name */
+};
+
+/* A part of the data of a run with a curriculum. */
+struct ckpt_part {
+    char name[33];
+    uint64_t epoch, position; /* as of the whole */
+    uint64_t tokens;          /* of the part, in that epoch */
+    uint64_t rng[4];          /* the generator of its shuffle, as at the start of `epoch` */
 };
 
 /* How far it is. */
@@ -48,6 +62,8 @@ struct ckpt_progress {
     uint64_t patience;       /* validations since the best */
     double elapsed;          /* seconds of training over all resumes */
     uint64_t validation_due; /* 1: a signal ended this step's validation, to be done on resume */
+    struct ckpt_part parts[CKPT_MAX_PARTS]; /* with a curriculum, [n_parts] */
+    size_t n_parts;
 };
 
 /* Fingerprints of what it is trained on. */
@@ -91,6 +107,9 @@ struct ckpt {
     char arrays[CKPT_MAX_ARRAYS][32]; /* names of the optimiser's arrays, all checked */
     size_t n_arrays;                  /* 0: weights alone */
 };
+
+/* The version that a checkpoint is written in; state is NULL for weights alone. */
+int ckpt_version(const struct dims *d, const struct ckpt_state *state);
 
 /* Writes a checkpoint; params is a parameter array (dims.h). Whole or not at all. */
 MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *params,

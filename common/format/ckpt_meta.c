@@ -1,6 +1,7 @@
 #include "format/ckpt_meta.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,10 +76,20 @@ static const struct dim_field later_fields[] = {
     {"embed_norm", offsetof(struct dims, embed_norm)},
 };
 
+/* Of a run with a curriculum, in version 3. */
+static const char curriculum_key[] = "curriculum";
+static const char *const part_keys[CKPT_MAX_PARTS] = {
+    "part_0", "part_1", "part_2",  "part_3",  "part_4",  "part_5",  "part_6",  "part_7",
+    "part_8", "part_9", "part_10", "part_11", "part_12", "part_13", "part_14", "part_15"};
+
 bool ckpt_meta_is_named(const char *key)
 {
-    static const char *const others[] = {"format",   "model",   "checkpoint_version", "dilation",
-                                         "norm_eps", "weights", "optimiser_arrays",   "mixers"};
+    static const char *const others[] = {"format",           "model",    "checkpoint_version",
+                                         "dilation",         "norm_eps", "weights",
+                                         "optimiser_arrays", "mixers",   curriculum_key};
+    for (size_t i = 0; i < ARRAY_LEN(part_keys); i++)
+        if (strcmp(part_keys[i], key) == 0)
+            return true;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (strcmp(fields[i].key, key) == 0)
             return true;
@@ -142,15 +153,23 @@ static void meta_dim_fields(struct ckpt_meta *list, const struct dims *d,
                       (uint64_t) * (const int *)((const char *)d + fields_of[i].offset));
 }
 
-void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d)
+int ckpt_version(const struct dims *d, const struct ckpt_state *state)
 {
+    if (state && state->settings.curriculum[0])
+        return 3;
+    return dims_is_v4(d) ? 1 : 2;
+}
+
+void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d, const struct ckpt_state *state)
+{
+    int version = ckpt_version(d, state);
     ckpt_meta_text(list, "format", "pt");
     ckpt_meta_text(list, "model", "bolt");
-    ckpt_meta_u64(list, "checkpoint_version", dims_is_v4(d) ? 1 : 2);
+    ckpt_meta_u64(list, "checkpoint_version", (uint64_t)version);
     meta_dim_fields(list, d, dim_fields, ARRAY_LEN(dim_fields));
     dims_dilation_text(d, meta_slot(list, "dilation"), CKPT_META_VALUE);
     snprintf(meta_slot(list, "norm_eps"), CKPT_META_VALUE, "%g", (double)DIMS_NORM_EPS);
-    if (dims_is_v4(d))
+    if (version == 1)
         return;
     dims_mixers_text(d, meta_slot(list, "mixers"), CKPT_META_VALUE);
     meta_dim_fields(list, d, later_fields, ARRAY_LEN(later_fields));
@@ -160,6 +179,16 @@ void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s)
 {
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         meta_field(list, &fields[i], s);
+    if (!s->settings.curriculum[0])
+        return;
+    ckpt_meta_text(list, curriculum_key, s->settings.curriculum);
+    for (size_t i = 0; i < s->progress.n_parts; i++) {
+        const struct ckpt_part *p = &s->progress.parts[i];
+        snprintf(
+            meta_slot(list, part_keys[i]), CKPT_META_VALUE,
+            "%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
+            p->name, p->epoch, p->position, p->tokens, p->rng[0], p->rng[1], p->rng[2], p->rng[3]);
+    }
 }
 
 void ckpt_meta_optim(struct ckpt_meta *list, const struct ckpt_optim *o)
@@ -278,6 +307,43 @@ static void text_default(char text[16], const char *value)
         snprintf(text, 16, "%s", value);
 }
 
+/* "NAME,epoch,position,tokens,rng" */
+static bool parse_part(const char *text, struct ckpt_part *p)
+{
+    size_t n = strcspn(text, ",");
+    if (n == 0 || n >= sizeof p->name || text[n] != ',')
+        return false;
+    memcpy(p->name, text, n);
+    p->name[n] = '\0';
+    text += n + 1;
+    return parse_u64(text, ',', &p->epoch, &text) && parse_u64(text, ',', &p->position, &text) &&
+           parse_u64(text, ',', &p->tokens, &text) && parse_u64(text, ',', &p->rng[0], &text) &&
+           parse_u64(text, ',', &p->rng[1], &text) && parse_u64(text, ',', &p->rng[2], &text) &&
+           parse_u64(text, 0, &p->rng[3], &text) && (p->rng[0] | p->rng[1] | p->rng[2] | p->rng[3]);
+}
+
+/* Of version 3. */
+static int read_curriculum(const struct safetensors *file, struct ckpt_state *s, const char *path,
+                           struct err *e)
+{
+    const char *text = safetensors_meta(file, curriculum_key);
+    if (!text || !safetensors_meta(file, part_keys[0]))
+        return err_set(e, "%s: metadata lacks '%s'", path, text ? part_keys[0] : curriculum_key);
+    if (!text[0] || strlen(text) >= sizeof s->settings.curriculum)
+        return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, curriculum_key, text);
+    snprintf(s->settings.curriculum, sizeof s->settings.curriculum, "%s", text);
+    s->progress.n_parts = 0;
+    for (size_t i = 0; i < ARRAY_LEN(part_keys); i++) {
+        const char *value = safetensors_meta(file, part_keys[i]);
+        if (!value)
+            break;
+        if (!parse_part(value, &s->progress.parts[s->progress.n_parts++]))
+            return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, part_keys[i],
+                           value);
+    }
+    return 0;
+}
+
 static int read_version(const char *text, const char *path, struct err *e)
 {
     uint64_t version;
@@ -306,6 +372,8 @@ int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, b
             return err_set(e, "%s: metadata '%s' has a bad value '%.40s'", path, fields[i].key,
                            value);
     }
+    if (is_run && strcmp(version, "3") == 0 && read_curriculum(file, s, path, e))
+        return -1;
     if (is_run) { /* 0.1.0 had no others */
         text_default(s->settings.optimiser, "adamw");
         text_default(s->settings.windows, "stream");

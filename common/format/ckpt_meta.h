@@ -5,7 +5,7 @@
 
 #include "format/ckpt.h"
 
-enum { CKPT_META_MAX = 80, CKPT_META_VALUE = DIMS_MIXERS_TEXT };
+enum { CKPT_META_MAX = 100, CKPT_META_VALUE = DIMS_MIXERS_TEXT };
 
 /* Metadata in the making, with the storage of its values. Zero-initialise. */
 struct ckpt_meta {
@@ -17,7 +17,8 @@ struct ckpt_meta {
 /* Each appends; keys are string constants. */
 void ckpt_meta_text(struct ckpt_meta *list, const char *key, const char *text);
 void ckpt_meta_u64(struct ckpt_meta *list, const char *key, uint64_t n);
-void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d);
+/* With the version that model and run need; state is NULL for weights alone. */
+void ckpt_meta_dims(struct ckpt_meta *list, const struct dims *d, const struct ckpt_state *state);
 void ckpt_meta_state(struct ckpt_meta *list, const struct ckpt_state *s);
 void ckpt_meta_optim(struct ckpt_meta *list, const struct ckpt_optim *o);
 

@@ -259,9 +259,9 @@ static void test_bad_metadata(void **state)
     static const struct {
         const char *key, *value, *message;
     } bad[] = {
-        {"checkpoint_version", "3", "version (found 3, expected 1 to 2)"},
-        {"checkpoint_version", "0", "version (found 0, expected 1 to 2)"},
-        {"checkpoint_version", "1x", "version (found 1x, expected 1 to 2)"},
+        {"checkpoint_version", "4", "version (found 4, expected 1 to 3)"},
+        {"checkpoint_version", "0", "version (found 0, expected 1 to 3)"},
+        {"checkpoint_version", "1x", "version (found 1x, expected 1 to 3)"},
         {"checkpoint_version", "2", "lacks 'mixers'"},
         {"dim", "7", "wrong shape"},
         {"dim", "0", "model width out of range"},

@@ -67,7 +67,7 @@ static void test_move(void **state)
             words.items[stories[i][k]].count_head += i < 2; /* of the first two stories */
         }
     }
-    assert_int_equal(holdout_move(&h, &train, &valid, &words, 2, on_moved, &moved, &e), 0);
+    assert_int_equal(holdout_move(&h, &train, &valid, &words, 0, 2, on_moved, &moved, &e), 0);
     assert_int_equal(moved.n, 2); /* the story and its equal */
     assert_int_equal(moved.places[0], 1);
     assert_int_equal(moved.places[1], 3);

@@ -327,8 +327,9 @@ static void test_learns(void **state)
     o.lr = 1e-2;
     o.given.lr = true;
     open_run(&t, &o);
-    double before;
-    assert_true(trainer_validate(&t, &before));
+    struct trainer_losses losses;
+    assert_true(trainer_validate(&t, &losses));
+    double before = losses.loss;
     assert_true(fabs(before - log(260)) < 0.5); /* as good as guessing */
     assert_int_equal(loop_run(&t, &e), 0);
     assert_true(t.progress.best_loss < 0.6 * before);
@@ -394,7 +395,8 @@ static void test_refusals(void **state)
 }
 
 /* A folder of its own with these stories in shards, a list of them, and the same validation. */
-static void make_shards(const char *name, const size_t *ends, size_t n_shards)
+static void make_shards(const char *name, const size_t *ends, size_t n_shards,
+                        const char *const *parts)
 {
     struct err e;
     struct vocab v;
@@ -410,13 +412,15 @@ static void make_shards(const char *name, const size_t *ends, size_t n_shards)
         snprintf(file, sizeof file, "train-%zu.shard", i);
         snprintf(path, sizeof path, "%s/%s", dir, file);
         uint64_t print = make_shard(path, list.vocab_fingerprint, i ? ends[i - 1] : 0, ends[i], 1);
-        assert_int_equal(shardlist_add(&list, file, SHARDLIST_TRAIN, NULL, print, &e), 0);
+        assert_int_equal(
+            shardlist_add(&list, file, SHARDLIST_TRAIN, parts ? parts[i] : NULL, print, &e), 0);
     }
     for (size_t i = 0; i < n_shards; i++) {
         snprintf(file, sizeof file, "valid-%zu.shard", i);
         snprintf(path, sizeof path, "%s/%s", dir, file);
         uint64_t print = make_shard(path, list.vocab_fingerprint, i ? 20 : 0, i ? 21 : 20, 2);
-        assert_int_equal(shardlist_add(&list, file, SHARDLIST_VALID, NULL, print, &e), 0);
+        assert_int_equal(
+            shardlist_add(&list, file, SHARDLIST_VALID, parts ? parts[i] : NULL, print, &e), 0);
     }
     assert_int_equal(shardlist_save(&list, dir, NULL, &e), 0);
     shardlist_release(&list);
@@ -428,7 +432,7 @@ static void test_files_of_the_data_do_not_matter(void **state)
 {
     (void)state;
     static const size_t ends[] = {70, 70, N_STORIES};
-    make_shards("cut", ends, 3);
+    make_shards("cut", ends, 3, NULL);
     static char path[256];
     static const char *cut = path;
     snprintf(path, sizeof path, "%s", in_folder("cut"));
@@ -457,12 +461,12 @@ static void test_stories_added_to_a_run(void **state)
     static const size_t ends[] = {120, N_STORIES};
     static char path[256];
     static const char *grows = path;
-    make_shards("grows", ends, 1);
+    make_shards("grows", ends, 1, NULL);
     snprintf(path, sizeof path, "%s", in_folder("grows"));
     for (int i = 0; i < N_VARIANTS; i++) {
         struct trainer t, old;
         char name[32];
-        make_shards("grows", ends, 1);
+        make_shards("grows", ends, 1, NULL);
         snprintf(name, sizeof name, "before%d", i);
         struct options o = variant(i, name);
         o.data.items = &grows;
@@ -475,7 +479,7 @@ static void test_stories_added_to_a_run(void **state)
         open_run(&t, &o);
         step_to(&t, epoch / 2);
         trainer_close(&t);
-        make_shards("grows", ends, 2);
+        make_shards("grows", ends, 2, NULL);
         o.resume = "";
         open_run(&t, &o);
         assert_int_equal(t.had_shards, 1);
@@ -498,6 +502,99 @@ static void test_stories_added_to_a_run(void **state)
         assert_int_equal(t.valid.n_stories, 20);
         trainer_close(&t);
     }
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_true(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static char parted_path[256];
+static const char *parted = parted_path;
+
+/* A run by this curriculum over parts a and b, of which b is small. */
+static struct options by_curriculum(int number, const char *name, const char *text)
+{
+    static const size_t ends[] = {170, 190, N_STORIES};
+    static const char *const parts[] = {"a", "b", "a"};
+    static char file[256];
+    struct options o = variant(number, name);
+    snprintf(parted_path, sizeof parted_path, "%s", in_folder("parted"));
+    make_shards("parted", ends, 3, parts);
+    snprintf(file, sizeof file, "%s", in_folder("curriculum"));
+    write_text(file, text);
+    o.data.items = &parted;
+    o.curriculum = file;
+    o.steps = 60;
+    return o;
+}
+
+static const char stages[] = "40%: a\n60%: a 1 to 0, b 1 to 3\n";
+
+/* Stops within the first stage, where the second begins, and within that, in another epoch of b. */
+static void test_a_curriculum_is_resumed_to_the_bit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_VARIANTS; i++) {
+        static const uint64_t stops[] = {11, 24, 47};
+        struct trainer t;
+        char name[32];
+        snprintf(name, sizeof name, "lessons%d", i);
+        struct weights whole = run(by_curriculum(i, name, stages));
+        snprintf(name, sizeof name, "pauses%d", i);
+        struct options o = by_curriculum(i, name, stages);
+        for (size_t k = 0; k < ARRAY_LEN(stops); k++) {
+            open_run(&t, &o);
+            assert_int_equal(t.mixture.n, 2);
+            assert_int_equal(t.progress.step, k ? stops[k - 1] : 0);
+            step_to(&t, stops[k]);
+            trainer_close(&t);
+            o.resume = "";
+            o.given.recipe = false;
+            o.given.windows = false;
+            o.curriculum = k == 1 ? o.curriculum : NULL;
+            o.threads = 1 + (int)k;
+        }
+        open_run(&t, &o);
+        assert_true(t.mixture.part[1].batches.epoch > 0);
+        trainer_close(&t);
+        struct weights paused = run(o);
+        assert_same_weights(whole, paused);
+        free_weights(whole);
+        free_weights(paused);
+    }
+}
+
+/* The whole of both parts in one file is another run, and so is another curriculum. */
+static void test_another_curriculum_is_refused(void **state)
+{
+    (void)state;
+    struct trainer t;
+    struct options o = by_curriculum(0, "stages", stages);
+    open_run(&t, &o);
+    assert_int_equal(t.n_valid_parts, 2);
+    step_to(&t, 5);
+    trainer_close(&t);
+    o.resume = "";
+    write_text(o.curriculum, "100%: b\n");
+    refuse(&o, "which has 40%: a 1; 60%: a 1 to 0, b 1 to 3");
+    write_text(o.curriculum, "100%: c\n");
+    refuse(&o, "/curriculum: line 1: the data have no part 'c' (they have a, b)");
+    struct options plain = tiny_options(in_folder("plain"));
+    plain.steps = 2;
+    free_weights(run(plain));
+    plain.resume = "";
+    plain.curriculum = o.curriculum;
+    refuse(&plain, "has no parts for --curriculum to name");
+    plain = tiny_options(in_folder("unstaged"));
+    plain.data.items = &parted;
+    plain.steps = 2;
+    free_weights(run(plain));
+    plain.resume = "";
+    plain.curriculum = o.curriculum;
+    write_text(o.curriculum, "100%: b\n");
+    refuse(&plain, "which has none");
 }
 
 /* A linear schedule ends at a rate of 0, at which nothing would be learnt. */
@@ -604,6 +701,8 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_files_of_the_data_do_not_matter),
         cmocka_unit_test(test_stories_added_to_a_run),
+        cmocka_unit_test(test_a_curriculum_is_resumed_to_the_bit),
+        cmocka_unit_test(test_another_curriculum_is_refused),
         cmocka_unit_test(test_a_run_at_rate_0_is_not_gone_on_with),
         cmocka_unit_test(test_other_data_is_refused),
         cmocka_unit_test(test_infinite_loss_stops),

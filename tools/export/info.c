@@ -154,10 +154,20 @@ static void facts_of_optimiser(const struct ckpt *c)
         fact_real(n.key, n.value);
 }
 
+static void facts_of_curriculum(const struct ckpt_state *s)
+{
+    char epochs[64 * CKPT_MAX_PARTS] = "";
+    fact_text("curriculum", s->settings.curriculum);
+    for (size_t i = 0, n = 0; i < s->progress.n_parts; i++)
+        n += (size_t)snprintf(epochs + n, sizeof epochs - n, "%s%s %" PRIu64, i ? ", " : "",
+                              s->progress.parts[i].name, s->progress.parts[i].epoch);
+    fact_text("epochs", epochs);
+}
+
 static void facts_of_state(const struct ckpt *c)
 {
     const struct ckpt_state *s = &c->state;
-    fact_count("version", dims_is_v4(&c->dims) ? 1 : 2);
+    fact_count("version", (uint64_t)ckpt_version(&c->dims, s));
     fact_count("step", s->progress.step);
     fact_count("tokens", s->progress.tokens);
     fact_count("epoch", s->progress.epoch);
@@ -172,6 +182,8 @@ static void facts_of_state(const struct ckpt *c)
     fact_real("lr", s->settings.lr);
     fact_real("min_lr", s->settings.min_lr);
     fact_text("windows", s->settings.windows);
+    if (s->settings.curriculum[0])
+        facts_of_curriculum(s);
     fact_text("schedule", s->settings.schedule);
     if (s->settings.decay_share > 0)
         fact_real("decay_share", s->settings.decay_share);

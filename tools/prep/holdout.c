@@ -10,6 +10,7 @@ struct move {
     const struct holdout *holdout;
     struct spool *rest, *valid;
     struct words *words;
+    uint64_t first; /* place before which none is moved */
     uint64_t n_head;
     uint64_t place; /* of the next story */
     uint32_t *ids;  /* owned: its words */
@@ -54,7 +55,7 @@ static int move_story(struct move *m, const unsigned char **p, struct err *e)
         return err_memory(e, "out of memory for a story of %zu words", n_words);
     for (size_t i = 0; i < n_words; i++)
         m->ids[i] = (uint32_t)spool_get(p);
-    if (!is_held_out(m, n_words))
+    if (place < m->first || !is_held_out(m, n_words))
         return spool_add(m->rest, n_chars, n_bytes, m->ids, n_words, e);
     for (size_t i = 0; i < n_words; i++) {
         struct pretoken *word = &m->words->items[m->ids[i]];
@@ -81,7 +82,7 @@ static int move_all(struct move *m, struct spool *train, struct err *e)
 }
 
 int holdout_move(const struct holdout *h, struct spool *train, struct spool *valid,
-                 struct words *words, uint64_t n_head,
+                 struct words *words, uint64_t first, uint64_t n_head,
                  void (*moved)(void *context, uint64_t place, uint64_t n_chars, uint64_t n_bytes),
                  void *context, struct err *e)
 {
@@ -92,6 +93,7 @@ int holdout_move(const struct holdout *h, struct spool *train, struct spool *val
                      .rest = &rest,
                      .valid = valid,
                      .words = words,
+                     .first = first,
                      .n_head = n_head,
                      .moved = moved,
                      .context = context};

@@ -27,7 +27,9 @@ struct reader {
     struct pipeline *pipeline; /* while a file is read */
     struct storyset seen;      /* stories of the training inputs */
     struct holdout holdout;    /* used where no story fell on validation's side */
-    uint64_t n_told;           /* stories read */
+    uint64_t n_told;           /* stories read, of the present part */
+    size_t part;               /* its number */
+    uint64_t n_moved;          /* of its stories, to be held out */
     const char *path;          /* of the present file */
     bool last;                 /* the present file is the last input */
     bool cut;                  /* the batch is one text in two pieces: for training, and held out */
@@ -164,10 +166,21 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
-/* Whether the folder that stories are added to has some to validate on. */
+static const char *part_name(const struct reader *r)
+{
+    return r->o->n_parts ? r->o->parts[r->part] : NULL;
+}
+
+/* Stories of the part so far. */
+static uint64_t n_of_part(const struct reader *r, enum intake_split split)
+{
+    return r->in->spools[split].n_stories - (r->part ? r->in->ends[split][r->part - 1] : 0);
+}
+
+/* Whether the folder that stories are added to has some of this part to validate on. */
 static bool has_valid(const struct reader *r)
 {
-    return r->there && there_count(r->there, SHARDLIST_VALID, NULL) > 0;
+    return r->there && there_count(r->there, SHARDLIST_VALID, part_name(r)) > 0;
 }
 
 /* A single text, all there is, is cut: a piece at its end is held out. */
@@ -216,6 +229,7 @@ static int read_file(struct reader *r, const char *path, bool valid, struct err 
     struct intake *in = r->in;
     r->path = path;
     r->from_valid = valid;
+    r->cut = false;
     memset(r->rows, 0, sizeof r->rows);
     if (pipeline_run(&stages, r->batches, r->n_batches, sizeof *r->batches, r->pool, e))
         return -1;
@@ -232,7 +246,7 @@ static int read_file(struct reader *r, const char *path, bool valid, struct err 
     return 0;
 }
 
-static int read_files(struct reader *r, struct err *e)
+static void measure_files(struct reader *r)
 {
     const struct prep_options *o = r->o;
     bool known = true;
@@ -243,16 +257,6 @@ static int read_files(struct reader *r, struct err *e)
     }
     if (!known)
         r->bytes_total = 0;
-    for (size_t i = 0; i < o->n_inputs; i++) {
-        r->last = i + 1 == o->n_inputs;
-        if (read_file(r, o->inputs[i], false, e))
-            return -1;
-    }
-    r->last = false;
-    for (size_t i = 0; i < o->n_valid; i++)
-        if (read_file(r, o->valid[i], true, e))
-            return -1;
-    return 0;
 }
 
 /* The row of the file that a training story came from, and after it the one of the same file for
@@ -280,7 +284,7 @@ static struct vocabdb_source *rows_of(struct intake *in, uint64_t place)
 static void on_moved(void *context, uint64_t place, uint64_t n_chars, uint64_t n_bytes)
 {
     struct reader *r = context;
-    struct vocabdb_source *row = rows_of(r->in, place - r->n_kept[INTAKE_VALID]);
+    struct vocabdb_source *row = rows_of(r->in, place - r->n_moved++);
     for (int split = 0; split < INTAKE_N_SPLITS; split++) {
         uint64_t sign = split == INTAKE_TRAIN ? UINT64_MAX : 1; /* -1 */
         row[split].n_stories += sign;
@@ -290,14 +294,51 @@ static void on_moved(void *context, uint64_t place, uint64_t n_chars, uint64_t n
     }
 }
 
-/* A hold-out is at least one story, unless it is to be none. */
+/* A hold-out is at least one story of each part, unless it is to be none. */
 static int hold_out_one(struct reader *r, struct err *e)
 {
     struct intake *in = r->in;
-    if (r->o->n_valid || r->o->valid_fraction <= 0 || r->n_kept[INTAKE_VALID] || has_valid(r))
+    uint64_t first = r->part ? in->ends[INTAKE_TRAIN][r->part - 1] : 0;
+    if (r->o->n_valid || r->o->valid_fraction <= 0 || n_of_part(r, INTAKE_VALID) || has_valid(r))
         return 0;
+    r->n_moved = 0;
     return holdout_move(&r->holdout, &in->spools[INTAKE_TRAIN], &in->spools[INTAKE_VALID],
-                        &in->words, GPT2VOCAB_HEAD_STORIES, on_moved, r, e);
+                        &in->words, first, GPT2VOCAB_HEAD_STORIES, on_moved, r, e);
+}
+
+/* The inputs of one part, all there are without parts. */
+static int end_inputs(struct reader *r, const char *path, struct err *e)
+{
+    if (hold_out_one(r, e))
+        return -1;
+    if (r->o->n_parts && !r->there && !n_of_part(r, INTAKE_TRAIN))
+        return err_set(e, "%s: no story for training in part '%s'", path, part_name(r));
+    for (int split = 0; split < INTAKE_N_SPLITS; split++)
+        r->in->ends[split][r->part] = r->in->spools[split].n_stories;
+    holdout_release(&r->holdout);
+    r->n_told = 0;
+    return 0;
+}
+
+static int read_files(struct reader *r, struct err *e)
+{
+    const struct prep_options *o = r->o;
+    measure_files(r);
+    for (size_t i = 0; i < o->n_inputs; i++) {
+        r->part = o->n_parts ? o->input_part[i] : 0;
+        r->last = i + 1 == o->n_inputs || (o->n_parts && o->input_part[i + 1] != r->part);
+        if (read_file(r, o->inputs[i], false, e) || (r->last && end_inputs(r, o->inputs[i], e)))
+            return -1;
+    }
+    r->last = false;
+    for (size_t i = 0; i < o->n_valid; i++) {
+        if (read_file(r, o->valid[i], true, e))
+            return -1;
+        for (size_t part = o->n_parts ? o->valid_part[i] : 0; part < MAX(o->n_parts, (size_t)1);
+             part++)
+            r->in->ends[INTAKE_VALID][part] = r->in->spools[INTAKE_VALID].n_stories;
+    }
+    return 0;
 }
 
 static int check_counts(const struct reader *r, struct err *e)
@@ -359,7 +400,7 @@ static int run(struct reader *r, struct err *e)
     int rc = read_files(r, e);
     cli_progress_end(&r->progress);
     in->seconds = clock_seconds() - r->progress.start;
-    return rc || hold_out_one(r, e) || check_counts(r, e) ? -1 : 0;
+    return rc || check_counts(r, e) ? -1 : 0;
 }
 
 int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,

@@ -20,6 +20,7 @@ struct intake {
     struct vocabdb_source
         *sources; /* owned, [n_sources]: a row for each file and split with stories */
     size_t n_sources;
+    uint64_t ends[INTAKE_N_SPLITS][SHARDLIST_MAX_PARTS]; /* stories in a spool where a part ends */
     uint64_t n_overlap; /* validation stories that also stand in training */
     uint64_t raw_bytes; /* of all stories, as read */
     struct corpus_counts counts;

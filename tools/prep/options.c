@@ -7,10 +7,12 @@
 #include "cli/cli.h"
 #include "corpus/cmdline.h"
 #include "prep/bpetrain.h"
+#include "prep/partlist.h"
 
 static const char *output, *report, *inspect, *vocab, *vocab_from, *gpt2_vocab, *gpt2_merges;
 static struct cmdline reading;
-static struct cli_list valid;
+static struct cli_list valid, part;
+static struct partlist parts;
 static double valid_fraction = 0.01;
 static long long vocab_size, superwords;
 static int preset;
@@ -42,8 +44,12 @@ static const struct cli_option options[] = {
     CLI_FLAG(0, "append", &append,
              "add the stories to what prep has made in DIR, under its vocabulary; those that are "
              "there already are dropped as duplicates"),
+    CLI_LIST(0, "part", &part, "NAME=FILE",
+             "a corpus of its own among others under the one vocabulary, in place of INPUT; may be "
+             "given many times, for a part too"),
     CLI_HEADING("Validation"),
-    CLI_LIST(0, "valid", &valid, "FILE", "validation stories; may be given many times"),
+    CLI_LIST(0, "valid", &valid, "FILE",
+             "validation stories, with --part NAME=FILE; may be given many times"),
     CLI_REAL(0, "valid-fraction", &valid_fraction, 0, 1, "F",
              "without --valid: share of the stories to hold out, chosen by a hash of their text "
              "(default "
@@ -93,7 +99,8 @@ static const struct cli_option options[] = {
 
 static const struct cli_tool tool = {
     .name = "prep",
-    .synopsis = "[options] -o DIR INPUT... | --report DIR | --inspect TEXT --vocab DB",
+    .synopsis = "[options] -o DIR INPUT... | -o DIR --part NAME=FILE... | --report DIR | --inspect "
+                "TEXT --vocab DB",
     .summary = "Turns stories into token shards and a vocabulary database.",
     .epilog = "INPUT is text, where <|endoftext|> ends a story, JSON (objects or strings, in an\n"
               "array or one after another), or a CSV or TSV table with a header; plain, .gz,\n"
@@ -128,7 +135,8 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
 /* What only looks at data takes no inputs, and makes nothing. */
 static void check_looking(size_t n_inputs)
 {
-    if ((report && inspect) || output || append || given.shard_tokens || n_inputs || valid.n)
+    if ((report && inspect) || output || append || given.shard_tokens || n_inputs || valid.n ||
+        part.n)
         cli_usage("--report DIR and --inspect TEXT each stand alone, without -o and INPUT");
     if (inspect && !vocab && !vocab_from)
         cli_usage("--inspect needs --vocab or --vocab-from");
@@ -189,6 +197,7 @@ static void check_vocabulary_options(void)
 
 void prep_options_parse(struct prep_options *o, int argc, char **argv)
 {
+    struct err e;
     size_t n_inputs, n_stdin = 0;
     char **inputs = cli_parse(&tool, argc, argv, &n_inputs);
     bool looks = report || inspect;
@@ -198,6 +207,15 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         cli_usage("no -o DIR given");
     if (!looks && !*output)
         cli_usage("-o: the name of the folder is empty");
+    if (part.n && n_inputs)
+        cli_usage("INPUT '%s' is of no part: with --part every file is NAME=FILE", inputs[0]);
+    if (part.n) {
+        if (partlist_parse(&parts, &part, &valid, &e))
+            cli_usage("%s", e.text);
+        inputs = (char **)parts.inputs;
+        n_inputs = parts.n_inputs;
+        valid.items = parts.valid;
+    }
     if (!looks && !n_inputs)
         cli_usage("no INPUT given");
     if (valid.n && given.valid_fraction)
@@ -219,6 +237,10 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .shard_tokens = (uint64_t)shard_tokens,
         .inputs = (const char *const *)inputs,
         .n_inputs = n_inputs,
+        .parts = parts.names,
+        .n_parts = parts.n,
+        .input_part = parts.input_part,
+        .valid_part = parts.valid_part,
         .valid = valid.items,
         .n_valid = valid.n,
         .valid_fraction = valid.n ? 0 : valid_fraction,
@@ -235,7 +257,6 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .keep_duplicates = keep_duplicates,
         .threads = threads,
     };
-    struct err e;
     if (cmdline_options(&reading, &o->corpus, &e))
         cli_usage("%s", e.text);
 }

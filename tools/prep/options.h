@@ -13,6 +13,11 @@ struct prep_options {
     uint64_t shard_tokens;     /* of a shard at most; 0: one shard for all */
     const char *const *inputs; /* [n_inputs], "-" is standard input */
     size_t n_inputs;
+    const char *const
+        *parts; /* names [n_parts], at most SHARDLIST_MAX_PARTS; with none, all is one */
+    size_t n_parts;
+    const size_t *input_part; /* [n_inputs] of the file, ascending; and of those of validation */
+    const size_t *valid_part;
     const char *const *valid; /* [n_valid]; with none, valid_fraction holds stories out */
     size_t n_valid;
     double valid_fraction;

@@ -92,39 +92,94 @@ static int save_vocabulary(struct prep *p, struct file_set *set, struct err *e)
     return rc;
 }
 
-static int on_story(void *context, const uint16_t *ids, size_t n, uint64_t n_chars,
-                    uint64_t n_bytes, struct err *e)
-{
-    return series_add(context, ids, n, n_chars, n_bytes, e);
-}
-
 /* Whether shards.json tells what the folder is made of. */
 static bool has_list(const struct prep *p)
 {
-    return p->o->append || p->o->shard_tokens;
+    return p->o->append || p->o->shard_tokens || p->o->n_parts;
+}
+
+/* The stories of a split, part by part. */
+struct writing {
+    struct prep *p;
+    enum intake_split split;
+    struct file_set *set;
+    size_t part;
+    uint64_t n; /* stories written */
+    struct series series;
+};
+
+static size_t n_series(const struct prep *p)
+{
+    return MAX(p->o->n_parts, (size_t)1);
+}
+
+static void begin_part(struct writing *w, size_t part)
+{
+    struct prep *p = w->p;
+    w->part = part;
+    w->series = (struct series){.folder = p->o->output,
+                                .split = (enum shardlist_split)w->split,
+                                .part = p->o->n_parts ? p->o->parts[part] : NULL,
+                                .shard_tokens = p->o->shard_tokens,
+                                .vocab_size = p->vocab.n_tokens,
+                                .vocab_fingerprint = vocab_fingerprint(&p->vocab),
+                                .set = w->set,
+                                .list = &p->list};
+}
+
+static int on_story(void *context, const uint16_t *ids, size_t n, uint64_t n_chars,
+                    uint64_t n_bytes, struct err *e)
+{
+    struct writing *w = context;
+    while (w->n == w->p->intake.ends[w->split][w->part] && w->part + 1 < n_series(w->p)) {
+        if (series_end(&w->series, false, e))
+            return -1;
+        begin_part(w, w->part + 1);
+    }
+    struct prep_part *part = &w->p->parts[w->split][w->part];
+    part->n_stories++;
+    part->n_tokens += n + 1;
+    w->n++;
+    return series_add(&w->series, ids, n, n_chars, n_bytes, e);
 }
 
 static int write_split(struct prep *p, enum intake_split split, struct file_set *set, struct err *e)
 {
     struct cli_progress progress;
-    struct series series = {.folder = p->o->output,
-                            .split = (enum shardlist_split)split,
-                            .shard_tokens = p->o->shard_tokens,
-                            .vocab_size = p->vocab.n_tokens,
-                            .vocab_fingerprint = vocab_fingerprint(&p->vocab),
-                            .set = set,
-                            .list = &p->list};
+    struct writing w = {.p = p, .split = split, .set = set};
+    begin_part(&w, 0);
     cli_progress_start(&progress, split == INTAKE_TRAIN ? "writing training stories"
                                                         : "writing validation stories");
     bool as_tokens = split == INTAKE_TRAIN && p->tokens.parts;
-    int rc = encode_spool(&p->intake.spools[split], as_tokens ? &p->tokens : &p->words, on_story,
-                          &series, p->pool, &p->counts[split], &progress,
-                          p->intake.spools[split].n_stories, e);
+    int rc =
+        encode_spool(&p->intake.spools[split], as_tokens ? &p->tokens : &p->words, on_story, &w,
+                     p->pool, &p->counts[split], &progress, p->intake.spools[split].n_stories, e);
     if (rc == 0)
-        rc = series_end(&series, !has_list(p), e);
-    series_abort(&series);
+        rc = series_end(&w.series, !has_list(p), e);
+    series_abort(&w.series);
     cli_progress_end(&progress);
     return rc;
+}
+
+/* In the list training comes first, so that parts stand there in the order given, though it is put
+ * in place last. */
+static int write_splits(struct prep *p, struct file_set *set, struct err *e)
+{
+    struct shardlist *l = &p->list;
+    size_t first = l->n;
+    if (write_split(p, INTAKE_VALID, set, e))
+        return -1;
+    size_t end = l->n;
+    if (write_split(p, INTAKE_TRAIN, set, e))
+        return -1;
+    for (size_t i = first; i < end; i++) {
+        struct shardlist_item item = l->items[i]; /* the array may move */
+        if (shardlist_add(l, item.file, item.split, item.part, item.fingerprint, e))
+            return -1;
+    }
+    memmove(l->items + first, l->items + end, (l->n - end) * sizeof *l->items);
+    l->n -= end - first;
+    return 0;
 }
 
 /* The shards of an earlier prep that are no part of the folder any more. What cannot be removed is
@@ -152,8 +207,7 @@ static int write_new(struct prep *p, struct err *e)
     if (shardlist_read(&old, p->o->output, &ignored))
         old = (struct shardlist){0};
     p->list.vocab_fingerprint = vocab_fingerprint(&p->vocab);
-    int rc = save_vocabulary(p, &set, e) || write_split(p, INTAKE_VALID, &set, e) ||
-             write_split(p, INTAKE_TRAIN, &set, e) ||
+    int rc = save_vocabulary(p, &set, e) || write_splits(p, &set, e) ||
              (has_list(p) && shardlist_save(&p->list, p->o->output, &set, e));
     rc = rc ? -1 : file_set_commit(&set, e);
     char *path = rc || has_list(p) ? NULL : path_in(p->o->output, "shards", ".json");
@@ -190,7 +244,7 @@ static int write_added(struct prep *p, struct err *e)
             return -1;
     }
     p->list.vocab_fingerprint = p->there.list.vocab_fingerprint;
-    int rc = write_split(p, INTAKE_VALID, &set, e) || write_split(p, INTAKE_TRAIN, &set, e);
+    int rc = write_splits(p, &set, e);
     rc = rc ? -1 : file_set_commit(&set, e);
     file_set_abort(&set);
     if (rc || p->list.n == n)
@@ -233,11 +287,33 @@ static int find_fingerprints(struct prep *p, struct err *e)
     return 0;
 }
 
+/* A folder has parts or none. */
+static int check_parts(const struct prep *p, struct err *e)
+{
+    const struct prep_options *o = p->o;
+    const char *names[SHARDLIST_MAX_PARTS];
+    size_t n = shardlist_parts(&p->there.list, names), n_new = 0;
+    if (n && !o->n_parts)
+        return err_usage(e, "%s: has parts; --append says which: --part %s=FILE", o->output,
+                         names[0]);
+    if (!n && o->n_parts)
+        return err_usage(e, "%s: has no parts, so --append takes INPUT without --part", o->output);
+    for (size_t i = 0; i < o->n_parts; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(names[k], o->parts[i]) != 0)
+            k++;
+        n_new += k == n;
+    }
+    if (n + n_new > SHARDLIST_MAX_PARTS)
+        return err_usage(e, "%s: would have more than %d parts", o->output, SHARDLIST_MAX_PARTS);
+    return 0;
+}
+
 static int run(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
     if ((o->vocab && prep_load_vocabulary(o, &p->vocab, e)) || file_make_dirs(o->output, e) ||
-        (o->append && there_open(&p->there, o->output, &p->vocab, e)))
+        (o->append && (there_open(&p->there, o->output, &p->vocab, e) || check_parts(p, e))))
         return -1;
     p->pool = threads_new(o->threads, e);
     struct vocab_form form = o->vocab ? p->vocab.form : o->form;

@@ -15,8 +15,11 @@ struct prep {
     struct encode_words words;
     struct encode_words tokens; /* of the training stories, where superwords were learned */
     struct encode_counts counts[INTAKE_N_SPLITS];
-    struct shardlist list;                  /* of the folder as it is then */
-    uint64_t fingerprints[INTAKE_N_SPLITS]; /* of the splits, with what was there */
+    struct prep_part {
+        uint64_t n_stories, n_tokens;
+    } parts[INTAKE_N_SPLITS][SHARDLIST_MAX_PARTS]; /* of o->parts, written */
+    struct shardlist list;                         /* of the folder as it is then */
+    uint64_t fingerprints[INTAKE_N_SPLITS];        /* of the splits, with what was there */
     double learn_seconds, encode_seconds, seconds;
 };
 

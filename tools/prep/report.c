@@ -29,6 +29,17 @@ static void say_shares(const char *label, double train, double valid, bool has_v
         cli_say("  %-22s %16.4f %16s\n", label, train, "-");
 }
 
+static void say_parts(const struct prep *p)
+{
+    char a[32], b[32], c[32];
+    for (size_t i = 0; i < p->o->n_parts; i++) {
+        const struct prep_part *t = &p->parts[INTAKE_TRAIN][i], *v = &p->parts[INTAKE_VALID][i];
+        cli_say("  part %-17s %16s %16s stories", p->o->parts[i], cli_count_text(a, t->n_stories),
+                cli_count_text(b, v->n_stories));
+        cli_say(", %s tokens\n", cli_count_text(c, t->n_tokens));
+    }
+}
+
 /* What the folder holds now. */
 static void say_added(const struct prep *p)
 {
@@ -75,6 +86,7 @@ void report_table(const struct prep *p)
     if (p->o->n_valid)
         cli_say("  %-22s %16s %16s\n", "also in training", "",
                 cli_count_text(buf, p->intake.n_overlap));
+    say_parts(p);
     if (p->o->append)
         say_added(p);
     cli_say("%s: vocabulary of %s tokens (%s), ", p->o->output,
@@ -121,6 +133,23 @@ static void put_split(struct cli_json *j, const struct prep *p, enum intake_spli
     cli_json_object_end(j);
 }
 
+static void put_parts(struct cli_json *j, const struct prep *p)
+{
+    cli_json_array(j, "parts");
+    for (size_t i = 0; i < p->o->n_parts; i++) {
+        cli_json_object(j, NULL);
+        cli_json_text(j, "name", p->o->parts[i]);
+        for (int split = 0; split < INTAKE_N_SPLITS; split++) {
+            cli_json_object(j, intake_split_names[split]);
+            cli_json_uint(j, "n_stories", p->parts[split][i].n_stories);
+            cli_json_uint(j, "n_tokens", p->parts[split][i].n_tokens);
+            cli_json_object_end(j);
+        }
+        cli_json_object_end(j);
+    }
+    cli_json_array_end(j);
+}
+
 void report_json(const struct prep *p)
 {
     struct cli_json j;
@@ -139,6 +168,7 @@ void report_json(const struct prep *p)
     for (int split = 0; split < INTAKE_N_SPLITS; split++)
         put_split(&j, p, (enum intake_split)split);
     cli_json_uint(&j, "n_shards", p->list.n);
+    put_parts(&j, p);
     cli_json_array(&j, "sources");
     for (size_t i = 0; i < p->intake.n_sources; i++) {
         cli_json_object(&j, NULL);

@@ -100,9 +100,67 @@ void data_close(struct trainer *t)
 {
     tokenizer_free(t->tokenizer);
     vocab_release(&t->vocab);
+    mixture_close(&t->mixture);
+    for (size_t i = 0; i < t->n_valid_parts; i++)
+        shardset_release(&t->valid_parts[i]);
     shardset_close(&t->train);
     shardset_close(&t->valid);
     free(t->made_up);
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+int data_curriculum(const struct trainer *t, char out[CKPT_CURRICULUM_BYTES], struct err *e)
+{
+    const char *path = t->options.curriculum;
+    const char *names[CURRICULUM_MAX_PARTS];
+    size_t n_names = mixture_names(&t->train, names);
+    struct curriculum c;
+    struct file_map map;
+    out[0] = '\0';
+    if (!path)
+        return 0;
+    if (n_names == 0)
+        return err_usage(e, "%s: has no parts for --curriculum to name; prep --part makes them",
+                         t->options.data.items[0]);
+    if (file_map(&map, path, e))
+        return -1;
+    char *text = strndup(map.data ? (const char *)map.data : "", map.size);
+    int rc = text ? 0 : err_memory(e, "out of memory");
+    if (rc == 0)
+        rc = curriculum_parse(&c, text, names, n_names, e) || curriculum_text(&c, names, out, e);
+    free(text);
+    file_unmap(&map);
+    return rc ? err_at(e, path, e) : 0;
+}
+
+/* A part whose stories are shorter than one window is not validated. */
+static int divide_valid(struct trainer *t, struct err *e)
+{
+    const char *names[CKPT_MAX_PARTS] = {""};
+    size_t n = t->options.eval_every ? MAX(mixture_names(&t->valid, names), (size_t)1) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct shardset *s = &t->valid_parts[t->n_valid_parts];
+        if (shardset_part(s, &t->valid, names[i], e))
+            return -1;
+        if (batches_windows(s->n_tokens, (size_t)t->dims.T) == 0)
+            shardset_release(s);
+        else
+            t->n_valid_parts++;
+    }
+    return 0;
+}
+
+int data_parts(struct trainer *t, struct err *e)
+{
+    const struct ckpt_settings *s = &t->settings;
+    if (divide_valid(t, e))
+        return -1;
+    if (!s->curriculum[0] ||
+        mixture_open(&t->mixture, &t->train, s->curriculum, batches_find(s->windows),
+                     (size_t)t->dims.T, s->seed, e) == 0)
+        return 0;
+    return err_at(e, t->resumed_from ? t->resumed_from : t->options.curriculum, e);
 }
 
 int data_check_length(const struct trainer *t, struct err *e)
@@ -112,15 +170,15 @@ int data_check_length(const struct trainer *t, struct err *e)
     const char *name = o->data.n ? o->data.items[0] : "--bench";
     size_t n = batches_per_epoch(t->train.n_tokens, batches_find(t->settings.windows), T);
     size_t per_step = t->settings.batch * t->settings.accum;
-    if (n < per_step)
+    if (n < per_step && !t->mixture.n)
         return err_set(
             e,
             "%s: too short for one step (%llu training tokens give %zu windows of --seq-len %zu, a "
             "step takes %zu); use a smaller --seq-len or --batch",
             name, (unsigned long long)t->train.n_tokens, n, T, per_step);
-    if (n > UINT32_MAX)
+    if (n > UINT32_MAX && !t->mixture.n)
         return err_set(e, "%s: more windows than a run can order (%zu)", name, n);
-    if (o->eval_every && batches_windows(t->valid.n_tokens, T) == 0)
+    if (o->eval_every && t->n_valid_parts == 0)
         return err_set(e,
                        "%s: its validation stories are shorter than one window (%llu tokens, "
                        "expected %zu); use --eval-every 0 or a smaller --seq-len",
@@ -154,12 +212,15 @@ static void say_added(const struct trainer *t, const struct ckpt_state *had)
     uint64_t epoch = had->progress.epoch + 1; /* as people count */
     if (n == t->train.n)
         return;
-    cli_say("data: %s training stories (%s tokens) were added since this checkpoint: epoch %llu "
-            "ends without them, epoch %llu begins with all; the budget stays at %s steps unless "
-            "--steps or --epochs is given\n",
+    cli_say("data: %s training stories (%s tokens) were added since this checkpoint: ",
             cli_count_text(stories, t->train.n_stories - t->train.first_story[n]),
-            cli_count_text(tokens, t->train.n_tokens - t->train.first_token[n]),
-            (unsigned long long)epoch, (unsigned long long)epoch + 1,
+            cli_count_text(tokens, t->train.n_tokens - t->train.first_token[n]));
+    if (had->settings.curriculum[0])
+        cli_say("each part ends its epoch without them, and begins the next with all");
+    else
+        cli_say("epoch %llu ends without them, epoch %llu begins with all",
+                (unsigned long long)epoch, (unsigned long long)epoch + 1);
+    cli_say("; the budget stays at %s steps unless --steps or --epochs is given\n",
             cli_count_text(steps, had->settings.budget_steps));
 }
 

@@ -9,6 +9,15 @@
 MUST_USE int data_open(struct trainer *t, struct err *e);
 void data_close(struct trainer *t);
 
+/* Reads the file of --curriculum for this data, as the text that checkpoints keep; "" without the
+ * option. */
+MUST_USE int data_curriculum(const struct trainer *t, char out[CKPT_CURRICULUM_BYTES],
+                             struct err *e);
+
+/* Divides the data into its parts, for t->settings: those of validation, and the mixture of a
+ * curriculum. */
+MUST_USE int data_parts(struct trainer *t, struct err *e);
+
 /* Whether there is enough for a step of t->settings and, where asked for, a validation. */
 MUST_USE int data_check_length(const struct trainer *t, struct err *e);
 

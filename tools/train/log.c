@@ -120,11 +120,26 @@ int log_cut(struct log *l, uint64_t last_step, struct err *e)
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
+static void put_parts(struct cli_json *j, const struct log_report *r)
+{
+    if (r->n_parts == 0)
+        return;
+    cli_json_object(j, "val_parts");
+    for (size_t i = 0; i < r->n_parts; i++) {
+        cli_json_object(j, r->part_names[i]);
+        cli_json_real(j, "loss", r->part_loss[i]);
+        cli_json_real(j, "bpc", r->part_bpc[i]);
+        cli_json_object_end(j);
+    }
+    cli_json_object_end(j);
+}
+
 static void put_validation(struct cli_json *j, const struct log_report *r)
 {
     if (!isnan(r->val_loss)) {
         cli_json_real(j, "val_loss", r->val_loss);
         cli_json_real(j, "val_bpc", r->val_bpc);
+        put_parts(j, r);
     }
     if (isnan(r->zero_share))
         return;

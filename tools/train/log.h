@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "dims/dims.h"
+#include "format/ckpt.h"
 
 struct log_report {
     uint64_t step;
@@ -25,6 +26,10 @@ struct log_report {
     double val_bpc;    /* val_loss * tokens / (ln 2 * characters) of the validation shard */
     double zero_share; /* of the ternary weights; NaN: not counted at this step */
     int n_blocks;
+    const char *part_names[CKPT_MAX_PARTS]; /* of data in parts, [n_parts]: val_loss and val_bpc */
+    double part_loss[CKPT_MAX_PARTS];
+    double part_bpc[CKPT_MAX_PARTS];
+    size_t n_parts;
     double block_zero_share[DIMS_MAX_BLOCKS]; /* of each block's, the first n_blocks */
 };
 

@@ -24,23 +24,20 @@ struct loop {
     bool late;      /* the last checkpoint is older than --save-minutes */
     char *saved;    /* path of the last checkpoint, owned; NULL before the first */
     bool log_fails; /* lines of the log wait to be written */
+    size_t stage;   /* of a curriculum, from 1, as said last */
 };
 
 /* What a validation gave. */
 struct validation {
-    double loss;   /* NaN: there was none */
-    bool best;     /* lower than any before */
-    double before; /* the best loss until then */
+    double loss;                  /* NaN: there was none */
+    struct trainer_losses losses; /* of it, and of the parts */
+    bool best;                    /* lower than any before */
+    double before;                /* the best loss until then */
 };
 
 static bool due(long long every, uint64_t step)
 {
     return every > 0 && step % (uint64_t)every == 0;
-}
-
-static double bits_per_char(const struct trainer *t, double loss)
-{
-    return loss * (double)t->valid.n_tokens / (M_LN2 * (double)t->valid.n_chars);
 }
 
 static double tokens_per_second(const struct loop *l)
@@ -107,15 +104,34 @@ static void show_progress(struct loop *l)
     cli_progress_update(&l->progress, p->share, text);
 }
 
-static void say_report(const struct loop *l, const struct log_report *r)
+static void tell_parts(struct log_report *r, const struct trainer *t,
+                       const struct trainer_losses *losses)
+{
+    for (size_t i = 0; i < t->n_valid_parts && t->valid_parts[i].parts[0][0]; i++) {
+        r->part_names[i] = t->valid_parts[i].parts[0];
+        r->part_loss[i] = losses->part[i].loss;
+        r->part_bpc[i] = losses->part[i].bpc;
+        r->n_parts = i + 1;
+    }
+}
+
+static void say_parts(const struct log_report *r)
+{
+    for (size_t i = 0; i < r->n_parts; i++)
+        cli_say("%s%s %.4f (%.4f)%s", i ? ", " : "  ", r->part_names[i], r->part_loss[i],
+                r->part_bpc[i], i + 1 == r->n_parts ? "\n" : "");
+}
+
+static void say_report(const struct log_report *r, bool best)
 {
     char step[32], elapsed[32], speed[32], valid[96] = "";
     if (!isnan(r->val_loss))
         snprintf(valid, sizeof valid, ", validation %.4f (%.4f bits per character)%s", r->val_loss,
-                 r->val_bpc, l->t->progress.patience ? "" : ", best so far");
+                 r->val_bpc, best ? ", best so far" : "");
     cli_say("step %s, %s: loss %.4f%s, %s tokens/s\n", cli_count_text(step, r->step),
             cli_duration_text(elapsed, r->elapsed), r->loss, valid,
             cli_count_text(speed, (uint64_t)r->tok_s));
+    say_parts(r);
 }
 
 /* A log that cannot be written does not end the run: its lines wait (log.h). Warned of once. */
@@ -143,7 +159,7 @@ static void report(struct loop *l, const struct validation *v)
     struct log_report r = {
         .step = p->step,
         .tokens = p->tokens,
-        .epoch = t->batches.epoch,
+        .epoch = trainer_epoch(t),
         .loss = l->loss_sum / (double)l->n_losses,
         .lr = l->last.lr,
         .grad_norm = l->last.grad_norm,
@@ -151,11 +167,13 @@ static void report(struct loop *l, const struct validation *v)
         .progress = p->share,
         .elapsed = p->elapsed,
         .val_loss = v->loss,
-        .val_bpc = validated ? bits_per_char(t, v->loss) : NAN,
+        .val_bpc = validated ? v->losses.bpc : NAN,
     };
+    if (validated)
+        tell_parts(&r, t, &v->losses);
     count_zeros(&r, validated ? t : NULL);
     if (validated || cli.verbose)
-        say_report(l, &r);
+        say_report(&r, v->best);
     l->loss_sum = 0;
     l->n_losses = 0;
     l->busy = 0;
@@ -165,19 +183,28 @@ static void report(struct loop *l, const struct validation *v)
 
 /* ---- validation, stories, checkpoints -------------------------------------------------------- */
 
+/* Before it losses rise where a part that is judged is learned from no more. */
+static bool in_last_stage(const struct trainer *t)
+{
+    const struct curriculum *c = &t->mixture.curriculum;
+    return !t->mixture.n || curriculum_stage(c, t->progress.share) + 1 == c->n_stages;
+}
+
 /* A validation that a signal ends is left for the resumed run: v->loss stays NaN. */
 static int validate_first(struct trainer *t, struct validation *v, struct err *e)
 {
     struct ckpt_progress *p = &t->progress;
-    double loss;
-    p->validation_due = !trainer_validate(t, &loss);
+    struct trainer_losses losses;
+    p->validation_due = !trainer_validate(t, &losses);
+    double loss = losses.loss;
     if (p->validation_due)
         return 0;
     if (!isfinite(loss))
         return err_set(e, "step %" PRIu64 ": the validation loss is not finite", p->step);
-    *v = (struct validation){.loss = loss, .best = loss < p->best_loss, .before = p->best_loss};
+    *v = (struct validation){
+        .loss = loss, .losses = losses, .best = loss < p->best_loss, .before = p->best_loss};
     p->best_loss = MIN(loss, p->best_loss);
-    p->patience = v->best ? 0 : p->patience + 1;
+    p->patience = v->best || !in_last_stage(t) ? 0 : p->patience + 1;
     return 0;
 }
 
@@ -288,11 +315,12 @@ static int make_up_validation(struct loop *l, struct err *e)
         return 0;
     if (trainer_gather(t, e))
         return -1;
-    struct log_report r = {
-        .step = t->progress.step, .val_loss = v.loss, .val_bpc = bits_per_char(t, v.loss)};
+    struct log_report r = {.step = t->progress.step, .val_loss = v.loss, .val_bpc = v.losses.bpc};
+    tell_parts(&r, t, &v.losses);
     count_zeros(&r, t);
     cli_say("step %s: validation %.4f (%.4f bits per character)%s\n", cli_count_text(step, r.step),
             r.val_loss, r.val_bpc, v.best ? ", best so far" : "");
+    say_parts(&r);
     if (trainer_is_first(t))
         note_log(l, log_amend(&t->log, &r, &fault), &fault);
     if (v.best)
@@ -325,10 +353,37 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
     return saving ? save(l, *stop, e) : 0;
 }
 
+/* Says a stage of a curriculum as it begins. */
+static void say_stage(struct loop *l)
+{
+    const struct mixture *m = &l->t->mixture;
+    const struct curriculum *c = &m->curriculum;
+    double progress = l->t->progress.share, from[CURRICULUM_MAX_PARTS], to[CURRICULUM_MAX_PARTS];
+    size_t stage = m->n ? curriculum_stage(c, progress) + 1 : 0;
+    if (stage == l->stage)
+        return;
+    double begin = stage > 1 ? c->stages[stage - 2].end : 0, end = c->stages[stage - 1].end;
+    l->stage = stage;
+    cli_say("stage %zu of %zu, %.4g %% to %.4g %% of the run:", stage, c->n_stages, 100 * begin,
+            100 * end);
+    curriculum_shares(c, begin, from);
+    curriculum_stage_end(c, stage - 1, to);
+    for (size_t i = 0, said = 0; i < m->n; i++) {
+        if (from[i] <= 0 && to[i] <= 0)
+            continue;
+        cli_say("%s %s %.3g", said++ ? "," : "", m->part[i].name, 100 * from[i]);
+        if (fabs(from[i] - to[i]) > 1e-9)
+            cli_say(" to %.3g", 100 * to[i]);
+        cli_say(" %%");
+    }
+    cli_say("\n");
+}
+
 static int run_steps(struct loop *l, struct err *e)
 {
     if (look_up(l, e))
         return -1;
+    say_stage(l);
     bool stop = finished(l->t) || l->t->caught;
     while (!stop) {
         double before = clock_seconds();
@@ -342,8 +397,23 @@ static int run_steps(struct loop *l, struct err *e)
         show_progress(l);
         if (after_step(l, &stop, e))
             return -1;
+        say_stage(l);
     }
     return 0;
+}
+
+/* How often each part was seen. */
+static void say_epochs(const struct mixture *m)
+{
+    size_t said = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        const struct batches *b = &m->part[i].batches;
+        if (m->part[i].used)
+            cli_say("%s%s %.2f", said++ ? ", " : "epochs: ", m->part[i].name,
+                    (double)b->epoch + (double)b->position / (double)b->n_windows);
+    }
+    if (said)
+        cli_say("\n");
 }
 
 static void say_end(const struct loop *l)
@@ -363,6 +433,7 @@ static void say_end(const struct loop *l)
         cli_say("the hours of the budget are over\n");
     else
         cli_say("--resume goes on\n");
+    say_epochs(&t->mixture);
     if (isfinite(p->best_loss))
         cli_say("best validation loss %.4f (%s/best.safetensors)\n", p->best_loss,
                 t->options.save_dir);

@@ -36,6 +36,9 @@ static const struct cli_option table[] = {
     CLI_HEADING("Data and budget"),
     CLI_LIST('d', "data", &chosen.data, "PATH",
              "folder made by prep, or a shard to train on; may be given many times"),
+    CLI_TEXT(0, "curriculum", &chosen.curriculum, "FILE",
+             "which parts of the data are learned from, and when: a line a stage, such as "
+             "'30%: tiny 3 to 1, edu' (see the manual)"),
     CLI_INT(0, "steps", &chosen.steps, 1, HUGE_COUNT, "N", "stop after N optimiser steps",
             .given = &chosen.given.steps),
     CLI_INT(0, "epochs", &chosen.epochs, 1, 1e9, "N",

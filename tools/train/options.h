@@ -7,9 +7,10 @@
 enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 
 struct options {
-    bool bench;           /* measure steps on made-up tokens; nothing is read or written */
-    const char *status;   /* NULL or the folder of a run to tell about; nothing else is done */
-    struct cli_list data; /* folders of stories, and shards */
+    bool bench;             /* measure steps on made-up tokens; nothing is read or written */
+    const char *status;     /* NULL or the folder of a run to tell about; nothing else is done */
+    struct cli_list data;   /* folders of stories, and shards */
+    const char *curriculum; /* NULL or a file */
     const char *save_dir;
     const char *resume;    /* NULL: a fresh run; "": the newest in save_dir */
     const char *init_from; /* NULL or a checkpoint whose weights start a new run */

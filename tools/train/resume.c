@@ -101,6 +101,20 @@ static int check_settings(const struct options *o, const struct ckpt_settings *s
     return 0;
 }
 
+/* --curriculum may be given again, and then it is the same. */
+static int check_curriculum(const struct trainer *t, const char *had, struct err *e)
+{
+    char asked[CKPT_CURRICULUM_BYTES];
+    if (!t->options.curriculum)
+        return 0;
+    if (data_curriculum(t, asked, e))
+        return -1;
+    if (strcmp(asked, had) == 0)
+        return 0;
+    return err_set(e, "--curriculum %s does not match %s, which has %s", t->options.curriculum,
+                   t->resumed_from, had[0] ? had : "none");
+}
+
 /* Half-lives are kept as the betas that they give. */
 static int check_betas(const struct trainer *t, const struct ckpt *c, struct err *e)
 {
@@ -211,6 +225,7 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
                        path);
     if (check_state(&c->state, path, e) ||
         check_settings(&t->options, &c->state.settings, path, e) ||
+        check_curriculum(t, c->state.settings.curriculum, e) ||
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
         same_fingerprint("vocabulary", t->train.vocab_fingerprint, c->state.prints.vocab, path,
                          e) ||
@@ -243,5 +258,8 @@ int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
     had.T = t->dims.T; /* the weights fit any length */
     if (check_dims(&t->dims, &had, path, e))
         return -1;
-    return choose_settings(&t->settings, o, choose_preset(o, &c->dims), e);
+    return choose_settings(&t->settings, o, choose_preset(o, &c->dims), e) ||
+                   data_curriculum(t, t->settings.curriculum, e)
+               ? -1
+               : 0;
 }

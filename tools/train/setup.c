@@ -39,8 +39,11 @@ static void lay_out(struct trainer *t, struct arena *a)
         exchange_init(&t->exchange, &t->kern, a);
     optim_init(&t->optim, &t->optim_settings, &t->dims, &t->kern, pool_threads(t->pool),
                t->ranks.size > 1 ? &t->exchange.slices : NULL, t->ranks.rank, a);
-    batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,
-                 s->batch * s->accum, a);
+    if (t->mixture.n)
+        mixture_init(&t->mixture, batches_find(s->windows), (size_t)t->dims.T, a);
+    else
+        batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,
+                     s->batch * s->accum, a);
 }
 
 static int allocate(struct trainer *t, struct err *e)
@@ -73,7 +76,9 @@ static void set_budget(struct trainer *t)
     const struct options *o = &t->options;
     struct ckpt_settings *s = &t->settings;
     if (!t->resumed_from || o->given.steps || o->given.epochs) {
-        uint64_t per_epoch = batches_steps_per_epoch(&t->batches);
+        uint64_t per_epoch = t->mixture.n ? mixture_windows(&t->mixture) / (s->batch * s->accum)
+                                          : batches_steps_per_epoch(&t->batches);
+        per_epoch = MAX(per_epoch, (uint64_t)1);
         s->budget_steps = o->given.steps ? (uint64_t)o->steps : per_epoch * (uint64_t)o->epochs;
     }
     if (!t->resumed_from || o->given.hours)
@@ -92,7 +97,11 @@ static void start_fresh(struct trainer *t)
     t->progress = (struct ckpt_progress){.best_loss = INFINITY};
     rng_seed(&shuffle, t->settings.seed, SHUFFLE_STREAM);
     rng_seed(&t->story_rng, t->settings.seed, STORY_STREAM);
-    batches_start(&t->batches, &shuffle, 0, 0, t->train.n);
+    memcpy(t->progress.rng, shuffle.s, sizeof shuffle.s);
+    if (t->mixture.n)
+        mixture_start(&t->mixture);
+    else
+        batches_start(&t->batches, &shuffle, 0, 0, t->train.n);
 }
 
 static int restore(struct trainer *t, struct err *e)
@@ -100,6 +109,8 @@ static int restore(struct trainer *t, struct err *e)
     struct rng shuffle;
     memcpy(shuffle.s, t->progress.rng, sizeof shuffle.s);
     memcpy(t->story_rng.s, t->progress.sample_rng, sizeof t->story_rng.s);
+    if (t->mixture.n)
+        return mixture_resume(&t->mixture, &t->progress, e) ? err_at(e, t->resumed_from, e) : 0;
     size_t n_windows = batches_windows_of(&t->batches, t->had_shards);
     if (t->progress.position > n_windows)
         return err_set(e, "%s: position %llu lies beyond the %zu windows of an epoch",
@@ -114,7 +125,8 @@ static int fresh_model(struct trainer *t, struct err *e)
     enum preset_kind preset = choose_preset(o, NULL);
     struct dims base;
     preset_table[preset].dims(&base, (int)t->train.vocab_size);
-    if (choose_settings(&t->settings, o, preset, e))
+    if (choose_settings(&t->settings, o, preset, e) ||
+        data_curriculum(t, t->settings.curriculum, e))
         return -1;
     return choose_dims(&t->dims, o, &base, e);
 }
@@ -176,7 +188,9 @@ static int prepare(struct trainer *t, const struct ckpt *c, int rc, struct err *
         rc = decide(t, c, e);
     if (together_decide(t, rc, e))
         return -1;
-    rc = data_check_length(t, e) || allocate(t, e) || (first && fill(t, c, e)) ? -1 : 0;
+    rc = data_parts(t, e) || data_check_length(t, e) || allocate(t, e) || (first && fill(t, c, e))
+             ? -1
+             : 0;
     if (ranks_agree(&t->ranks, rc, e) || together_begin(t, e))
         return -1;
     set_budget(t);

@@ -25,6 +25,7 @@ struct status {
     uint64_t val_step;
     double val_loss, val_bpc;
     double best_loss;
+    json_t *val_parts; /* owned: what the last validation gave of each part; NULL without */
     double elapsed;
     uint64_t budget_steps;
     double budget_hours;
@@ -57,6 +58,8 @@ static void take_line(struct status *s, const json_t *line)
     s->val_step = s->step;
     s->val_loss = val_loss;
     s->val_bpc = real_of(line, "val_bpc");
+    json_decref(s->val_parts);
+    s->val_parts = json_incref(json_object_get(line, "val_parts"));
     s->best_loss = fmin(s->best_loss, val_loss);
 }
 
@@ -133,6 +136,36 @@ static double hours_left(const struct status *s)
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
+static void put_parts(struct cli_json *j, json_t *parts)
+{
+    const char *name;
+    json_t *part;
+    if (!json_is_object(parts))
+        return;
+    cli_json_object(j, "val_parts");
+    json_object_foreach(parts, name, part)
+    {
+        cli_json_object(j, name);
+        cli_json_real(j, "loss", real_of(part, "loss"));
+        cli_json_real(j, "bpc", real_of(part, "bpc"));
+        cli_json_object_end(j);
+    }
+    cli_json_object_end(j);
+}
+
+static void print_parts(json_t *parts)
+{
+    const char *name;
+    json_t *part;
+    if (!json_is_object(parts))
+        return;
+    json_object_foreach(parts, name, part)
+    {
+        printf("  %-16s %.4f, %.4f bits per character\n", name, real_of(part, "loss"),
+               real_of(part, "bpc"));
+    }
+}
+
 static void print_json(const struct status *s)
 {
     struct cli_json j = {0};
@@ -145,6 +178,7 @@ static void print_json(const struct status *s)
     cli_json_real(&j, "val_step", isnan(s->val_loss) ? NAN : (double)s->val_step);
     cli_json_real(&j, "val_loss", s->val_loss);
     cli_json_real(&j, "val_bpc", s->val_bpc);
+    put_parts(&j, s->val_parts);
     cli_json_real(&j, "best_loss", s->best_loss);
     cli_json_real(&j, "budget_steps", s->budget_steps ? (double)s->budget_steps : NAN);
     cli_json_real(&j, "budget_hours", s->budget_hours > 0 ? s->budget_hours : NAN);
@@ -177,6 +211,7 @@ static void print_table(const struct status *s)
     if (!isnan(s->val_loss))
         printf("validation         %.4f, %.4f bits per character, at step %s\n", s->val_loss,
                s->val_bpc, cli_count_text(step, s->val_step));
+    print_parts(s->val_parts);
     if (isfinite(s->best_loss))
         printf("best validation    %.4f\n", s->best_loss);
     printf("used               %s\n", cli_duration_text(duration, s->elapsed));
@@ -198,6 +233,7 @@ int status_print(const char *dir, struct err *e)
         print_json(&s);
     else if (rc == 0)
         print_table(&s);
+    json_decref(s.val_parts);
     free(s.checkpoint);
     return rc;
 }

@@ -67,6 +67,22 @@ static int add_batch(struct trainer *t, bool last, struct err *e)
     return 0;
 }
 
+static void take_batch(struct trainer *t)
+{
+    size_t n = t->settings.batch;
+    if (t->mixture.n)
+        mixture_take(&t->mixture, n, t->tokens, t->targets, t->pos);
+    else
+        batches_take(&t->batches, n, t->tokens, t->targets, t->pos);
+}
+
+uint64_t trainer_epoch(const struct trainer *t)
+{
+    if (!t->mixture.n)
+        return t->batches.epoch;
+    return t->progress.tokens / (mixture_windows(&t->mixture) * (uint64_t)t->dims.T);
+}
+
 /* The step's micro-batches, of which each rank computes as many, one after the other. All take all
  * of them, so that every rank knows what comes next. */
 static int add_batches(struct trainer *t, struct err *e)
@@ -77,7 +93,7 @@ static int add_batches(struct trainer *t, struct err *e)
     if (has_others(t) && exchange_begin(&t->exchange, e))
         return -1;
     for (uint64_t i = 0; i < t->settings.accum; i++) {
-        batches_take(&t->batches, t->settings.batch, t->tokens, t->targets, t->pos);
+        take_batch(t);
         phases_end(&t->phases, PHASE_REST);
         if (i >= first && i < first + n && add_batch(t, i == first + n - 1, e))
             return -1;
@@ -118,7 +134,11 @@ static int not_finite(struct trainer *t, const struct trainer_step *s, struct er
 
 int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
 {
-    batches_begin_step(&t->batches);
+    if (t->mixture.n)
+        mixture_begin_step(&t->mixture, t->progress.share,
+                           t->progress.tokens / (uint64_t)t->dims.T);
+    else
+        batches_begin_step(&t->batches);
     phases_end(&t->phases, PHASE_REST);
     float *gradient;
     load_weights(t);
@@ -149,29 +169,55 @@ int trainer_gather(struct trainer *t, struct err *e)
     return has_others(t) ? exchange_gather(&t->exchange, &t->optim, t->params, e) : 0;
 }
 
-bool trainer_validate(struct trainer *t, double *loss)
+/* Nats of `count` windows from window `first` on. */
+static double windows_nats(struct trainer *t, const struct shardset *s, size_t first, size_t count)
+{
+    size_t T = (size_t)t->dims.T;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = (first + i) * (T + 1);
+        shardset_copy(s, at, T, t->tokens + i * T);
+        shardset_copy(s, at + 1, T, t->targets + i * T);
+    }
+    net_forward(&t->net, t->pool, t->tokens, t->window_pos, count * T);
+    net_nll(&t->net, t->pool, t->targets, count * T, t->grad.loss.nll);
+    for (size_t r = 0; r < count * T; r++)
+        sum += (double)t->grad.loss.nll[r];
+    return sum;
+}
+
+static bool validate_set(struct trainer *t, const struct shardset *s, double *loss)
 {
     size_t T = (size_t)t->dims.T;
     uint64_t limit = (uint64_t)t->options.eval_tokens;
-    uint64_t n_tokens = limit ? MIN(limit, t->valid.n_tokens) : t->valid.n_tokens;
+    uint64_t n_tokens = limit ? MIN(limit, s->n_tokens) : s->n_tokens;
     size_t n_windows = batches_windows(n_tokens, T);
     double sum = 0;
-    load_weights(t);
     for (size_t first = 0; first < n_windows; first += t->settings.batch) {
         if (cli_caught())
             return false;
-        size_t count = MIN((size_t)t->settings.batch, n_windows - first);
-        for (size_t i = 0; i < count; i++) {
-            uint64_t at = (first + i) * (T + 1);
-            shardset_copy(&t->valid, at, T, t->tokens + i * T);
-            shardset_copy(&t->valid, at + 1, T, t->targets + i * T);
-        }
-        net_forward(&t->net, t->pool, t->tokens, t->window_pos, count * T);
-        net_nll(&t->net, t->pool, t->targets, count * T, t->grad.loss.nll);
-        for (size_t r = 0; r < count * T; r++)
-            sum += (double)t->grad.loss.nll[r];
+        sum += windows_nats(t, s, first, MIN((size_t)t->settings.batch, n_windows - first));
     }
     *loss = sum / (double)(n_windows * T);
+    return true;
+}
+
+bool trainer_validate(struct trainer *t, struct trainer_losses *out)
+{
+    *out = (struct trainer_losses){0};
+    load_weights(t);
+    for (size_t i = 0; i < t->n_valid_parts; i++) {
+        const struct shardset *s = &t->valid_parts[i];
+        double loss;
+        if (!validate_set(t, s, &loss))
+            return false;
+        out->part[i].loss = loss;
+        out->part[i].bpc = loss * (double)s->n_tokens / (M_LN2 * (double)s->n_chars);
+        out->loss += loss;
+        out->bpc += out->part[i].bpc;
+    }
+    out->loss /= (double)t->n_valid_parts;
+    out->bpc /= (double)t->n_valid_parts;
     return true;
 }
 
@@ -202,10 +248,14 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
     char *path;
     if (asprintf(&path, "%s/%s", t->options.save_dir, name) < 0)
         return err_memory(e, "out of memory");
-    progress->epoch = t->batches.epoch;
-    progress->position = t->batches.position;
-    memcpy(progress->rng, t->batches.start.s, sizeof progress->rng);
-    if (t->batches.n_shards == t->train.n)
+    if (t->mixture.n) {
+        mixture_save(&t->mixture, progress);
+    } else {
+        progress->epoch = t->batches.epoch;
+        progress->position = t->batches.position;
+        memcpy(progress->rng, t->batches.start.s, sizeof progress->rng);
+    }
+    if (t->mixture.n || t->batches.n_shards == t->train.n)
         t->prints.train = t->train.fingerprint;
     memcpy(progress->sample_rng, t->story_rng.s, sizeof progress->sample_rng);
     struct ckpt_state state = {t->settings, t->progress, t->prints};

@@ -13,6 +13,7 @@
 #include "train/exchange.h"
 #include "train/grad.h"
 #include "train/log.h"
+#include "train/mixture.h"
 #include "train/optim.h"
 #include "train/options.h"
 #include "train/phases.h"
@@ -28,8 +29,10 @@ struct trainer {
     struct pool *pool;
     struct arena arena;
     struct shardset train;
-    struct shardset valid; /* zeroed with --eval-every 0 */
-    size_t had_shards;     /* of a resumed run: shards of `train` that its present epoch has */
+    struct shardset valid;                       /* zeroed with --eval-every 0 */
+    struct shardset valid_parts[CKPT_MAX_PARTS]; /* of `valid`; all of it where there are none */
+    size_t n_valid_parts;
+    size_t had_shards; /* of a resumed run: shards of `train` that its present epoch has */
     struct vocab vocab;
     struct tokenizer *tokenizer;
     struct net net;
@@ -37,7 +40,8 @@ struct trainer {
     struct sums sums;     /* the gradients of a step's micro-batches */
     struct phases phases; /* adds up from step to step; phases_start begins anew */
     struct optim optim;
-    struct batches batches;
+    struct batches batches; /* of a run without a curriculum */
+    struct mixture mixture; /* of one with it */
     struct schedule schedule;
     float *params;        /* [dims_n_floats] master weights */
     uint16_t *tokens;     /* [batch * T] */
@@ -76,10 +80,23 @@ bool trainer_is_first(const struct trainer *t);
  * they were. */
 MUST_USE int trainer_step(struct trainer *t, struct trainer_step *out, struct err *e);
 
-/* For the first rank: mean nats a token over the validation windows: T+1 tokens each, not
- * overlapping, from the start of the stream (FlashLM v4's way). False if a signal (cli_caught)
- * ended it before it was done. */
-MUST_USE bool trainer_validate(struct trainer *t, double *loss);
+/* What a validation gave. */
+struct trainer_losses {
+    double loss; /* nats a token: of one part, or the mean of several */
+    double bpc;  /* bits per character, likewise */
+    struct {
+        double loss, bpc;
+    } part[CKPT_MAX_PARTS]; /* of t->valid_parts */
+};
+
+/* For the first rank: losses over the validation windows of each part, T+1 tokens each, not
+ * overlapping, from its start (FlashLM v4's way). False if a signal (cli_caught) ended it before it
+ * was done. */
+MUST_USE bool trainer_validate(struct trainer *t, struct trainer_losses *out);
+
+/* Epochs that are over; with a curriculum, how often it has seen as many tokens as its parts have.
+ */
+uint64_t trainer_epoch(const struct trainer *t);
 
 /* Share of the ternary weights that are 0, as last quantised; blocks[0..L-1] get each block's. */
 double trainer_zero_share(const struct trainer *t, double blocks[]);

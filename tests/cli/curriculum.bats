@@ -1,0 +1,119 @@
+# Several corpora under one vocabulary, and runs that learn from them in stages.
+load helpers
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    stories 5 300 > a.txt
+    stories 6 30 > b.txt
+    stories 7 90 > c.txt
+    "$BUILD/prep" -q -o data --vocab-size 400 --part tiny=a.txt --part few=b.txt --part tiny=c.txt
+    printf '%s\n' '# easy first' '40%: tiny' '60%: tiny 1 to 0, few 1 to 3' > stages
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    in=$BATS_FILE_TMPDIR
+}
+
+@test "parts have shards of their own under the vocabulary of all" {
+    [ "$(cd "$in/data" && echo *)" = "shards.json train-few.shard train-tiny.shard valid-few.shard valid-tiny.shard vocab.db" ]
+    "$BUILD/prep" -q -o whole --valid-fraction 0 --vocab-size 400 "$in/a.txt" "$in/b.txt"
+    "$BUILD/prep" -q -o cut --valid-fraction 0 --vocab-size 400 --part tiny="$in/a.txt" --part few="$in/b.txt"
+    same whole/vocab.db cut/vocab.db
+    for d in whole cut; do "$BUILD/prep" -q --json --append -o $d $([ $d = whole ] || echo --part tiny=)"$in/a.txt" | jq .train.fingerprint > $d.print; done
+    same whole.print cut.print
+    "$BUILD/prep" -q -o tiny --vocab "$in/data/vocab.db" "$in/a.txt" "$in/c.txt"
+    same tiny/train.shard "$in/data/train-tiny.shard"
+    same tiny/valid.shard "$in/data/valid-tiny.shard"
+    "$BUILD/prep" --json --report "$in/data" | jq -c '[.parts[] | .name, .train.n_stories + .valid.n_stories]' > a
+    [ "$(cat a)" = '["tiny",390,"few",30]' ] || flunk "$(cat a)"
+    # every part has something to validate on
+    "$BUILD/prep" --json --report "$in/data" | jq -e 'all(.parts[]; .valid.n_stories > 0)'
+    for threads in 1 7; do
+        "$BUILD/prep" -q -o again -j $threads --vocab-size 400 --part tiny="$in/a.txt" --part few="$in/b.txt" --part tiny="$in/c.txt"
+        diff -r again "$in/data"
+    done
+}
+
+@test "parts: several shards, stories of validation, stories that are added" {
+    "$BUILD/prep" -q -o data --vocab-size 400 --shard-tokens 9000 --part tiny="$in/a.txt" --part few="$in/b.txt" \
+        --valid few="$in/c.txt"
+    [ -f data/train-tiny-00003.shard ]
+    [ -f data/valid-few-00002.shard ]
+    [ ! -e data/valid-tiny-00000.shard ]
+    fails 1 "data: has parts; --append says which: --part tiny=FILE" prep --append -o data "$in/c.txt"
+    before=$("$BUILD/prep" --json --report data | jq .train.n_tokens)
+    "$BUILD/prep" -q --append --valid-fraction 0 -o data --part more="$in/c.txt" --part few="$in/a.txt"
+    "$BUILD/prep" --json --report data | jq -c '[.parts[] | [.name, .train.n_stories]]' > a
+    [ "$(cat a)" = '[["tiny",300],["few",30]]' ] || flunk "$(cat a)"
+    stories 9 50 > d.txt
+    "$BUILD/prep" -q --append --valid-fraction 0 -o data --part more=d.txt
+    "$BUILD/prep" --json --report data | jq -c '[.parts[] | [.name, .train.n_stories]]' > a
+    [ "$(cat a)" = '[["tiny",300],["few",30],["more",50]]' ] || flunk "$(cat a)"
+    [ "$("$BUILD/prep" --json --report data | jq .train.n_tokens)" -gt "$before" ]
+    "$BUILD/prep" -q -o plain --vocab-size 400 "$in/a.txt"
+    fails 1 "plain: has no parts, so --append takes INPUT without --part" prep --append -o plain --part x=d.txt
+}
+
+@test "parts: what is said of wrong ones" {
+    fails 2 "INPUT 'b.txt' is of no part" prep -o x --part tiny="$in/a.txt" b.txt
+    fails 2 "--part: expected NAME=FILE, found 'a.txt'" prep -o x --part a.txt
+    fails 2 "--part: expected NAME=FILE, found '1=a.txt'" prep -o x --part 1=a.txt
+    fails 2 "--valid fow=b.txt: no --part has this name" prep -o x --part few=b.txt --valid fow=b.txt
+    fails 1 "nowhere: cannot open" prep -o x --part few=nowhere
+    echo '<|endoftext|>' > empty
+    fails 1 "empty: no story for training in part 'few'" prep -o x --part tiny="$in/a.txt" --part few=empty
+}
+
+@test "a run by stages: what is said, what is logged, the same bits after interruptions" {
+    succeeds train --data "$in/data" --save-dir whole --small --dim 32 --blocks 2 --hidden 48 --kernel 4 --seq-len 32 \
+        --batch 4 --steps 40 --eval-every 10 --eval-tokens 2000 --seed 7 --sample-every 0 --curriculum "$in/stages"
+    contains "$stderr" "stage 1 of 2, 0 % to 40 % of the run: tiny 100 %"
+    contains "$stderr" "stage 2 of 2, 40 % to 100 % of the run: tiny 50 to 0 %, few 50 to 100 %"
+    contains "$stderr" "epochs: tiny 0."
+    jq -e 'select(.val_loss) | .val_parts | (.tiny.loss > 0) and (.few.bpc > 0) and length == 2' whole/log.jsonl > /dev/null
+    jq -se 'map(select(.val_loss)) | all((.val_loss - (.val_parts | (.tiny.loss + .few.loss) / 2) | fabs) < 1e-12)' whole/log.jsonl
+    "$BUILD/train" --json --status whole | jq -e '.val_parts.few.loss > 0'
+    "$BUILD/train" --status whole | grep -q '^  few  '
+    "$BUILD/export" --json --info whole/best.safetensors | jq -e '.version == 3 and (.curriculum | startswith("40%: tiny 1; 60%"))'
+    small_train "$in/data" parts --steps 40 --curriculum "$in/stages" --save-every 5 --keep 0 > /dev/null
+    for step in 000000035 000000020 000000010; do
+        rm -f parts/best.safetensors
+        for f in parts/step-*; do [ "${f#parts/step-}" \> "$step.safetensors" ] && rm "$f"; done
+        "$BUILD/train" -q --data "$in/data" --save-dir parts --resume --eval-every 10 --eval-tokens 2000 --save-every 5 --keep 0
+        "$BUILD/export" -q parts/step-000000040.safetensors --vocab "$in/data/vocab.db" -o parts.bolt
+        "$BUILD/export" -q whole/step-000000040.safetensors --vocab "$in/data/vocab.db" -o whole.bolt
+        same parts.bolt whole.bolt
+    done
+}
+
+@test "a curriculum: --accum, --windows story, --hours, patience that waits for the last stage" {
+    for more in "--accum 3" "--windows story" "--hours 1" "--epochs 1 --batch 64"; do
+        # shellcheck disable=SC2086
+        small_train "$in/data" "run ${more// /}" --curriculum "$in/stages" $more > /dev/null
+    done
+    small_train "$in/data" run --steps 60 --lr 1e-9 --patience 1 --curriculum "$in/stages" > /dev/null
+    [ "$(jq -s 'last.step' run/log.jsonl)" -ge 30 ]
+}
+
+@test "eval of a folder with parts: one result each, and their total" {
+    small_train "$in/data" run > /dev/null
+    succeeds eval --json --vocab "$in/data/vocab.db" run "$in/data"
+    [ "$(jq -r '.part // "total"' <<< "$output" | xargs)" = "tiny few total" ]
+    "$BUILD/eval" -q --json --vocab "$in/data/vocab.db" run "$in/data/valid-few.shard" | jq -c '[.loss, .n_tokens, .bpc]' > a
+    jq -c 'select(.part == "few") | [.loss, .n_tokens, .bpc]' <<< "$output" > b
+    same a b
+    succeeds eval -q --vocab "$in/data/vocab.db" run "$in/data"
+    contains "$output" "data: few"
+}
+
+@test "a curriculum that is wrong: the line and the fault" {
+    printf '50%%: tiny\n\n50%%: tony\n' > bad
+    fails 1 "bad: line 3: the data have no part 'tony' (they have tiny, few)" train --data "$in/data" --save-dir x --curriculum bad
+    printf '50%%: tiny\n40%%: few\n' > bad
+    fails 1 "bad: the shares of its stages add up to 90%, not to 100%" train --data "$in/data" --save-dir x --curriculum bad
+    fails 1 "nothing: cannot open" train --data "$in/data" --save-dir x --curriculum nothing
+    "$BUILD/prep" -q -o plain --vocab-size 400 "$in/b.txt"
+    fails 1 "plain: has no parts for --curriculum to name; prep --part makes them" \
+        train --data plain --save-dir x --curriculum "$in/stages"
+}
