@@ -74,6 +74,43 @@ static uint64_t content_fingerprint(const unsigned char *header)
     return hash64(header + AT_N_TOKENS, AT_ZERO_B - AT_N_TOKENS);
 }
 
+/* ---- ids ------------------------------------------------------------------------------------- */
+
+/* LANES of them at a time, on the compilers' vector extensions. */
+enum { LANES = 8, MOST_ROUNDS = 1 << 15 /* that a lane counts without overflow */ };
+typedef uint16_t lanes __attribute__((vector_size(2 * LANES)));
+
+static void add_lanes(struct shard_ids *sum, const uint16_t *ids, size_t n_rounds)
+{
+    lanes top = {0}, n_eos = {0}, n_unk = {0}, v;
+    for (size_t i = 0; i < n_rounds; i++) {
+        memcpy(&v, ids + LANES * i, sizeof v);
+        lanes more = (lanes)(v > top);
+        top = (v & more) | (top & ~more);
+        n_eos -= (lanes)(v == VOCAB_EOS); /* true is -1 */
+        n_unk -= (lanes)(v == VOCAB_UNK);
+    }
+    for (int k = 0; k < LANES; k++) {
+        sum->top = MAX(sum->top, top[k]);
+        sum->n_eos += n_eos[k];
+        sum->n_unk += n_unk[k];
+    }
+}
+
+struct shard_ids shard_ids(const uint16_t *ids, size_t n)
+{
+    struct shard_ids sum = {0};
+    size_t i = 0;
+    for (size_t rounds; (rounds = MIN((n - i) / LANES, (size_t)MOST_ROUNDS)); i += rounds * LANES)
+        add_lanes(&sum, ids + i, rounds);
+    for (; i < n; i++) {
+        sum.top = MAX(sum.top, ids[i]);
+        sum.n_eos += ids[i] == VOCAB_EOS;
+        sum.n_unk += ids[i] == VOCAB_UNK;
+    }
+    return sum;
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Rules 1 to 6: this is a header of a version we know, and it is whole. */
@@ -177,23 +214,16 @@ static int check_stories(const struct shard *s, const char *path, struct err *e)
 /* Rules 15 to 17: ids in range, EOS nowhere but at the ends, as many UNK as stated. */
 static int check_tokens(const struct shard *s, const char *path, struct err *e)
 {
-    uint64_t n_eos = 0, n_unk = 0;
-    uint16_t top = 0;
-    for (uint64_t i = 0; i < s->n_tokens; i++) {
-        uint16_t id = s->tokens[i];
-        top = MAX(top, id);
-        n_eos += id == VOCAB_EOS;
-        n_unk += id == VOCAB_UNK;
-    }
-    if (top >= s->vocab_size)
+    struct shard_ids ids = shard_ids(s->tokens, s->n_tokens);
+    if (ids.top >= s->vocab_size)
         return err_set(e, "%s: token out of range (found %u, expected below %" PRIu32 ")", path,
-                       (unsigned)top, s->vocab_size);
-    if (n_eos != s->n_stories)
+                       (unsigned)ids.top, s->vocab_size);
+    if (ids.n_eos != s->n_stories)
         return err_set(e, "%s: EOS inside a story (found %" PRIu64 " EOS, expected %" PRIu64 ")",
-                       path, n_eos, s->n_stories);
-    if (n_unk != s->n_unk)
+                       path, ids.n_eos, s->n_stories);
+    if (ids.n_unk != s->n_unk)
         return err_set(e, "%s: wrong count of UNK (found %" PRIu64 ", expected %" PRIu64 ")", path,
-                       n_unk, s->n_unk);
+                       ids.n_unk, s->n_unk);
     return 0;
 }
 
@@ -333,12 +363,11 @@ int shard_add(struct shard_writer *w, const uint16_t *ids, size_t n, uint64_t n_
               uint64_t n_bytes, struct err *e)
 {
     static const uint16_t eos = VOCAB_EOS;
-    for (size_t i = 0; i < n; i++) {
-        if (ids[i] >= w->sum.vocab_size || ids[i] == VOCAB_EOS)
-            return err_set(e, "%s: token %u does not belong in a story", w->out.path,
-                           (unsigned)ids[i]);
-        w->sum.n_unk += ids[i] == VOCAB_UNK;
-    }
+    struct shard_ids found = shard_ids(ids, n);
+    if (found.n_eos || (n && found.top >= w->sum.vocab_size))
+        return err_set(e, "%s: token %u does not belong in a story", w->out.path,
+                       (unsigned)(found.n_eos ? VOCAB_EOS : found.top));
+    w->sum.n_unk += found.n_unk;
     if (array_reserve(&w->stories, &w->capacity, w->sum.n_stories + 2, sizeof *w->stories))
         return err_memory(e, "%s: out of memory for %" PRIu64 " stories", w->out.path,
                           w->sum.n_stories);

@@ -35,6 +35,13 @@ void shard_close(struct shard *s);
 MUST_USE int shard_join_fingerprint(const struct shard *shards, size_t n, uint64_t *fingerprint,
                                     struct err *e);
 
+/* What ids there are. */
+struct shard_ids {
+    uint16_t top; /* the largest; 0 of none */
+    uint64_t n_eos, n_unk;
+};
+struct shard_ids shard_ids(const uint16_t *ids, size_t n);
+
 /* True if the n bytes begin as a shard does. */
 bool shard_probe(const void *data, size_t n);
 

@@ -18,6 +18,7 @@
 #include "base/le.h"
 #include "format/shard.h"
 #include "support/scratch.h"
+#include "text/vocab.h"
 
 enum { VOCAB_SIZE = 300, N_FILE = 256, HEADER = 128, STORIES_AT = 192 };
 
@@ -304,6 +305,32 @@ static void test_probe_leaves_pipes_alone(void **state)
     unlink(pipe);
 }
 
+/* Ids are looked at many at a time; what is rare must be seen wherever it stands. */
+static void test_sums_of_ids(void **state)
+{
+    (void)state;
+    enum { MOST = 600000 }; /* more than a lane of 16 bits counts */
+    uint16_t *ids = malloc(MOST * sizeof *ids);
+    assert_non_null(ids);
+    for (size_t n = 0; n < 40; n++)
+        for (size_t at = 0; at < n; at++) {
+            for (size_t i = 0; i < n; i++)
+                ids[i] = i == at ? 0xffff : i % 2 ? VOCAB_EOS : VOCAB_UNK;
+            struct shard_ids sum = shard_ids(ids, n);
+            assert_int_equal(sum.top, 0xffff);
+            assert_int_equal(sum.n_eos, n / 2 - at % 2);
+            assert_int_equal(sum.n_unk, n - n / 2 - (at % 2 == 0));
+        }
+    for (size_t i = 0; i < MOST; i++)
+        ids[i] = VOCAB_EOS;
+    struct shard_ids sum = shard_ids(ids, MOST);
+    assert_int_equal(sum.n_eos, MOST);
+    assert_int_equal(sum.n_unk, 0);
+    assert_int_equal(sum.top, VOCAB_EOS);
+    assert_int_equal(shard_ids(ids, 0).top, 0);
+    free(ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_rules_of_the_sizes), cmocka_unit_test(test_rules_of_the_payload),
         cmocka_unit_test(test_truncated_anywhere), cmocka_unit_test(test_any_header_byte),
         cmocka_unit_test(test_missing_and_probe),  cmocka_unit_test(test_probe_leaves_pipes_alone),
+        cmocka_unit_test(test_sums_of_ids),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

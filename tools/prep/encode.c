@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "format/shard.h"
 #include "prep/expand.h"
 #include "text/pretok.h"
 
@@ -246,8 +247,7 @@ static int take(void *context, const struct expansion *x, struct err *e)
             return -1;
         begin = s->end;
     }
-    for (size_t i = 0; i < x->ids.n; i++)
-        counts->n_unk += x->ids.ids[i] == VOCAB_UNK;
+    counts->n_unk += shard_ids(x->ids.ids, x->ids.n).n_unk;
     counts->n_tokens += x->ids.n + x->n_stories;
     counts->n_stories += x->n_stories;
     char detail[64], count[32];

@@ -71,12 +71,13 @@ static int check_seen(struct reader *r, const struct batch_story *s, enum intake
     return 0;
 }
 
-/* Counts the words of a story for training; remembers the first to be held out. */
+/* Counts the words of a story for training, if anything is learned from them; remembers the first
+ * to be held out. */
 static int learn_from(struct reader *r, const struct batch_story *s, struct err *e)
 {
     const struct holdout_story story = {s->hash, s->words, s->n_words};
     bool head = r->n_kept[INTAKE_TRAIN] < GPT2VOCAB_HEAD_STORIES;
-    for (size_t i = 0; i < s->n_words; i++) {
+    for (size_t i = 0; i < s->n_words && !r->o->vocab; i++) {
         struct pretoken *word = &r->in->words.items[s->words[i]];
         word->count++;
         word->count_head += head;

@@ -6,7 +6,7 @@
 /* Eight bits of the hash choose one of many tables, and 64 stand in it, by open addressing. The
  * tables are nearly full: they grow by an eighth, all at once and within one array, so that hardly
  * more memory is ever held than the stories need. */
-enum { FIRST_SLOTS = 16 };
+enum { FIRST_SLOTS = 16, FEW_SLOTS = 512 };
 
 /* Of the lower half only the last bits: the upper ones decide what is held out for validation, so
  * they are not evenly spread among the stories that are left. */
@@ -32,7 +32,8 @@ static uint64_t *find(uint64_t *table, size_t n, uint64_t key)
  * that have moved. */
 static int grow(struct storyset *s, struct err *e)
 {
-    size_t before = s->n_slots, n = before ? before + before / 8 : FIRST_SLOTS;
+    size_t before = s->n_slots;
+    size_t n = MAX(before < FEW_SLOTS ? 2 * before : before + before / 8, (size_t)FIRST_SLOTS);
     uint64_t *old = malloc(n * sizeof *old);
     uint64_t *slots = old ? realloc(s->slots, STORYSET_TABLES * n * sizeof *slots) : NULL;
     if (!slots || n > UINT32_MAX) {
