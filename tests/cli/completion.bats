@@ -5,7 +5,7 @@ load helpers
 
 setup_file() {
     export TREE=$BATS_FILE_TMPDIR/root
-    make -s -C "$ROOT" install OUT="$BUILD" DESTDIR="$TREE" PREFIX=/usr > "$BATS_FILE_TMPDIR/log" 2>&1
+    make -s -o all -C "$ROOT" install OUT="$BUILD" DESTDIR="$TREE" PREFIX=/usr > "$BATS_FILE_TMPDIR/log" 2>&1
 }
 
 setup() {

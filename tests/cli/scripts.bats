@@ -492,6 +492,12 @@ END
     [[ $(cat page.html) != *refresh* ]]
     plot 0 -o chart.png runs/*/out
     [ "$(od -A n -t x1 -N 4 chart.png)" = " 89 50 4e 47" ]
+    name=üüüüüüüüüüüüüüüüüüüü
+    mkdir "$name"
+    hand_made_log > "$name/log.jsonl"
+    LC_ALL=C plot 0 -c tokens -o chart.svg "$name"
+    [ -z "$stderr" ] || flunk "not silent in the locale that cron has"
+    contains "$(cat chart.svg)" "<text>...üüüüüüüüüüü</text>"
     plot 0 runs/first/out
     contains "$output" " out "
     contains "$output" "million tokens"
