@@ -46,7 +46,8 @@ INLINE void tile_of(const size_t rows, const size_t vecs, size_t depth, const ui
     for (size_t i = 0; i < rows; i++) /* the next tile's C, which is read and written once */
         for (size_t j = 0; j < vecs; j++)
             __builtin_prefetch(c + (rows + i) * c_stride + j * WIDTH, 1);
-    for (size_t p = 0; p < depth; p++, a += a_col, b += b_stride) {
+    const uint32_t *end = b + depth * b_stride; /* saves a counter in the innermost loop */
+    for (; b != end; a += a_col, b += b_stride) {
         cells row[TILE_VECS];
         for (size_t j = 0; j < vecs; j++)
             row[j] = c_load(b + j * WIDTH);
