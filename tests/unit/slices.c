@@ -119,9 +119,9 @@ static void test_which_numbers_can_share(void **state)
         int ranks;
         uint64_t batches;
         bool can;
-    } cases[] = {{1, 1, true},  {1, 3, true},   {1, 7, true},  {2, 1, false}, {2, 2, true},
-                 {2, 6, false}, {3, 6, true},   {6, 6, true},  {3, 9, false}, {9, 9, true},
-                 {4, 6, false}, {5, 40, true},  {4, 64, true}, {8, 4, false}, {16, 48, false},
+    } cases[] = {{1, 1, true},   {1, 3, true},       {1, 7, true},  {2, 1, false}, {2, 2, true},
+                 {2, 6, false},  {3, 6, true},       {6, 6, true},  {3, 9, false}, {9, 9, true},
+                 {4, 6, false},  {5, 40, true},      {4, 64, true}, {8, 4, false}, {16, 48, false},
                  {24, 48, true}, {1025, 1025, false}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_int_equal(exchange_check(cases[i].ranks, cases[i].batches, &e) == 0, cases[i].can);

@@ -63,7 +63,8 @@ int main(int argc, char **argv)
         cli_die("%s", e.text);
     introduce(&t);
     cli_catch();
-    if (o.bench ? bench_run(&t, &e) : loop_run(&t, &e))
+    int rc = o.plan_threads ? bench_plan(&t, &e) : o.bench ? bench_run(&t, &e) : loop_run(&t, &e);
+    if (rc)
         cli_die("%s", e.text);
     trainer_close(&t);
     return cli_finish();

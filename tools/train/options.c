@@ -158,6 +158,9 @@ static const struct cli_option table[] = {
              "measure training steps on made-up tokens, or those of --data, and print tokens/s, "
              "GFLOP/s, the share of the "
              "processor's peak and the time of each phase; needs no --data"),
+    CLI_INT(0, "plan-threads", &chosen.plan_threads, 2, 1024, "N",
+            "with --bench: project what N threads would reach, phase by phase, from the tasks of a "
+            "step and what each of them takes here, alone"),
     CLI_THREADS(
         &chosen.threads,
         "worker threads (default: the processors this process may use); never changes the result",
@@ -252,6 +255,8 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     if (chosen.resume && chosen.init_from)
         cli_usage("--resume and --init-from exclude each other");
+    if (chosen.plan_threads && !chosen.bench)
+        cli_usage("--plan-threads goes with --bench");
     if (chosen.bench && (chosen.resume || chosen.init_from))
         cli_usage("--bench takes no checkpoint: weights and tokens are made up");
     assert(strcmp(optimisers[chosen.optimiser], optim_kinds[chosen.optimiser]->name) == 0);

@@ -8,6 +8,7 @@ enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 
 struct options {
     bool bench;             /* measure steps on made-up tokens; nothing is read or written */
+    long long plan_threads; /* 0, or with bench: how many to project a step for */
     const char *status;     /* NULL or the folder of a run to tell about; nothing else is done */
     struct cli_list data;   /* folders of stories, and shards */
     const char *curriculum; /* NULL or a file */

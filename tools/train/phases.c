@@ -1,6 +1,7 @@
 #include "train/phases.h"
 
 #include "os/clock.h"
+#include "train/plan.h"
 
 const char *const phases_names[PHASE_N] = {
     [PHASE_PACK] = "pack",       [PHASE_FORWARD] = "forward",   [PHASE_HEAD] = "head",
@@ -11,7 +12,7 @@ const char *const phases_names[PHASE_N] = {
 
 void phases_start(struct phases *p)
 {
-    *p = (struct phases){.mark = clock_seconds()};
+    *p = (struct phases){.plan = p->plan, .mark = clock_seconds()};
 }
 
 void phases_end(struct phases *p, enum phase phase)
@@ -19,4 +20,6 @@ void phases_end(struct phases *p, enum phase phase)
     double now = clock_seconds();
     p->seconds[phase] += now - p->mark;
     p->mark = now;
+    if (p->plan)
+        plan_end_phase(p->plan, phase);
 }

@@ -20,7 +20,10 @@ enum phase {
 };
 extern const char *const phases_names[PHASE_N];
 
+struct plan;
+
 struct phases {
+    struct plan *plan; /* NULL, or who else wants to know (plan.h) */
     double seconds[PHASE_N];
     double mark; /* clock of the last phase_end */
 };

@@ -13,6 +13,7 @@
 #include "train/data.h"
 #include "train/init.h"
 #include "train/optim_state.h"
+#include "train/plan.h"
 #include "train/resume.h"
 #include "train/together.h"
 #include "os/threads.h"
@@ -264,7 +265,8 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     if (rc == 0)
         rc = hold_folder(t, e);
     if (rc == 0) {
-        t->pool = threads_new(o->threads, e);
+        int planned = (int)o->plan_threads;
+        t->pool = planned ? plan_new(planned, e) : threads_new(o->threads, e);
         rc = t->pool ? 0 : -1;
     }
     if (ranks_agree(&t->ranks, rc, e) || together_check(t, e) || begin(t, e))
@@ -274,7 +276,10 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
 
 void trainer_close(struct trainer *t)
 {
-    threads_free(t->pool);
+    if (t->options.plan_threads)
+        plan_free(t->pool);
+    else
+        threads_free(t->pool);
     log_close(&t->log);
     arena_release(&t->arena);
     exchange_release(&t->exchange);

@@ -1,0 +1,214 @@
+#include "train/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cpu.h"
+
+/* A round of tasks; one without tasks is what was done outside of rounds. */
+struct round {
+    enum phase phase;
+    size_t n_tasks;
+    size_t first; /* of its times */
+};
+
+struct plan {
+    struct pool pool; /* the first member */
+    struct round *rounds;
+    size_t n_rounds, rounds_room;
+    double *times; /* seconds of tasks, the least of all steps */
+    size_t n_times, times_room;
+    double *free_at; /* [n_threads] scratch of the projection */
+    bool recorded;   /* a step has been: the next ones are compared */
+    size_t round, time; /* where the step under way is */
+    double cost;     /* of asking for the time */
+    double mark;     /* when the last round ended */
+    bool differs, starved;
+};
+
+/* Of this thread, which others may keep waiting. */
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* What seconds() itself takes, which every time has once. */
+static double clock_cost(void)
+{
+    double least = 1;
+    for (int i = 0; i < 1000; i++) {
+        double before = seconds();
+        double took = seconds() - before;
+        least = MIN(least, took);
+    }
+    return least;
+}
+
+/* Room for one more of `size` bytes. */
+static void *grown(void *array, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return array;
+    *room = 2 * *room + 64;
+    return realloc(array, *room * size);
+}
+
+static void note_time(struct plan *p, double took)
+{
+    took = MAX(0.0, took - p->cost);
+    if (p->recorded) {
+        if (p->time < p->n_times)
+            p->times[p->time] = MIN(p->times[p->time], took);
+        p->time++;
+        return;
+    }
+    double *times = grown(p->times, p->n_times, &p->times_room, sizeof *times);
+    if (!times) {
+        p->starved = true;
+        return;
+    }
+    p->times = times;
+    p->times[p->n_times++] = took;
+}
+
+static void note_round(struct plan *p, enum phase phase, size_t n_tasks)
+{
+    if (p->recorded) {
+        const struct round *r = &p->rounds[p->round];
+        p->differs |= p->round >= p->n_rounds || r->n_tasks != n_tasks;
+        p->round++;
+        return;
+    }
+    struct round *rounds = grown(p->rounds, p->n_rounds, &p->rounds_room, sizeof *rounds);
+    if (!rounds) {
+        p->starved = true;
+        return;
+    }
+    p->rounds = rounds;
+    p->rounds[p->n_rounds++] = (struct round){phase, n_tasks, p->n_times};
+}
+
+/* What has been done since the last round. */
+static void note_serial(struct plan *p, enum phase phase)
+{
+    double now = seconds();
+    note_round(p, phase, 0);
+    note_time(p, now - p->mark);
+    p->mark = seconds();
+}
+
+static void run_all(struct pool *pool, pool_task *run, void *context, size_t n_tasks)
+{
+    struct plan *p = (struct plan *)pool;
+    note_serial(p, PHASE_N);
+    note_round(p, PHASE_N, n_tasks);
+    for (size_t task = 0; task < n_tasks; task++) {
+        double before = seconds();
+        run(context, task, 0);
+        note_time(p, seconds() - before);
+    }
+    p->mark = seconds();
+}
+
+struct pool *plan_new(int n_threads, struct err *e)
+{
+    struct plan *p = calloc(1, sizeof *p);
+    double *free_at = calloc((size_t)n_threads, sizeof *free_at);
+    if (!p || !free_at) {
+        free(p);
+        free(free_at);
+        err_memory(e, "out of memory");
+        return NULL;
+    }
+    cpu_flush_denormals();
+    *p = (struct plan){.pool = {.n_threads = n_threads, .run = run_all},
+                       .free_at = free_at,
+                       .cost = clock_cost()};
+    return &p->pool;
+}
+
+void plan_free(struct pool *pool)
+{
+    struct plan *p = plan_of(pool);
+    if (!p)
+        return;
+    free(p->rounds);
+    free(p->times);
+    free(p->free_at);
+    free(p);
+}
+
+struct plan *plan_of(struct pool *p)
+{
+    return (struct plan *)p;
+}
+
+void plan_end_phase(struct plan *p, enum phase phase)
+{
+    note_serial(p, phase);
+    if (p->recorded)
+        return;
+    for (size_t i = p->n_rounds; i > 0 && (i == p->n_rounds || p->rounds[i - 1].phase == PHASE_N);
+         i--)
+        p->rounds[i - 1].phase = phase;
+}
+
+void plan_begin_step(struct plan *p)
+{
+    p->recorded = p->n_rounds > 0;
+    p->round = 0;
+    p->time = 0;
+    p->mark = seconds();
+}
+
+int plan_end_step(struct plan *p, struct err *e)
+{
+    if (p->starved)
+        return err_memory(e, "out of memory");
+    if (p->differs || (p->recorded && p->round != p->n_rounds))
+        return err_set(e, "the steps have different tasks: there is nothing to plan");
+    return 0;
+}
+
+/* When the last of the tasks is done. */
+static double makespan(const struct plan *p, const double *times, size_t n_tasks)
+{
+    size_t n = (size_t)p->pool.n_threads;
+    double end = 0;
+    memset(p->free_at, 0, n * sizeof *p->free_at);
+    for (size_t task = 0; task < n_tasks; task++) {
+        size_t first = 0;
+        for (size_t i = 1; i < n; i++)
+            if (p->free_at[i] < p->free_at[first])
+                first = i;
+        p->free_at[first] += times[task];
+        end = MAX(end, p->free_at[first]);
+    }
+    return end;
+}
+
+void plan_phase(const struct plan *p, int phase, struct plan_phase *out)
+{
+    *out = (struct plan_phase){0};
+    for (size_t i = 0; i < p->n_rounds; i++) {
+        const struct round *r = &p->rounds[i];
+        const double *times = p->times + r->first;
+        if ((int)r->phase != phase)
+            continue;
+        for (size_t task = 0; task < r->n_tasks; task++)
+            out->one += times[task];
+        out->n_tasks += r->n_tasks;
+        if (r->n_tasks == 0) {
+            out->one += times[0];
+            out->serial += times[0];
+            out->planned += times[0];
+            continue;
+        }
+        out->n_rounds++;
+        out->planned += makespan(p, times, r->n_tasks);
+        out->planned += 1e-6 * (PLAN_ROUND_US + PLAN_THREAD_US * p->pool.n_threads);
+    }
+}
