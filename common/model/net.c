@@ -69,7 +69,8 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     n->x_final = floats(a, rows, D);
     n->rstd_final = floats(a, rows, 1);
     operand_init(&n->hidden, k, rows, D, (struct operand_use){.keep_floats = true}, a);
-    operand_init(&n->logits, k, MIN(rows, (size_t)NET_HEAD_ROWS), V,
+    n->head_rows = rows < 8 * (size_t)NET_HEAD_ROWS ? NET_HEAD_ROWS : 2 * NET_HEAD_ROWS;
+    operand_init(&n->logits, k, MIN(rows, n->head_rows), V,
                  (struct operand_use){.keep_columns = n->keep}, a);
     operand_scratch_init(&n->head_scratch, k, NET_HEAD_TILE, MAX(D, V), (size_t)n_workers, a);
 }
@@ -111,52 +112,96 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-enum {
-    PACK_COLS = 1024
-}; /* vocabulary rows of one packing task of the head; a multiple of panels */
+enum { PACK_ROWS = 64 }; /* rows of weights that a task packs; a multiple of panels */
 
 struct load {
     struct net *net;
     bool ternary;
 };
 
-static void load_layer(struct net *n, size_t block, size_t layer, bool ternary)
+/* The layer that a number names: block by block. */
+static struct net_linear *layer_of(struct net *n, size_t number)
 {
-    struct net_linear *l = &n->block[block].linear[layer];
-    const float *w = n->params + dims_offset(&n->dims, net_layer_kind[layer], (int)block);
-    size_t count = l->n_out * l->n_in;
-    float alpha = tern_alpha(n->kern, w, count);
-    n->alpha[block][layer] = alpha;
-    if (ternary)
-        memcpy(l->own, w, count * sizeof *w);
-    else
-        tern_quantise(n->kern, w, count, alpha, l->own);
-    l->w = l->own;
-    l->columns = l->own_columns ? (const void *)l->own_columns : l->w;
-    n->kern->pack(l->w, l->n_out, l->n_in, 0, l->n_out, l->packed);
-    if (l->own_columns)
-        n->kern->operand(l->w, l->n_out, l->n_in, NULL, l->own_columns);
+    return &n->block[number / NET_N_LAYERS].linear[number % NET_N_LAYERS];
 }
 
+static const float *masters_of(const struct net *n, size_t number)
+{
+    return n->params + dims_offset(&n->dims, net_layer_kind[number % NET_N_LAYERS],
+                                   (int)(number / NET_N_LAYERS));
+}
+
+static void pack_rows(const struct net *n, const struct net_linear *l, size_t first, size_t count)
+{
+    n->kern->pack(l->w, l->n_out, l->n_in, first, count, l->packed);
+    if (l->own_columns)
+        n->kern->operand(l->w + first * l->n_in, count, l->n_in, NULL,
+                         l->own_columns + first / n->kern->unit * l->n_in);
+}
+
+/* First the scales of the layers, each a mean over all of one, what mixers load, and the head's
+ * rows. */
+static void scale_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct load *job = context;
+    struct net *n = job->net;
+    size_t layers = NET_N_LAYERS * (size_t)n->dims.L;
+    size_t mixers = layers + (size_t)n->dims.L;
+    if (task >= mixers) {
+        size_t first = (task - mixers) * PACK_ROWS;
+        pack_rows(n, &n->head, first, MIN((size_t)PACK_ROWS, n->head.n_out - first));
+        return;
+    }
+    if (task >= layers) {
+        int block = (int)(task - layers);
+        mixer_of(&n->dims, block)->load(n, block);
+        return;
+    }
+    const struct net_linear *l = layer_of(n, task);
+    if (l->n_out > 0)
+        n->alpha[task / NET_N_LAYERS][task % NET_N_LAYERS] =
+            tern_alpha(n->kern, masters_of(n, task), l->n_out * l->n_in);
+}
+
+/* Rows of a layer: quantised, then packed. */
+static void load_rows(const struct load *job, size_t number, size_t first)
+{
+    const struct net *n = job->net;
+    const struct net_linear *l = layer_of(job->net, number);
+    size_t count = MIN((size_t)PACK_ROWS, l->n_out - first);
+    const float *w = masters_of(n, number) + first * l->n_in;
+    float *own = l->own + first * l->n_in;
+    if (job->ternary)
+        memcpy(own, w, count * l->n_in * sizeof *w);
+    else
+        tern_quantise(n->kern, w, count * l->n_in,
+                      n->alpha[number / NET_N_LAYERS][number % NET_N_LAYERS], own);
+    pack_rows(n, l, first, count);
+}
+
+/* The widest layers come first, so that threads end together. */
 static void load_task(void *context, size_t task, size_t worker)
 {
     (void)worker;
     const struct load *job = context;
     struct net *n = job->net;
-    struct net_linear *head = &n->head;
-    size_t layers = NET_N_LAYERS * (size_t)n->dims.L;
-    if (task < layers && n->block[task / NET_N_LAYERS].linear[task % NET_N_LAYERS].n_out == 0)
-        return;
-    if (task < layers) {
-        load_layer(n, task / NET_N_LAYERS, task % NET_N_LAYERS, job->ternary);
-        return;
+    for (size_t i = NET_N_LAYERS * (size_t)n->dims.L; i > 0; i--) {
+        size_t n_tasks = DIV_UP(layer_of(n, i - 1)->n_out, (size_t)PACK_ROWS);
+        if (task < n_tasks) {
+            load_rows(job, i - 1, task * PACK_ROWS);
+            return;
+        }
+        task -= n_tasks;
     }
-    size_t first = (task - layers) * PACK_COLS;
-    size_t count = MIN((size_t)PACK_COLS, head->n_out - first);
-    n->kern->pack(head->w, head->n_out, head->n_in, first, count, head->packed);
-    if (head->own_columns)
-        n->kern->operand(head->w + first * head->n_in, count, head->n_in, NULL,
-                         head->own_columns + first / n->kern->unit * head->n_in);
+}
+
+static size_t n_load_tasks(struct net *n)
+{
+    size_t tasks = 0;
+    for (size_t i = 0; i < NET_N_LAYERS * (size_t)n->dims.L; i++)
+        tasks += DIV_UP(layer_of(n, i)->n_out, (size_t)PACK_ROWS);
+    return tasks;
 }
 
 void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
@@ -172,11 +217,16 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
         struct net_block *b = &n->block[l];
         b->norm1 = params + dims_offset(d, TENSOR_NORM1, l);
         b->norm2 = params + dims_offset(d, TENSOR_NORM2, l);
-        mixer_of(d, l)->load(n, l);
+    }
+    for (size_t i = 0; i < NET_N_LAYERS * (size_t)d->L; i++) {
+        struct net_linear *l = layer_of(n, i);
+        l->w = l->own;
+        l->columns = l->own_columns ? (const void *)l->own_columns : l->w;
     }
     struct load job = {n, ternary};
-    pool_run(p, load_task, &job,
-             NET_N_LAYERS * (size_t)d->L + DIV_UP(n->head.n_out, (size_t)PACK_COLS));
+    pool_run(p, scale_task, &job,
+             (NET_N_LAYERS + 1) * (size_t)d->L + DIV_UP(n->head.n_out, (size_t)PACK_ROWS));
+    pool_run(p, load_task, &job, n_load_tasks(n));
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -332,8 +382,8 @@ static void nll_task(void *context, size_t task, size_t worker)
 void net_nll(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float *nll)
 {
     struct head h = {.net = n, .targets = targets, .nll = nll};
-    for (h.first = 0; h.first < rows; h.first += NET_HEAD_ROWS) {
-        h.count = MIN((size_t)NET_HEAD_ROWS, rows - h.first);
+    for (h.first = 0; h.first < rows; h.first += n->head_rows) {
+        h.count = MIN(n->head_rows, rows - h.first);
         pool_run(p, nll_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
     }
 }

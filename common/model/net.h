@@ -30,7 +30,8 @@
 enum {
     NET_TILE = 64,      /* token rows of one task */
     NET_HEAD_TILE = 32, /* token rows of one task of the head */
-    NET_HEAD_ROWS = 512 /* token rows whose logits are held at a time */
+    NET_HEAD_ROWS = 512 /* token rows whose logits are held at a time, or twice as many if there
+                           are eight times as many: enough tasks for many threads */
 };
 
 /* The ternary layers of a block, in the order of net.alpha and net_block.linear. */
@@ -100,7 +101,8 @@ struct net {
     float *x_final;                             /* [rows][D] output of the last block */
     float *rstd_final;                          /* [rows] */
     struct operand hidden; /* [rows][D] rmsnorm(x_final, sf): what the head reads; floats kept */
-    struct operand logits; /* [min(max_rows, NET_HEAD_ROWS)][V], of one chunk of rows */
+    size_t head_rows;      /* token rows of a chunk: NET_HEAD_ROWS or twice as many */
+    struct operand logits; /* [min(max_rows, head_rows)][V], of one chunk of rows */
     struct attend *attend; /* [n_workers]; NULL without attention */
     struct operand_scratch scratch;      /* of blocks: tiles of NET_TILE rows */
     struct operand_scratch head_scratch; /* of the head: tiles of NET_HEAD_TILE rows */

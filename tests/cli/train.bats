@@ -681,6 +681,15 @@ until_says() {
     [ ! -e checkpoints ]
 }
 
+@test "--bench --plan-threads projects a step, phase by phase" {
+    succeeds train -q --json --bench --plan-threads 16 --dim 24 --blocks 1 --hidden 40 --seq-len 32 --batch 2
+    jq -e '.projected_threads == 16 and .step.tasks > 0 and (.phases | length > 3) and
+        ([.phases[].efficiency] | all(. > 0 and . <= 1))' <<< "$output"
+    succeeds train -q --bench --plan-threads 16 --dim 24 --blocks 1 --hidden 40 --seq-len 32 --batch 2
+    contains "$output" "a projection for 16 threads"
+    fails 2 "--plan-threads goes with --bench" train --plan-threads 16 --data "$in/data"
+}
+
 @test "--status: a run that goes on, one that ended, and none" {
     start run 150 --steps 1000000 --hours 5 --save-every 100 -q
     until_saved run

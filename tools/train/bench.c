@@ -69,10 +69,9 @@ static void count_work(struct bench *b, const struct trainer *t)
     /* the gradient twice, weight and moments read and written */
     b->bytes[PHASE_OPTIMISE] = (up + down + glu + taps + head) * (2 * 4 + 6 * 4);
     b->flops[PHASE_OPTIMISE] = optim_flops(&t->optim);
-    /* final norm: two rows read, one written; embedding: one row added to another; and one gradient
-     * added to another for every batch but one */
+    /* tokens, targets and positions; one gradient added to another for every batch but one */
     double merges = (double)t->settings.accum * share - 1;
-    b->bytes[PHASE_REST] = (rows * D * 6 + merges * (double)dims_n_floats(d) * 3) * 4;
+    b->bytes[PHASE_REST] = rows * 16 + merges * (double)dims_n_floats(d) * 3 * 4;
 }
 
 /* Whether a phase is part of a step at all. */

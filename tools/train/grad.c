@@ -4,7 +4,13 @@
 
 #include "train/mixer_back.h"
 
-enum { WEIGHT_TILE = 48 }; /* rows of a weight matrix whose gradient is one task */
+enum {
+    WEIGHT_WORK = 9216, /* weights of a matrix, about, whose gradient is one task */
+    WEIGHT_STEP = 16,   /* rows that kernels take at a time, once or twice */
+    TOKEN_TASKS = 64    /* tasks of the embedding as input: each has every 64th token */
+};
+
+enum { NORM1, NORM2, FINAL_NORM, N_NORMS };
 
 static size_t n_tiles(const struct grad *g)
 {
@@ -17,7 +23,7 @@ static struct span tile_span(const struct grad *g, size_t task)
     return (struct span){first, MIN((size_t)NET_TILE, g->batch.rows - first)};
 }
 
-/* The sums over the rows of one tile: of the mixer, then of both norms' scales. */
+/* The sums over the rows of one tile: of the mixer, then of the norms' scales. */
 static float *sums_of_tile(const struct grad *g, size_t tile)
 {
     return g->tile_sums + tile * g->sums;
@@ -25,7 +31,7 @@ static float *sums_of_tile(const struct grad *g, size_t tile)
 
 static size_t norm_sums(const struct grad *g, size_t which)
 {
-    return g->sums - (2 - which) * (size_t)g->net->dims.D;
+    return g->sums - (N_NORMS - which) * (size_t)g->net->dims.D;
 }
 
 float *grad_of(const struct grad *g, enum tensor_kind kind, int block)
@@ -73,10 +79,10 @@ void grad_init(struct grad *g, struct net *n, int n_workers, struct arena *a)
     g->d_mix = arena_alloc(a, rows * D, sizeof(float));
     g->d_norm = arena_alloc(a, rows * D, sizeof(float));
     g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
-    g->sums = mixer_sums(&n->dims) + 2 * D;
+    g->sums = mixer_sums(&n->dims) + N_NORMS * D;
     g->tile_sums = arena_alloc(a, g->n_tiles * g->sums, sizeof(float));
     if (n->dims.embed_norm)
-        g->d_ones = arena_alloc(a, D, sizeof(float));
+        g->d_ones = arena_alloc(a, (size_t)n_workers * D, sizeof(float));
     mixers_init(g, n_workers, a);
 }
 
@@ -160,13 +166,16 @@ static void mixer_in_back(const struct grad *g, struct span s, size_t worker, fl
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-static void final_norm_task(void *context, size_t task, size_t worker)
+static void final_norm_back(const struct grad *g, struct span s, float *d_final_norm)
 {
-    (void)worker;
-    const struct grad *g = context;
     const struct net *n = g->net;
-    norm_back(n, n->x_final, n->final_norm, n->rstd_final, tile_span(g, task), g->loss.d_hidden,
-              NULL, g->d_out.floats, sums_of_tile(g, task) + norm_sums(g, 0));
+    norm_back(n, n->x_final, n->final_norm, n->rstd_final, s, g->loss.d_hidden, NULL,
+              g->d_out.floats, d_final_norm);
+}
+
+static bool is_last_block(const struct grad *g)
+{
+    return g->block == g->net->dims.L - 1;
 }
 
 static void glu_task(void *context, size_t task, size_t worker)
@@ -175,7 +184,9 @@ static void glu_task(void *context, size_t task, size_t worker)
     const struct mixer_back *mixer = mixer_back_of(&g->net->dims, g->block);
     struct span s = tile_span(g, task);
     float *sums = sums_of_tile(g, task);
-    ffn_back(g, s, worker, sums + norm_sums(g, 1));
+    if (is_last_block(g))
+        final_norm_back(g, s, sums + norm_sums(g, FINAL_NORM));
+    ffn_back(g, s, worker, sums + norm_sums(g, NORM2));
     mixer_out_back(g, s, worker);
     if (mixer->own)
         mixer->own(g, s, worker, sums);
@@ -187,19 +198,18 @@ static void mixer_task(void *context, size_t task, size_t worker)
     struct span s = tile_span(g, task);
     float *sums = sums_of_tile(g, task);
     mixer_back_of(&g->net->dims, g->block)->later(g, s, sums);
-    mixer_in_back(g, s, worker, sums + norm_sums(g, 0));
+    mixer_in_back(g, s, worker, sums + norm_sums(g, NORM1));
 }
 
 void grad_add_up(const struct grad *g, const float *sums, size_t step, size_t count, float *out,
                  size_t stride)
 {
     size_t D = (size_t)g->net->dims.D;
-    for (size_t c = 0; c < D; c++) {
-        float sum = 0;
-        for (size_t t = 0; t < count; t++)
-            sum += sums[t * step + c];
-        out[c * stride] = sum;
-    }
+    for (size_t c = 0; c < D; c++)
+        out[c * stride] = 0;
+    for (size_t t = 0; t < count; t++)
+        for (size_t c = 0; c < D; c++)
+            out[c * stride] += sums[t * step + c];
 }
 
 static void add_up_norm(const struct grad *g, enum tensor_kind kind, size_t which)
@@ -211,8 +221,10 @@ static void add_up_norm(const struct grad *g, enum tensor_kind kind, size_t whic
 static void add_up_block(const struct grad *g)
 {
     mixer_back_of(&g->net->dims, g->block)->add_up(g, g->tile_sums, g->sums, n_tiles(g));
-    add_up_norm(g, TENSOR_NORM1, 0);
-    add_up_norm(g, TENSOR_NORM2, 1);
+    add_up_norm(g, TENSOR_NORM1, NORM1);
+    add_up_norm(g, TENSOR_NORM2, NORM2);
+    if (is_last_block(g))
+        add_up_norm(g, TENSOR_FINAL_NORM, FINAL_NORM);
 }
 
 /* Input and output gradient of a linear layer over all rows, by columns: what its weight gradient
@@ -243,53 +255,76 @@ static struct pair layer_pair(const struct grad *g, enum net_layer layer)
     return (struct pair){t->ffn_hidden.columns, g->d_out.columns};
 }
 
-static void weight_task(void *context, size_t task, size_t worker)
+/* Rows of a layer's weights in one task: about as much work in all of them. */
+static size_t weight_tile(const struct net_linear *l)
 {
-    (void)worker;
-    const struct grad *g = context;
+    size_t rows = WEIGHT_WORK / l->n_in;
+    return MAX((size_t)WEIGHT_STEP, (rows + WEIGHT_STEP / 2) / WEIGHT_STEP * WEIGHT_STEP);
+}
+
+static size_t n_layer_tasks(const struct grad *g, enum net_layer layer)
+{
+    const struct net_linear *l = &g->net->block[g->block].linear[layer];
+    return l->n_out > 0 ? DIV_UP(l->n_out, weight_tile(l)) : 0;
+}
+
+static void layer_task(const struct grad *g, enum net_layer layer, size_t task)
+{
     const struct net *n = g->net;
-    for (int layer = 0; layer < NET_N_LAYERS; layer++) {
-        const struct net_linear *l = &n->block[g->block].linear[layer];
-        size_t n_tasks = DIV_UP(l->n_out, (size_t)WEIGHT_TILE);
-        if (task >= n_tasks) {
-            task -= n_tasks;
-            continue;
-        }
-        struct pair p = layer_pair(g, (enum net_layer)layer);
-        size_t first = task * WEIGHT_TILE;
-        n->kern->product(MIN((size_t)WEIGHT_TILE, l->n_out - first), l->n_in,
-                         DIV_UP(g->batch.rows, n->kern->unit), p.dy + first, 1, l->n_out,
-                         (struct kern_b){p.x, l->n_in},
-                         grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in,
-                         false);
-        return;
-    }
-    add_up_block(g);
+    const struct net_linear *l = &n->block[g->block].linear[layer];
+    struct pair p = layer_pair(g, layer);
+    size_t first = task * weight_tile(l);
+    n->kern->product(MIN(weight_tile(l), l->n_out - first), l->n_in,
+                     DIV_UP(g->batch.rows, n->kern->unit), p.dy + first, 1, l->n_out,
+                     (struct kern_b){p.x, l->n_in},
+                     grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in, false);
 }
 
-static size_t n_weight_tasks(const struct net_block *b)
-{
-    size_t n = 1; /* the sums */
-    for (size_t i = 0; i < NET_N_LAYERS; i++)
-        n += DIV_UP(b->linear[i].n_out, (size_t)WEIGHT_TILE);
-    return n;
-}
-
-/* The embedding as input, through its norm if it has one: rows in order, so a token's sum does not
- * depend on who adds it. */
-static void add_embedding(const struct grad *g)
+/* The embedding as input, through its norm if it has one, of every token that is the task's: rows
+ * in order, so a token's sum does not depend on who adds it. */
+static void token_task(const struct grad *g, size_t task, size_t worker)
 {
     size_t D = (size_t)g->net->dims.D;
     float *d_embed = grad_of(g, TENSOR_EMBED, 0);
     const struct net *n = g->net;
     for (size_t r = 0; r < g->batch.rows; r++) {
         size_t at = g->batch.tokens[r] * D;
+        if (g->batch.tokens[r] % TOKEN_TASKS != task)
+            continue;
         if (n->dims.embed_norm)
-            n->kern->rmsnorm_back(n->head.w + at, n->ones, n->rstd_embed[r],
-                                  g->d_out.floats + r * D, D, d_embed + at, g->d_ones);
+            n->kern->rmsnorm_back(n->head.w + at, n->ones, n->rstd_embed[r], g->d_in.floats + r * D,
+                                  D, d_embed + at, g->d_ones + worker * D);
         else
-            n->kern->add(g->d_out.floats + r * D, D, d_embed + at);
+            n->kern->add(g->d_in.floats + r * D, D, d_embed + at);
     }
+}
+
+/* Long tasks before short ones, so that threads end together: the sums, layers, tokens. */
+static void weight_task(void *context, size_t task, size_t worker)
+{
+    const struct grad *g = context;
+    if (task == 0) {
+        add_up_block(g);
+        return;
+    }
+    task--;
+    for (int layer = NET_N_LAYERS - 1; layer >= 0; layer--) {
+        size_t n_tasks = n_layer_tasks(g, (enum net_layer)layer);
+        if (task < n_tasks) {
+            layer_task(g, (enum net_layer)layer, task);
+            return;
+        }
+        task -= n_tasks;
+    }
+    token_task(g, task, worker);
+}
+
+static size_t n_weight_tasks(const struct grad *g)
+{
+    size_t n = 1; /* the sums */
+    for (int layer = 0; layer < NET_N_LAYERS; layer++)
+        n += n_layer_tasks(g, (enum net_layer)layer);
+    return n + (g->block == 0 ? TOKEN_TASKS : 0);
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
@@ -314,18 +349,18 @@ static void head_round(struct grad *g, struct pool *p)
         return;
     }
     loss_embed(&g->loss, p, &r, grad_of(g, TENSOR_EMBED, 0));
-    g->head_row += NET_HEAD_ROWS;
-    g->next = g->head_row < g->batch.rows ? GRAD_HEAD : GRAD_FINAL_NORM;
+    g->head_row += g->net->head_rows;
+    g->next = g->head_row < g->batch.rows ? GRAD_HEAD : GRAD_GLU;
 }
 
 static void weights_round(struct grad *g, struct pool *p)
 {
-    pool_run(p, weight_task, g, n_weight_tasks(&g->net->block[g->block]));
+    pool_run(p, weight_task, g, n_weight_tasks(g));
     struct operand swap = g->d_out;
     g->d_out = g->d_in;
     g->d_in = swap;
     g->block--;
-    g->next = g->block >= 0 ? GRAD_GLU : GRAD_INPUT;
+    g->next = g->block >= 0 ? GRAD_GLU : GRAD_DONE;
 }
 
 enum grad_round grad_round(struct grad *g, struct pool *p)
@@ -340,11 +375,6 @@ enum grad_round grad_round(struct grad *g, struct pool *p)
     case GRAD_EMBED:
         head_round(g, p);
         break;
-    case GRAD_FINAL_NORM:
-        pool_run(p, final_norm_task, g, n_tiles(g));
-        add_up_norm(g, TENSOR_FINAL_NORM, 0);
-        g->next = GRAD_GLU;
-        break;
     case GRAD_GLU:
         pool_run(p, glu_task, g, n_tiles(g));
         g->next = GRAD_MIXER;
@@ -355,10 +385,6 @@ enum grad_round grad_round(struct grad *g, struct pool *p)
         break;
     case GRAD_WEIGHTS:
         weights_round(g, p);
-        break;
-    case GRAD_INPUT:
-        add_embedding(g);
-        g->next = GRAD_DONE;
         break;
     case GRAD_DONE:
         break;

@@ -4,16 +4,18 @@
  * unchanged (Bengio et al. 2013; no mask, none through mean|w|).
  *
  * A batch is a list of rounds of tasks, run one at a time by grad_round: forward, the head
- * (loss.h), the final norm, then for each block, last to first,
+ * (loss.h), then for each block, last to first,
  *
- *   GRAD_GLU      tiles of rows: back through the feed-forward layer, the mixer's gate, and what
- *                 of the mixer the rows' own gradient tells;
+ *   GRAD_GLU      tiles of rows: back through the feed-forward layer (before that, in the last
+ *                 block, the final norm), the mixer's gate, and what of the mixer the rows' own
+ *                 gradient tells;
  *   GRAD_MIXER    tiles of rows: back through the rest of the mixer (which looks at later rows,
  *                 hence the barrier) and what comes before it;
  *   GRAD_WEIGHTS  tiles of weights: each weight gradient as one product over all rows, dW = dY^T X,
- *                 every output tile owned by one task,
+ *                 every output tile owned by one task; and with the first block the embedding as
+ *                 input, every token owned by one task.
  *
- * and last the embedding as input. Sums over rows that are no product (norm scales, taps) are kept
+ * Sums over rows that are no product (norm scales, taps) are kept
  * by tile and added up in tile order, so the gradient is the same bits for any number of threads.
  */
 #ifndef GRAD_H
@@ -22,16 +24,15 @@
 #include "model/net.h"
 #include "train/loss.h"
 
-/* In the order they run; HEAD and EMBED take turns, as do the blocks' three. */
+/* In the order they run; HEAD and EMBED take turns, as do the blocks' three. After a block's
+ * WEIGHTS the gradients of its tensors are done, after the first block's those of all. */
 enum grad_round {
     GRAD_FORWARD,
-    GRAD_HEAD,       /* loss, and gradient of the rows the head reads */
-    GRAD_EMBED,      /* gradient of the embedding as output head */
-    GRAD_FINAL_NORM, /* back through the final norm */
+    GRAD_HEAD,  /* loss, and gradient of the rows the head reads */
+    GRAD_EMBED, /* gradient of the embedding as output head */
     GRAD_GLU,
     GRAD_MIXER,
     GRAD_WEIGHTS,
-    GRAD_INPUT, /* gradient of the embedding as input */
     GRAD_DONE
 };
 
@@ -55,12 +56,14 @@ struct grad {
     struct operand d_query_key;  /* [rows][2 heads key_width], floats kept; of attention */
     float *d_mix;                /* [rows][D] */
     float *d_norm;               /* [rows][D] of a norm's output, inside the blocks */
-    float *d_ones;               /* [D] of the scale that the embedding's norm has not: not read */
+    float *d_ones;               /* [n_workers][D] of the scale that the embedding's norm has not:
+                                    not read */
     size_t n_tiles;              /* most tiles of NET_TILE rows a batch can have */
-    float *tile_sums;            /* [n_tiles][sums]: the mixer's, then both norms' scales [2][D] */
-    size_t sums;                 /* floats, those of the mixer that has most of them counted */
-    float *tile_keys;            /* of attention, see mixer_attention_back.c; else NULL */
-    struct attend *attend;       /* [n_workers]; NULL without attention */
+    float *tile_sums;      /* [n_tiles][sums]: the mixer's, then the scales of both norms and the
+                              final one [3][D] */
+    size_t sums;           /* floats, those of the mixer that has most of them counted */
+    float *tile_keys;      /* of attention, see mixer_attention_back.c; else NULL */
+    struct attend *attend; /* [n_workers]; NULL without attention */
 
     /* the batch under way, since grad_start */
     struct grad_batch batch;

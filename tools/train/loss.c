@@ -5,7 +5,7 @@
 #include "base/fmath.h"
 
 enum {
-    EMBED_TILE = 96,   /* vocabulary rows of one task of the embedding's gradient */
+    EMBED_TILE = 64,   /* vocabulary rows of one task of the embedding's gradient */
     FILTER_BLOCK = 512 /* cells of a row of powers that are left out together */
 };
 
@@ -119,29 +119,37 @@ static void rows_task(void *context, size_t task, size_t worker)
     operand_pack(&l->weighed, k, &n->head_scratch, all, worker);
 }
 
-static void embed_task(void *context, size_t task, size_t worker)
+/* `count` vocabulary rows, over NET_HEAD_ROWS token rows of the chunk. */
+static void embed_rows(const struct chunk *h, size_t first, size_t count, struct span rows)
 {
-    (void)worker;
-    const struct chunk *h = context;
     const struct loss *l = h->loss;
     const struct net *n = l->net;
     size_t V = (size_t)n->dims.V;
     size_t D = (size_t)n->dims.D;
     size_t unit = n->kern->unit;
-    size_t first = task * EMBED_TILE;
-    size_t count = MIN((size_t)EMBED_TILE, V - first);
     const uint32_t *powers = n->logits.columns;
     const uint32_t *weighed = l->weighed.columns;
-    n->kern->product(count, D, DIV_UP(h->count, unit), powers + first, 1, V,
-                     (struct kern_b){weighed + h->first / unit * D, D}, h->d_embed + first * D, D,
-                     h->first > 0);
-    for (size_t row = h->first; row < h->first + h->count; row++) {
+    size_t begin = h->first + rows.first;
+    n->kern->product(count, D, DIV_UP(rows.count, unit), powers + rows.first / unit * V + first, 1,
+                     V, (struct kern_b){weighed + begin / unit * D, D}, h->d_embed + first * D, D,
+                     begin > 0);
+    for (size_t row = begin; row < begin + rows.count; row++) {
         size_t target = h->targets[row];
         const float *hidden = n->hidden.floats + row * D;
         if (target - first < count) /* wraps below first */
             for (size_t i = 0; i < D; i++)
                 h->d_embed[target * D + i] -= h->scale * hidden[i];
     }
+}
+
+static void embed_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct chunk *h = context;
+    size_t first = task * EMBED_TILE;
+    size_t count = MIN((size_t)EMBED_TILE, (size_t)h->loss->net->dims.V - first);
+    for (size_t row = 0; row < h->count; row += NET_HEAD_ROWS)
+        embed_rows(h, first, count, (struct span){row, MIN((size_t)NET_HEAD_ROWS, h->count - row)});
 }
 
 static struct chunk chunk_of(struct loss *l, const struct loss_rows *r, float *d_embed)
@@ -151,7 +159,7 @@ static struct chunk chunk_of(struct loss *l, const struct loss_rows *r, float *d
                           .scale = r->scale,
                           .d_embed = d_embed,
                           .first = r->first,
-                          .count = MIN((size_t)NET_HEAD_ROWS, r->rows - r->first)};
+                          .count = MIN(l->net->head_rows, r->rows - r->first)};
 }
 
 void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r)

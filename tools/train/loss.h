@@ -1,7 +1,8 @@
 /* loss.h - the output head of training: cross-entropy and its gradients.
  *
  * The head is 44 % of the work of a small model, and [rows][V] floats would not fit any cache, so
- * NET_HEAD_ROWS token rows are taken at a time. With P = e^(logits - max) of a row and sum its sum,
+ * a chunk (net.h) of token rows is taken at a time. With P = e^(logits - max) of a row and sum its
+ * sum,
  *
  *   d loss / d logits = scale * (P / sum - onehot(target))
  *
@@ -29,19 +30,20 @@ struct loss {
 /* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
 void loss_init(struct loss *l, struct net *n, struct arena *a);
 
-/* The rows of a batch, of which the head takes NET_HEAD_ROWS at a time: those from `first` on. */
+/* The rows of a batch, of which the head takes a chunk at a time (net.head_rows): those from
+ * `first` on. */
 struct loss_rows {
     const uint16_t *targets; /* [rows] */
     size_t rows;             /* of the batch */
-    size_t first;            /* of the chunk: 0, NET_HEAD_ROWS, ... */
+    size_t first;            /* of the chunk: 0, head_rows, ... */
     float scale;
 };
 
 /* After net_forward: nll and d_hidden of a chunk. */
 void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r);
 
-/* After loss_hidden of the same chunk: adds its scale * d(sum of nll)/d E to d_embed [V][D]; the
- * first chunk overwrites. */
+/* After loss_hidden of the same chunk: adds its scale * d(sum of nll)/d E to d_embed [V][D],
+ * NET_HEAD_ROWS rows after the other; the first ones overwrite. */
 void loss_embed(struct loss *l, struct pool *p, const struct loss_rows *r, float *d_embed);
 
 #endif

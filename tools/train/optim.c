@@ -10,8 +10,10 @@
 #include "train/muon.h"
 
 enum {
-    WAVE = 800000 /* floats that are stepped together, where that takes rounds: what one round
-                     leaves in the caches, the next finds there */
+    /* floats that are stepped together, where that takes rounds: what one round leaves in the
+     * caches, the next finds there; but many threads want more, each having caches of its own */
+    WAVE = 800000,
+    WAVE_OF_THREAD = 160000
 };
 
 const struct optim_kind *const optim_kinds[OPTIM_N_KINDS] = {
@@ -128,7 +130,7 @@ int optim_set(struct optim_settings *s, const char *text, struct err *e)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* Tensors that are stepped together, a wave, are as many as have WAVE floats of this kind. */
+/* Tensors that are stepped together, a wave, are as many as have o->wave floats of this kind. */
 static size_t wave_floats(const struct optim_tensor *t)
 {
     return t->rule->n_rounds > 1 ? t->own.n : 0;
@@ -141,6 +143,7 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
     const struct optim_kind *kind = settings->kind;
     *o = (struct optim){
         .settings = *settings, .kern = k, .n = dims_n_floats(d), .n_tensors = dims_n_tensors(d)};
+    o->wave = MAX((size_t)WAVE, (size_t)n_threads * WAVE_OF_THREAD);
     o->tensors = arena_alloc(a, o->n_tensors, sizeof *o->tensors);
     o->first_task = arena_alloc(a, o->n_tensors + 1, sizeof *o->first_task);
     o->sums = arena_alloc(a, OPTIM_PIECES(o->n), sizeof *o->sums);
@@ -161,7 +164,7 @@ void optim_init(struct optim *o, const struct optim_settings *settings, const st
             t.rule->scratch(&t, k, &wave);
         o->scratch_bytes = MAX(o->scratch_bytes, wave.used);
         in_wave += wave_floats(&t);
-        if (in_wave >= WAVE) {
+        if (in_wave >= o->wave) {
             in_wave = 0;
             arena_measure(&wave);
         }
@@ -275,7 +278,7 @@ static size_t begin_wave(struct optim *o, size_t first)
     struct arena a = {.base = o->scratch, .size = o->scratch_bytes};
     size_t n = 0;
     size_t end = first;
-    while (end < o->n_tensors && n < WAVE) {
+    while (end < o->n_tensors && n < o->wave) {
         struct optim_tensor *t = &o->tensors[end++];
         n += wave_floats(t);
         if (t->rule->scratch && t->own.n > 0)

@@ -122,6 +122,7 @@ struct optim {
     double *sums;                 /* scratch of the norm */
     unsigned char *scratch;       /* of the tensors that are stepped together */
     size_t scratch_bytes;
+    size_t wave;  /* floats of them, about */
     float *spare; /* [workers][spare_size] of tasks */
     size_t spare_size;
 };

@@ -189,7 +189,8 @@ static const struct cli_tool tool = {
 /* Each rank may have its own: rank 0 alone reads checkpoints. */
 static bool is_of_one_rank(const struct cli_option *o)
 {
-    static const char *const names[] = {"data", "save-dir", "resume", "init-from", "status"};
+    static const char *const names[] = {"data",   "curriculum", "save-dir",
+                                        "resume", "init-from",  "status"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(o->name, names[i]) == 0)
             return true;

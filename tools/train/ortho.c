@@ -195,11 +195,19 @@ struct block {
     size_t stride;
 };
 
-/* The block of a task: in f32 where it belongs in `cells`, else in `floats`. */
-static struct block block_of(const struct ortho *m, const struct kern *k, size_t task,
+/* Which block a task computes. The last blocks are the longest and come first, so that threads end
+ * together. */
+static size_t block_of_task(const struct ortho *m, size_t task)
+{
+    size_t n_blocks = DIV_UP(m->side, (size_t)BLOCK);
+    return n_blocks - 1 - task % n_blocks;
+}
+
+/* A block: in f32 where it belongs in `cells`, else in `floats`. */
+static struct block block_of(const struct ortho *m, const struct kern *k, size_t block,
                              uint32_t *cells, float *floats)
 {
-    struct block b = {.first = task * BLOCK};
+    struct block b = {.first = block * BLOCK};
     b.rows = MIN((size_t)BLOCK, m->side - b.first);
     b.cols = b.first + b.rows;
     b.stride = k->unit > 1 ? b.cols : m->side;
@@ -207,9 +215,9 @@ static struct block block_of(const struct ortho *m, const struct kern *k, size_t
     return b;
 }
 
-static struct block block_of_a(const struct ortho *m, const struct kern *k, size_t task)
+static struct block block_of_a(const struct ortho *m, const struct kern *k, size_t block)
 {
-    return block_of(m, k, task, m->a, m->a_blocks + task * BLOCK * m->side);
+    return block_of(m, k, block, m->a, m->a_blocks + block * BLOCK * m->side);
 }
 
 /* Makes a block part of its operand: as rows, and what is left of the diagonal as columns too. */
@@ -240,9 +248,9 @@ static void multiply(const struct ortho *m, const struct kern *k, const struct b
 }
 
 static void gram(const struct ortho *m, const struct kern *k, const struct ortho_round *round,
-                 size_t task, uint32_t *spare)
+                 size_t block, uint32_t *spare)
 {
-    struct block b = block_of_a(m, k, task);
+    struct block b = block_of_a(m, k, block);
     size_t depth = DIV_UP(m->depth, k->unit);
     if (m->wide)
         k->product(b.rows, b.cols, depth, m->by_rows + b.first * depth, depth, 1,
@@ -257,11 +265,11 @@ static void gram(const struct ortho *m, const struct kern *k, const struct ortho
 }
 
 static void polynomial(const struct ortho *m, const struct kern *k, const struct ortho_round *round,
-                       const struct ortho_coefficients *f, size_t task, float *floats,
+                       const struct ortho_coefficients *f, size_t block, float *floats,
                        uint32_t *spare)
 {
-    struct block a = block_of_a(m, k, task);
-    struct block b = block_of(m, k, task, m->p[round->i % 2], floats);
+    struct block a = block_of_a(m, k, block);
+    struct block b = block_of(m, k, block, m->p[round->i % 2], floats);
     multiply(m, k, &b, m->a, m->a);
     for (size_t r = 0; r < b.rows; r++) {
         float *row = b.x + r * b.stride;
@@ -275,6 +283,7 @@ const float *ortho_run(const struct ortho *m, const struct kern *k, const struct
                        const struct ortho_coefficients *f, size_t task, float *spare)
 {
     size_t n_blocks = DIV_UP(m->side, (size_t)BLOCK);
+    size_t block = block_of_task(m, task);
     const uint32_t *p = m->p[round->i % 2];
     uint32_t *cells = (uint32_t *)(void *)(spare + BLOCK * m->side);
     struct block b;
@@ -283,26 +292,26 @@ const float *ortho_run(const struct ortho *m, const struct kern *k, const struct
         load(m, k, round, task, spare);
         break;
     case ORTHO_GRAM:
-        gram(m, k, round, task, cells);
+        gram(m, k, round, block, cells);
         break;
     case ORTHO_P:
-        polynomial(m, k, round, f + round->done + round->i, task, spare, cells);
+        polynomial(m, k, round, f + round->done + round->i, block, spare, cells);
         break;
     case ORTHO_AP:
     case ORTHO_QP:
     case ORTHO_AP_QP:
         if (round->what == ORTHO_AP || (round->what == ORTHO_AP_QP && task < n_blocks)) {
-            b = block_of(m, k, task, m->ap, spare);
+            b = block_of(m, k, block, m->ap, spare);
             multiply(m, k, &b, m->a, p);
             store(m, k, &b, m->ap, cells);
         } else {
-            b = block_of(m, k, task % n_blocks, q_after(m, round->i), spare);
+            b = block_of(m, k, block, q_after(m, round->i), spare);
             multiply(m, k, &b, q_after(m, round->i - 1), p);
             store(m, k, &b, q_after(m, round->i), cells);
         }
         break;
     case ORTHO_APP:
-        b = block_of_a(m, k, task);
+        b = block_of_a(m, k, block);
         multiply(m, k, &b, m->ap, p);
         store(m, k, &b, m->a, cells);
         break;

@@ -10,12 +10,12 @@ enum phase {
     PHASE_FORWARD, /* blocks, forward */
     PHASE_HEAD,    /* logits, softmax, gradient of the hidden rows */
     PHASE_EMBED,   /* gradient of the embedding as output head */
-    PHASE_GLU,     /* blocks backward: feed-forward layer, second norm, mixer's gate */
+    PHASE_GLU,     /* final norm, blocks backward: feed-forward layer, second norm, mixer's gate */
     PHASE_CONV, /* blocks backward: convolutions, later keys, and what comes before, first norm */
-    PHASE_WEIGHTS,  /* weight gradients of the blocks */
+    PHASE_WEIGHTS,  /* weight gradients of the blocks, the embedding as input */
     PHASE_EXCHANGE, /* what ranks tell each other, as far as they wait for it; without ranks 0 */
     PHASE_OPTIMISE, /* gradient norm, clipping, optimiser */
-    PHASE_REST,     /* batches, final norm, the embedding as input, loss, sums of micro-batches */
+    PHASE_REST,     /* batches, loss, sums of micro-batches */
     PHASE_N
 };
 extern const char *const phases_names[PHASE_N];

@@ -19,11 +19,11 @@ struct plan {
     size_t n_rounds, rounds_room;
     double *times; /* seconds of tasks, the least of all steps */
     size_t n_times, times_room;
-    double *free_at; /* [n_threads] scratch of the projection */
-    bool recorded;   /* a step has been: the next ones are compared */
+    double *free_at;    /* [n_threads] scratch of the projection */
+    bool recorded;      /* a step has been: the next ones are compared */
     size_t round, time; /* where the step under way is */
-    double cost;     /* of asking for the time */
-    double mark;     /* when the last round ended */
+    double cost;        /* of asking for the time */
+    double mark;        /* when the last round ended */
     bool differs, starved;
 };
 
@@ -77,8 +77,7 @@ static void note_time(struct plan *p, double took)
 static void note_round(struct plan *p, enum phase phase, size_t n_tasks)
 {
     if (p->recorded) {
-        const struct round *r = &p->rounds[p->round];
-        p->differs |= p->round >= p->n_rounds || r->n_tasks != n_tasks;
+        p->differs |= p->round >= p->n_rounds || p->rounds[p->round].n_tasks != n_tasks;
         p->round++;
         return;
     }
@@ -124,9 +123,8 @@ struct pool *plan_new(int n_threads, struct err *e)
         return NULL;
     }
     cpu_flush_denormals();
-    *p = (struct plan){.pool = {.n_threads = n_threads, .run = run_all},
-                       .free_at = free_at,
-                       .cost = clock_cost()};
+    *p = (struct plan){
+        .pool = {.n_threads = n_threads, .run = run_all}, .free_at = free_at, .cost = clock_cost()};
     return &p->pool;
 }
 

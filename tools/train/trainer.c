@@ -11,8 +11,7 @@
 /* The phase that each round of a gradient belongs to. */
 static const enum phase phase_of[] = {
     [GRAD_FORWARD] = PHASE_FORWARD, [GRAD_HEAD] = PHASE_HEAD,  [GRAD_EMBED] = PHASE_EMBED,
-    [GRAD_FINAL_NORM] = PHASE_REST, [GRAD_GLU] = PHASE_GLU,    [GRAD_MIXER] = PHASE_CONV,
-    [GRAD_WEIGHTS] = PHASE_WEIGHTS, [GRAD_INPUT] = PHASE_REST,
+    [GRAD_GLU] = PHASE_GLU,         [GRAD_MIXER] = PHASE_CONV, [GRAD_WEIGHTS] = PHASE_WEIGHTS,
 };
 
 bool trainer_is_first(const struct trainer *t)
@@ -32,17 +31,21 @@ static void load_weights(struct trainer *t)
     net_load(&t->net, t->pool, told ? t->exchange.weights : t->params, told);
 }
 
-/* After a round of this rank's last micro-batch: what it has completed goes to its owners. */
-static int send_completed(struct trainer *t, enum grad_round round, struct err *e)
+static int send_group(struct trainer *t, int group, struct err *e)
 {
     const struct slices *s = &t->exchange.slices;
-    if (round != GRAD_WEIGHTS && round != GRAD_INPUT)
-        return ranks_poll(&t->ranks, e);
-    int group = round == GRAD_WEIGHTS ? t->grad.block + 1 : t->dims.L;
     for (size_t i = 0; i < s->n; i++)
         if (s->slice[i].group == group)
             sums_fold(&t->sums, &t->kern, t->pool, s->slice[i].first, s->slice[i].n);
-    if (exchange_send(&t->exchange, t->sums.part[0].x, group, e))
+    return exchange_send(&t->exchange, t->sums.part[0].x, group, e);
+}
+
+/* After a round of this rank's last micro-batch: what it has completed goes to its owners. */
+static int send_completed(struct trainer *t, enum grad_round round, struct err *e)
+{
+    if (round != GRAD_WEIGHTS)
+        return ranks_poll(&t->ranks, e);
+    if (send_group(t, t->grad.block + 1, e) || (t->grad.block < 0 && send_group(t, t->dims.L, e)))
         return -1;
     phases_end(&t->phases, PHASE_EXCHANGE);
     return 0;
