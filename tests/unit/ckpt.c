@@ -46,6 +46,8 @@ static const struct ckpt_state state_of_run = {
     .prints = {.vocab = 0x8877665544332211, .train = 1, .valid = 2},
 };
 
+static const struct ckpt_state *saved_state = &state_of_run;
+
 static const struct ckpt_number numbers[] = {{"beta1", 1.0 / 3}, {"other_steps", 5}};
 
 /* Of an optimiser that keeps adam_m and adam_v beside every tensor, and `other` beside the ternary
@@ -99,7 +101,7 @@ static void save(const char *path)
 {
     struct err e;
     struct ckpt_optim o = optim_of_run();
-    if (ckpt_save(path, &dims, params, &o, &state_of_run, &e))
+    if (ckpt_save(path, &dims, params, &o, saved_state, &e))
         fail_msg("%s", e.text);
 }
 
@@ -322,6 +324,81 @@ static void test_bad_mixers(void **state)
         const char *pair[2] = {bad[i].key, bad[i].value};
         expect_refused(edited(change_meta, pair), bad[i].message);
     }
+}
+
+static const struct ckpt_state *with_curriculum(void)
+{
+    static struct ckpt_state s;
+    s = state_of_run;
+    snprintf(s.settings.curriculum, sizeof s.settings.curriculum, "%s",
+             "40%: a 1; 60%: a 3 to 1, b-2 1");
+    s.progress.n_parts = 2;
+    s.progress.parts[0] = (struct ckpt_part){
+        .name = "a", .epoch = 1, .position = 2, .tokens = UINT64_MAX, .rng = {1, 2, 3, 4}};
+    s.progress.parts[1] =
+        (struct ckpt_part){.name = "b-2", .tokens = 7, .rng = {0, 0, 0, UINT64_MAX}};
+    return &s;
+}
+
+/* A run with a curriculum is of version 3, whatever its model; another is as it was. */
+static void test_curriculum_comes_back(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    saved_state = with_curriculum();
+    save(scratch_path("run"));
+    assert_int_equal(ckpt_open(&c, scratch_path("run"), &e), 0);
+    assert_string_equal(safetensors_meta(&c.file, "checkpoint_version"), "3");
+    assert_non_null(safetensors_meta(&c.file, "mixers"));
+    assert_string_equal(c.state.settings.curriculum, saved_state->settings.curriculum);
+    assert_int_equal(c.state.progress.n_parts, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct ckpt_part *had = &saved_state->progress.parts[i];
+        const struct ckpt_part *got = &c.state.progress.parts[i];
+        assert_string_equal(got->name, had->name);
+        assert_int_equal(got->epoch, had->epoch);
+        assert_int_equal(got->position, had->position);
+        assert_int_equal(got->tokens, had->tokens);
+        assert_memory_equal(got->rng, had->rng, sizeof got->rng);
+    }
+    struct ckpt_number n;
+    for (size_t at = 0; ckpt_next_number(&c, &at, &n);) /* none of the optimiser's */
+        assert_true(strcmp(n.key, "beta1") == 0 || strcmp(n.key, "other_steps") == 0);
+    ckpt_close(&c);
+    saved_state = &state_of_run;
+    save(scratch_path("run"));
+    assert_int_equal(ckpt_open(&c, scratch_path("run"), &e), 0);
+    assert_int_not_equal(strcmp(safetensors_meta(&c.file, "checkpoint_version"), "3"), 0);
+    assert_null(safetensors_meta(&c.file, "curriculum"));
+    assert_int_equal(c.state.settings.curriculum[0], 0);
+    ckpt_close(&c);
+}
+
+static void test_bad_curriculum(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *message;
+    } bad[] = {
+        {"curriculum", NULL, "lacks 'curriculum'"},
+        {"curriculum", "", "'curriculum' has a bad value"},
+        {"part_0", NULL, "lacks 'part_0'"},
+        {"part_0", "a", "'part_0' has a bad value"},
+        {"part_0", ",1,2,3,1,2,3,4", "'part_0' has a bad value"},
+        {"part_0", "a,1,2,3,1,2,3", "'part_0' has a bad value"},
+        {"part_0", "a,1,2,3,1,2,3,4,5", "'part_0' has a bad value"},
+        {"part_0", "a,1,-2,3,1,2,3,4", "'part_0' has a bad value"},
+        {"part_1", "a,1,2,3,0,0,0,0", "'part_1' has a bad value"},
+        {"part_1", "a23456789012345678901234567890123,1,2,3,1,2,3,4", "'part_1' has a bad value"},
+        {"mixers", NULL, "lacks 'mixers'"},
+    };
+    saved_state = with_curriculum();
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const char *pair[2] = {bad[i].key, bad[i].value};
+        expect_refused(edited(change_meta, pair), bad[i].message);
+    }
+    saved_state = &state_of_run;
 }
 
 static void change_blocks(struct edit *d, const void *arg)
@@ -601,6 +678,8 @@ int main(void)
         cmocka_unit_test(test_same_bytes),
         cmocka_unit_test(test_weights_alone),
         cmocka_unit_test(test_bad_metadata),
+        cmocka_unit_test(test_curriculum_comes_back),
+        cmocka_unit_test(test_bad_curriculum),
         cmocka_unit_test(test_bad_tensors),
         cmocka_unit_test(test_foreign_weights),
         cmocka_unit_test(test_files_of_0_1_0),
@@ -611,6 +690,7 @@ int main(void)
     const struct CMUnitTest of_mixed[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_mixers),
+        cmocka_unit_test(test_curriculum_comes_back),
     };
     return cmocka_run_group_tests(tests, setup, teardown) +
            cmocka_run_group_tests(of_mixed, setup_mixed, teardown);
