@@ -106,7 +106,7 @@ $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
 endif
 
 train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 PRESET=swift ARGS="...")
-	@[ -f $(DATA)/train.shard ] || { echo 'train: no $(DATA)/train.shard: run "make data" first' >&2; exit 1; }
+	@[ -f $(DATA)/train.shard ] || [ -f $(DATA)/shards.json ] || { echo 'train: no $(DATA)/train.shard: run "make data" first' >&2; exit 1; }
 	$(OUT)/train --data $(DATA) --save-dir $(CHECKPOINTS) $(if $(STARTED),--resume) \
 		$(if $(HOURS),--hours $(HOURS)) $(TRAIN_OF_$(PRESET)) $(ARGS)
 
@@ -121,7 +121,7 @@ sample: $(OUT)/sample ## tell a story (ARGS="-p 'Once upon a time' -t 0.7")
 
 eval: $(OUT)/eval ## bits per character on the validation stories (FILES="...": on those)
 	$(HAVE_MODEL)
-	$(OUT)/eval $(MODEL) $(or $(FILES),$(DATA)/valid.shard) $(ARGS)
+	$(OUT)/eval $(MODEL) $(or $(FILES),$(DATA)) $(ARGS)
 
 bench: ## speed of every kernel and of training beside what the machine can do
 	@$(SUBMAKE) -j$(JOBS) $(OUT)/tests/kcheck $(OUT)/train

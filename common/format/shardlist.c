@@ -139,22 +139,27 @@ static int read_document(struct shardlist *l, const json_t *doc, struct err *e)
     return check_parts(l, e);
 }
 
+int shardlist_parse(struct shardlist *l, const void *text, size_t n, struct err *e)
+{
+    *l = (struct shardlist){.is_file = true};
+    if (n > MOST_BYTES)
+        return err_set(e, "too large for a list of shards (%zu bytes)", n);
+    json_t *doc = jsondoc_read(text, n, e);
+    int rc = doc ? read_document(l, doc, e) : -1;
+    json_decref(doc);
+    if (rc)
+        shardlist_release(l);
+    return rc;
+}
+
 static int read_list(struct shardlist *l, const char *path, struct err *e)
 {
     struct file_map map;
-    struct err fault;
     if (file_map(&map, path, e))
         return -1;
-    if (map.size > MOST_BYTES) {
-        file_unmap(&map);
-        return err_set(e, "%s: too large for a list of shards", path);
-    }
-    json_t *doc = jsondoc_read(map.data ? (const void *)map.data : "", map.size, &fault);
-    int rc = doc ? read_document(l, doc, &fault) : -1;
-    json_decref(doc);
+    int rc = shardlist_parse(l, map.data ? (const void *)map.data : "", map.size, e);
     file_unmap(&map);
-    l->is_file = true;
-    return rc ? err_at(e, path, &fault) : 0;
+    return rc ? err_at(e, path, e) : 0;
 }
 
 /* A folder without a list. */

@@ -35,6 +35,9 @@ struct shardlist {                /* zero-initialise; shardlist_release at the e
 /* The list of a folder: its shards.json or, without one, train.shard and valid.shard, of which
  * nothing is told. Errors: those of the rules of SHARD.md. */
 MUST_USE int shardlist_read(struct shardlist *l, const char *folder, struct err *e);
+
+/* The same of the n bytes of a shards.json; the sentence has no path (err_at). */
+MUST_USE int shardlist_parse(struct shardlist *l, const void *text, size_t n, struct err *e);
 void shardlist_release(struct shardlist *l);
 
 /* Adds a shard at the end; part may be NULL for none. */

@@ -113,6 +113,9 @@ static void test_faults_name_the_line(void **state)
                    "line 1: found 'x', expected a weight, a comma or the end of the line");
     expect_refused("50%: tiny 1 to", "line 1: ends where a weight was expected");
     expect_refused("50%: tiny 1e9", "line 1: 1e9 is too large (at most 1e+06)");
+    expect_refused("50%: tiny 1e-300", "line 1: 1e-300 is too small (0, or at least 1e-06)");
+    expect_refused("100%: tiny\n1e-300%: edu",
+                   "line 2: 1e-300% is too small (0, or at least 1e-06)");
     expect_refused("50%: tiny 0", "line 1: all weights are 0 where the stage begins");
     expect_refused("50%: tiny 1 to 0", "line 1: all weights are 0 where the stage ends");
     char many[1024] = "";

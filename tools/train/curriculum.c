@@ -10,6 +10,7 @@
 enum { DRAW_STREAM = 3 << 20 };
 static const double TOTAL_SLACK = 1e-6; /* shares as people write them: 33.3%, 33.3%, 33.4% */
 static const double MOST_WEIGHT = 1e6;
+static const double LEAST_WEIGHT = 1e-6; /* so that nothing vanishes in a sum */
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -58,6 +59,9 @@ static int read_number(struct parser *p, const char *expected, double *out, stru
     if (!(*out <= MOST_WEIGHT))
         return err_set(e, "line %zu: %.*s is too large (at most %g)", p->line, word_length(p),
                        p->at, MOST_WEIGHT);
+    if (*out > 0 && *out < LEAST_WEIGHT)
+        return err_set(e, "line %zu: %.*s is too small (0, or at least %g)", p->line,
+                       word_length(p), p->at, LEAST_WEIGHT);
     p->at = end;
     skip_blanks(p);
     return 0;
