@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/ascii.h"
 
 enum { ESCAPE_BYTES = 6 /* of "\uXXXX" */ };
 
@@ -70,17 +71,25 @@ static struct piece word(const char *text, size_t n, bool last)
     return (struct piece){1, NULL, 0};
 }
 
-/* Bytes of text[0..n) up to the first that may need repair or ends or begins a string. */
+/* The bytes that may need repair, or end or begin a string. */
+static bool is_plain(char c, bool quoted)
+{
+    if (quoted)
+        return c != '"' && c != '\\';
+    return c != '"' && c != '-' && c != 'N' && c != 'I' && c != '\xef';
+}
+
+/* Bytes of text[0..n) up to the first of these. */
 static size_t plain_run(const char *text, size_t n, bool quoted)
 {
     size_t i = 0;
-    if (quoted)
-        while (i < n && text[i] != '"' && text[i] != '\\')
-            i++;
-    else
-        while (i < n && text[i] != '"' && text[i] != '-' && text[i] != 'N' && text[i] != 'I' &&
-               text[i] != '\xef')
-            i++;
+    for (; quoted && n - i >= ASCII_BYTES; i += ASCII_BYTES) { /* most of a file is strings */
+        ascii_bytes b = ascii_load(text + i), ends = (ascii_bytes)((b == '"') | (b == '\\'));
+        if (ascii_any(ends))
+            return i + ascii_first(ends);
+    }
+    while (i < n && is_plain(text[i], quoted))
+        i++;
     return i;
 }
 
