@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "train/bench.h"
@@ -21,6 +22,23 @@ static void introduce_recipe(const struct trainer *t)
     cli_say("\n");
 }
 
+/* Data in parts; of a curriculum the loop says each stage. */
+static void introduce_parts(const struct trainer *t)
+{
+    const char *names[CURRICULUM_MAX_PARTS];
+    char tokens[32];
+    size_t n = mixture_names(&t->train, names);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t sum = 0;
+        for (size_t k = 0; k < t->train.n; k++)
+            if (strcmp(t->train.parts[k], names[i]) == 0)
+                sum += t->train.shards[k].n_tokens;
+        cli_say("%s%s %s", i ? ", " : "parts: ", names[i], cli_count_text(tokens, sum));
+    }
+    if (n)
+        cli_say(t->mixture.n ? "\n" : ", as one: no --curriculum\n");
+}
+
 static void introduce(const struct trainer *t)
 {
     const struct dims *d = &t->dims;
@@ -32,6 +50,7 @@ static void introduce(const struct trainer *t)
     cli_say("data: %s training tokens, %d tokens a sequence, %llu sequences a step\n",
             cli_count_text(tokens, t->train.n_tokens), d->T,
             (unsigned long long)(s->batch * s->accum));
+    introduce_parts(t);
     introduce_recipe(t);
     if (t->ranks.size > 1)
         cli_say("ranks: %d, each %llu of a step's %llu batches\n", t->ranks.size,
