@@ -55,6 +55,17 @@ setup() {
     fails 1 "plain: has no parts, so --append takes INPUT without --part" prep --append -o plain --part x=d.txt
 }
 
+@test "parts: --inspect tells how often each has a token" {
+    succeeds prep --json --inspect "Once there was" --vocab "$in/data"
+    "$BUILD/prep" --json --inspect "Once there was" --vocab "$in/data/vocab.db" | jq -c . > plain
+    jq -c 'del(.tokens[].parts)' <<< "$output" > a
+    same a plain
+    jq -e 'all(.tokens[]; .count == .parts.tiny + .parts.few) and any(.tokens[]; .parts.few > 0)' <<< "$output"
+    succeeds prep --inspect "Once there was" --vocab "$in/data"
+    contains "$output" "in a million"
+    fails 1 "nowhere: cannot open" prep --inspect x --vocab nowhere
+}
+
 @test "parts: what is said of wrong ones" {
     fails 2 "INPUT 'b.txt' is of no part" prep -o x --part tiny="$in/a.txt" b.txt
     fails 2 "--part: expected NAME=FILE, found 'a.txt'" prep -o x --part a.txt

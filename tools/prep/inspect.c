@@ -23,29 +23,99 @@ static double ratio(double part, double whole)
 
 /* ---- a text ---------------------------------------------------------------------------------- */
 
-static void show_tokens(const struct vocab *v, const struct token_buf *ids, size_t n_chars)
+/* How often each token stands in the training stories of each part of a folder. */
+struct part_counts {
+    struct shardlist list;
+    const char *names[SHARDLIST_MAX_PARTS];
+    uint64_t *counts[SHARDLIST_MAX_PARTS]; /* owned, [vocab_size] */
+    uint64_t n_tokens[SHARDLIST_MAX_PARTS];
+    size_t n; /* 0: no parts */
+};
+
+static void count_shard(struct part_counts *p, const struct shard *s, const char *part)
+{
+    size_t k = 0;
+    while (strcmp(p->names[k], part) != 0)
+        k++;
+    p->n_tokens[k] += s->n_tokens;
+    for (uint64_t i = 0; i < s->n_tokens; i++)
+        p->counts[k][s->tokens[i]]++;
+}
+
+static int count_parts(struct part_counts *p, const char *folder, const struct vocab *v,
+                       struct err *e)
+{
+    struct shardset set = {0};
+    if (!folder)
+        return 0;
+    if (shardlist_read(&p->list, folder, e))
+        return -1;
+    p->n = shardlist_parts(&p->list, p->names);
+    if (p->n == 0)
+        return 0;
+    if (shardset_open(&set, &p->list, folder, SHARDLIST_TRAIN, vocab_fingerprint(v), v->n_tokens,
+                      e))
+        return -1;
+    int rc = 0;
+    for (size_t i = 0; i < p->n && rc == 0; i++)
+        if (!(p->counts[i] = calloc(v->n_tokens, sizeof *p->counts[i])))
+            rc = err_memory(e, "out of memory for %u tokens", v->n_tokens);
+    for (size_t i = 0; i < set.n && rc == 0; i++)
+        count_shard(p, &set.shards[i], set.parts[i]);
+    shardset_close(&set);
+    return rc;
+}
+
+static void part_counts_release(struct part_counts *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->counts[i]);
+    shardlist_release(&p->list);
+}
+
+/* In parts the counts are of each, in a million of its tokens. */
+static void show_tokens(const struct vocab *v, const struct token_buf *ids, size_t n_chars,
+                        const struct part_counts *p)
 {
     char text[TOKENTEXT_BYTES], count[32];
+    for (size_t k = 0; k < p->n; k++)
+        printf(k ? " %12.12s" : "    id %14.14s", p->names[k]);
+    if (p->n)
+        printf("  in a million\n");
     for (size_t i = 0; i < ids->n; i++) {
         const struct vocab_token *t = &v->tokens[ids->ids[i]];
-        printf("%6u %14s  %s\n", ids->ids[i], cli_count_text(count, t->count),
-               tokentext(text, t->bytes));
+        printf("%6u", ids->ids[i]);
+        for (size_t k = 0; k < p->n; k++)
+            printf(k ? " %12.1f" : " %14.1f",
+                   1e6 * ratio((double)p->counts[k][ids->ids[i]], (double)p->n_tokens[k]));
+        if (!p->n)
+            printf(" %14s", cli_count_text(count, t->count));
+        printf("  %s\n", tokentext(text, t->bytes));
     }
     cli_say("%zu tokens, %zu characters: %.2f characters a token\n", ids->n, n_chars,
             ratio((double)n_chars, (double)ids->n));
 }
 
-static void put_token(struct cli_json *j, const struct vocab *v, uint32_t id, uint64_t count)
+/* p: NULL, or counts in parts too. */
+static void put_token(struct cli_json *j, const struct vocab *v, uint32_t id, uint64_t count,
+                      const struct part_counts *p)
 {
     char text[TOKENTEXT_BYTES];
     cli_json_object(j, NULL);
     cli_json_uint(j, "id", id);
     cli_json_text(j, "text", tokentext(text, v->tokens[id].bytes));
     cli_json_uint(j, "count", count);
+    if (p && p->n)
+        cli_json_object(j, "parts");
+    for (size_t k = 0; p && k < p->n; k++)
+        cli_json_uint(j, p->names[k], p->counts[k][id]);
+    if (p && p->n)
+        cli_json_object_end(j);
     cli_json_object_end(j);
 }
 
-static void put_tokens(const struct vocab *v, const struct token_buf *ids, size_t n_chars)
+static void put_tokens(const struct vocab *v, const struct token_buf *ids, size_t n_chars,
+                       const struct part_counts *p)
 {
     struct cli_json j;
     cli_json_begin(&j, stdout);
@@ -53,7 +123,7 @@ static void put_tokens(const struct vocab *v, const struct token_buf *ids, size_
     cli_json_uint(&j, "n_tokens", ids->n);
     cli_json_array(&j, "tokens");
     for (size_t i = 0; i < ids->n; i++)
-        put_token(&j, v, ids->ids[i], v->tokens[ids->ids[i]].count);
+        put_token(&j, v, ids->ids[i], v->tokens[ids->ids[i]].count, p);
     cli_json_array_end(&j);
     cli_json_end(&j);
 }
@@ -66,6 +136,7 @@ int inspect_text(const struct prep_options *o, struct err *e)
     struct text_buf text = {0};
     struct token_buf ids = {0};
     struct normalize_stats stats = {0};
+    struct part_counts parts = {0};
     size_t n_chars;
     struct tokenizer *t = tokenizer_new(&v, e);
     int rc = t ? 0 : -1;
@@ -73,7 +144,10 @@ int inspect_text(const struct prep_options *o, struct err *e)
         rc = normalize_text(v.form, o->inspect, strlen(o->inspect), &text, &n_chars, &stats, e) ||
              tokenizer_encode(t, NULL, text.data, text.n, &ids, e);
     if (!rc)
-        (cli.json ? put_tokens : show_tokens)(&v, &ids, n_chars);
+        rc = count_parts(&parts, o->inspect_data, &v, e);
+    if (!rc)
+        (cli.json ? put_tokens : show_tokens)(&v, &ids, n_chars, &parts);
+    part_counts_release(&parts);
     tokenizer_free(t);
     free(ids.ids);
     free(text.data);
@@ -309,7 +383,7 @@ static void put_some(struct cli_json *j, const char *key, const struct folder *f
 {
     cli_json_array(j, key);
     for (uint32_t i = from; i < end; i++)
-        put_token(j, &f->vocab, f->met[i].id, f->met[i].count);
+        put_token(j, &f->vocab, f->met[i].id, f->met[i].count, NULL);
     cli_json_array_end(j);
 }
 

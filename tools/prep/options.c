@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -89,8 +90,10 @@ static const struct cli_option options[] = {
     CLI_TEXT(0, "report", &report, "DIR",
              "describe a folder that prep has made: its stories, their lengths, its commonest and "
              "rarest tokens"),
-    CLI_TEXT(0, "inspect", &inspect, "TEXT",
-             "show the tokens of a text, by the vocabulary of --vocab or --vocab-from"),
+    CLI_TEXT(
+        0, "inspect", &inspect, "TEXT",
+        "show the tokens of a text, by the vocabulary of --vocab, which may be a folder here, or "
+        "--vocab-from"),
     CLI_HEADING("Machine"),
     CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
                           "processors this process may "
@@ -149,6 +152,20 @@ static void check_superwords(void)
                   vocab_size - BPETRAIN_MIN_SIZE, vocab_size, superwords);
 }
 
+/* --vocab may name the folder, whose parts are then told apart. */
+static const char *inspected_folder(void)
+{
+    struct stat st;
+    char *path;
+    const char *folder = vocab;
+    if (!inspect || !vocab || stat(vocab, &st) != 0 || !S_ISDIR(st.st_mode))
+        return NULL;
+    if (asprintf(&path, "%s/vocab.db", folder) < 0)
+        cli_die("out of memory");
+    vocab = path; /* lives until exit */
+    return folder;
+}
+
 /* The folder has its vocabulary already. */
 static void check_append(void)
 {
@@ -201,6 +218,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
     size_t n_inputs, n_stdin = 0;
     char **inputs = cli_parse(&tool, argc, argv, &n_inputs);
     bool looks = report || inspect;
+    const char *inspect_data = inspected_folder();
     if (looks)
         check_looking(n_inputs);
     if (!looks && !output)
@@ -232,6 +250,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
     *o = (struct prep_options){
         .report = report,
         .inspect = inspect,
+        .inspect_data = inspect_data,
         .output = output,
         .append = append,
         .shard_tokens = (uint64_t)shard_tokens,

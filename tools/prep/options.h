@@ -6,11 +6,13 @@
 #include "text/vocab.h"
 
 struct prep_options {
-    const char *report;        /* a folder to report on, and nothing else; or NULL */
-    const char *inspect;       /* a text to cut by `vocab`, and nothing else; or NULL */
-    const char *output;        /* folder of the results */
-    bool append;               /* adds to what is there, under its vocabulary, which is `vocab` */
-    uint64_t shard_tokens;     /* of a shard at most; 0: one shard for all */
+    const char *report;  /* a folder to report on, and nothing else; or NULL */
+    const char *inspect; /* a text to cut by `vocab`, and nothing else; or NULL */
+    const char
+        *inspect_data;     /* the folder of stories that `vocab` is of, if it was named; or NULL */
+    const char *output;    /* folder of the results */
+    bool append;           /* adds to what is there, under its vocabulary, which is `vocab` */
+    uint64_t shard_tokens; /* of a shard at most; 0: one shard for all */
     const char *const *inputs; /* [n_inputs], "-" is standard input */
     size_t n_inputs;
     const char *const
