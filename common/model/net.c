@@ -69,7 +69,9 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     n->x_final = floats(a, rows, D);
     n->rstd_final = floats(a, rows, 1);
     operand_init(&n->hidden, k, rows, D, (struct operand_use){.keep_floats = true}, a);
-    n->head_rows = rows < 8 * (size_t)NET_HEAD_ROWS ? NET_HEAD_ROWS : 2 * NET_HEAD_ROWS;
+    bool many =
+        rows >= 8 * (size_t)NET_HEAD_ROWS || (rows >= 4 * (size_t)NET_HEAD_ROWS && V <= 5000);
+    n->head_rows = many ? 2 * NET_HEAD_ROWS : NET_HEAD_ROWS;
     operand_init(&n->logits, k, MIN(rows, n->head_rows), V,
                  (struct operand_use){.keep_columns = n->keep}, a);
     operand_scratch_init(&n->head_scratch, k, NET_HEAD_TILE, MAX(D, V), (size_t)n_workers, a);

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "train/plan.h"
 
-enum { N_STEPS = 8 }; /* the least time of each task counts */
+enum { N_STEPS = 16 }; /* the least time of each task counts */
 
 static int run_steps(struct trainer *t, struct err *e)
 {
