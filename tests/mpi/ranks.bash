@@ -1,5 +1,4 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # bats sets $status and $stderr, and the tests $in
 # shellcheck disable=SC2154 # bats sets $stderr and $status; $in is of the test's file
 # Loaded after ../cli/helpers by the tests of many ranks: runs of train under mpirun.
 
