@@ -239,7 +239,8 @@ $(OUT)/libbolt.a: $(call pic_objects,bolt) $(PIC)/embed.a
 $(PIC)/core.o: $(filter-out %/bolt_file.o,$(call pic_objects,bolt)) $(PIC)/core.a
 	$(Q)$(CC) -r -nostdlib -o $@ $^
 
-.SECONDARY:
+# Objects are kept. (So they would be by .SECONDARY, for which a file that is missing is never out of date.)
+.PRECIOUS: $(OBJ)/%.o $(PIC)/%.o
 -include $(shell find $(OBJ) $(PIC) -name '*.d' 2>/dev/null)
 
 ifeq ($(CONFIG),web)
