@@ -115,8 +115,15 @@ void dims_large(struct dims *d, int V)
 void dims_swift(struct dims *d, int V)
 {
     dims_small(d, V);
-    d->mixer[2] = d->mixer[3] = DIMS_ATTENTION;
     d->embed_norm = true;
+    dims_middle_attention(d);
+}
+
+void dims_middle_attention(struct dims *d)
+{
+    int first = MAX(d->L - 2, 0) / 2;
+    for (int l = 0; l < d->L; l++)
+        d->mixer[l] = l == first || l == first + 1 ? DIMS_ATTENTION : DIMS_CONV;
 }
 
 bool dims_has(const struct dims *d, enum tensor_kind kind, int block)

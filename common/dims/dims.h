@@ -104,6 +104,9 @@ void dims_small(struct dims *d, int V);
 void dims_large(struct dims *d, int V);
 void dims_swift(struct dims *d, int V);
 
+/* Attention in the two blocks in the middle, convolutions in the others. */
+void dims_middle_attention(struct dims *d);
+
 /* True if a block has a tensor of this kind; of the kinds outside the blocks, true. */
 bool dims_has(const struct dims *d, enum tensor_kind kind, int block);
 

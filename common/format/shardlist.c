@@ -70,13 +70,14 @@ void shardlist_release(struct shardlist *l)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* 0 is none: in a list that stands in no file it means that nothing is told. */
 static bool parse_fingerprint(const json_t *value, uint64_t *out)
 {
     const char *text = json_string_value(value);
     if (!text || strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
         return false;
     *out = strtoull(text, NULL, 16);
-    return true;
+    return *out != 0;
 }
 
 /* Rules 3 and 4, of one entry. */
@@ -94,7 +95,7 @@ static int read_item(struct shardlist *l, const json_t *object, struct err *e)
     if (part_value && (!part || !shardlist_is_part(part)))
         return err_set(e, "%s: \"part\" is no name of a part", file);
     if (!parse_fingerprint(json_object_get(object, "fingerprint"), &fingerprint))
-        return err_set(e, "%s: \"fingerprint\" is not 16 hexadecimal digits", file);
+        return err_set(e, "%s: \"fingerprint\" is none: not 16 hexadecimal digits, or 0", file);
     for (size_t i = 0; i < l->n; i++)
         if (strcmp(l->items[i].file, file) == 0)
             return err_set(e, "%s: is listed twice", file);
@@ -130,7 +131,7 @@ static int read_document(struct shardlist *l, const json_t *doc, struct err *e)
         return err_set(e, "unknown version of the list of shards (found %lld, expected %d)",
                        (long long)json_integer_value(version), SHARDLIST_VERSION);
     if (!parse_fingerprint(json_object_get(doc, "vocab_fingerprint"), &l->vocab_fingerprint))
-        return err_set(e, "\"vocab_fingerprint\" is not 16 hexadecimal digits");
+        return err_set(e, "\"vocab_fingerprint\" is none: not 16 hexadecimal digits, or 0");
     if (!json_is_array(shards))
         return err_set(e, "\"shards\" is no array");
     for (size_t i = 0; i < json_array_size(shards); i++)

@@ -99,6 +99,11 @@ int shardset_open(struct shardset *s, const struct shardlist *list, const char *
                   struct err *e)
 {
     int rc = 0;
+    if (list->vocab_fingerprint && list->vocab_fingerprint != vocab_fingerprint)
+        rc = err_set(e,
+                     "%s/shards.json: lists shards of another vocabulary (found %016" PRIx64
+                     ", expected %016" PRIx64 ")",
+                     folder, list->vocab_fingerprint, vocab_fingerprint);
     for (size_t i = 0; i < list->n && rc == 0; i++) {
         const struct shardlist_item *item = &list->items[i];
         char *path;

@@ -172,6 +172,13 @@ holds() {
     fails 1 "many/train-00000.shard: not the shard that shards.json lists" train --data many --save-dir run
     rm many/train-00000.shard
     fails 1 "many/train-00000.shard: cannot open" prep --report many
+    jq '.shards = []' "$in/many/shards.json" > many/shards.json
+    fails 1 "many: has no training shard" train --data many --save-dir run
     echo '{"version": 9}' > many/shards.json
     fails 1 "many/shards.json: unknown version of the list of shards (found 9, expected 1)" train --data many --save-dir run
+}
+
+@test "the same stories given twice are trained on twice, with a warning" {
+    small_train "$in/one" run --data "$in/one/train.shard" --steps 1 2> warned > /dev/null || cat warned
+    grep -q "the same training stories are in the data twice (shards 1 and 2 of 2)" warned || flunk "$(cat warned)"
 }

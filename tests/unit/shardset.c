@@ -93,6 +93,11 @@ static void test_rules_of_the_list(void **state)
     expect_refused("{\"version\": 2}",
                    "unknown version of the list of shards (found 2, expected 1)");
     expect_refused("{\"version\": 1, \"vocab_fingerprint\": \"12\"}", "\"vocab_fingerprint\"");
+    expect_refused("{\"version\": 1, \"vocab_fingerprint\": \"0000000000000000\"}",
+                   "\"vocab_fingerprint\"");
+    expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"train\", \"fingerprint\": "
+                        "\"0000000000000000\"}]}",
+                   "a.shard: \"fingerprint\"");
     expect_refused("{\"version\": 1, \"vocab_fingerprint\": \"1122334455667788\"}",
                    "\"shards\" is no array");
     expect_refused(HEAD "1]}", "shard 0: \"file\" is no name");
@@ -301,7 +306,12 @@ static void test_shards_that_do_not_belong(void **state)
     write_both(&list);
     assert_int_equal(
         shardset_open(&s, &list, scratch_dir(), SHARDLIST_TRAIN, VOCAB + 1, VOCAB_SIZE, &e), -1);
+    assert_non_null(strstr(e.text, "/shards.json: lists shards of another vocabulary"));
+    list.vocab_fingerprint = VOCAB + 1; /* a list that is right about itself */
+    assert_int_equal(
+        shardset_open(&s, &list, scratch_dir(), SHARDLIST_TRAIN, VOCAB + 1, VOCAB_SIZE, &e), -1);
     assert_non_null(strstr(e.text, "train-0.shard: made with another vocabulary"));
+    list.vocab_fingerprint = VOCAB;
     assert_int_equal(
         shardset_open(&s, &list, scratch_dir(), SHARDLIST_TRAIN, VOCAB, VOCAB_SIZE + 1, &e), -1);
     assert_non_null(strstr(e.text, "train-0.shard: wrong size of the vocabulary"));

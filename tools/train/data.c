@@ -81,6 +81,19 @@ static int make_tokens(struct trainer *t, struct err *e)
     return shardset_add(&t->train, &shard, NULL, e);
 }
 
+/* That may be meant, or two of --data name one folder. */
+static void warn_of_repeats(const struct shardset *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (s->shards[i].n_stories && s->shards[i].fingerprint == s->shards[k].fingerprint) {
+                cli_warn("the same training stories are in the data twice (shards %zu and %zu of "
+                         "%zu)",
+                         k + 1, i + 1, s->n);
+                return;
+            }
+}
+
 int data_open(struct trainer *t, struct err *e)
 {
     const struct cli_list *paths = &t->options.data;
@@ -93,6 +106,9 @@ int data_open(struct trainer *t, struct err *e)
     for (size_t i = 0; i < paths->n; i++)
         if (open_path(t, paths->items[i], e))
             return -1;
+    if (t->train.n == 0)
+        return err_set(e, "%s: has no training shard", paths->items[0]);
+    warn_of_repeats(&t->train);
     return 0;
 }
 
