@@ -29,12 +29,14 @@ parquet = scripts/parquet-stories --as story $(FIELD:%=--field %) $(if $(WHERE),
 
 # A preset names the vocabulary, the model and its recipe; PREP_ARGS and ARGS add to that.
 PREP_OF_small := --preset small
+PREP_OF_large := --preset small
 PREP_OF_swift := --preset swift
 TRAIN_OF_small := --preset small
+TRAIN_OF_large := --preset large
 TRAIN_OF_swift := --preset swift
 ifneq ($(PRESET),)
 ifeq ($(PREP_OF_$(PRESET)),)
-$(error PRESET=$(PRESET): expected small or swift)
+$(error PRESET=$(PRESET): expected small, large or swift)
 endif
 endif
 PREP_OPTIONS = $(PREP_OF_$(PRESET)) $(PREP_ARGS)
@@ -184,8 +186,10 @@ LIBDEST := $(DESTDIR)$(LIBDIR)
 BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 INSTALL_DIRS = $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
+# Make's lists are words.
+no_spaces = $(if $(word 2,x$(DESTDIR)x$(PREFIX)x$(LIBDIR)x),$(error DESTDIR, PREFIX and LIBDIR must not have spaces))
 install: all ## install programs, library, man pages and completion (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
-	install -d $(INSTALL_DIRS)
+	$(no_spaces)install -d $(INSTALL_DIRS)
 	for t in $(TOOLS); do \
 		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
 		install -m 644 scripts/completion.bash $(BASHDIR)/bolt-$$t && \
@@ -204,7 +208,7 @@ install: all ## install programs, library, man pages and completion (PREFIX=/usr
 
 # Folders below DESTDIR are install's own and go when they are empty; those of a system stay.
 uninstall: ## remove what install put there
-	rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
+	$(no_spaces)rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
 		$(foreach f,$(FORMATS),$(call page_of_format,$(f))) $(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
 		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
 	$(if $(DESTDIR),for d in $(patsubst $(DESTDIR)/%,%,$(INSTALL_DIRS)); do \

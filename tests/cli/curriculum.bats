@@ -42,6 +42,9 @@ setup() {
     [ -f data/train-tiny-00003.shard ]
     [ -f data/valid-few-00002.shard ]
     [ ! -e data/valid-tiny-00000.shard ]
+    succeeds prep -q -o again --vocab-size 400 --part tiny="$in/a.txt" --part few="$in/b.txt" --valid few="$in/b.txt"
+    contains "$stderr" "part tiny has no validation stories"
+    contains "$stderr" "more than half of the validation stories also stand in training"
     fails 1 "data: has parts; --append says which: --part tiny=FILE" prep --append -o data "$in/c.txt"
     before=$("$BUILD/prep" --json --report data | jq .train.n_tokens)
     "$BUILD/prep" -q --append --valid-fraction 0 -o data --part more="$in/c.txt" --part few="$in/a.txt"

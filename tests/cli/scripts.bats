@@ -199,7 +199,7 @@ faked() {
     contains "$(cat d/.options)" "| --preset swift -q"
     PRESET=quick run make -s -C "$ROOT" data
     [ "$status" -ne 0 ]
-    contains "$output" "PRESET=quick: expected small or swift"
+    contains "$output" "PRESET=quick: expected small, large or swift"
     run make -s -C "$ROOT" data DATA="$BATS_TEST_TMPDIR/e" OUT="$BUILD" CORPUS=a.txt VALID="$PWD/none.txt"
     [ "$status" -ne 0 ]
     contains "$output" "data: a.txt: no such file"

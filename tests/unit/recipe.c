@@ -191,6 +191,15 @@ static void test_presets(void **state)
         .preset = PRESET_SWIFT, .dim = 64, .given = {.preset = true, .dim = true}};
     assert_int_equal(choose_dims(&d, &narrow, &base, &e), 0);
     assert_int_equal(d.heads, 2); /* fit the width that is asked for */
+    narrow.blocks = 3;
+    narrow.given.blocks = true;
+    assert_int_equal(choose_dims(&d, &narrow, &base, &e), 0); /* in the middle of any depth */
+    assert_true(d.mixer[0] == DIMS_ATTENTION && d.mixer[1] == DIMS_ATTENTION && !d.mixer[2]);
+    d.D = 384; /* a wide one is no model of v4 */
+    assert_int_equal(choose_preset(&(struct options){.seed = 1}, &d), PRESET_SWIFT);
+    struct options idle = {.embed_norm = true, .window = 4, .given = {.window = true}};
+    assert_int_equal(choose_dims(&d, &idle, &base, &e), -1);
+    assert_non_null(strstr(e.text, "which no block has"));
 }
 
 int main(void)

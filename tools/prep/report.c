@@ -29,6 +29,19 @@ static void say_shares(const char *label, double train, double valid, bool has_v
         cli_say("  %-22s %16.4f %16s\n", label, train, "-");
 }
 
+static void warn_of_validation(const struct prep *p)
+{
+    uint64_t n = intake_total(&p->intake, INTAKE_VALID).n_stories;
+    for (size_t i = 0; i < p->o->n_parts; i++)
+        if (n && !p->parts[INTAKE_VALID][i].n_stories && !p->o->append)
+            cli_warn("part %s has no validation stories: training will not measure it",
+                     p->o->parts[i]);
+    if (2 * p->intake.n_overlap > n)
+        cli_warn(
+            "more than half of the validation stories also stand in training: what they measure "
+            "is memory");
+}
+
 static void say_parts(const struct prep *p)
 {
     char a[32], b[32], c[32];
@@ -97,6 +110,7 @@ void report_table(const struct prep *p)
     cli_say("(reading %s, ", cli_duration_text(buf, p->intake.seconds));
     cli_say("learning %s, ", cli_duration_text(buf, p->learn_seconds));
     cli_say("writing %s)\n", cli_duration_text(buf, p->encode_seconds));
+    warn_of_validation(p);
     if (!has_valid && !p->o->append)
         cli_say("no story was held out for validation: training will have nothing to measure\n");
 }

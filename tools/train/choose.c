@@ -22,9 +22,9 @@ enum preset_kind choose_preset(const struct options *o, const struct dims *had)
         return machine_processors() >= LARGE_CPUS && machine_memory() >= LARGE_MEMORY
                    ? PRESET_LARGE
                    : PRESET_SMALL;
-    if (had->D >= large.D)
-        return PRESET_LARGE;
-    return dims_is_v4(had) ? PRESET_SMALL : PRESET_SWIFT;
+    if (!dims_is_v4(had))
+        return PRESET_SWIFT;
+    return had->D >= large.D ? PRESET_LARGE : PRESET_SMALL;
 }
 
 int choose_dims(struct dims *d, const struct options *o, const struct dims *base, struct err *e)
@@ -34,6 +34,8 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
         preset_table[o->preset].dims(d, base->V);
     d->D = o->given.dim ? (int)o->dim : d->D;
     d->L = o->given.blocks ? (int)o->blocks : d->L;
+    if (o->given.preset && o->preset == PRESET_SWIFT)
+        dims_middle_attention(d);
     d->H = o->given.hidden ? (int)o->hidden : d->H;
     d->K = o->given.kernel ? (int)o->kernel : d->K;
     d->T = o->given.seq_len ? (int)o->seq_len : d->T;
@@ -44,10 +46,10 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     d->heads = o->given.heads ? (int)o->heads : d->heads;
     d->key_width = o->given.key_width ? (int)o->key_width : d->key_width;
     d->window = o->given.window ? (int)o->window : d->window;
-    if ((o->given.heads || o->given.key_width || o->given.window) && dims_is_v4(d))
-        return err_set(e, "--heads, --key-width and --window are of attention, which no block has "
-                          "(--mixers)");
     dims_complete(d);
+    if ((o->given.heads || o->given.key_width || o->given.window) && d->window == 0)
+        return err_usage(e, "--heads, --key-width and --window are of attention, which no block "
+                            "has (--mixers)");
     return dims_check(d, e);
 }
 

@@ -39,6 +39,18 @@ static void introduce_parts(const struct trainer *t)
         cli_say(t->mixture.n ? "\n" : ", as one: no --curriculum\n");
 }
 
+/* Of a model that is more than convolutions. */
+static void introduce_mixers(const struct dims *d)
+{
+    char mixers[DIMS_MIXERS_TEXT];
+    dims_mixers_text(d, mixers, sizeof mixers);
+    if (d->window > 0)
+        cli_say("mixers: %s, %d heads, keys of %d, over %d tokens\n", mixers, d->heads,
+                d->key_width, d->window);
+    if (d->embed_norm)
+        cli_say("embedding: through a norm\n");
+}
+
 static void introduce(const struct trainer *t)
 {
     const struct dims *d = &t->dims;
@@ -47,6 +59,7 @@ static void introduce(const struct trainer *t)
     cli_say("model: %s parameters, width %d, %d blocks, hidden %d, %d taps, vocabulary %s\n",
             cli_count_text(params, dims_n_params(d)), d->D, d->L, d->H, d->K,
             cli_count_text(vocab, (uint64_t)d->V));
+    introduce_mixers(d);
     cli_say("data: %s training tokens, %d tokens a sequence, %llu sequences a step\n",
             cli_count_text(tokens, t->train.n_tokens), d->T,
             (unsigned long long)(s->batch * s->accum));
