@@ -127,6 +127,29 @@ static void print_option(FILE *out, const struct cli_option *o)
     putc('\n', out);
 }
 
+/* In its examples, lines that begin with spaces, the program has the name it was called by. */
+static void print_epilog(const struct cli_tool *tool, FILE *out)
+{
+    char text[2048];
+    size_t n = 0, length = strlen(tool->name);
+    bool example = false;
+    for (const char *p = tool->epilog; *p && n + CLI_WIDTH < sizeof text; p++) {
+        bool begins = p == tool->epilog || p[-1] == '\n';
+        if (begins)
+            example = *p == ' ';
+        if (example && !begins && p[-1] == ' ' && strncmp(p, tool->name, length) == 0 &&
+            p[length] == ' ') {
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s", cli_tool_name);
+            p += length;
+        }
+        text[n++] = *p;
+    }
+    text[n] = '\0';
+    putc('\n', out);
+    wrap(out, text, 0, 0);
+    putc('\n', out);
+}
+
 void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out)
 {
     fputs("Usage: ", out);
@@ -144,9 +167,6 @@ void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t 
         else
             print_option(out, &all[i]);
     }
-    if (tool->epilog) {
-        putc('\n', out);
-        wrap(out, tool->epilog, 0, 0);
-        putc('\n', out);
-    }
+    if (tool->epilog)
+        print_epilog(tool, out);
 }

@@ -241,6 +241,7 @@ faked() {
         [ -f "root/usr/share/man/man1/bolt-$t.1" ]
     done
     root/usr/bin/bolt-sample --version
+    contains "$(root/usr/bin/bolt-prep --help)" "| bolt-prep -o data" # examples, too
     # pages say what one has to type, and where formats are described
     page() {
         mandoc -T ascii "root/usr/share/man/man$1" | sed "s/.$(printf '\b')//g" > page
