@@ -167,7 +167,7 @@ static void test_presets(void **state)
         struct options o = {.preset = i, .given = {.preset = true}};
         assert_string_equal(preset_names[i], preset_table[i].name);
         assert_int_equal(choose_preset(&o, NULL), i);
-        choose(&o, i, &s, &q);
+        choose(&o, (enum preset_kind)i, &s, &q);
         assert_string_equal(s.recipe, preset_table[i].recipe);
         assert_int_equal(choose_dims(&d, &o, &base, &e), 0);
         struct dims own;
@@ -177,7 +177,7 @@ static void test_presets(void **state)
         assert_int_equal(choose_preset(&(struct options){.seed = 1}, &d), i);
         o.recipe = 0;
         o.given.recipe = true;
-        choose(&o, i, &s, &q);
+        choose(&o, (enum preset_kind)i, &s, &q);
         assert_string_equal(s.recipe, "v4");
         o.mixers = "attention,conv,conv,conv,conv,conv";
         o.blocks = 6;

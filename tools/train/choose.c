@@ -17,7 +17,7 @@ enum preset_kind choose_preset(const struct options *o, const struct dims *had)
     struct dims large;
     dims_large(&large, 0);
     if (o->given.preset)
-        return o->preset;
+        return (enum preset_kind)o->preset;
     if (!had)
         return machine_processors() >= LARGE_CPUS && machine_memory() >= LARGE_MEMORY
                    ? PRESET_LARGE
