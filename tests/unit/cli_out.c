@@ -294,13 +294,15 @@ static void run_progress(bool terminal, bool quiet, char *out, size_t size)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child); /* little enough to fit the pipe */
     assert_int_equal(status, 0);
-    ssize_t n = 0;
-    int flags = fcntl(master, F_GETFL);
-    fcntl(master, F_SETFL, flags | O_NONBLOCK);
-    n = read(terminal ? master : ends[0], out, size - 1);
-    out[n > 0 ? n : 0] = '\0';
-    close(ends[0]);
     close(slave);
+    ssize_t n;
+    size_t used =
+        0; /* a terminal hands its bytes on in pieces, and in its own time; then it has none */
+    while (used < size - 1 &&
+           (n = read(terminal ? master : ends[0], out + used, size - 1 - used)) > 0)
+        used += (size_t)n;
+    out[used] = '\0';
+    close(ends[0]);
     close(master);
 }
 
