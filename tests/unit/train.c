@@ -401,7 +401,7 @@ static void make_shards(const char *name, const size_t *ends, size_t n_shards,
     struct err e;
     struct vocab v;
     struct shardlist list = {0};
-    char dir[256], file[32], path[512];
+    char dir[256], file[40], path[512];
     make_vocab(&v);
     list.vocab_fingerprint = vocab_fingerprint(&v);
     snprintf(dir, sizeof dir, "%s", in_folder(name));
