@@ -35,8 +35,8 @@ tensor() {
     tail -c +$(($(od -An -tu8 -N8 "$1") + 9 + ${range% *})) "$1" | head -c $((${range#* } - ${range% *}))
 }
 
-# same_tensors OLD NEW N: the N tensors of OLD are those of NEW, byte for byte. The metadata may say more.
-same_tensors() {
+# keeps_tensors OLD NEW N: the N tensors of OLD are those of NEW, byte for byte. The metadata may say more.
+keeps_tensors() {
     local names
     names=$(header "$1" | jq -r 'keys[] | select(. != "__metadata__")')
     [ "$(wc -l <<< "$names")" -eq "$3" ] || flunk "$1 does not have $3 tensors: $names"
@@ -70,7 +70,7 @@ same_tensors() {
     for v in "${versions[@]}"; do
         old=$ROOT/tests/compat/$v
         same_figures "$old/log.jsonl" "$v/run/log.jsonl"
-        same_tensors "$old/step-000000040.safetensors" "$v/run/step-000000040.safetensors" 54
+        keeps_tensors "$old/step-000000040.safetensors" "$v/run/step-000000040.safetensors" 54
         diff "$old/train.stories" <(grep '^  | ' "$v/train.err") || flunk "training tells other stories"
     done
 }
@@ -83,6 +83,6 @@ same_tensors() {
             same "$v/$embed" "$old/model-$embed.bolt"
         done
         succeeds export "$old/step-000000040.safetensors" -o "$v/weights" --format safetensors
-        same_tensors "$old/weights.safetensors" "$v/weights" 18
+        keeps_tensors "$old/weights.safetensors" "$v/weights" 18
     done
 }

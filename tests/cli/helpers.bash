@@ -111,3 +111,14 @@ needs_tinystories() {
 needs_gpt2() {
     [ -n "${GPT2_DIR-}" ] || skip "GPT2_DIR is not set"
 }
+
+# header_size FILE: size of a safetensors file's header.
+header_size() {
+    od -An -tu8 -N8 "$1" | tr -d ' '
+}
+
+# same_tensors FILE FILE: weights and the optimiser's arrays equal bit for bit.
+same_tensors() {
+    cmp <(tail -c +$(($(header_size "$1") + 9)) "$1") <(tail -c +$(($(header_size "$2") + 9)) "$2") ||
+        flunk "the tensors of $1 and $2 differ"
+}

@@ -36,25 +36,14 @@ tiny_fails() {
     fails "$status" "$text" train --data "$in/data" "${tiny_options[@]}" "$@"
 }
 
-# header FILE: size of a safetensors file's header.
-header() {
-    od -An -tu8 -N8 "$1" | tr -d ' '
-}
-
 # meta FILE KEY: a value of the metadata.
 meta() {
-    head -c $(($(header "$1") + 8)) "$1" | tail -c +9 | jq -r ".__metadata__.$2"
+    head -c $(($(header_size "$1") + 8)) "$1" | tail -c +9 | jq -r ".__metadata__.$2"
 }
 
 # without_checksums FILE [COMMAND]: the file as one was before there were checksums, edited by sed's command first.
 without_checksums() {
     LC_ALL=C sed "${2-};1s/data_xxh3/data_none/; 1s/header_xxh3/header_none/" "$1"
-}
-
-# same_tensors FILE FILE: weights and moments equal bit for bit.
-same_tensors() {
-    cmp <(tail -c +$(($(header "$1") + 9)) "$1") <(tail -c +$(($(header "$2") + 9)) "$2") ||
-        flunk "the tensors of $1 and $2 differ"
 }
 
 # steps_once DIR LAST: the log has every step from 1 to LAST once, in order.
@@ -250,7 +239,7 @@ flip() {
     tiny_succeeds -q --save-dir run --steps 20 --save-every 10 --eval-every 10
     cp run/step-000000020.safetensors good.safetensors
     size=$(stat -c %s good.safetensors)
-    data=$(($(header good.safetensors) + 8))
+    data=$(($(header_size good.safetensors) + 8))
     for at in -1 -$(((size - data) / 2)) -$((size - data)) -$((size - 100)); do # moments, weights, header
         cp good.safetensors bad.safetensors
         flip bad.safetensors "$at"
@@ -538,10 +527,10 @@ edited() {
     bad=run/step-000000010.safetensors
     without_checksums $bad > plain
     mv plain $bad
-    at=$(head -c $(($(header "$bad") + 8)) "$bad" | tail -c +9 | jq '."final_norm.scale".data_offsets[0]')
+    at=$(head -c $(($(header_size "$bad") + 8)) "$bad" | tail -c +9 | jq '."final_norm.scale".data_offsets[0]')
     # the largest finite float, so that the file itself is good
     # shellcheck disable=SC2046 # one word a number
-    printf '\377\377\177\177%.0s' $(seq 24) | dd of=$bad bs=1 seek=$((at + $(header "$bad") + 8)) conv=notrunc status=none
+    printf '\377\377\177\177%.0s' $(seq 24) | dd of=$bad bs=1 seek=$((at + $(header_size "$bad") + 8)) conv=notrunc status=none
     cp $bad before
     tiny_fails 1 "step 11: the loss is not finite" -q --save-dir run --resume --steps 20
     same before $bad

@@ -46,17 +46,6 @@ many_fails() {
     contains "$(grep '^train: ' <<< "$stderr")" "$text"
 }
 
-# header FILE: size of a safetensors file's header.
-header() {
-    od -An -tu8 -N8 "$1" | tr -d ' '
-}
-
-# same_tensors FILE FILE: weights and the optimiser's arrays equal bit for bit.
-same_tensors() {
-    cmp <(tail -c +$(($(header "$1") + 9)) "$1") <(tail -c +$(($(header "$2") + 9)) "$2") ||
-        flunk "the tensors of $1 and $2 differ"
-}
-
 # same_run DIR DIR: those of all checkpoints of the first, and what the log tells but for times.
 same_run() {
     local file
