@@ -165,7 +165,7 @@ check-os: ## compile what asks the system for things for musl and, where there i
 
 format: ## let clang-format write all C files
 	@scripts/deps lint
-	git ls-files '*.c' '*.h' | xargs clang-format -i
+	scripts/lint --format
 
 PICTURES ?= docs/pictures
 pictures: ## draw README's pictures, docs/pictures/, from what is in docs/figures/
@@ -226,6 +226,7 @@ web: ## libbolt in WebAssembly: a page that tells stories, build/web/page/ (MODE
 	@$(SUBMAKE) -j$(JOBS) CONFIG=web page
 
 dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
+	@[ -e .git ] || { echo 'dist: not a repository of git: an archive is made of the files that git tracks' >&2; exit 1; }
 	@mkdir -p build
 	git archive --prefix=flashlm-bolt-$(VERSION)/ -o build/flashlm-bolt-$(VERSION).tar.gz HEAD
 

@@ -292,6 +292,18 @@ faked() {
     (cd flashlm-bolt-*/ && GIT_DIR=/nonexistent make -s -o all install OUT="$BUILD" DESTDIR="$PWD/../root" PREFIX=/opt/bolt)
     contains "$(root/opt/bolt/bin/bolt-eval --help)" "Usage: bolt-eval"
     [ -s root/opt/bolt/share/man/man5/bolt-blob.5 ]
+    # lint finds its files without git; another archive needs it
+    mkdir stubs
+    for program in clang-format shellcheck mandoc; do
+        printf '#!/bin/sh\nprintf "%%s\\n" "$@" >> %s\n' "$PWD/$program.files" > stubs/$program
+        chmod +x stubs/$program
+    done
+    PATH=$PWD/stubs:$PATH flashlm-bolt-*/scripts/lint > /dev/null
+    same <(grep '\.[ch]$' packed) <(grep '\.[ch]$' clang-format.files)
+    grep -qx tests/run shellcheck.files && grep -qx tests/cli/docs.bats shellcheck.files && grep -qx tools/prep/prep.1 mandoc.files
+    run make -s -C flashlm-bolt-*/ dist
+    [ "$status" -ne 0 ]
+    contains "$output" "dist: not a repository of git"
     (cd flashlm-bolt-*/ && make -s uninstall OUT="$BUILD" DESTDIR="$PWD/../root" PREFIX=/opt/bolt)
     empty_dir root
 }
@@ -454,7 +466,13 @@ END
     contains "$(curves chart.svg)" "2.00,6.25"
     : > log.jsonl
     plot 1 -o chart.svg log.jsonl
-    contains "$stderr" "log.jsonl: no report yet"
+    one_error_line plot-loss "log.jsonl: no report yet"
+    cp log.jsonl empty.jsonl
+    hand_made_log > log.jsonl
+    plot 0 -o chart.svg empty.jsonl log.jsonl
+    [ "$stderr" = "plot-loss: empty.jsonl: no report yet" ]
+    plot 0 --help
+    contains "$output" "LOG is a log.jsonl"
     echo '{"other":1}' > log.jsonl
     plot 1 -o chart.svg log.jsonl
     one_error_line plot-loss "log.jsonl: not a log of train"
@@ -462,6 +480,29 @@ END
     one_error_line plot-loss "missing.jsonl"
     plot 1 -o no/folder.svg log.jsonl
     plot 2 -c wrong log.jsonl
+}
+
+@test "plot-loss: each part of the data has a curve with its name at the end" {
+    needs_plot
+    hand_made_log | jq -c 'if .val_loss then .val_parts = {tiny: {loss: (.val_loss - 1), bpc: (.val_bpc / 2)},
+        "a b'"'"'s": {loss: (.val_loss + 1), bpc: (.val_bpc * 2)}} else . end' > log.jsonl
+    plot 0 -c tokens -o chart.svg log.jsonl
+    curves chart.svg > shown
+    for line in "2.00,6.25 4.00,3.50" "2.00,5.25 4.00,2.50" "2.00,7.25 4.00,4.50"; do
+        grep -qF "marks $line" shown || flunk "no '$line' in: $(cat shown)"
+    done
+    # from the highest curve to the lowest
+    grep -oE "<text>(a b.s|all parts|tiny)</text>" chart.svg > order
+    [ "$(sed 's/<[^>]*>//g' order)" = "a b's"$'\n'"all parts"$'\n'tiny ] || flunk "names stand as: $(cat order)"
+    plot 0 -c bpc -o chart.svg log.jsonl
+    curves chart.svg > shown
+    grep -qF "marks 2.00,1.50 5.00,0.84" shown
+    # beside another run they are whole models
+    mkdir other
+    hand_made_log > other/log.jsonl
+    plot 0 -c tokens -o chart.svg log.jsonl other
+    curves chart.svg > shown
+    [ "$(grep -c '^marks' shown)" -eq 2 ]
 }
 
 @test "plot-loss: of very many points the extremes stay, and the first 2 % may leave the chart" {
