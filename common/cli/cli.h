@@ -136,6 +136,8 @@ void cli_warn(const char *format, ...) PRINTF_LIKE(1, 2);
 _Noreturn void cli_die(const char *format, ...) PRINTF_LIKE(1, 2);
 /* The same with " (try 'tool --help')" and exit 2. */
 _Noreturn void cli_usage(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Ends as what a function reported asks for: ERR_USAGE as cli_usage, all else as cli_die. */
+_Noreturn void cli_fail(const struct err *e);
 /* Talk: stderr unless quiet. No prefix, no newline added; control bytes but newline and tab are
  * made harmless. At most 4095 bytes a call. */
 void cli_say(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -65,6 +65,11 @@ void cli_usage(const char *format, ...)
     exit(2);
 }
 
+void cli_fail(const struct err *e)
+{
+    (e->code == ERR_USAGE ? cli_usage : cli_die)("%s", e->text);
+}
+
 void cli_say(const char *format, ...)
 {
     if (cli.quiet)

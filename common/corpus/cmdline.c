@@ -12,11 +12,11 @@ int cmdline_options(const struct cmdline *given, struct corpus_options *o, struc
                                  .skip_missing = given->skip_missing,
                                  .max_bytes = (uint64_t)given->max_bytes};
     if (o->field && !*o->field)
-        return err_set(e, "--field: the name is empty");
+        return err_usage(e, "--field: the name is empty");
     if (o->separator && !*o->separator)
-        return err_set(e, "--separator: the text is empty");
+        return err_usage(e, "--separator: the text is empty");
     if (o->encoding && !recode_knows(o->encoding))
-        return err_set(e, "--encoding: iconv does not know '%s' (iconv -l lists what it knows)",
-                       o->encoding);
+        return err_usage(e, "--encoding: iconv does not know '%s' (iconv -l lists what it knows)",
+                         o->encoding);
     return 0;
 }

@@ -158,8 +158,8 @@ int load_vocab(struct vocab *v, const struct ckpt *c, const char *path, const ch
                struct err *e)
 {
     if (!vocab_path)
-        return err_set(e, "%s: a checkpoint holds no vocabulary; name its vocab.db with --vocab",
-                       path);
+        return err_usage(e, "%s: a checkpoint holds no vocabulary; name its vocab.db with --vocab",
+                         path);
     if (read_vocab(v, vocab_path, (uint32_t)c->dims.V, e))
         return -1;
     if (v->n_tokens != (uint32_t)c->dims.V)

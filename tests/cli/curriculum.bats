@@ -45,7 +45,7 @@ setup() {
     succeeds prep -q -o again --vocab-size 400 --part tiny="$in/a.txt" --part few="$in/b.txt" --valid few="$in/b.txt"
     contains "$stderr" "part tiny has no validation stories"
     contains "$stderr" "more than half of the validation stories also stand in training"
-    fails 1 "data: has parts; --append says which: --part tiny=FILE" prep --append -o data "$in/c.txt"
+    fails 2 "data: has parts; --append says which: --part tiny=FILE" prep --append -o data "$in/c.txt"
     before=$("$BUILD/prep" --json --report data | jq .train.n_tokens)
     "$BUILD/prep" -q --append --valid-fraction 0 -o data --part more="$in/c.txt" --part few="$in/a.txt"
     "$BUILD/prep" --json --report data | jq -c '[.parts[] | [.name, .train.n_stories]]' > a
@@ -56,7 +56,7 @@ setup() {
     [ "$(cat a)" = '[["tiny",300],["few",30],["more",50]]' ] || flunk "$(cat a)"
     [ "$("$BUILD/prep" --json --report data | jq .train.n_tokens)" -gt "$before" ]
     "$BUILD/prep" -q -o plain --vocab-size 400 "$in/a.txt"
-    fails 1 "plain: has no parts, so --append takes INPUT without --part" prep --append -o plain --part x=d.txt
+    fails 2 "plain: has no parts, so --append takes INPUT without --part" prep --append -o plain --part x=d.txt
 }
 
 @test "parts: --inspect tells how often each has a token" {
@@ -129,6 +129,6 @@ setup() {
     fails 1 "bad: the shares of its stages add up to 90%, not to 100%" train --data "$in/data" --save-dir x --curriculum bad
     fails 1 "nothing: cannot open" train --data "$in/data" --save-dir x --curriculum nothing
     "$BUILD/prep" -q -o plain --vocab-size 400 "$in/b.txt"
-    fails 1 "plain: has no parts for --curriculum to name; prep --part makes them" \
+    fails 2 "plain: has no parts for --curriculum to name; prep --part makes them" \
         train --data plain --save-dir x --curriculum "$in/stages"
 }

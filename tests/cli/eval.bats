@@ -237,7 +237,7 @@ stories_of() {
     fails 1 "missing.bolt: cannot open: No such file" eval missing.bolt "$data/valid.txt"
     head -c 5000 "$model" > cut.bolt
     fails 1 "cut.bolt: " eval cut.bolt "$data/valid.txt"
-    fails 1 "--vocab" eval "$BATS_FILE_TMPDIR/model.safetensors" "$data/valid.txt"
+    fails 2 "--vocab" eval "$BATS_FILE_TMPDIR/model.safetensors" "$data/valid.txt"
     head -c 5000 "$BATS_FILE_TMPDIR/model.safetensors" > cut.safetensors
     fails 1 "cut.safetensors: " eval --vocab "$data/vocab.db" cut.safetensors "$data/valid.txt"
 }

@@ -330,7 +330,7 @@ tokens() {
     succeeds export -q "$RUN" -o run.safetensors
     succeeds export -q model.bolt -o blob.safetensors --vocab "$VOCAB"
     same run.safetensors blob.safetensors
-    fails 1 "--verify compares with a checkpoint" export -q model.bolt -o x.safetensors --vocab "$VOCAB" \
+    fails 2 "--verify compares with a checkpoint" export -q model.bolt -o x.safetensors --vocab "$VOCAB" \
         --verify "$DATA/valid.txt"
     [ ! -e x.safetensors ]
 }

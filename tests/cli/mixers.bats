@@ -92,10 +92,10 @@ setup() {
     none="train --data data --save-dir none"
     # shellcheck disable=SC2086
     {
-        fails 1 "more names than the model has blocks" $none --blocks 2 --mixers conv,conv,conv
-        fails 1 "unknown mixer 'other'" $none --mixers other
-        fails 1 "does not divide the model width" $none --dim 32 --mixers attention --heads 5
-        fails 1 "are of attention, which no block has" $none --heads 2
+        fails 2 "more names than the model has blocks" $none --blocks 2 --mixers conv,conv,conv
+        fails 2 "unknown mixer 'other'" $none --mixers other
+        fails 2 "does not divide the model width" $none --dim 32 --mixers attention --heads 5
+        fails 2 "are of attention, which no block has" $none --heads 2
     }
     [ ! -e none ]
 }

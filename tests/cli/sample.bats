@@ -198,7 +198,7 @@ story() {
 }
 
 @test "sample: a checkpoint wants its own vocabulary" {
-    fails 1 "--vocab" sample "$BATS_FILE_TMPDIR/model.safetensors"
+    fails 2 "--vocab" sample "$BATS_FILE_TMPDIR/model.safetensors"
     stories 5 400 > other.txt
     "$BUILD/prep" -q -o other --vocab-size 400 other.txt
     fails 1 "other/vocab.db: " sample --vocab other/vocab.db "$BATS_FILE_TMPDIR/model.safetensors"

@@ -516,9 +516,9 @@ edited() {
     tiny_fails 1 "data: too short for one step" --save-dir run --seq-len 20000
     tiny_fails 1 "data: too short for one step" --save-dir run --batch 60000
     tiny_fails 1 "data: its validation stories are shorter than one window" --save-dir run --seq-len 30000 --batch 1
-    tiny_fails 1 "--eval-tokens 20 is less than one window of 33 tokens" --save-dir run --eval-tokens 20
+    tiny_fails 2 "--eval-tokens 20 is less than one window of 33 tokens" --save-dir run --eval-tokens 20
     tiny_fails 1 "of memory" --save-dir run --dim 8192 --hidden 32768 --blocks 64 --dilation "$(seq -s, 64)"
-    tiny_fails 1 "dilation" --save-dir run --dilation 1,2,3
+    tiny_fails 2 "--dilation: dilation '1,2,3' has more numbers than the model has blocks (2)" --save-dir run --dilation 1,2,3
     [ ! -e run ]
 }
 

@@ -51,7 +51,7 @@ static uint64_t check_files(char **files, size_t n)
         struct err e;
         if (strcmp(files[i], "-") != 0 && access(files[i], R_OK) != 0) {
             err_errno(&e, "%s: cannot open", files[i]);
-            cli_die("%s", e.text);
+            cli_fail(&e);
         }
         uint64_t size = corpus_size(files[i]);
         known = known && size > 0;
@@ -89,7 +89,7 @@ static void score_inputs(struct eval *v, const struct eval_inputs *inputs, uint6
     for (size_t i = 0; i < inputs->n; i++) {
         if (eval_input(v, &inputs->items[i], &progress, done, total, &results[i], &e)) {
             cli_progress_end(&progress);
-            cli_die("%s", e.text);
+            cli_fail(&e);
         }
         done += corpus_size(inputs->items[i].path);
     }
@@ -116,13 +116,13 @@ int main(int argc, char **argv)
     struct eval v;
     struct eval_options o = {.math = (enum model_math)math, .v4_scoring = v4_scoring};
     if (cmdline_options(&reading, &o.corpus, &e))
-        cli_usage("%s", e.text);
+        cli_fail(&e);
     if (eval_open(&v, &o, operands[0], vocab, cpu, threads, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     struct eval_inputs inputs = {0};
     for (size_t i = 0; i < n; i++)
         if (eval_input_add(&inputs, operands[1 + i], &e))
-            cli_die("%s", e.text);
+            cli_fail(&e);
     n = inputs.n;
     struct eval_result *results = calloc(n + 1, sizeof *results);
     if (!results)

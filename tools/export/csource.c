@@ -71,10 +71,10 @@ char *csource_header(const char *path, struct err *e)
     const char *name = last_part(path);
     char *header = NULL;
     if (!name)
-        err_set(e, "%s: the name of C source must end in .c", path);
+        err_usage(e, "%s: the name of C source must end in .c", path);
     for (const char *p = name; p && *p; p++)
         if ((unsigned char)*p < ' ' || *p == '"' || *p == '\\' || *p == 127) {
-            err_set(e, "%s: a name with this character cannot be included in C", path);
+            err_usage(e, "%s: a name with this character cannot be included in C", path);
             name = NULL;
             break;
         }

@@ -105,7 +105,7 @@ static const struct output *check_usage(size_t n_operands)
     if (text && !out->reads_back)
         cli_usage("--verify cannot read the format %s", out->name);
     if (out->check && out->check(&chosen, &e))
-        (e.code == ERR_MEMORY ? cli_die : cli_usage)("%s", e.text);
+        cli_fail(&e);
     if (text && !vocab)
         cli_usage("--verify needs the vocabulary: name its database with --vocab DB");
     if (text && strcmp(chosen.path, "-") == 0)
@@ -130,7 +130,7 @@ static void open_vocab(struct input *in, struct output_source *s, const char *op
     if (vocab)
         cli_usage("%s: is a vocabulary itself, so --vocab has no use", operand);
     if (vocabdb_load(&in->vocab, operand, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     *s = (struct output_source){
         .path = operand, .vocab = &in->vocab, .vocab_fingerprint = vocab_fingerprint(&in->vocab)};
 }
@@ -152,7 +152,7 @@ static void open_input(struct input *in, struct output_source *s, const char *op
         return;
     }
     if (load_source_open(&in->file, operand, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     const char *path = in->file.path;
     bool needs_vocab = out->needs_vocab || chosen.transformersjs;
     if (in->file.is_ckpt && needs_vocab && !vocab)
@@ -163,19 +163,19 @@ static void open_input(struct input *in, struct output_source *s, const char *op
         struct modelfile *b = &in->file.blob;
         *s = (struct output_source){path, NULL, &b->model, b->vocab, b->vocab_fingerprint};
         if (vocab && load_check_vocab(b, path, vocab, &e))
-            cli_die("%s", e.text);
+            cli_fail(&e);
         return;
     }
     struct ckpt *c = &in->file.ckpt;
     *s = (struct output_source){path, c, &in->model, NULL, c->state.prints.vocab};
     if (vocab) {
         if (load_vocab(&in->vocab, c, path, vocab, &e))
-            cli_die("%s", e.text);
+            cli_fail(&e);
         s->vocab = &in->vocab;
         s->vocab_fingerprint = vocab_fingerprint(&in->vocab);
     }
     if (load_model(&in->model, c, path, k, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
 }
 
 static void close_input(struct input *in)
@@ -221,7 +221,7 @@ static void write_output(const struct output *out, const struct output_source *s
     struct err e;
     struct file_set files = {0};
     if (out->write(s, &chosen, &files, r, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     for (size_t i = 0; i < files.n; i++) {
         check_output(files.out[i].path, s->path);
         check_output(files.out[i].path, vocab);
@@ -229,7 +229,7 @@ static void write_output(const struct output *out, const struct output_source *s
     }
     char *wrote = sentence(&files, r->summary);
     if (file_set_commit(&files, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     cli_say("%s", wrote);
     free(wrote);
 }
@@ -280,10 +280,10 @@ static void run_export(const struct output *out, const char *operand, const stru
     struct verify_result v = {0};
     open_input(&in, &s, operand, out, k);
     if (text && !s.ckpt)
-        cli_die("%s: is a model blob; --verify compares with a checkpoint", s.path);
+        cli_usage("%s: is a model blob; --verify compares with a checkpoint", s.path);
     write_output(out, &s, &r);
     if (text && verify_run(s.ckpt, chosen.path, vocab, text, k, threads, &v, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     if (cli.json)
         report_json(out, &s, &r, text ? &v : NULL);
     else if (text)
@@ -310,6 +310,6 @@ int main(int argc, char **argv)
     if (n || chosen.path || text || vocab)
         cli_usage("--info stands alone");
     if (info_print(info, &kern, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     return cli_finish();
 }

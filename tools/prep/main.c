@@ -11,11 +11,11 @@ int main(int argc, char **argv)
     prep_options_parse(&options, argc, argv);
     if (options.report || options.inspect) {
         if (options.report ? inspect_folder(&options, &e) : inspect_text(&options, &e))
-            cli_die("%s", e.text);
+            cli_fail(&e);
         return cli_finish();
     }
     if (prep_run(&prep, &options, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     report_table(&prep);
     if (cli.json)
         report_json(&prep);

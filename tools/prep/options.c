@@ -121,7 +121,7 @@ static void check_readable(const char *path)
     struct err e;
     if (strcmp(path, "-") != 0 && access(path, R_OK) != 0) {
         err_errno(&e, "%s: cannot open", path);
-        cli_die("%s", e.text);
+        cli_fail(&e);
     }
 }
 
@@ -229,7 +229,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         cli_usage("INPUT '%s' is of no part: with --part every file is NAME=FILE", inputs[0]);
     if (part.n) {
         if (partlist_parse(&parts, &part, &valid, &e))
-            cli_usage("%s", e.text);
+            cli_fail(&e);
         inputs = (char **)parts.inputs;
         n_inputs = parts.n_inputs;
         valid.items = parts.valid;
@@ -277,5 +277,5 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .threads = threads,
     };
     if (cmdline_options(&reading, &o->corpus, &e))
-        cli_usage("%s", e.text);
+        cli_fail(&e);
 }

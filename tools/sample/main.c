@@ -84,10 +84,10 @@ static void tell(const struct sample_options *o, const char *model, bool has_lin
     output_init(&out, false, cli.json, o->seed);
     if (stop_init(&stop, stop_texts.items, stop_texts.n, &e) ||
         sample_open(&s, o, model, vocab, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     double start = clock_seconds();
     if (sample_tell(&s, &p, &stop, &out, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     if (cli.verbose && out.n_stories > 1)
         output_sum(&out, clock_seconds() - start);
     sample_close(&s);
@@ -108,7 +108,7 @@ static void measure(const struct sample_options *o, const char *model)
     if (of_stories)
         cli_usage("--bench tells no story: it takes no --%s", of_stories);
     if (speed_measure(&r, o, model, vocab, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     speed_print(&r, o, cli.json);
 }
 

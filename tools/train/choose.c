@@ -27,8 +27,15 @@ enum preset_kind choose_preset(const struct options *o, const struct dims *had)
     return had->D >= large.D ? PRESET_LARGE : PRESET_SMALL;
 }
 
+/* A fault of what an option says. */
+static int bad_value(const char *option, const struct err *fault, struct err *e)
+{
+    return err_usage(e, "--%s: %s", option, fault->text);
+}
+
 int choose_dims(struct dims *d, const struct options *o, const struct dims *base, struct err *e)
 {
+    struct err fault;
     *d = *base;
     if (o->given.preset)
         preset_table[o->preset].dims(d, base->V);
@@ -39,9 +46,10 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     d->H = o->given.hidden ? (int)o->hidden : d->H;
     d->K = o->given.kernel ? (int)o->kernel : d->K;
     d->T = o->given.seq_len ? (int)o->seq_len : d->T;
-    if ((o->dilation && dims_parse_dilation(d, o->dilation, e)) ||
-        (o->mixers && dims_parse_mixers(d, o->mixers, e)))
-        return -1;
+    if (o->dilation && dims_parse_dilation(d, o->dilation, &fault))
+        return bad_value("dilation", &fault, e);
+    if (o->mixers && dims_parse_mixers(d, o->mixers, &fault))
+        return bad_value("mixers", &fault, e);
     d->embed_norm |= o->embed_norm;
     d->heads = o->given.heads ? (int)o->heads : d->heads;
     d->key_width = o->given.key_width ? (int)o->key_width : d->key_width;
@@ -50,7 +58,7 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
     if ((o->given.heads || o->given.key_width || o->given.window) && d->window == 0)
         return err_usage(e, "--heads, --key-width and --window are of attention, which no block "
                             "has (--mixers)");
-    return dims_check(d, e);
+    return dims_check(d, &fault) ? err_usage(e, "%s", fault.text) : 0; /* `base` is a model */
 }
 
 static const struct recipe *recipe_named(const char *name)
@@ -122,7 +130,7 @@ int choose_set(struct optim_settings *q, const struct options *o, struct err *e)
     struct err fault;
     for (size_t i = 0; i < o->set.n; i++)
         if (optim_set(q, o->set.items[i], &fault))
-            return err_usage(e, "--set: %s", fault.text);
+            return bad_value("set", &fault, e);
     return 0;
 }
 

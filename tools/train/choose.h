@@ -8,7 +8,8 @@
 #include "train/options.h"
 #include "train/preset.h"
 
-/* The model of the options, `base` being what they leave open. */
+/* The model of the options, `base`, which is one, being what they leave open. What makes no model
+ * is ERR_USAGE. */
 MUST_USE int choose_dims(struct dims *d, const struct options *o, const struct dims *base,
                          struct err *e);
 

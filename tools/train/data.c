@@ -200,8 +200,8 @@ int data_check_length(const struct trainer *t, struct err *e)
                        "expected %zu); use --eval-every 0 or a smaller --seq-len",
                        name, (unsigned long long)t->valid.n_tokens, T + 1);
     if (o->eval_every && o->eval_tokens && (uint64_t)o->eval_tokens < T + 1)
-        return err_set(e, "--eval-tokens %lld is less than one window of %zu tokens",
-                       o->eval_tokens, T + 1);
+        return err_usage(e, "--eval-tokens %lld is less than one window of %zu tokens",
+                         o->eval_tokens, T + 1);
     return 0;
 }
 

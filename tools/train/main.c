@@ -88,16 +88,16 @@ int main(int argc, char **argv)
     options_parse(&o, argc, argv);
     if (o.status) {
         if (status_print(o.status, &e))
-            cli_die("%s", e.text);
+            cli_fail(&e);
         return cli_finish();
     }
     if (trainer_open(&t, &o, &e))
-        cli_die("%s", e.text);
+        cli_fail(&e);
     introduce(&t);
     cli_catch();
     int rc = o.plan_threads ? bench_plan(&t, &e) : o.bench ? bench_run(&t, &e) : loop_run(&t, &e);
     if (rc)
-        cli_die("%s", e.text);
+        cli_fail(&e);
     trainer_close(&t);
     return cli_finish();
 }
