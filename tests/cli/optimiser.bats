@@ -56,12 +56,16 @@ info() {
         "beta1:'beta1' is no setting of adamw" "=1:'=1' is no setting" "beta1=:'beta1=' has no number for a value" \
         "beta1=0.9x:'beta1=0.9x' has no number" "beta1=1:beta1 is out of range (found 1, expected 0 or more, below 1)" \
         "beta1=nan:beta1 is out of range"; do
-        fails 1 "--set: ${wrong#*:}" "${options[@]}" -o run --steps 5 --set "${wrong%%:*}"
+        fails 2 "--set: ${wrong#*:}" "${options[@]}" -o run --steps 5 --set "${wrong%%:*}"
     done
-    fails 1 "--set: muon_iterations is not a whole number (found 2.5)" "${options[@]}" -o run --steps 5 --optimiser muon \
+    fails 2 "--set: muon_iterations is not a whole number (found 2.5)" "${options[@]}" -o run --steps 5 --optimiser muon \
         --set muon_iterations=2.5
-    fails 1 "--set: muon_iterations is out of range (found 6, expected 1 or more, below 6)" "${options[@]}" -o run \
+    fails 2 "--set: muon_iterations is out of range (found 6, expected 1 or more, below 6)" "${options[@]}" -o run \
         --steps 5 --optimiser muon --set muon_iterations=6
+    for beta in beta1 beta2; do
+        fails 2 "--$beta-tokens and --set $beta exclude each other" "${options[@]}" -o run --steps 5 --set "$beta=0.9" \
+            "--$beta-tokens" 1e6
+    done
     succeeds "${options[@]}" -o run --steps 5
     fails 1 "--optimiser muon does not match run/step-000000005.safetensors, which has adamw" "${options[@]}" -o run \
         --resume --steps 10 --optimiser muon

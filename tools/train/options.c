@@ -238,6 +238,24 @@ void options_text(char text[OPTIONS_TEXT])
     }
 }
 
+static bool sets(const char *key)
+{
+    size_t n = strlen(key);
+    for (size_t i = 0; i < chosen.set.n; i++)
+        if (strncmp(chosen.set.items[i], key, n) == 0 && chosen.set.items[i][n] == '=')
+            return true;
+    return false;
+}
+
+/* A beta and its half-life are two names of one setting. */
+static void check_betas(void)
+{
+    if (chosen.given.beta1_tokens && sets("beta1"))
+        cli_usage("--beta1-tokens and --set beta1 exclude each other");
+    if (chosen.given.beta2_tokens && sets("beta2"))
+        cli_usage("--beta2-tokens and --set beta2 exclude each other");
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
     size_t n_operands;
@@ -260,6 +278,7 @@ void options_parse(struct options *o, int argc, char **argv)
         cli_usage("--plan-threads goes with --bench");
     if (chosen.bench && (chosen.resume || chosen.init_from))
         cli_usage("--bench takes no checkpoint: weights and tokens are made up");
+    check_betas();
     assert(strcmp(optimisers[chosen.optimiser], optim_kinds[chosen.optimiser]->name) == 0);
     *o = chosen;
 }
