@@ -51,11 +51,12 @@ static int check_slurm(const struct ranks *r, struct err *e)
     const char *text = getenv("SLURM_NTASKS");
     if (r->size > 1 || !text || strtol(text, NULL, 10) <= 1)
         return 0;
-    return err_usage(e,
-                     "SLURM_NTASKS is %s, but MPI knows of one process; start it with mpirun, or "
-                     "with 'srun --mpi=pmix' (srun --mpi=list tells the names), or, if one process "
-                     "is meant, unset SLURM_NTASKS",
-                     text);
+    return err_system(
+        e,
+        "SLURM_NTASKS is %s, but MPI knows of one process; start it with mpirun, or "
+        "with 'srun --mpi=pmix' (srun --mpi=list tells the names), or, if one process "
+        "is meant, unset SLURM_NTASKS",
+        text);
 }
 
 static int join(struct ranks *r, struct err *e)

@@ -13,10 +13,10 @@ int ranks_open(struct ranks *r, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
         const char *text = getenv(counts[i]);
         if (text && strtol(text, NULL, 10) > 1)
-            return err_usage(e,
-                             "%s is %s, but this program was built for one process; build it with "
-                             "'make MPI=1', or, if one process is meant, unset %s",
-                             counts[i], text, counts[i]);
+            return err_system(e,
+                              "%s is %s, but this program was built for one process; build it with "
+                              "'make MPI=1', or, if one process is meant, unset %s",
+                              counts[i], text, counts[i]);
     }
     return 0;
 }

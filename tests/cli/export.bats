@@ -354,6 +354,10 @@ tokens() {
     fails 2 "--json" export "$RUN" -o - --vocab "$VOCAB" --json
     fails 2 "--info stands alone" export "$RUN" --info "$RUN"
     fails 2 "--cpu" export "$RUN" -o x --vocab "$VOCAB" --cpu vax
+    for name in model.json model.gguf x.ONNX dir.c/model.pt; do
+        fails 2 "$name: its ending is none of a format (.bolt, .safetensors, .c, tokenizer.json, .onnx); say which with --format" \
+            export "$RUN" -o "$name" --vocab "$VOCAB"
+    done
     fails 2 "nonsense" export --nonsense
     empty_dir .
 }
@@ -403,7 +407,7 @@ tokens() {
     ln -s c.safetensors link
     fails 1 "c.safetensors: is the input" export -q c.safetensors -o c.safetensors --vocab vocab.db
     fails 1 "link: is the input" export -q c.safetensors -o link --format safetensors
-    fails 1 "vocab.db: is the input" export -q c.safetensors -o vocab.db --vocab vocab.db
+    fails 1 "vocab.db: is the input" export -q c.safetensors -o vocab.db --vocab vocab.db --format bolt
     same c.safetensors "$RUN/best.safetensors"
     same vocab.db "$VOCAB"
 }
@@ -415,6 +419,10 @@ tokens() {
     [ "$(cat model.bolt)" = precious ]
     succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"
     succeeds export --info model.bolt
+    for name in no-ending .hidden version-1.2; do # a bolt file too
+        succeeds export -q "$RUN" -o "$name" --vocab "$VOCAB"
+        same "$name" model.bolt
+    done
 }
 
 @test "tokenizer.json: the tokens and merges of the vocabulary, from a checkpoint or a blob" {

@@ -81,7 +81,7 @@ static void describe_formats(void)
                               output_table[i]->name, output_table[i]->help);
     }
     snprintf(format_help + n, sizeof format_help - n,
-             " (default by the ending of FILE, as in x.%s, else %s)", output_table[1]->name,
+             " (default by the ending of FILE, as in x.%s; %s without one)", output_table[1]->name,
              output_table[0]->name);
 }
 
@@ -93,7 +93,9 @@ static const struct output *check_usage(size_t n_operands)
     if (!chosen.path)
         cli_usage("no output file given (-o FILE)");
     chosen.embed = (enum number_type)embed;
-    const struct output *out = format_given ? output_table[format] : output_of(chosen.path);
+    const struct output *out = format_given ? output_table[format] : output_of(chosen.path, &e);
+    if (!out)
+        cli_fail(&e);
     if (chosen.embed_given && !out->takes_embed)
         cli_usage("--embed is not for the format %s", out->name);
     if (chosen.name && !out->takes_name)

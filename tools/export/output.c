@@ -1,6 +1,8 @@
 #include "export/output.h"
 
 #include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +10,28 @@ const struct output *const output_table[] = {
     &output_bolt, &output_safetensors, &output_c, &output_tokenizer,
     &output_hf,   &output_onnx,        NULL};
 
-const struct output *output_of(const char *path)
+/* What follows the last dot of the name looks as if it told a format; a number does not. */
+static bool has_ending(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return dot && dot > name && isalpha((unsigned char)dot[1]);
+}
+
+static const struct output *refuse(const char *path, struct err *e)
+{
+    char endings[128] = "";
+    size_t n = 0;
+    for (size_t i = 0; output_table[i]; i++)
+        if (output_table[i]->suffix && n < sizeof endings)
+            n += (size_t)snprintf(endings + n, sizeof endings - n, "%s%s", n ? ", " : "",
+                                  output_table[i]->suffix);
+    err_usage(e, "%s: its ending is none of a format (%s); say which with --format", path, endings);
+    return NULL;
+}
+
+const struct output *output_of(const char *path, struct err *e)
 {
     size_t n = strlen(path);
     for (size_t i = 0; output_table[i]; i++) {
@@ -19,7 +42,7 @@ const struct output *output_of(const char *path)
         if (n >= n_suffix && strcmp(path + n - strlen(suffix), suffix) == 0)
             return output_table[i];
     }
-    return output_table[0];
+    return has_ending(path) ? refuse(path, e) : output_table[0];
 }
 
 static struct output_fact *add(struct output_report *r, const char *key)

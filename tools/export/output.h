@@ -66,8 +66,10 @@ extern const struct output output_bolt, output_safetensors, output_c, output_tok
 /* All of them, the default first; NULL at the end. */
 extern const struct output *const output_table[];
 
-/* The one whose suffix path ends in, else the default. */
-const struct output *output_of(const char *path);
+/* The one whose suffix path ends in; the default for a name without an ending, or whose ending
+ * begins with no letter, as that of story-1.2. NULL and ERR_USAGE for any other ending: what it
+ * stands for is not what would be written. */
+const struct output *output_of(const char *path, struct err *e);
 
 /* A fact for the report; the text is copied. */
 MUST_USE int output_text(struct output_report *r, const char *key, const char *text, struct err *e);
