@@ -43,7 +43,7 @@ setup() {
     stand_in
     run --separate-stderr bash -eu ../blocks/one-test < /dev/null
     [ "$status" -eq 0 ] || flunk "a command failed"
-    contains "$output" "PASSED"
+    contains "$output$stderr" "PASSED"
 }
 
 @test "docs/files.md: shards, vocabulary and checkpoint are read in Python as it says" {

@@ -298,7 +298,7 @@ faked() {
         printf '#!/bin/sh\nprintf "%%s\\n" "$@" >> %s\n' "$PWD/$program.files" > stubs/$program
         chmod +x stubs/$program
     done
-    PATH=$PWD/stubs:$PATH flashlm-bolt-*/scripts/lint > /dev/null
+    (cd flashlm-bolt-*/ && PATH=$OLDPWD/stubs:$PATH scripts/lint > /dev/null)
     same <(grep '\.[ch]$' packed) <(grep '\.[ch]$' clang-format.files)
     grep -qx tests/run shellcheck.files && grep -qx tests/cli/docs.bats shellcheck.files && grep -qx tools/prep/prep.1 mandoc.files
     run make -s -C flashlm-bolt-*/ dist
