@@ -1,6 +1,7 @@
 #include "os/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -135,4 +136,19 @@ int file_make_dirs(const char *path, struct err *e)
     }
     free(copy);
     return rc;
+}
+
+int file_unnamed(const char *folder)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd;
+    char *name;
+    if (asprintf(&name, "%s/.bolt-XXXXXX", folder) < 0)
+        return -1;
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(name);
+    free(name);
+    return fd;
 }

@@ -74,6 +74,10 @@ void file_out_cleanup(void);
 /* Creates the directory and its parents where missing. */
 MUST_USE int file_make_dirs(const char *path, struct err *e);
 
+/* A file in folder, open for reading and writing, that goes away with its descriptor, on any file
+ * system. -1 and errno when it cannot be made. */
+MUST_USE int file_unnamed(const char *folder);
+
 /* A growing, zero-terminated copy of all of a stream (fd), at most `limit` bytes. Caller frees. */
 MUST_USE int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,
                           struct err *e);

@@ -366,6 +366,28 @@ long_lines() {
     done
 }
 
+# Every story has words of its own: 1,000 distinct ones are there after about a tenth of them.
+@test "--max-words: rare words dropped from memory are in the shards nevertheless" {
+    stories 9 600 | awk '/^<|endoftext/ { print; next } { print $0, "q" NR "x", "z" NR * 7 "y" NR }' > a.txt
+    stories 3 4 > few.txt
+    succeeds prep -q -o all --vocab-size 400 --superwords 60 --part a=a.txt --part few=few.txt
+    succeeds prep -q -o words --vocab-size 400 --part a=a.txt --part few=few.txt
+    for v in all words; do
+        for n in 1 3; do
+            rm -rf out
+            succeeds prep -q --json --threads $n -o out --max-words 1000 --vocab $v/vocab.db --part a=a.txt --part few=few.txt
+            [ "$(field '.n_prunings > 3 and .n_words < 1000')" = true ]
+            for f in train-a.shard valid-a.shard train-few.shard valid-few.shard; do same $v/$f out/$f; done
+        done
+    done
+    for n in 1 3; do
+        succeeds prep -q --json --threads $n -o learned$n --max-words 1000 --vocab-size 400 --superwords 60 a.txt
+        [ "$(field .n_prunings)" -gt 3 ]
+    done
+    for f in vocab.db train.shard valid.shard; do same learned1/$f learned3/$f; done
+    [ "$(sqlite3 learned1/vocab.db "SELECT count(*) FROM tokens WHERE bytes = CAST(' the' AS BLOB)")" = 1 ]
+}
+
 @test "superwords: tokens of several words, the same for any threads, counted, and read by eval" {
     stories 9 2000 > many.txt
     for n in 1 2 7; do

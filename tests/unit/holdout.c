@@ -38,8 +38,8 @@ struct moved {
 static void on_moved(void *context, uint64_t place, uint64_t n_chars, uint64_t n_bytes)
 {
     struct moved *m = context;
-    assert_int_equal(n_chars, 10 + place);
-    assert_int_equal(n_bytes, 20 + place);
+    assert_int_equal(n_chars, 10 + place - 1);
+    assert_int_equal(n_bytes, 20 + place - 1);
     m->places[m->n++] = place;
 }
 
@@ -58,6 +58,9 @@ static void test_move(void **state)
     assert_int_equal(spool_init(&valid, "/tmp", &e), 0);
     for (uint64_t i = 0; i < 3; i++)
         assert_int_equal(words_add(&words, &"abc"[i], 1, i, &number, &e), 0);
+    /* the same numbers before a cut are other words */
+    assert_int_equal(spool_add(&train, 1, 1, stories[1], 3, &e), 0);
+    assert_int_equal(spool_cut(&train, &e), 0);
     for (uint64_t i = 0; i < 5; i++) {
         const struct holdout_story s = {{.low = hashes[i]}, stories[i], 3};
         assert_int_equal(holdout_see(&h, &s, &e), 0);
@@ -67,11 +70,11 @@ static void test_move(void **state)
             words.items[stories[i][k]].count_head += i < 2; /* of the first two stories */
         }
     }
-    assert_int_equal(holdout_move(&h, &train, &valid, &words, 0, 2, on_moved, &moved, &e), 0);
+    assert_int_equal(holdout_move(&h, &train, &valid, 1, &words, 0, 3, on_moved, &moved, &e), 0);
     assert_int_equal(moved.n, 2); /* the story and its equal */
-    assert_int_equal(moved.places[0], 1);
-    assert_int_equal(moved.places[1], 3);
-    assert_int_equal(train.n_stories, 3);
+    assert_int_equal(moved.places[0], 2);
+    assert_int_equal(moved.places[1], 4);
+    assert_int_equal(train.n_stories, 4);
     assert_int_equal(valid.n_stories, 2);
     static const uint64_t counts[3] = {3, 2, 4}, heads[3] = {1, 1, 1};
     for (size_t i = 0; i < 3; i++) {

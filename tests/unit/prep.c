@@ -15,6 +15,7 @@
 #include "prep/batch.h"
 #include "prep/bpetrain.h"
 #include "prep/encode.h"
+#include "prep/lexicon.h"
 #include "prep/spool.h"
 #include "prep/storyset.h"
 #include "text/tokenizer.h"
@@ -248,20 +249,22 @@ static void test_words_are_enough(void **state)
 {
     (void)state;
     struct err e;
-    struct words table = {0};
+    struct lexicon lexicon;
     struct batch *b = calloc(1, sizeof *b);
     struct pool *pool = threads_new(2, &e);
     assert_true(b && pool);
-    process_samples(b, &table);
+    assert_int_equal(lexicon_init(&lexicon, 1000, "/tmp", &e), 0);
+    struct words *table = lexicon.words;
+    process_samples(b, table);
     struct vocab v;
-    for (uint32_t i = 0; i < table.n; i++)
-        table.items[i].count = 1 + i % 3;
-    const struct pretokens words = {.items = table.items, .n = table.n, .n_stories = 9};
+    for (uint32_t i = 0; i < table->n; i++)
+        table->items[i].count = 1 + i % 3;
+    const struct pretokens words = {.items = table->items, .n = table->n, .n_stories = 9};
     if (bpetrain_run(&v, &words, 300, false, (struct vocab_form){VOCAB_NORM_NFC, VOCAB_LINES_LF},
                      &e))
         fail_msg("%s", e.text);
     struct encode_words encoded;
-    assert_int_equal(encode_words(&encoded, &v, &table, pool, &e), 0);
+    assert_int_equal(encode_words(&encoded, &v, &lexicon, pool, &e), 0);
     struct tokenizer *t = tokenizer_new(&v, &e);
     struct tokenizer_cache *cache = tokenizer_cache_new(&e);
     assert_true(t && cache);
@@ -293,8 +296,113 @@ static void test_words_are_enough(void **state)
     vocab_release(&v);
     batch_release(b);
     free(b);
-    words_release(&table);
+    lexicon_release(&lexicon);
     threads_free(pool);
+}
+
+/* Words of a segment that has ended are there as they were, and the frequent ones stay. */
+static void test_lexicon(void **state)
+{
+    (void)state;
+    enum { MOST = 1000, SEGMENTS = 3, FREQUENT = 300 };
+    struct lexicon l;
+    struct err e;
+    char text[16];
+    uint32_t number;
+    uint64_t total = 0, found = 0;
+    assert_int_equal(lexicon_init(&l, MOST, "/tmp", &e), 0);
+    for (uint32_t segment = 0; segment < SEGMENTS; segment++) {
+        for (uint32_t i = 0; !lexicon_is_full(&l); i++) {
+            uint32_t name = i < FREQUENT ? i : 1000 * segment + i; /* the rest are new ones */
+            size_t n = nth_word(text, name);
+            assert_int_equal(words_add(l.words, text, n, hash64(text, n), &number, &e), 0);
+            uint64_t count = i < FREQUENT ? 2 + i : 1;
+            l.words->items[number].count += count;
+            total += count;
+        }
+        assert_int_equal(l.words->n, MOST);
+        assert_int_equal(lexicon_segments(&l), segment + 1);
+        if (lexicon_prune(&l, &e))
+            fail_msg("%s", e.text);
+        assert_int_equal(l.words->n, FREQUENT);
+        for (uint32_t i = 0; i < FREQUENT; i++) {
+            size_t n = nth_word(text, i);
+            assert_int_equal(words_find(l.words, text, n, hash64(text, n)), i);
+            assert_int_equal(l.words->items[i].count, (segment + 1) * (2 + i));
+        }
+    }
+    for (uint32_t i = 0; i < l.words->n; i++)
+        found += l.words->items[i].count;
+    for (uint32_t segment = SEGMENTS; segment-- > 0;) {
+        struct words w;
+        assert_int_equal(lexicon_read(&l, segment, &w, &e), 0);
+        assert_int_equal(w.n, MOST);
+        for (uint32_t i = 0; i < w.n; i++) {
+            size_t n = nth_word(text, i < FREQUENT ? i : 1000 * segment + i);
+            assert_int_equal(w.items[i].n, n);
+            assert_memory_equal(w.items[i].bytes, text, n);
+            found += w.items[i].count;
+        }
+        words_release(&w);
+    }
+    assert_int_equal(found, total);
+    lexicon_forget(&l);
+    lexicon_release(&l);
+}
+
+/* A few long words fill it too; those that stay are no more than half. */
+static void test_lexicon_of_long_words(void **state)
+{
+    (void)state;
+    struct lexicon l;
+    struct err e;
+    static char text[8000];
+    uint32_t number;
+    assert_int_equal(lexicon_init(&l, 1000, "/tmp", &e), 0);
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_false(lexicon_is_full(&l));
+        text[0] = (char)i;
+        assert_int_equal(words_add(l.words, text, 8000, hash64(text, 8000), &number, &e), 0);
+        l.words->items[number].count = 1 + i;
+    }
+    assert_true(lexicon_is_full(&l)); /* 64,000 bytes */
+    assert_int_equal(lexicon_prune(&l, &e), 0);
+    assert_int_equal(l.words->n, 3);
+    assert_int_equal(l.words->items[0].count, 6);
+    lexicon_release(&l);
+}
+
+/* After a cut numbers are read on, and it is no frame. */
+static void test_cuts_of_a_spool(void **state)
+{
+    (void)state;
+    struct spool s;
+    struct spool_frame f = {0};
+    struct err e;
+    static const size_t stories[] = {0, 2, 0, 1, 0}; /* between the cuts */
+    assert_int_equal(spool_init(&s, "/tmp", &e), 0);
+    for (uint32_t i = 0; i < ARRAY_LEN(stories); i++) {
+        for (size_t k = 0; k < stories[i]; k++)
+            assert_int_equal(spool_add(&s, i, k, &i, 1, &e), 0);
+        if (i + 1 < ARRAY_LEN(stories))
+            assert_int_equal(spool_cut(&s, &e), 0);
+    }
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(spool_rewind(&s, &e), 0);
+        for (uint32_t i = 0; i < ARRAY_LEN(stories); i++) {
+            for (bool more = stories[i] > 0; more; more = false) {
+                assert_int_equal(spool_read(&s, &f, &e), 0);
+                assert_int_equal(f.n, 4 * stories[i]);
+                assert_int_equal(f.data[0], i);
+                assert_int_equal(f.data[3], i);
+            }
+            assert_int_equal(spool_read(&s, &f, &e), 0);
+            assert_int_equal(f.n, 0);
+        }
+        assert_int_equal(s.n_read, 2);
+    }
+    free(f.data);
+    spool_release(&s);
 }
 
 int main(void)
@@ -305,6 +413,9 @@ int main(void)
         cmocka_unit_test(test_storyset),
         cmocka_unit_test(test_storyset_is_small),
         cmocka_unit_test(test_spool),
+        cmocka_unit_test(test_cuts_of_a_spool),
+        cmocka_unit_test(test_lexicon),
+        cmocka_unit_test(test_lexicon_of_long_words),
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_words_are_enough),
     };

@@ -283,7 +283,7 @@ static const char *const STORIES[] = {
 enum { COPIES = 30, N_STORIES = COPIES * (int)ARRAY_LEN(STORIES) };
 
 struct prepared {
-    struct words words;
+    struct lexicon lexicon;
     struct spool spool;
     struct vocab vocab;
     struct encode_words tokens;
@@ -299,16 +299,19 @@ static void park(struct prepared *p)
     assert_true(b && w);
     batch_init(b);
     assert_int_equal(spool_init(&p->spool, scratch_dir(), &e), 0);
+    lexicon_release(&p->lexicon);
+    assert_int_equal(lexicon_init(&p->lexicon, 1 << 20, scratch_dir(), &e), 0);
+    struct words *table = p->lexicon.words;
     for (size_t i = 0; i < N_STORIES; i++) {
         const char *story = STORIES[i % ARRAY_LEN(STORIES)];
         assert_int_equal(stories_add(&b->raw, story, strlen(story), &e), 0);
     }
-    assert_int_equal(batch_process(b, w, FORM, VOCAB_SENTENCES, &p->words, &e), 0);
+    assert_int_equal(batch_process(b, w, FORM, VOCAB_SENTENCES, table, &e), 0);
     for (size_t i = 0; i < b->raw.n; i++) {
         struct batch_story *s = &b->stories[i];
-        assert_int_equal(batch_resolve(s, &p->words, &e), 0);
+        assert_int_equal(batch_resolve(s, table, &e), 0);
         for (size_t k = 0; k < s->n_words; k++)
-            p->words.items[s->words[k]].count++;
+            table->items[s->words[k]].count++;
         assert_int_equal(spool_add(&p->spool, i, s->n_bytes, s->words, s->n_words, &e), 0);
     }
     batch_worker_release(w);
@@ -324,9 +327,10 @@ static void prepare(struct prepared *p, uint32_t vocab_size, uint32_t superwords
     *p = (struct prepared){.pool = threads_new(n_threads, &e)};
     assert_non_null(p->pool);
     park(p);
-    struct pretokens words = {p->words.items, p->words.n, N_STORIES};
+    const struct words *table = p->lexicon.words;
+    struct pretokens words = {table->items, table->n, N_STORIES};
     assert_int_equal(bpetrain_run(&p->vocab, &words, vocab_size - superwords, true, FORM, &e), 0);
-    if (superwords_learn(&p->vocab, vocab_size, &p->words, &p->spool, &p->tokens, p->pool, &e))
+    if (superwords_learn(&p->vocab, vocab_size, &p->lexicon, &p->spool, &p->tokens, p->pool, &e))
         fail_msg("%s", e.text);
 }
 
@@ -335,7 +339,7 @@ static void release(struct prepared *p)
     encode_words_release(&p->tokens);
     vocab_release(&p->vocab);
     spool_release(&p->spool);
-    words_release(&p->words);
+    lexicon_release(&p->lexicon);
     threads_free(p->pool);
 }
 
@@ -384,7 +388,7 @@ static void expect_stories(struct prepared *p, const struct encode_words *words)
     struct err e;
     uint64_t counts[MOST_SYMBOLS] = {[VOCAB_EOS] = N_STORIES};
     struct check c = {&p->vocab, words, counts, 0};
-    if (expand_spool(&p->spool, p->pool, fill, take, &c, &e))
+    if (spool_rewind(&p->spool, &e) || expand_spool(&p->spool, p->pool, fill, take, &c, &e))
         fail_msg("%s", e.text);
     assert_int_equal(c.n, N_STORIES);
     for (uint32_t id = 0; id < p->vocab.n_tokens; id++)
@@ -424,7 +428,7 @@ static void test_existing_vocabulary(void **state)
     prepare(&p, 400, 100, 2);
     spool_release(&p.spool);
     park(&p);
-    assert_int_equal(encode_words(&words, &p.vocab, &p.words, p.pool, &e), 0);
+    assert_int_equal(encode_words(&words, &p.vocab, &p.lexicon, p.pool, &e), 0);
     expect_stories(&p, &words);
     encode_words_release(&words);
     release(&p);

@@ -34,6 +34,7 @@ struct batch_story {
 struct batch { /* batch_init, then batch_release in any case */
     struct stories raw;
     struct batch_story stories[BATCH_STORIES]; /* [raw.n] */
+    const struct words *table;                 /* that words have their numbers in */
     uint64_t n_invalid;                        /* U+FFFD put in */
     struct text_buf text; /* owned: texts of stories that are not as they were read */
     uint32_t *words;      /* owned, as is unknown: those of all stories */
@@ -47,18 +48,19 @@ void batch_release(struct batch *b);
 
 /* What a thread brings along. Zero-initialise; batch_worker_release at the end. */
 struct batch_worker {
-    struct wordcache cache; /* of the table below */
+    const struct words *table; /* of the last batch, which the cache is of */
+    struct wordcache cache;
     struct unicode_scratch unicode;
     struct text_buf text;
 };
 void batch_worker_release(struct batch_worker *w);
 
-/* Fills b from b->raw. Words are those of whole stories, or of sentences. */
+/* Fills b from b->raw, which stays as it is. Words are those of whole stories, or of sentences. */
 MUST_USE int batch_process(struct batch *b, struct batch_worker *w, struct vocab_form form,
                            enum vocab_pretokens pretokens, const struct words *table,
                            struct err *e);
 
-/* Gives a story's unknown words their numbers, new ones where needed. */
+/* Gives a story's unknown words their numbers, new ones where needed, in the table of its batch. */
 MUST_USE int batch_resolve(struct batch_story *s, struct words *table, struct err *e);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/array.h"
 #include "format/shard.h"
-#include "prep/expand.h"
+#include "prep/sentences.h"
 #include "text/pretok.h"
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -111,15 +111,9 @@ static int make_parts(struct encode_words *out, struct err *e)
     return 0;
 }
 
-int encode_words(struct encode_words *out, const struct vocab *v, const struct words *words,
-                 struct pool *pool, struct err *e)
+static int encode_all(struct encode_words *out, struct pool *pool, struct err *e)
 {
     struct word_job job = {0};
-    *out = (struct encode_words){.words = words,
-                                 .sentences = v->pretokens == VOCAB_SENTENCES,
-                                 .tokenizer = tokenizer_new(v, e)};
-    if (!out->tokenizer)
-        return -1;
     int rc = job_init(&job, out, e);
     if (!rc) {
         pool_run(pool, encode_range, &job, job.n_tasks);
@@ -129,11 +123,58 @@ int encode_words(struct encode_words *out, const struct vocab *v, const struct w
     return rc;
 }
 
-void encode_words_release(struct encode_words *w)
+static void forget_words(struct encode_words *w)
 {
     free(w->starts);
     free(w->ids);
     free(w->parts);
+    words_release(&w->read);
+    w->starts = NULL;
+    w->ids = NULL;
+    w->parts = NULL;
+}
+
+static int encode_segment(struct encode_words *w, size_t segment, struct pool *pool, struct err *e)
+{
+    const struct lexicon *l = w->lexicon;
+    bool is_last = segment + 1 == lexicon_segments(l);
+    w->segment = segment;
+    w->words = is_last ? l->words : &w->read;
+    if (!is_last && lexicon_read(l, segment, &w->read, e))
+        return -1;
+    return encode_all(w, pool, e);
+}
+
+int encode_words(struct encode_words *out, const struct vocab *v, const struct lexicon *lexicon,
+                 struct pool *pool, struct err *e)
+{
+    *out = (struct encode_words){.lexicon = lexicon,
+                                 .sentences = v->pretokens == VOCAB_SENTENCES,
+                                 .tokenizer = tokenizer_new(v, e)};
+    return out->tokenizer ? encode_segment(out, 0, pool, e) : -1;
+}
+
+int encode_select(struct encode_words *w, size_t segment, struct pool *pool, struct err *e)
+{
+    if (segment == w->segment)
+        return 0;
+    forget_words(w);
+    return encode_segment(w, segment, pool, e);
+}
+
+int encode_segments(struct encode_words *w, struct spool *spool, expand_fill *fill,
+                    expand_take *take, void *context, struct pool *pool, struct err *e)
+{
+    size_t n = w->lexicon ? lexicon_segments(w->lexicon) : 1;
+    int rc = spool_rewind(spool, e);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = encode_select(w, i, pool, e) || expand_spool(spool, pool, fill, take, context, e);
+    return rc ? -1 : 0;
+}
+
+void encode_words_release(struct encode_words *w)
+{
+    forget_words(w);
     tokenizer_free(w->tokenizer);
     *w = (struct encode_words){0};
 }
@@ -206,10 +247,9 @@ static int add_words(struct expansion *x, const struct encode_words *words, cons
 static int add_sentences(struct expansion *x, const struct encode_words *words,
                          const unsigned char **p, uint64_t n_words, struct err *e)
 {
-    x->sentences.words = words;
     while (n_words) {
         size_t from = x->ids.n;
-        if (sentences_next(&x->sentences, p, &n_words, &x->ids, e) ||
+        if (sentences_next(words, &x->text, p, &n_words, &x->ids, e) ||
             tokenizer_join(words->tokenizer, NULL, &x->ids, from, e))
             return -1;
     }
@@ -257,11 +297,11 @@ static int take(void *context, const struct expansion *x, struct err *e)
     return 0;
 }
 
-int encode_spool(struct spool *spool, const struct encode_words *words, encode_sink *sink,
-                 void *context, struct pool *pool, struct encode_counts *counts,
-                 struct cli_progress *progress, uint64_t total, struct err *e)
+int encode_spool(struct spool *spool, struct encode_words *words, encode_sink *sink, void *context,
+                 struct pool *pool, struct encode_counts *counts, struct cli_progress *progress,
+                 uint64_t total, struct err *e)
 {
     struct job job = {words, sink, context, counts, progress, total};
     *counts = (struct encode_counts){0};
-    return expand_spool(spool, pool, fill, take, &job, e);
+    return encode_segments(words, spool, fill, take, &job, pool, e);
 }

@@ -25,13 +25,13 @@ int expand_story(struct expansion *x, uint64_t n_chars, uint64_t n_bytes, struct
 static int read_frames(void *context, struct pipeline *p, struct err *e)
 {
     struct job *job = context;
-    for (uint64_t number = 0;; number++) {
+    for (;;) {
         struct expansion *x = pipeline_piece(p);
         if (!x || spool_read(job->spool, &x->frame, e))
             return -1;
         if (!x->frame.n)
             return 0;
-        x->number = number;
+        x->number = job->spool->n_read - 1;
         pipeline_put(p);
     }
 }
@@ -60,14 +60,12 @@ int expand_spool(struct spool *spool, struct pool *pool, expand_fill *fill, expa
     struct expansion *frames = calloc(n, sizeof *frames);
     if (!frames)
         return err_memory(e, "out of memory for stories");
-    int rc = spool_rewind(spool, e);
-    if (!rc)
-        rc = pipeline_run(&stages, frames, n, sizeof *frames, pool, e);
+    int rc = pipeline_run(&stages, frames, n, sizeof *frames, pool, e);
     for (size_t i = 0; i < n; i++) {
         free(frames[i].frame.data);
         free(frames[i].ids.ids);
         free(frames[i].stories);
-        sentences_release(&frames[i].sentences);
+        free(frames[i].text.data);
     }
     free(frames);
     return rc;

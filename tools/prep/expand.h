@@ -4,7 +4,8 @@
 #define PREP_EXPAND_H
 
 #include "base/pool.h"
-#include "prep/sentences.h"
+#include "text/normalize.h"
+#include "text/tokenizer.h"
 #include "prep/spool.h"
 
 struct expanded_story {
@@ -18,7 +19,7 @@ struct expansion { /* of one frame */
     struct token_buf ids; /* empty at first, as are stories */
     struct expanded_story *stories;
     size_t n_stories, stories_capacity;
-    struct sentences sentences; /* for who needs them */
+    struct text_buf text; /* scratch of fill */
 };
 
 /* Fills ids and stories from the frame, in any thread. -1 only when out of memory. */
@@ -26,7 +27,7 @@ typedef int expand_fill(const void *context, struct expansion *x, struct err *e)
 /* Takes them, in order. */
 typedef int expand_take(void *context, const struct expansion *x, struct err *e);
 
-/* All frames from the start of the spool on. `context` is handed to both. */
+/* All frames up to the next cut of the spool, or its end. `context` is handed to both. */
 MUST_USE int expand_spool(struct spool *spool, struct pool *pool, expand_fill *fill,
                           expand_take *take, void *context, struct err *e);
 

@@ -10,6 +10,7 @@ struct move {
     const struct holdout *holdout;
     struct spool *rest, *valid;
     struct words *words;
+    size_t n_cuts;  /* of the spool, that are still to come */
     uint64_t first; /* place before which none is moved */
     uint64_t n_head;
     uint64_t place; /* of the next story */
@@ -55,7 +56,7 @@ static int move_story(struct move *m, const unsigned char **p, struct err *e)
         return err_memory(e, "out of memory for a story of %zu words", n_words);
     for (size_t i = 0; i < n_words; i++)
         m->ids[i] = (uint32_t)spool_get(p);
-    if (place < m->first || !is_held_out(m, n_words))
+    if (m->n_cuts || place < m->first || !is_held_out(m, n_words))
         return spool_add(m->rest, n_chars, n_bytes, m->ids, n_words, e);
     for (size_t i = 0; i < n_words; i++) {
         struct pretoken *word = &m->words->items[m->ids[i]];
@@ -72,8 +73,12 @@ static int move_all(struct move *m, struct spool *train, struct err *e)
     int rc = spool_rewind(train, e);
     while (!rc) {
         rc = spool_read(train, &f, e);
-        if (rc || !f.n)
+        if (rc || (!f.n && !m->n_cuts))
             break;
+        if (!f.n) {
+            m->n_cuts--;
+            rc = spool_cut(m->rest, e);
+        }
         for (const unsigned char *p = f.data; !rc && p < f.data + f.n;)
             rc = move_story(m, &p, e);
     }
@@ -81,7 +86,7 @@ static int move_all(struct move *m, struct spool *train, struct err *e)
     return rc;
 }
 
-int holdout_move(const struct holdout *h, struct spool *train, struct spool *valid,
+int holdout_move(const struct holdout *h, struct spool *train, struct spool *valid, size_t n_cuts,
                  struct words *words, uint64_t first, uint64_t n_head,
                  void (*moved)(void *context, uint64_t place, uint64_t n_chars, uint64_t n_bytes),
                  void *context, struct err *e)
@@ -92,6 +97,7 @@ int holdout_move(const struct holdout *h, struct spool *train, struct spool *val
     struct move m = {.holdout = h,
                      .rest = &rest,
                      .valid = valid,
+                     .n_cuts = n_cuts,
                      .words = words,
                      .first = first,
                      .n_head = n_head,

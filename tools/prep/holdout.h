@@ -30,10 +30,10 @@ MUST_USE int holdout_see(struct holdout *h, const struct holdout_story *story, s
 
 /* Moves the story from one spool to the other, unless no other would be left: it is taken out of
  * the counts of its words and told to moved(context, place among the training stories, characters,
- * bytes). Those before place `first` stay. n_head is the number of stories that count_head counts.
- */
+ * bytes). Those before place `first` stay, as do those before the last cut of the spool: `words`
+ * are those after it. n_head is the number of stories that count_head counts. */
 MUST_USE int holdout_move(const struct holdout *h, struct spool *train, struct spool *valid,
-                          struct words *words, uint64_t first, uint64_t n_head,
+                          size_t n_cuts, struct words *words, uint64_t first, uint64_t n_head,
                           void (*moved)(void *context, uint64_t place, uint64_t n_chars,
                                         uint64_t n_bytes),
                           void *context, struct err *e);

@@ -22,18 +22,19 @@ struct reader {
     struct pool *pool;
     struct batch *batches; /* owned, [n_batches] */
     size_t n_batches;
-    struct batch_worker *workers; /* owned, [n_workers]: one a thread of the pool */
-    size_t n_workers;
-    struct pipeline *pipeline; /* while a file is read */
-    struct storyset seen;      /* stories of the training inputs */
-    struct holdout holdout;    /* used where no story fell on validation's side */
-    uint64_t n_told;           /* stories read, of the present part */
-    size_t part;               /* its number */
-    uint64_t n_moved;          /* of its stories, to be held out */
-    const char *path;          /* of the present file */
-    bool last;                 /* the present file is the last input */
-    bool cut;                  /* the batch is one text in two pieces: for training, and held out */
-    bool from_valid;           /* the present file was named by --valid */
+    struct batch_worker *workers; /* owned, [n_workers]: one a thread of the pool, and the last */
+    size_t n_workers;             /* for batches that are worked on once more */
+    size_t n_since;               /* batches taken since words were pruned */
+    struct pipeline *pipeline;    /* while a file is read */
+    struct storyset seen;         /* stories of the training inputs */
+    struct holdout holdout;       /* used where no story fell on validation's side */
+    uint64_t n_told;              /* stories read, of the present part */
+    size_t part;                  /* its number */
+    uint64_t n_moved;             /* of its stories, to be held out */
+    const char *path;             /* of the present file */
+    bool last;                    /* the present file is the last input */
+    bool cut;        /* the batch is one text in two pieces: for training, and held out */
+    bool from_valid; /* the present file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
     struct cli_progress progress;
@@ -77,8 +78,9 @@ static int learn_from(struct reader *r, const struct batch_story *s, struct err 
 {
     const struct holdout_story story = {s->hash, s->words, s->n_words};
     bool head = r->n_kept[INTAKE_TRAIN] < GPT2VOCAB_HEAD_STORIES;
+    struct pretoken *items = r->in->lexicon.words->items;
     for (size_t i = 0; i < s->n_words && !r->o->vocab; i++) {
-        struct pretoken *word = &r->in->words.items[s->words[i]];
+        struct pretoken *word = &items[s->words[i]];
         word->count++;
         word->count_head += head;
     }
@@ -98,7 +100,7 @@ static int take_story(struct reader *r, struct batch_story *s, size_t i, struct 
         return -1;
     if (!keep)
         return 0;
-    if (batch_resolve(s, &in->words, e))
+    if (batch_resolve(s, in->lexicon.words, e))
         return -1;
     if (split == INTAKE_TRAIN && learn_from(r, s, e))
         return -1;
@@ -110,12 +112,58 @@ static int take_story(struct reader *r, struct batch_story *s, size_t i, struct 
     return spool_add(&in->spools[split], s->n_chars, s->n_bytes, s->words, s->n_words, e);
 }
 
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static const char *part_name(const struct reader *r)
+{
+    return r->o->n_parts ? r->o->parts[r->part] : NULL;
+}
+
+/* Stories of the part so far. */
+static uint64_t n_of_part(const struct reader *r, enum intake_split split)
+{
+    return r->in->spools[split].n_stories - (r->part ? r->in->ends[split][r->part - 1] : 0);
+}
+
+/* Whether the folder that stories are added to has some of this part to validate on. */
+static bool has_valid(const struct reader *r)
+{
+    return r->there && there_count(r->there, SHARDLIST_VALID, part_name(r)) > 0;
+}
+
+/* Whether a story of this part will be held out if none has been by its end. */
+static bool may_hold_out(const struct reader *r)
+{
+    return !r->o->n_valid && r->o->valid_fraction > 0 && !n_of_part(r, INTAKE_VALID) &&
+           !has_valid(r);
+}
+
 /* ---- stages ---------------------------------------------------------------------------------- */
 
 static int work_on_batch(void *context, void *piece, size_t worker, struct err *e)
 {
     struct reader *r = context;
-    return batch_process(piece, &r->workers[worker], r->form, r->pretokens, &r->in->words, e);
+    const struct words *table = atomic_load(&r->in->lexicon.words);
+    return batch_process(piece, &r->workers[worker], r->form, r->pretokens, table, e);
+}
+
+/* The numbers of b are those of words that have been pruned since. */
+static int renumber(struct reader *r, struct batch *b, struct err *e)
+{
+    return b->table == r->in->lexicon.words ? 0 : work_on_batch(r, b, r->n_workers - 1, e);
+}
+
+/* A story to be held out after all the others were read has its words in the last segment. */
+static int prune(struct reader *r, struct err *e)
+{
+    struct intake *in = r->in;
+    if (!lexicon_is_full(&in->lexicon) || may_hold_out(r))
+        return 0;
+    for (int split = 0; split < INTAKE_N_SPLITS; split++)
+        if (spool_cut(&in->spools[split], e))
+            return -1;
+    r->n_since = 0;
+    return lexicon_prune(&in->lexicon, e);
 }
 
 static int take_batch(void *context, void *piece, struct err *e)
@@ -124,9 +172,11 @@ static int take_batch(void *context, void *piece, struct err *e)
     struct batch *b = piece;
     r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
     for (size_t i = 0; i < b->raw.n; i++)
-        if (take_story(r, &b->stories[i], i, e))
+        if (renumber(r, b, e) || take_story(r, &b->stories[i], i, e) || prune(r, e))
             return -1;
     stories_clear(&b->raw);
+    if (++r->n_since > r->n_batches) /* all that have begun before are done */
+        lexicon_forget(&r->in->lexicon);
     atomic_store(&r->n_shown, r->n_kept[INTAKE_TRAIN] + r->n_kept[INTAKE_VALID]);
     return 0;
 }
@@ -165,23 +215,6 @@ static void on_warning(void *context, const char *sentence)
     struct reader *r = context;
     cli_progress_end(&r->progress); /* its line makes room; the next update shows it again */
     cli_warn("%s", sentence);
-}
-
-static const char *part_name(const struct reader *r)
-{
-    return r->o->n_parts ? r->o->parts[r->part] : NULL;
-}
-
-/* Stories of the part so far. */
-static uint64_t n_of_part(const struct reader *r, enum intake_split split)
-{
-    return r->in->spools[split].n_stories - (r->part ? r->in->ends[split][r->part - 1] : 0);
-}
-
-/* Whether the folder that stories are added to has some of this part to validate on. */
-static bool has_valid(const struct reader *r)
-{
-    return r->there && there_count(r->there, SHARDLIST_VALID, part_name(r)) > 0;
 }
 
 /* A single text, all there is, is cut: a piece at its end is held out. */
@@ -300,11 +333,12 @@ static int hold_out_one(struct reader *r, struct err *e)
 {
     struct intake *in = r->in;
     uint64_t first = r->part ? in->ends[INTAKE_TRAIN][r->part - 1] : 0;
-    if (r->o->n_valid || r->o->valid_fraction <= 0 || n_of_part(r, INTAKE_VALID) || has_valid(r))
+    if (!may_hold_out(r))
         return 0;
     r->n_moved = 0;
     return holdout_move(&r->holdout, &in->spools[INTAKE_TRAIN], &in->spools[INTAKE_VALID],
-                        &in->words, first, GPT2VOCAB_HEAD_STORIES, on_moved, r, e);
+                        in->lexicon.n_ended, in->lexicon.words, first, GPT2VOCAB_HEAD_STORIES,
+                        on_moved, r, e);
 }
 
 /* The inputs of one part, all there are without parts. */
@@ -363,7 +397,7 @@ static int check_counts(const struct reader *r, struct err *e)
 
 static int reader_init(struct reader *r, struct err *e)
 {
-    size_t n_workers = (size_t)pool_threads(r->pool), n_batches = pipeline_pieces(r->pool);
+    size_t n_workers = (size_t)pool_threads(r->pool) + 1, n_batches = pipeline_pieces(r->pool);
     r->workers = calloc(n_workers, sizeof *r->workers);
     r->batches = calloc(n_batches, sizeof *r->batches);
     if (!r->workers || !r->batches)
@@ -390,7 +424,7 @@ static void reader_free(struct reader *r)
 static int run(struct reader *r, struct err *e)
 {
     struct intake *in = r->in;
-    if (reader_init(r, e) || words_init(&in->words, e))
+    if (reader_init(r, e) || lexicon_init(&in->lexicon, r->o->max_words, r->o->output, e))
         return -1;
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         if (spool_init(&in->spools[i], r->o->output, e))
@@ -426,7 +460,7 @@ int intake_run(struct intake *in, const struct prep_options *o, struct vocab_for
 
 void intake_release(struct intake *in)
 {
-    words_release(&in->words);
+    lexicon_release(&in->lexicon);
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         spool_release(&in->spools[i]);
     free(in->sources);

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "format/vocabdb.h"
 #include "prep/batch.h"
+#include "prep/lexicon.h"
 #include "prep/options.h"
 #include "prep/spool.h"
 #include "prep/storyset.h"
@@ -15,7 +16,7 @@ enum intake_split { INTAKE_TRAIN, INTAKE_VALID, INTAKE_N_SPLITS };
 extern const char *const intake_split_names[INTAKE_N_SPLITS]; /* "train", "valid" */
 
 struct intake {
-    struct words words;
+    struct lexicon lexicon; /* of the spools */
     struct spool spools[INTAKE_N_SPLITS];
     struct vocabdb_source
         *sources; /* owned, [n_sources]: a row for each file and split with stories */

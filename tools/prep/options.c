@@ -19,7 +19,7 @@ static long long vocab_size, superwords;
 static int preset;
 static int threads;
 static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC;
-static long long shard_tokens;
+static long long shard_tokens, max_words = 4000000;
 static bool keep_duplicates, append;
 static struct {
     bool shard_tokens, valid_fraction, preset, tokenizer, vocab_size, superwords, normalize;
@@ -95,6 +95,9 @@ static const struct cli_option options[] = {
         "show the tokens of a text, by the vocabulary of --vocab, which may be a folder here, or "
         "--vocab-from"),
     CLI_HEADING("Machine"),
+    CLI_INT(0, "max-words", &max_words, 1000, INT32_MAX, "N",
+            "distinct words kept in memory while text is read, at about 150 bytes each; at N the "
+            "rarest are dropped, and count for nothing in a vocabulary to learn (default 4000000)"),
     CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
                           "processors this process may "
                           "use)"),
@@ -274,6 +277,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .form = {(enum vocab_normalize)normalize, VOCAB_LINES_LF},
         .normalize_given = given.normalize,
         .keep_duplicates = keep_duplicates,
+        .max_words = (size_t)max_words,
         .threads = threads,
     };
     if (cmdline_options(&reading, &o->corpus, &e))

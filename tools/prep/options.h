@@ -33,6 +33,7 @@ struct prep_options {
     struct vocab_form form;               /* of a new vocabulary */
     bool normalize_given;                 /* then an existing one must agree in that */
     bool keep_duplicates;
+    size_t max_words; /* distinct words in memory at once (lexicon.h) */
     struct corpus_options corpus;
     int threads;
 };

@@ -49,7 +49,7 @@ static int learn_vocabulary(struct prep *p, struct err *e)
     const struct prep_options *o = p->o;
     struct pretoken *items;
     struct pretokens words = {.n_stories = intake_total(&p->intake, INTAKE_TRAIN).n_stories};
-    if (training_words(&p->intake.words, &items, &words.n, e))
+    if (training_words(p->intake.lexicon.words, &items, &words.n, e))
         return -1;
     words.items = items;
     bool fewer = !o->vocab_size_given;
@@ -62,7 +62,7 @@ static int learn_vocabulary(struct prep *p, struct err *e)
                           o->form, e);
     free(items);
     if (!rc && o->superwords)
-        rc = superwords_learn(&p->vocab, o->vocab_size, &p->intake.words,
+        rc = superwords_learn(&p->vocab, o->vocab_size, &p->intake.lexicon,
                               &p->intake.spools[INTAKE_TRAIN], &p->tokens, p->pool, e);
     if (!rc && !fewer && p->vocab.n_tokens < o->vocab_size)
         rc = err_set(e,
@@ -260,7 +260,7 @@ static int write_added(struct prep *p, struct err *e)
 
 static int write_files(struct prep *p, struct err *e)
 {
-    if (encode_words(&p->words, &p->vocab, &p->intake.words, p->pool, e))
+    if (encode_words(&p->words, &p->vocab, &p->intake.lexicon, p->pool, e))
         return -1;
     return p->o->append ? write_added(p, e) : write_new(p, e);
 }

@@ -69,6 +69,16 @@ static void say_added(const struct prep *p)
             cli_count_text(tokens, s->n_tokens + c->n_tokens), p->list.n);
 }
 
+static void say_words(const struct lexicon *l)
+{
+    char n[32], most[32];
+    cli_say("%s distinct words", cli_count_text(n, l->words->n));
+    if (l->n_ended)
+        cli_say("; rare ones were dropped %zu times, where there were %s", l->n_ended,
+                cli_count_text(most, l->most));
+    cli_say("\n");
+}
+
 void report_table(const struct prep *p)
 {
     struct vocabdb_source t = intake_total(&p->intake, INTAKE_TRAIN);
@@ -104,7 +114,7 @@ void report_table(const struct prep *p)
         say_added(p);
     cli_say("%s: vocabulary of %s tokens (%s), ", p->o->output,
             cli_count_text(buf, p->vocab.n_tokens), vocab_kind_names[p->vocab.kind]);
-    cli_say("%s distinct words\n", cli_count_text(buf, p->intake.words.n));
+    say_words(&p->intake.lexicon);
     cli_say("%.1f MB/s read, ", ratio((double)p->intake.raw_bytes / 1e6, p->intake.seconds));
     cli_say("%s in all ", cli_duration_text(buf, p->seconds));
     cli_say("(reading %s, ", cli_duration_text(buf, p->intake.seconds));
@@ -175,7 +185,8 @@ void report_json(const struct prep *p)
     cli_json_text(&j, "pretokens", vocab_pretokens_names[p->vocab.pretokens]);
     cli_json_uint(&j, "vocab_size", p->vocab.n_tokens);
     put_fingerprint(&j, "vocab_fingerprint", vocab_fingerprint(&p->vocab));
-    cli_json_uint(&j, "n_words", p->intake.words.n);
+    cli_json_uint(&j, "n_words", p->intake.lexicon.words->n);
+    cli_json_uint(&j, "n_prunings", p->intake.lexicon.n_ended);
     cli_json_uint(&j, "n_overlap", p->intake.n_overlap);
     cli_json_uint(&j, "n_missing", p->intake.counts.n_missing);
     cli_json_uint(&j, "n_passed_over", p->intake.counts.n_passed_over);

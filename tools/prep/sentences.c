@@ -1,6 +1,5 @@
 #include "prep/sentences.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -12,25 +11,24 @@ static int fail(struct err *e)
 }
 
 /* The words at p, up to its end, as one text: for merges that might reach across their borders. */
-static int encode_text(struct sentences *s, const unsigned char *p, const unsigned char *end,
-                       struct token_buf *out, struct err *e)
+static int encode_text(const struct encode_words *w, struct text_buf *text, const unsigned char *p,
+                       const unsigned char *end, struct token_buf *out, struct err *e)
 {
-    const struct pretoken *items = s->words->words->items;
-    s->text.n = 0;
+    const struct pretoken *items = w->words->items;
+    text->n = 0;
     while (p < end) {
         const struct pretoken *word = &items[spool_get(&p)];
-        if (array_reserve(&s->text.data, &s->text.capacity, s->text.n + word->n, 1))
+        if (array_reserve(&text->data, &text->capacity, text->n + word->n, 1))
             return fail(e);
-        memcpy(s->text.data + s->text.n, word->bytes, word->n);
-        s->text.n += word->n;
+        memcpy(text->data + text->n, word->bytes, word->n);
+        text->n += word->n;
     }
-    return tokenizer_symbols(s->words->tokenizer, NULL, s->text.data, s->text.n, out, e);
+    return tokenizer_symbols(w->tokenizer, NULL, text->data, text->n, out, e);
 }
 
-int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_words,
-                   struct token_buf *out, struct err *e)
+int sentences_next(const struct encode_words *w, struct text_buf *scratch, const unsigned char **p,
+                   uint64_t *n_words, struct token_buf *out, struct err *e)
 {
-    const struct encode_words *w = s->words;
     const struct tokenizer_joints *joints = tokenizer_joints(w->tokenizer);
     const unsigned char *begin = *p;
     size_t from = out->n;
@@ -52,11 +50,5 @@ int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_wor
     if (!joined)
         return 0;
     out->n = from;
-    return encode_text(s, begin, *p, out, e);
-}
-
-void sentences_release(struct sentences *s)
-{
-    free(s->text.data);
-    *s = (struct sentences){0};
+    return encode_text(w, scratch, begin, *p, out, e);
 }

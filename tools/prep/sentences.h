@@ -4,17 +4,12 @@
 #define PREP_SENTENCES_H
 
 #include "prep/encode.h"
-#include "text/normalize.h"
-
-struct sentences { /* zero-initialise but for words; sentences_release at the end */
-    const struct encode_words *words;
-    struct text_buf text; /* owned */
-};
 
 /* Appends the symbols of the next sentence to out. *p is at the first of *n_words > 0 words left of
- * a story, as spool_add wrote them; both move on. -1 only when out of memory. */
-MUST_USE int sentences_next(struct sentences *s, const unsigned char **p, uint64_t *n_words,
-                            struct token_buf *out, struct err *e);
-void sentences_release(struct sentences *s);
+ * a story, as spool_add wrote them; both move on. `scratch` is overwritten. -1 only when out of
+ * memory. */
+MUST_USE int sentences_next(const struct encode_words *w, struct text_buf *scratch,
+                            const unsigned char **p, uint64_t *n_words, struct token_buf *out,
+                            struct err *e);
 
 #endif

@@ -1,35 +1,18 @@
 #include "prep/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/le.h"
+#include "os/file.h"
 
 enum { FRAME_BYTES = 1 << 18, LEB_BYTES = 10, LENGTH_BYTES = 8 };
 
-/* A file that goes away with its descriptor, on any file system. */
-static int open_unnamed(const char *folder)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd;
-    char *name;
-    if (asprintf(&name, "%s/.spool-XXXXXX", folder) < 0)
-        return -1;
-    fd = mkostemp(name, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(name);
-    free(name);
-    return fd;
-}
-
 int spool_init(struct spool *s, const char *folder, struct err *e)
 {
-    *s = (struct spool){.fd = open_unnamed(folder), .folder = folder};
+    *s = (struct spool){.fd = file_unnamed(folder), .folder = folder};
     if (s->fd < 0)
         return err_errno(e, "%s: cannot make a temporary file", folder);
     s->n = LENGTH_BYTES;
@@ -44,21 +27,27 @@ void spool_release(struct spool *s)
     *s = (struct spool){.fd = -1};
 }
 
-static int write_frame(struct spool *s, struct err *e)
+static int write_all(struct spool *s, const unsigned char *data, size_t n_bytes, struct err *e)
 {
-    if (s->n == LENGTH_BYTES)
-        return 0;
-    le_put64(s->frame, s->n - LENGTH_BYTES);
-    for (size_t done = 0; done < s->n;) {
-        ssize_t n = write(s->fd, s->frame + done, s->n - done);
+    for (size_t done = 0; done < n_bytes;) {
+        ssize_t n = write(s->fd, data + done, n_bytes - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return err_errno(e, "%s: cannot write a temporary file", s->folder);
         done += (size_t)n;
     }
-    s->n = LENGTH_BYTES;
     return 0;
+}
+
+static int write_frame(struct spool *s, struct err *e)
+{
+    if (s->n == LENGTH_BYTES)
+        return 0;
+    le_put64(s->frame, s->n - LENGTH_BYTES);
+    int rc = write_all(s, s->frame, s->n, e);
+    s->n = LENGTH_BYTES;
+    return rc;
 }
 
 static unsigned char *put_long(unsigned char *p, uint64_t value)
@@ -105,8 +94,15 @@ int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_
     return s->n < FRAME_BYTES ? 0 : write_frame(s, e);
 }
 
+int spool_cut(struct spool *s, struct err *e)
+{
+    static const unsigned char mark[LENGTH_BYTES] = {0}; /* a frame of no bytes */
+    return write_frame(s, e) || write_all(s, mark, sizeof mark, e) ? -1 : 0;
+}
+
 int spool_rewind(struct spool *s, struct err *e)
 {
+    s->n_read = 0;
     if (write_frame(s, e))
         return -1;
     if (lseek(s->fd, 0, SEEK_SET) < 0)
@@ -137,9 +133,9 @@ int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
     f->n = 0;
     if (read_fully(s, head, sizeof head, &got, e))
         return -1;
-    if (!got)
-        return 0;
     size_t n = got == sizeof head ? le_get64(head) : 0;
+    if (!got || (got == sizeof head && !n)) /* the end, or a cut */
+        return 0;
     if (array_reserve(&f->data, &f->capacity, n + 1, 1))
         return err_memory(e, "out of memory for %zu bytes of stories", n);
     f->data[n] = 0; /* spool_get looks at it */
@@ -148,5 +144,6 @@ int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
     if (!n || got != n)
         return err_set(e, "%s: a temporary file was cut short", s->folder);
     f->n = n;
+    s->n_read++;
     return 0;
 }

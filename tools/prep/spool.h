@@ -4,7 +4,8 @@
  *
  * The file is a sequence of frames, each its length in bytes (8 bytes) and whole stories:
  * characters, bytes, number of words, and the words, all as LEB128. Frequent words appear early,
- * get small numbers and take one or two bytes. */
+ * get small numbers and take one or two bytes. A cut, after which numbers stand for other words
+ * (lexicon.h), is a frame of no bytes. */
 #ifndef SPOOL_H
 #define SPOOL_H
 
@@ -17,6 +18,7 @@ struct spool {
     size_t n;
     size_t capacity;
     uint64_t n_stories;
+    uint64_t n_read; /* frames since spool_rewind */
 };
 
 struct spool_frame { /* zero-initialise; free(data) at the end */
@@ -32,10 +34,13 @@ void spool_release(struct spool *s);
 MUST_USE int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_t *words,
                        size_t n_words, struct err *e);
 
+/* Makes a cut after the last story. */
+MUST_USE int spool_cut(struct spool *s, struct err *e);
+
 /* Ends the writing and goes back to the start. */
 MUST_USE int spool_rewind(struct spool *s, struct err *e);
 
-/* Reads the next frame into f; f->n is 0 behind the last. */
+/* Reads the next frame into f; f->n is 0 at a cut and after the last. */
 MUST_USE int spool_read(struct spool *s, struct spool_frame *f, struct err *e);
 
 uint64_t spool_get_long(const unsigned char **p); /* of three bytes or more */

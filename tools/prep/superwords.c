@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "prep/expand.h"
+#include "prep/sentences.h"
 #include "prep/supertrain.h"
 #include "prep/vocabbuild.h"
 #include "text/bytemap.h"
@@ -19,12 +19,16 @@ struct sample {
 };
 
 /* Symbols of all training stories; those that join across words are rare and not made good for. */
-static uint64_t count_symbols(const struct encode_words *w)
+static int count_symbols(struct encode_words *w, uint64_t *n, struct pool *pool, struct err *e)
 {
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < w->words->n; i++)
-        n += w->words->items[i].count * (w->starts[i + 1] - w->starts[i]);
-    return n;
+    *n = 0;
+    for (size_t segment = 0; segment < lexicon_segments(w->lexicon); segment++) {
+        if (encode_select(w, segment, pool, e))
+            return -1;
+        for (uint32_t i = 0; i < w->words->n; i++)
+            *n += w->words->items[i].count * (w->starts[i + 1] - w->starts[i]);
+    }
+    return 0;
 }
 
 static uint64_t choose_share(uint64_t n_symbols, uint64_t n_tokens)
@@ -45,13 +49,12 @@ static int choose_sentences(const void *context, struct expansion *x, struct err
     const struct sample *s = context;
     const unsigned char *p = x->frame.data, *end = p + x->frame.n;
     uint64_t number = x->number << 20;
-    x->sentences.words = s->words;
     while (p < end) {
         (void)spool_get(&p);
         (void)spool_get(&p);
         for (uint64_t n_words = spool_get(&p); n_words; number++) {
             size_t from = x->ids.n;
-            if (sentences_next(&x->sentences, &p, &n_words, &x->ids, e))
+            if (sentences_next(s->words, &x->text, &p, &n_words, &x->ids, e))
                 return -1;
             if (!is_chosen(s, number))
                 x->ids.n = from;
@@ -81,16 +84,19 @@ static int take_sentences(void *context, const struct expansion *x, struct err *
 }
 
 static int learn(struct vocab *made, const struct vocab *base, uint32_t vocab_size,
-                 const struct words *words, struct spool *spool, struct pool *pool, struct err *e)
+                 const struct lexicon *lexicon, struct spool *spool, struct pool *pool,
+                 struct err *e)
 {
+    uint64_t n_symbols;
     const uint16_t border = SUPERTRAIN_BORDER;
     struct encode_words symbols;
     struct sample s = {.words = &symbols};
-    int rc = encode_words(&symbols, base, words, pool, e);
+    int rc = encode_words(&symbols, base, lexicon, pool, e) ||
+             count_symbols(&symbols, &n_symbols, pool, e);
     if (!rc) {
-        s.share = choose_share(count_symbols(&symbols), vocab_size - base->n_tokens);
+        s.share = choose_share(n_symbols, vocab_size - base->n_tokens);
         rc = add_cells(&s, &border, 1, e) ||
-             expand_spool(spool, pool, choose_sentences, take_sentences, &s, e);
+             encode_segments(&symbols, spool, choose_sentences, take_sentences, &s, pool, e);
     }
     encode_words_release(&symbols);
     if (!rc)
@@ -136,16 +142,16 @@ static int take_tokens(void *context, const struct expansion *x, struct err *e)
 }
 
 /* Makes the spool one of tokens of v, and counts them. */
-static int encode_stories(const struct vocab *v, const struct words *words, struct spool *spool,
+static int encode_stories(const struct vocab *v, const struct lexicon *lexicon, struct spool *spool,
                           uint64_t *counts, struct pool *pool, struct err *e)
 {
     struct spool encoded = {.fd = -1};
     struct encode_words ids;
     struct tally t = {.words = &ids, .spool = &encoded, .counts = counts};
-    int rc = encode_words(&ids, v, words, pool, e);
+    int rc = encode_words(&ids, v, lexicon, pool, e);
     if (!rc)
         rc = spool_init(&encoded, spool->folder, e) ||
-             expand_spool(spool, pool, encode, take_tokens, &t, e);
+             encode_segments(&ids, spool, encode, take_tokens, &t, pool, e);
     encode_words_release(&ids);
     free(t.numbers);
     if (rc) {
@@ -197,7 +203,7 @@ static int order(struct vocab *v, struct vocab *made, const uint64_t *counts, st
     return rc;
 }
 
-int superwords_learn(struct vocab *v, uint32_t vocab_size, const struct words *words,
+int superwords_learn(struct vocab *v, uint32_t vocab_size, const struct lexicon *lexicon,
                      struct spool *spool, struct encode_words *tokens, struct pool *pool,
                      struct err *e)
 {
@@ -206,10 +212,10 @@ int superwords_learn(struct vocab *v, uint32_t vocab_size, const struct words *w
     uint64_t *counts = calloc(vocab_size, sizeof *counts);
     *tokens = (struct encode_words){0};
     base.pretokens = VOCAB_SENTENCES;
-    int rc = counts ? learn(&made, &base, vocab_size, words, spool, pool, e)
+    int rc = counts ? learn(&made, &base, vocab_size, lexicon, spool, pool, e)
                     : err_memory(e, "out of memory for %u tokens", vocab_size);
     if (!rc)
-        rc = encode_stories(&made, words, spool, counts, pool, e) ||
+        rc = encode_stories(&made, lexicon, spool, counts, pool, e) ||
              order(&ordered, &made, counts, e) || renumber(tokens, &made, &ordered, e);
     if (rc) {
         vocab_release(&ordered);

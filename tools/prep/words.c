@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 enum {
     UNIT = 8,              /* texts begin at multiples of so many bytes */
     BLOCK_UNITS = 1 << 17, /* 1 MiB */
@@ -100,10 +102,15 @@ static int grow_items(struct words *w, struct err *e)
     return 0;
 }
 
+static size_t text_units(size_t n)
+{
+    return DIV_UP(sizeof(struct text) + n, (size_t)UNIT);
+}
+
 /* Room for a text of n bytes; its place goes to *place. NULL when there is none. */
 static struct text *new_text(struct words_index *x, size_t n, uint32_t *place)
 {
-    size_t n_units = DIV_UP(sizeof(struct text) + n, (size_t)UNIT);
+    size_t n_units = text_units(n);
     if (!x->n_blocks || n_units > BLOCK_UNITS - x->n_units) {
         char *block =
             x->n_blocks < MOST_BLOCKS ? malloc(MAX(n_units, (size_t)BLOCK_UNITS) * UNIT) : NULL;
@@ -140,12 +147,61 @@ int words_add(struct words *w, const char *bytes, size_t n, uint64_t hash, uint3
     struct text *t = n <= UINT32_MAX ? new_text(x, n, &place) : NULL;
     if (!t)
         return err_memory(e, "out of memory for a word of %zu bytes", n);
+    w->text_bytes += text_units(n) * UNIT;
     *number = w->n++;
     *t = (struct text){*number, (uint32_t)n};
     memcpy(t->bytes, bytes, n);
     w->items[*number] =
         (struct pretoken){.bytes = (const unsigned char *)t->bytes, .n = (uint32_t)n};
     put(x->slots, hash >> 32 << 32 | (place + 1));
+    return 0;
+}
+
+/* Whether the words that occur more than `count` times are few enough. */
+static bool are_few(const struct words *w, uint64_t count, size_t most, size_t text_bytes)
+{
+    size_t n = 0, bytes = 0;
+    for (uint32_t i = 0; i < w->n; i++)
+        if (w->items[i].count > count) {
+            n++;
+            bytes += text_units(w->items[i].n) * UNIT;
+        }
+    return n <= most && bytes <= text_bytes;
+}
+
+/* The smallest number of occurrences that are too few to stay. */
+static uint64_t choose_count(const struct words *w, size_t most, size_t text_bytes)
+{
+    uint64_t low = 0, high = 0;
+    for (uint32_t i = 0; i < w->n; i++)
+        high = MAX(high, w->items[i].count);
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (are_few(w, middle, most, text_bytes))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+int words_keep(struct words *w, size_t most, size_t text_bytes, struct words *kept, struct err *e)
+{
+    uint64_t count = choose_count(w, most, text_bytes);
+    if (words_init(kept, e))
+        return -1;
+    for (uint32_t i = 0; i < w->n; i++) {
+        struct pretoken *word = &w->items[i];
+        const char *bytes = (const char *)word->bytes;
+        uint32_t number;
+        if (word->count <= count)
+            continue;
+        if (words_add(kept, bytes, word->n, hash64(bytes, word->n), &number, e))
+            return -1;
+        kept->items[number].count = word->count;
+        kept->items[number].count_head = word->count_head;
+        word->count = word->count_head = 0;
+    }
     return 0;
 }
 
@@ -160,5 +216,6 @@ void words_release(struct words *w)
         free(x->blocks[i]);
     free(x);
     free(w->items);
+    free(w->texts);
     *w = (struct words){0};
 }

@@ -16,7 +16,9 @@ struct words {              /* zero-initialise */
     struct pretoken *items; /* owned, [n]; counts are 0 for words of validation stories alone */
     uint32_t n;
     uint32_t capacity;
-    struct words_index *index; /* owned */
+    struct words_index *index; /* owned; NULL: no word can be looked up */
+    char *texts;               /* owned: those of a struct without an index */
+    size_t text_bytes;         /* that texts in the index take */
 };
 
 /* Makes it ready for threads that look up before the first word is added. words_release in any
@@ -29,6 +31,14 @@ uint32_t words_find(const struct words *w, const char *bytes, size_t n, uint64_t
 /* Number of the word, a new one if it has none; the bytes are copied. */
 MUST_USE int words_add(struct words *w, const char *bytes, size_t n, uint64_t hash,
                        uint32_t *number, struct err *e);
+
+/* Makes `kept` of the words that occur most often: all that occur more than some number of times,
+ * as many as have at most `most` words and text_bytes bytes together, in the order that they have
+ * in w. They take their counts along, and have none in w afterwards. words_release(kept) in any
+ * case. */
+MUST_USE int words_keep(struct words *w, size_t most, size_t text_bytes, struct words *kept,
+                        struct err *e);
+
 void words_release(struct words *w);
 
 #endif
