@@ -108,6 +108,12 @@ int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,
     return 0;
 }
 
+bool file_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int file_make_dirs(const char *path, struct err *e)
 {
     char *copy = strdup(path);

@@ -71,6 +71,9 @@ void file_out_abort(struct file_out *o);
 /* Removes the temporaries of all open outputs of this process; async-signal-safe. */
 void file_out_cleanup(void);
 
+/* Whether path is a directory, or a link to one. */
+bool file_is_folder(const char *path);
+
 /* Creates the directory and its parents where missing. */
 MUST_USE int file_make_dirs(const char *path, struct err *e);
 

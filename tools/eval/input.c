@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/array.h"
+#include "os/file.h"
 
 static int add(struct eval_inputs *all, const char *path, bool is_folder, const char *part,
                struct err *e)
@@ -19,10 +19,9 @@ static int add(struct eval_inputs *all, const char *path, bool is_folder, const 
 
 int eval_input_add(struct eval_inputs *all, const char *path, struct err *e)
 {
-    struct stat st;
     struct shardlist list;
     const char *parts[SHARDLIST_MAX_PARTS];
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (!file_is_folder(path))
         return add(all, path, false, "", e);
     if (shardlist_read(&list, path, e))
         return -1;

@@ -4,13 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "load/load.h"
 #include "cli/cli.h"
 #include "format/kind.h"
 #include "format/shard.h"
 #include "format/vocabdb.h"
+#include "os/file.h"
 
 /* ---- facts: "name   value" a line, or members of one JSON object ---- */
 
@@ -299,9 +299,8 @@ int info_print(const char *path, const struct kern *k, struct err *e)
 {
     enum kind kind = KIND_SAFETENSORS;
     size_t n_bytes;
-    struct stat st;
     struct err fault;
-    bool is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    bool is_folder = file_is_folder(path);
     if (!is_folder && kind_of_file(path, &kind, &n_bytes, e))
         return -1;
     switch (kind) {

@@ -2,11 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "corpus/cmdline.h"
+#include "os/file.h"
 #include "prep/bpetrain.h"
 #include "prep/partlist.h"
 
@@ -158,10 +158,9 @@ static void check_superwords(void)
 /* --vocab may name the folder, whose parts are then told apart. */
 static const char *inspected_folder(void)
 {
-    struct stat st;
     char *path;
     const char *folder = vocab;
-    if (!inspect || !vocab || stat(vocab, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (!inspect || !vocab || !file_is_folder(vocab))
         return NULL;
     if (asprintf(&path, "%s/vocab.db", folder) < 0)
         cli_die("out of memory");

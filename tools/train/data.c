@@ -3,26 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fmath.h"
 #include "cli/cli.h"
 #include "format/vocabdb.h"
+#include "os/file.h"
 #include "train/choose.h"
 
 /* ---- opening --------------------------------------------------------------------------------- */
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
 
 /* The vocabulary in the folder that `path` is, or in which it lies. */
 static int load_vocabulary(struct trainer *t, const char *path, struct err *e)
 {
     const char *slash = strrchr(path, '/');
-    bool folder = is_folder(path) || !shard_probe_file(path);
+    bool folder = file_is_folder(path) || !shard_probe_file(path);
     char *name;
     int n = folder  ? asprintf(&name, "%s/vocab.db", path)
             : slash ? asprintf(&name, "%.*s/vocab.db", (int)(slash - path), path)
@@ -52,7 +46,7 @@ static int open_folder(struct trainer *t, const char *path, struct err *e)
 
 static int open_path(struct trainer *t, const char *path, struct err *e)
 {
-    if (is_folder(path))
+    if (file_is_folder(path))
         return open_folder(t, path, e);
     return shardset_open_file(&t->train, path, vocab_fingerprint(&t->vocab), t->vocab.n_tokens, e);
 }
