@@ -153,6 +153,12 @@ MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const flo
 MUST_USE int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skipped,
                               struct err *e);
 
+/* Opens the model of a folder: best.safetensors; without it the newest step that checks clean; or
+ * the model.safetensors of a folder that transformers opens. A best that does not open is an error:
+ * another in its place would be a worse model, and nobody told. *path is its name, which the caller
+ * frees; NULL after a failure. */
+MUST_USE int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e);
+
 /* Deletes all but the newest `keep` (0 keeps all) of the step-*.safetensors up to `step`, the one
  * just written. Later ones, which only a damaged file passed over can be, do not count. */
 MUST_USE int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e);

@@ -97,11 +97,16 @@ static int try_path(struct ckpt *c, const char *path, char **skipped, struct err
     return skipped ? append_line(skipped, fault.text, e) : 0;
 }
 
-/* best.safetensors of dir; the caller frees it, NULL when out of memory. */
-static char *best_of(const char *dir)
+/* The caller frees it; NULL when out of memory. */
+static char *path_in(const char *dir, const char *name)
 {
     char *path;
-    return asprintf(&path, "%s/best.safetensors", dir) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+static bool exists(const char *path)
+{
+    return path && access(path, F_OK) == 0;
 }
 
 int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skipped, struct err *e)
@@ -114,10 +119,11 @@ int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skippe
         return -1;
     int found = 0;
     for (size_t i = 0; i <= steps.n && found == 0; i++) {
-        char *candidate = i < steps.n ? path_of(dir, steps.items[i]) : best_of(dir);
+        char *candidate =
+            i < steps.n ? path_of(dir, steps.items[i]) : path_in(dir, "best.safetensors");
         if (!candidate)
             found = err_memory(e, "out of memory");
-        else if (i < steps.n || access(candidate, F_OK) == 0)
+        else if (i < steps.n || exists(candidate))
             found = try_path(c, candidate, skipped, e);
         if (found > 0)
             *path = candidate;
@@ -126,6 +132,36 @@ int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skippe
     }
     free(steps.items);
     return found < 0 ? -1 : 0;
+}
+
+/* Opens *path, or frees it. */
+static int open_named(struct ckpt *c, char **path, const char *dir, struct err *e)
+{
+    if (*path && ckpt_open(c, *path, e) == 0)
+        return 0;
+    if (!*path)
+        err_memory(e, "%s: out of memory", dir);
+    free(*path);
+    *path = NULL;
+    return -1;
+}
+
+int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e)
+{
+    *path = path_in(dir, "best.safetensors");
+    if (!*path || exists(*path))
+        return open_named(c, path, dir, e);
+    free(*path);
+    if (ckpt_open_newest(c, dir, path, NULL, e))
+        return -1;
+    if (*path)
+        return 0;
+    *path = path_in(dir, "model.safetensors");
+    if (!*path || (!ckpt_any(dir) && exists(*path)))
+        return open_named(c, path, dir, e);
+    free(*path);
+    *path = NULL;
+    return err_set(e, "%s: holds no good checkpoint", dir);
 }
 
 int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e)
@@ -157,8 +193,8 @@ bool ckpt_any(const char *dir)
     struct err ignored;
     if (list_steps(dir, &steps, &ignored))
         return false;
-    char *best = best_of(dir);
-    bool any = steps.n > 0 || (best && access(best, F_OK) == 0);
+    char *best = path_in(dir, "best.safetensors");
+    bool any = steps.n > 0 || exists(best);
     free(best);
     free(steps.items);
     return any;

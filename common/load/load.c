@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "format/kind.h"
 #include "format/vocabdb.h"
@@ -13,42 +12,15 @@
 
 /* ---- finding and opening --------------------------------------------------------------------- */
 
-/* best.safetensors, or the newest good step, or the model.safetensors of a folder that transformers
- * opens. A best that does not open is an error: another in its place would be a worse model, and
- * nobody told. */
-static int open_in_directory(const char *dir, char **found, struct ckpt *c, struct err *e)
-{
-    struct stat st;
-    if (asprintf(found, "%s/best.safetensors", dir) < 0) {
-        *found = NULL;
-        return err_memory(e, "%s: out of memory", dir);
-    }
-    if (stat(*found, &st) == 0)
-        return ckpt_open(c, *found, e);
-    free(*found);
-    if (ckpt_open_newest(c, dir, found, NULL, e))
-        return -1;
-    if (*found)
-        return 0;
-    if (asprintf(found, "%s/model.safetensors", dir) < 0) {
-        *found = NULL;
-        return err_memory(e, "%s: out of memory", dir);
-    }
-    if (!ckpt_any(dir) && stat(*found, &st) == 0)
-        return ckpt_open(c, *found, e);
-    return err_set(e, "%s: holds no good checkpoint", dir);
-}
-
 /* Opens *c or *b; *found gets the path of the file, for the caller to free. */
 static int open_model(const char *path, char **found, bool *is_ckpt, struct ckpt *c,
                       struct modelfile *b, struct err *e)
 {
     enum kind kind;
-    struct stat st;
     *found = NULL;
     *is_ckpt = true;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return open_in_directory(path, found, c, e);
+    if (file_is_folder(path))
+        return ckpt_open_best(c, path, found, e);
     *found = strdup(path);
     if (!*found)
         return err_memory(e, "%s: out of memory", path);

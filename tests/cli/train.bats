@@ -332,6 +332,11 @@ edited() {
     tiny_succeeds -q --save-dir other --resume run/step-000000010.safetensors
     same_tensors run/step-000000020.safetensors other/step-000000020.safetensors
     [ "$(jq -s '.[0].step' other/log.jsonl)" -eq 11 ]
+    # of a folder the newest
+    tiny_succeeds --save-dir more --resume run --steps 21
+    contains "$stderr" "resumed from run/step-000000020.safetensors"
+    mkdir empty
+    tiny_fails 1 "empty: no checkpoint to resume from" --save-dir none --resume empty
 }
 
 @test "what may not change on resume" {
@@ -379,6 +384,15 @@ edited() {
     tiny_fails 1 "--blocks 3 does not match" --save-dir new --init-from "$whole/best.safetensors" --blocks 3 --dilation 1,1,1
     tiny_fails 2 "--init-from" --save-dir new --init-from "$whole/best.safetensors" --resume
     tiny_fails 1 "none.safetensors" --save-dir new --init-from none.safetensors
+    # of a folder the best, and the newest step where there is no best
+    mkdir folder empty
+    cp "$whole/step-000000800.safetensors" folder/
+    tiny_succeeds --save-dir step --init-from folder --steps 1
+    contains "$stderr" "weights of folder/step-000000800.safetensors"
+    cp "$whole/best.safetensors" folder/
+    tiny_succeeds --save-dir best --init-from folder --steps 1
+    contains "$stderr" "weights of folder/best.safetensors"
+    tiny_fails 1 "empty: holds no good checkpoint" --save-dir new --init-from empty
     "$BUILD/export" -q "$whole/best.safetensors" --vocab "$in/data/vocab.db" --format safetensors -o weights.safetensors
     tiny_fails 1 "weights.safetensors: holds ternary weights" --save-dir new --init-from weights.safetensors
     tiny_fails 1 "weights.safetensors: holds weights only" --save-dir new --resume weights.safetensors

@@ -75,6 +75,8 @@ static void introduce(const struct trainer *t)
             t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "",
             pool_threads(t->pool), t->kern.level->name, s->precision,
             cli_bytes_text(memory, t->memory));
+    if (t->begun_from)
+        cli_say("weights of %s\n", t->begun_from);
     if (t->resumed_from)
         cli_say("resumed from %s at step %llu\n", t->resumed_from,
                 (unsigned long long)t->progress.step);

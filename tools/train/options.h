@@ -13,8 +13,9 @@ struct options {
     struct cli_list data;   /* folders of stories, and shards */
     const char *curriculum; /* NULL or a file */
     const char *save_dir;
-    const char *resume;    /* NULL: a fresh run; "": the newest in save_dir */
-    const char *init_from; /* NULL or a checkpoint whose weights start a new run */
+    const char *resume; /* NULL: a fresh run; "": the newest in save_dir; a file or folder */
+    const char
+        *init_from; /* NULL or a checkpoint, or folder of them, whose weights start a new run */
     const struct cpu_level *cpu;
     int precision;                                  /* enum options_precision */
     int preset;                                     /* enum preset_kind; if given */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "os/file.h"
 #include "train/choose.h"
 #include "train/data.h"
 #include "train/optim_state.h"
@@ -13,10 +14,10 @@
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
-static int open_newest(struct trainer *t, struct ckpt *c, struct err *e)
+static int open_newest(struct trainer *t, struct ckpt *c, const char *dir, struct err *e)
 {
     char *skipped = NULL;
-    int rc = ckpt_open_newest(c, t->options.save_dir, &t->resumed_from, &skipped, e);
+    int rc = ckpt_open_newest(c, dir, &t->resumed_from, &skipped, e);
     for (char *line = skipped, *next; line; line = next) {
         next = strchr(line, '\n');
         if (next)
@@ -25,7 +26,7 @@ static int open_newest(struct trainer *t, struct ckpt *c, struct err *e)
     }
     free(skipped);
     if (rc == 0 && !t->resumed_from)
-        return err_set(e, "%s: no checkpoint to resume from", t->options.save_dir);
+        return err_set(e, "%s: no checkpoint to resume from", dir);
     return rc;
 }
 
@@ -49,19 +50,35 @@ static int check_is_newest(const struct trainer *t, const struct ckpt_progress *
     return rc;
 }
 
+/* One that is named, or of another folder. */
+static int open_given(struct trainer *t, struct ckpt *c, struct err *e)
+{
+    const char *path = t->options.resume;
+    if (file_is_folder(path))
+        return open_newest(t, c, path, e);
+    t->resumed_from = strdup(path);
+    return t->resumed_from ? ckpt_open(c, path, e) : err_memory(e, "out of memory");
+}
+
 int resume_open(struct trainer *t, struct ckpt *c, struct err *e)
 {
     if (!t->options.resume[0])
-        return open_newest(t, c, e);
-    t->resumed_from = strdup(t->options.resume);
-    if (!t->resumed_from)
-        return err_memory(e, "out of memory");
-    if (ckpt_open(c, t->resumed_from, e))
+        return open_newest(t, c, t->options.save_dir, e);
+    if (open_given(t, c, e))
         return -1;
     if (check_is_newest(t, &c->state.progress, e) == 0)
         return 0;
     ckpt_close(c);
     return -1;
+}
+
+int resume_open_weights(struct trainer *t, struct ckpt *c, struct err *e)
+{
+    const char *path = t->options.init_from;
+    if (file_is_folder(path))
+        return ckpt_open_best(c, path, &t->begun_from, e);
+    t->begun_from = strdup(path);
+    return t->begun_from ? ckpt_open(c, path, e) : err_memory(e, "out of memory");
 }
 
 /* ---- whether it fits ------------------------------------------------------------------------- */
@@ -243,7 +260,7 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
 int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e)
 {
     const struct options *o = &t->options;
-    const char *path = o->init_from;
+    const char *path = t->begun_from;
     struct dims had = c->dims;
     if (c->ternary)
         return err_set(e, "%s: holds ternary weights, not the float weights training needs", path);

@@ -4,10 +4,14 @@
 
 #include "train/trainer.h"
 
-/* Opens what --resume names, or the newest good checkpoint of the folder, with a warning for each
- * damaged one passed over, and sets t->resumed_from to its path. A checkpoint named while the
- * folder holds a later one is an error. ckpt_close at the end. */
+/* Opens what --resume names, or the newest good checkpoint of the folder that it names, or else of
+ * the run's, with a warning for each damaged one passed over, and sets t->resumed_from to its path.
+ * One named while the run's folder holds a later one is an error. ckpt_close at the end. */
 MUST_USE int resume_open(struct trainer *t, struct ckpt *c, struct err *e);
+
+/* Opens what --init-from names, or the best of the folder that it names, and sets t->begun_from to
+ * its path. ckpt_close at the end. */
+MUST_USE int resume_open_weights(struct trainer *t, struct ckpt *c, struct err *e);
 
 /* Takes model and state of an open checkpoint for the run to go on with. An error, which names both
  * values, where it would change the model, the data, seed, batch or learning rate. */

@@ -207,7 +207,7 @@ static int begin(struct trainer *t, struct err *e)
     struct ckpt c = {0};
     if ((!o->resume && !o->init_from) || !trainer_is_first(t))
         return prepare(t, NULL, 0, e);
-    int rc = o->resume ? resume_open(t, &c, e) : ckpt_open(&c, o->init_from, e);
+    int rc = o->resume ? resume_open(t, &c, e) : resume_open_weights(t, &c, e);
     bool opened = rc == 0;
     rc = prepare(t, &c, rc, e);
     if (opened)
@@ -285,6 +285,7 @@ void trainer_close(struct trainer *t)
     exchange_release(&t->exchange);
     data_close(t);
     free(t->resumed_from);
+    free(t->begun_from);
     ranks_close(&t->ranks);
     *t = (struct trainer){0};
 }

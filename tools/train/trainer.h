@@ -56,6 +56,7 @@ struct trainer {
     struct ckpt_prints prints;
     bool caught;        /* a signal, by any rank, as the loop last saw it */
     char *resumed_from; /* owned; NULL for a fresh run */
+    char *begun_from;   /* owned; whose weights a fresh run has; NULL for its own */
     uint16_t *made_up;  /* owned; the tokens of --bench */
     size_t memory;      /* bytes of the arena */
 };
