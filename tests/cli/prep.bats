@@ -366,9 +366,9 @@ long_lines() {
     done
 }
 
-# Every story has words of its own: 1,000 distinct ones are there after about a tenth of them.
+# Words of its own in every second story, so that 1,000 distinct ones are there again and again, in several batches.
 @test "--max-words: rare words dropped from memory are in the shards nevertheless" {
-    stories 9 600 | awk '/^<|endoftext/ { print; next } { print $0, "q" NR "x", "z" NR * 7 "y" NR }' > a.txt
+    stories 9 2500 | awk '/^<\|endoftext/ && n++ % 2 { print "q" n "x z" n * 7 } { print }' > a.txt
     stories 3 4 > few.txt
     succeeds prep -q -o all --vocab-size 400 --superwords 60 --part a=a.txt --part few=few.txt
     succeeds prep -q -o words --vocab-size 400 --part a=a.txt --part few=few.txt
