@@ -125,10 +125,11 @@ eval: $(OUT)/eval ## bits per character on the validation stories (FILES="...": 
 	$(HAVE_MODEL)
 	$(OUT)/eval $(MODEL) $(or $(FILES),$(DATA)) $(ARGS)
 
-bench: ## speed of every kernel and of training beside what the machine can do
-	@$(SUBMAKE) -j$(JOBS) $(OUT)/tests/kcheck $(OUT)/train
-	$(OUT)/tests/kcheck --bench
-	$(OUT)/train --bench --small
+bench: ## the tables of BENCH.md for this machine, then every kernel beside what the machine can do (MODEL=FILE)
+	@scripts/deps build plot
+	@$(SUBMAKE) -s -j$(JOBS) $(OUT)/tests/kcheck $(OUT)/train $(OUT)/sample
+	@BUILD=$(OUT) scripts/bench $(WITH_MODEL)
+	@echo && echo '## Kernels' && echo && $(OUT)/tests/kcheck --bench | sed 's/^./    &/'
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps build test

@@ -165,6 +165,36 @@ documents() {
     [ -z "$output" ] || flunk "no such option"
 }
 
+@test "BENCH.md and make bench have the same rows" {
+    # programs that claim to be fast, in the place of some minutes
+    mkdir stub
+    cat > stub/train << 'END'
+#!/bin/sh
+echo '{"tok_s":21345.6,"share_of_peak":0.634,"precision":"bf16","threads":2,"rss_mb":271.8}'
+END
+    cat > stub/sample << 'END'
+#!/bin/sh
+echo '{"tok_s":31553,"tok_s_topk":30600,"int8_share":0.3,"us_blocks":12,"us_head":19,"us_per_token_split":23.9,"streams_tok_s":1,
+    "load_ms":3.91,"position_ratio":0.99,"rss_anon_mb":3.7,"embed":"f16"}'
+END
+    chmod +x stub/*
+    BUILD=stub "$ROOT/scripts/bench" model.bolt > printed
+    contains "$(cat printed)" '| 21,300 tokens/s, 63 % of the processor'"'"'s bf16 peak | `train --bench --small` |'
+    contains "$(cat printed)" '| 41,800 tokens/s |'
+    rows() {
+        awk -F ' *\\| *' '/^## / { in_table = $0 ~ /^## (Training|Telling stories)$/ } /^### / { in_table = 0 }
+            in_table && NF == 5 && $4 ~ /^(command$|`(train|sample) --bench)/ { print $2 " | " $4 }' "$1"
+    }
+    rows printed > printed.rows
+    [ "$(wc -l < printed.rows)" -gt 15 ]
+    rows "$ROOT/BENCH.md" | grep -vx ' | command' | diff - printed.rows || flunk "they differ"
+    # no model, and a processor that lacks an instruction set
+    printf '#!/bin/sh\nexit 2\n' > stub/train
+    BUILD=stub "$ROOT/scripts/bench" > printed
+    contains "$(cat printed)" '| not measured: needs a model.bolt | `sample --bench model.bolt` |'
+    contains "$(cat printed)" '| not measured: this processor lacks these instructions |'
+}
+
 @test "every file and every target of make that a document names exists" {
     cd "$ROOT" || return
     # "run" is examples/cortex-m's
