@@ -12,6 +12,7 @@
 #include "corpus/gunzip.h"
 #include "corpus/packed.h"
 #include "corpus/unzstd.h"
+#include "os/file.h"
 
 enum { BLOCK = 1 << 17, MOST_ARCHIVES = 2, MOST_STREAMS = 4 };
 
@@ -185,30 +186,13 @@ static int walk_archive(struct file *f, struct packed *archive, struct place pla
     return rc;
 }
 
-/* A file that goes away with its descriptor. */
-static FILE *open_unnamed(const char *folder)
-{
-    char *name;
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0 && asprintf(&name, "%s/bolt-XXXXXX", folder) >= 0) {
-        fd = mkostemp(name, O_CLOEXEC);
-        if (fd >= 0)
-            unlink(name);
-        free(name);
-    }
-    FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
-    if (fd >= 0 && !file)
-        close(fd);
-    return file;
-}
-
 /* A zip archive that comes from a pipe or out of a packing is put into a file without a name. */
 static int walk_zip(struct file *f, struct source *in, struct place place, struct err *e)
 {
     const char *folder = getenv("TMPDIR");
     if (!folder || !*folder)
         folder = "/tmp";
-    FILE *copy = open_unnamed(folder);
+    FILE *copy = file_unnamed_stream(folder);
     if (!copy)
         return err_errno(e, "%s: cannot make a temporary file in %s", place.name, folder);
     int rc = 0;

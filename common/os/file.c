@@ -158,3 +158,12 @@ int file_unnamed(const char *folder)
     free(name);
     return fd;
 }
+
+FILE *file_unnamed_stream(const char *folder)
+{
+    int fd = file_unnamed(folder);
+    FILE *f = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    if (fd >= 0 && !f)
+        close(fd);
+    return f;
+}

@@ -2,6 +2,8 @@
 #ifndef FILE_H
 #define FILE_H
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 /* A whole file, mapped read-only. Pages come in when touched. */
@@ -80,6 +82,7 @@ MUST_USE int file_make_dirs(const char *path, struct err *e);
 /* A file in folder, open for reading and writing, that goes away with its descriptor, on any file
  * system. -1 and errno when it cannot be made. */
 MUST_USE int file_unnamed(const char *folder);
+FILE *file_unnamed_stream(const char *folder); /* NULL and errno */
 
 /* A growing, zero-terminated copy of all of a stream (fd), at most `limit` bytes. Caller frees. */
 MUST_USE int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,

@@ -1,7 +1,6 @@
 #include "prep/lexicon.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "os/file.h"
@@ -74,16 +73,6 @@ bool lexicon_is_full(const struct lexicon *l)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static int open_file(struct lexicon *l, struct err *e)
-{
-    int fd = l->file ? -1 : file_unnamed(l->folder);
-    if (!l->file && fd >= 0)
-        l->file = fdopen(fd, "w+");
-    if (!l->file && fd >= 0)
-        close(fd);
-    return l->file ? 0 : err_errno(e, "%s: cannot make a temporary file", l->folder);
-}
-
 static bool write_words(FILE *f, const struct words *w)
 {
     struct segment_head head = {.n_words = w->n};
@@ -103,8 +92,10 @@ static int write_segment(struct lexicon *l, const struct words *w, struct err *e
 {
     if (array_reserve(&l->places, &l->capacity, l->n_ended + 1, sizeof *l->places))
         return err_memory(e, "out of memory for words");
-    if (open_file(l, e))
-        return -1;
+    if (!l->file)
+        l->file = file_unnamed_stream(l->folder);
+    if (!l->file)
+        return err_errno(e, "%s: cannot make a temporary file", l->folder);
     if (fseek(l->file, 0, SEEK_END) != 0 || (l->places[l->n_ended] = ftell(l->file)) < 0 ||
         !write_words(l->file, w))
         return err_errno(e, "%s: cannot write a temporary file", l->folder);
