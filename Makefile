@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := all
 CONFIG ?= release
 TOOLS := prep train export sample eval
-RANKED := train
+RANKED := train eval
 
 # The folders of common/ in the order of linking, those of them that each program needs, and the
 # libraries that a folder brings with it (BARE: those that pkg-config does not know). What is embedded

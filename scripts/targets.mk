@@ -69,7 +69,7 @@ check-arm: arm ## unit tests, kernels, parity and stories on emulated 64-bit ARM
 	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
 	@BUILD=$(OUT_arm) HOST=$(CURDIR)/$(OUT) EMULATOR=qemu-aarch64 tests/run arm
 
-check-mpi: ## training in many ranks: the bits of one process, signals, ranks that die (Open MPI)
+check-mpi: ## train and eval in many ranks: the bits of one process, signals, ranks that die (Open MPI)
 	@scripts/deps build test mpi
 	@$(SUBMAKE) -j$(JOBS) all ranked $(OUT)/stories
 	@BUILD=$(OUT) tests/run mpi

@@ -122,6 +122,9 @@ struct cli_settings {
 };
 extern struct cli_settings cli;
 
+/* Of many processes that do one thing together one talks; this one does not, but for errors. */
+void cli_fall_silent(void);
+
 /* Parses argv: options and operands in any order, "--name value", "--name=value", "-n5", "-n 5",
  * "--" ends options; long names may be cut short while unambiguous, as getopt_long has it.
  * -h/--help (stdout, exit 0), -V/--version, -q/--quiet, -v/--verbose and --json are added here. Any

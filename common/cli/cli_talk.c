@@ -82,6 +82,13 @@ void cli_say(const char *format, ...)
     put_safely(text);
 }
 
+void cli_fall_silent(void)
+{
+    cli.quiet = true;
+    cli.verbose = false;
+    cli.json = false;
+}
+
 int cli_finish(void)
 {
     bool failed = ferror(stdout) != 0;

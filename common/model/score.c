@@ -7,13 +7,14 @@
 
 struct score {
     const struct score_engine *engine;
-    size_t context;    /* rows a piece of a long story repeats */
-    size_t n_rows;     /* gathered */
-    uint16_t *tokens;  /* [max_rows] */
-    uint16_t *targets; /* [max_rows] */
-    uint32_t *pos;     /* [max_rows] */
-    bool *counted;     /* [max_rows]; false for repeated context */
-    float *nll;        /* [max_rows] */
+    size_t context;         /* rows a piece of a long story repeats */
+    struct score_run *runs; /* [max_runs] */
+    size_t n;               /* of them are full; the next one is being gathered */
+    uint16_t *tokens;       /* [max_runs][max_rows], as all below */
+    uint16_t *targets;
+    uint32_t *pos;
+    bool *counted; /* false for repeated context */
+    float *nll;
     struct score_sum sum;
 };
 
@@ -24,23 +25,31 @@ size_t score_min_rows(const struct dims *d)
 
 struct score *score_new(const struct score_engine *engine, struct err *e)
 {
-    size_t rows = engine->max_rows;
+    size_t max = engine->max_rows;
+    size_t rows = max * engine->max_runs;
     size_t least = score_min_rows(engine->dims);
-    if (rows < least) {
-        err_set(e, "scoring needs at least %zu rows (found %zu)", least, rows);
+    if (max < least) {
+        err_set(e, "scoring needs at least %zu rows (found %zu)", least, max);
         return NULL;
     }
     struct score *s = calloc(1, sizeof *s);
     if (!s)
         goto fail;
     *s = (struct score){.engine = engine, .context = dims_context(engine->dims)};
+    s->runs = calloc(engine->max_runs, sizeof *s->runs);
     s->tokens = calloc(rows, sizeof *s->tokens);
     s->targets = calloc(rows, sizeof *s->targets);
     s->pos = calloc(rows, sizeof *s->pos);
     s->counted = calloc(rows, sizeof *s->counted);
     s->nll = calloc(rows, sizeof *s->nll);
-    if (s->tokens && s->targets && s->pos && s->counted && s->nll)
-        return s;
+    if (!s->runs || !s->tokens || !s->targets || !s->pos || !s->counted || !s->nll)
+        goto fail;
+    for (size_t i = 0; i < engine->max_runs; i++)
+        s->runs[i] = (struct score_run){.tokens = s->tokens + i * max,
+                                        .pos = s->pos + i * max,
+                                        .targets = s->targets + i * max,
+                                        .nll = s->nll + i * max};
+    return s;
 fail:
     err_memory(e, "out of memory for scoring %zu rows", rows);
     score_free(s);
@@ -51,6 +60,7 @@ void score_free(struct score *s)
 {
     if (!s)
         return;
+    free(s->runs);
     free(s->tokens);
     free(s->targets);
     free(s->pos);
@@ -59,21 +69,38 @@ void score_free(struct score *s)
     free(s);
 }
 
+static void add_run(struct score *s, size_t number)
+{
+    const struct score_run *r = &s->runs[number];
+    const bool *counted = s->counted + number * s->engine->max_rows;
+    for (size_t i = 0; i < r->rows; i++) {
+        if (!counted[i])
+            continue;
+        s->sum.nats += r->nll[i];
+        s->sum.n_tokens++;
+        s->sum.n_unk += r->targets[i] == DIMS_UNK;
+    }
+}
+
 /* Rows are summed one by one in the order of the text, so the sum does not depend on where runs
  * end. */
-static void run(struct score *s)
+static void run_full(struct score *s)
 {
-    if (s->n_rows == 0)
+    if (s->n == 0)
         return;
-    s->engine->nll(s->engine->state, s->tokens, s->pos, s->targets, s->n_rows, s->nll);
-    for (size_t r = 0; r < s->n_rows; r++) {
-        if (!s->counted[r])
-            continue;
-        s->sum.nats += s->nll[r];
-        s->sum.n_tokens++;
-        s->sum.n_unk += s->targets[r] == DIMS_UNK;
+    s->engine->nll(s->engine->state, s->runs, s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        add_run(s, i);
+        s->runs[i].rows = 0;
     }
-    s->n_rows = 0;
+    s->n = 0;
+}
+
+/* The run being gathered gets no more rows. */
+static void end_run(struct score *s)
+{
+    if (s->runs[s->n].rows > 0 && ++s->n == s->engine->max_runs)
+        run_full(s);
 }
 
 /* ids, with EOS put before and after them when `eos`. */
@@ -95,13 +122,15 @@ static uint16_t token_at(const struct sequence *q, size_t i)
 static void append(struct score *s, const struct sequence *q, size_t first, size_t scored,
                    size_t end)
 {
+    struct score_run *run = &s->runs[s->n];
+    bool *counted = s->counted + s->n * s->engine->max_rows;
     for (size_t i = first; i < end; i++) {
-        size_t r = s->n_rows++;
-        s->tokens[r] = token_at(q, i);
-        s->targets[r] = token_at(q, i + 1);
-        s->pos[r] = (uint32_t)(i - first);
-        s->counted[r] = i >= scored;
-        assert(s->tokens[r] < s->engine->dims->V && s->targets[r] < s->engine->dims->V);
+        size_t r = run->rows++;
+        run->tokens[r] = token_at(q, i);
+        run->targets[r] = token_at(q, i + 1);
+        run->pos[r] = (uint32_t)(i - first);
+        counted[r] = i >= scored;
+        assert(run->tokens[r] < s->engine->dims->V && run->targets[r] < s->engine->dims->V);
     }
 }
 
@@ -112,15 +141,15 @@ static void score_sequence(struct score *s, const struct sequence *q)
     size_t max = s->engine->max_rows;
     size_t n = q->n + (q->eos ? 2 : 0);
     size_t rows = n > 0 ? n - 1 : 0;
-    if (rows > max - s->n_rows)
-        run(s);
+    if (rows > max - s->runs[s->n].rows)
+        end_run(s);
     for (size_t done = 0; done < rows;) {
         size_t first = done > s->context ? done - s->context : 0;
-        size_t end = MIN(rows, first + (max - s->n_rows));
+        size_t end = MIN(rows, first + (max - s->runs[s->n].rows));
         append(s, q, first, done, end);
         done = end;
         if (done < rows)
-            run(s);
+            end_run(s);
     }
 }
 
@@ -145,7 +174,8 @@ void score_tokens(struct score *s, const uint16_t *ids, size_t n, uint64_t n_cha
 
 const struct score_sum *score_finish(struct score *s)
 {
-    run(s);
+    end_run(s);
+    run_full(s);
     return &s->sum;
 }
 

@@ -5,21 +5,32 @@
  * engine: the net (score_net.h) or inference (score_infer.h). A story longer than the engine's rows
  * is cut into pieces that repeat the dims_context(d) tokens before them, which gives the same
  * result: exactly, but for attention in the net, whose last bits depend on a row's place in a group
- * (attend.h). Sums are in double in story order. */
+ * (attend.h). What a row gives
+ * may thus depend on its run, never on how many runs the engine takes at a time. Sums are in double
+ * in story order. */
 #ifndef SCORE_H
 #define SCORE_H
 
 #include "dims/dims.h"
 
+/* Rows that are run together: nll[r] is to become -ln p(targets[r]) in nats, the model having read
+ * tokens[r] at position pos[r] and what stands before it in its sequence: 0 begins one; pos[r] > 0
+ * implies pos[r-1] = pos[r] - 1. Ids < V. */
+struct score_run {
+    size_t rows;
+    uint16_t *tokens;
+    uint32_t *pos;
+    uint16_t *targets;
+    float *nll;
+};
+
 /* What runs the model. */
 struct score_engine {
     const struct dims *dims;
-    size_t max_rows; /* at least score_min_rows */
-    /* nll[r] = -ln p(targets[r]) in nats, the model having read tokens[r] at position pos[r] and
-     * what stands before it in its sequence: 0 begins one; pos[r] > 0 implies pos[r-1] = pos[r] -
-     * 1. 1 <= rows <= max_rows, ids < V. */
-    void (*nll)(void *state, const uint16_t *tokens, const uint32_t *pos, const uint16_t *targets,
-                size_t rows, float *nll);
+    size_t max_rows; /* of a run, at least score_min_rows */
+    size_t max_runs; /* that it takes at a time */
+    /* 1 <= n <= max_runs runs, each of 1 to max_rows rows. */
+    void (*nll)(void *state, const struct score_run *runs, size_t n);
     void *state;
 };
 

@@ -106,15 +106,15 @@ static void run_task(void *state, size_t task, size_t worker)
     cpu_float_restore(mode);
 }
 
-static void nll_of_infer(void *state, const uint16_t *tokens, const uint32_t *pos,
-                         const uint16_t *targets, size_t rows, float *nll)
+static void nll_of_infer(void *state, const struct score_run *r, size_t n)
 {
     struct score_infer *s = state;
-    s->tokens = tokens;
-    s->pos = pos;
-    s->targets = targets;
-    s->nll = nll;
-    plan_tasks(s, rows);
+    (void)n; /* 1 */
+    s->tokens = r->tokens;
+    s->pos = r->pos;
+    s->targets = r->targets;
+    s->nll = r->nll;
+    plan_tasks(s, r->rows);
     pool_run(s->pool, run_task, s, s->n_tasks);
 }
 
@@ -123,7 +123,7 @@ void score_infer_init(struct score_infer *s, const struct infer_weights *w, stru
 {
     const struct dims *d = &w->model->dims;
     size_t n_threads = (size_t)pool_threads(p);
-    *s = (struct score_infer){.engine = {d, max_rows, nll_of_infer, s}, .weights = w, .pool = p};
+    *s = (struct score_infer){.engine = {d, max_rows, 1, nll_of_infer, s}, .weights = w, .pool = p};
     s->tasks = arena_alloc(a, max_tasks(max_rows) + 1, sizeof *s->tasks);
     s->workers = arena_alloc(a, n_threads, sizeof *s->workers);
     for (size_t i = 0; i < n_threads; i++) {

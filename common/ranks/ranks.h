@@ -1,8 +1,8 @@
 /* ranks.h - one run in many processes, of one machine or of many: MPI's ranks, numbered from 0.
  *
- * Two files bring these functions: ranks_one.c, for which there is only rank 0, and ranks_mpi.c,
- * which `make MPI=1` builds instead. Whoever has one rank (size 1) needs none of them but
- * ranks_open, ranks_agree and ranks_close.
+ * Two files bring most of these functions: ranks_one.c, for which there is only rank 0, and
+ * ranks_mpi.c, which `make MPI=1` builds instead. Whoever has one rank (size 1) needs none of them
+ * but ranks_open, ranks_agree and ranks_close.
  *
  * All but messages are collective: every rank calls them, in the same order. Only the thread that
  * called ranks_open may. A rank that ends before ranks_close, for whatever reason, ends all of
@@ -18,6 +18,10 @@ struct ranks {
     uint64_t sent; /* bytes that this rank sent to others, headers aside */
     void *state;   /* owned; of ranks_mpi.c */
 };
+
+/* The number that whoever started this process gave it, 0 if it is alone: for what one of many is
+ * to do once, without meeting the others. In any build, and without ranks_open. */
+int ranks_told(void);
 
 /* Joins the others. An error where this process was started as one of many and cannot meet them. */
 MUST_USE int ranks_open(struct ranks *r, struct err *e);

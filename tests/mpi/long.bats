@@ -1,10 +1,15 @@
-# train in many ranks, the whole part: every way to share, optimisers and mixers, signals, ranks that die.
+# train and eval in many ranks, the whole part: every way to share, optimisers and mixers, a curriculum, signals,
+# ranks that die; every arithmetic and form of text.
 load ../cli/helpers
 load ranks
 
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     small_data data
+    "$BUILD/prep" -q -o parts --vocab-size 400 --part easy=data/train.txt --part hard=data/valid.txt --shard-tokens 30000
+    printf '%s\n' '40%: easy' '60%: easy 1 to 0, hard 1 to 3' > stages
+    in=$BATS_FILE_TMPDIR
+    one whole --accum 4 --steps 30 --mixers conv,attention --heads 2
 }
 
 setup() {
@@ -53,6 +58,55 @@ same_for() {
 @test "Muon with an embedding that is cut between ranks" {
     needs_mpi
     same_for "2" --accum 2 --dim 128 --hidden 96 --optimiser muon
+}
+
+@test "a curriculum, and a run of it taken up by another number of ranks" {
+    needs_mpi
+    export data=parts
+    same_for "2 4" --accum 4 --curriculum "$in/stages"
+    many_succeeds 2 cut --steps 50 --accum 4 --curriculum "$in/stages" --save-every 15 -q
+    mkdir back
+    cp cut/step-000000030.safetensors back
+    many_succeeds 4 back --resume -q
+    same_tensors whole/step-000000050.safetensors back/step-000000050.safetensors
+}
+
+@test "eval: every arithmetic, parts, standard input and the figures of v4 in 1, 2, 4 and 5 ranks" {
+    needs_mpi
+    "$BUILD/stories" --seed 8 --count 1200 > more.txt
+    gzip -k more.txt
+    for math in f32 exact int8; do
+        for n in 1 2 4 5; do
+            same_figures "$n" --math "$math" --v4-scoring more.txt.gz "$in/data/train.txt" "$in/data/valid.shard"
+        done
+    done
+    same_figures 3 more.txt.gz --cpu c
+    want=$(jq -c 'del(.file)' <<< "$(figures)")
+    ranks 3 eval -j 2 --json --vocab "$in/data/vocab.db" --cpu c "$in/whole" - < more.txt
+    [ "$(jq -c 'del(.file)' <<< "$(figures)")" = "$want" ] || flunk "expected $want"
+    export data=parts
+    one run --steps 4
+    succeeds eval --json -q --vocab "$in/parts/vocab.db" run "$in/parts"
+    want=$(figures)
+    [ "$(wc -l <<< "$want")" -eq 3 ] || flunk "two parts and their total"
+    ranks 4 eval -j 1 --json -q --vocab "$in/parts/vocab.db" run "$in/parts" < /dev/null
+    [ "$(figures)" = "$want" ] || flunk "expected $want"
+}
+
+@test "eval: ranks of other threads, arithmetic or instructions" {
+    needs_mpi
+    succeeds eval --json -q --math int8 --vocab "$in/data/vocab.db" "$in/whole" "$in/data/train.txt"
+    want=$(figures)
+    both=(--json -q --vocab "$in/data/vocab.db" "$in/whole" "$in/data/train.txt")
+    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" -j 2 --math int8 "${both[@]}" : \
+        -n 1 "$BUILD/mpi/eval" -j 1 --cpu c --math int8 "${both[@]}" < /dev/null
+    [ "$(figures)" = "$want" ] || flunk "expected $want"
+    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" "${both[@]}" : \
+        -n 1 "$BUILD/mpi/eval" --cpu c "${both[@]}" < /dev/null
+    one_line_of eval "computes with instruction set c, rank 0 with"
+    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" "${both[@]}" : \
+        -n 1 "$BUILD/mpi/eval" --math int8 "${both[@]}" < /dev/null
+    one_line_of eval "has other options than rank 0 (found --math int8, expected --math f32)"
 }
 
 @test "a signal ends all ranks with a checkpoint, and another number goes on from it" {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # bats sets $stderr and $status; $in is of the test's file
-# Loaded after ../cli/helpers by the tests of many ranks: runs of train under mpirun.
+# Loaded after ../cli/helpers by the tests of many ranks: runs of train and eval under mpirun.
 
 # What a container, and more ranks than processors, want of Open MPI.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -13,22 +13,28 @@ ranks_options=(--dim 24 --blocks 2 --hidden 40 --kernel 4 --seq-len 32 --dilatio
 # needs_mpi: skip where there is no MPI program or nothing to start it with.
 needs_mpi() {
     command -v mpirun > "$BATS_TEST_TMPDIR/which" || skip "there is no mpirun"
-    [ -x "$BUILD/mpi/train" ] || skip "build/mpi/train is not built (make ranked)"
+    [[ -x $BUILD/mpi/train && -x $BUILD/mpi/eval ]] || skip "build/mpi/ is not built (make ranked)"
+}
+
+# ranks N PROGRAM [ARGUMENT]...: the program in N ranks; of its standard input rank 0 sees what is fed by <.
+ranks() {
+    local n=$1 program=$2
+    shift 2
+    run --separate-stderr timeout 300 mpirun -n "$n" "$BUILD/mpi/$program" "$@"
 }
 
 # one DIR [OPTION]...: the run in one process.
 one() {
     local dir=$1
     shift
-    "$BUILD/train" --data "$in/data" "${ranks_options[@]}" --save-dir "$dir" -q "$@"
+    "$BUILD/train" --data "$in/${data:-data}" "${ranks_options[@]}" --save-dir "$dir" -q "$@"
 }
 
 # many N DIR [OPTION]...: the same in N ranks.
 many() {
     local n=$1 dir=$2
     shift 2
-    run --separate-stderr timeout 120 mpirun -n "$n" "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" \
-        --save-dir "$dir" -j 1 "$@" < /dev/null
+    ranks "$n" train --data "$in/${data:-data}" "${ranks_options[@]}" --save-dir "$dir" -j 1 "$@" < /dev/null
 }
 
 many_succeeds() {
@@ -42,8 +48,29 @@ many_fails() {
     shift 2
     many "$n" refused "$@"
     [ "$status" -ne 0 ] || flunk "$*: did not fail"
-    [ "$(grep -c '^train: ' <<< "$stderr")" -eq 1 ] || flunk "expected one line of train's"
-    contains "$(grep '^train: ' <<< "$stderr")" "$text"
+    one_line_of train "$text"
+}
+
+# one_line_of PROGRAM TEXT: of the last run's talk, most of which is mpirun's.
+one_line_of() {
+    [ "$(grep -c "^$1: " <<< "$stderr")" -eq 1 ] || flunk "expected one line of $1's"
+    contains "$(grep "^$1: " <<< "$stderr")" "$2"
+}
+
+# figures: of the last run of eval --json, without times.
+figures() {
+    jq -c 'del(.seconds, .tok_s)' <<< "$output"
+}
+
+# same_figures N FILE... [OPTION]...: eval of the model whole/ in N ranks gives those of one process.
+same_figures() {
+    local n=$1 want
+    shift
+    succeeds eval --json -q --vocab "$in/data/vocab.db" "$in/whole" "$@"
+    want=$(figures)
+    ranks "$n" eval -j 1 --json -q --vocab "$in/data/vocab.db" "$in/whole" "$@" < /dev/null
+    [ "$status" -eq 0 ] || flunk "eval in $n ranks: failed"
+    [ "$(figures)" = "$want" ] || flunk "expected $want"
 }
 
 # same_run DIR DIR: those of all checkpoints of the first, and what the log tells but for times.

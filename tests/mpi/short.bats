@@ -1,4 +1,4 @@
-# train in many ranks, the short part: the bits of one process, refusals, a run taken up by another number of ranks.
+# train and eval in many ranks, the short part: the bits of one process, refusals, a run taken up by another number of ranks.
 load ../cli/helpers
 load ranks
 
@@ -53,4 +53,33 @@ setup() {
     [ "$status" -eq 1 ] || flunk "exit status"
     contains "$stderr" "make MPI=1"
     [ ! -e none ] || flunk "made a folder"
+    run --separate-stderr env PMI_SIZE=2 "$BUILD/eval" --vocab "$in/data/vocab.db" "$in/whole" "$in/data" < /dev/null
+    [ "$status" -eq 1 ] || flunk "exit status"
+    contains "$stderr" "make MPI=1"
+}
+
+@test "--status is printed once" {
+    needs_mpi
+    succeeds train --status "$in/whole"
+    want=$output
+    ranks 2 train --status "$in/whole" < /dev/null
+    [ "$output" = "$want" ] || flunk "not what one process prints: $want"
+}
+
+@test "eval: three ranks give the figures of one process" {
+    needs_mpi
+    same_figures 3 "$in/data" "$in/data/train.txt"
+}
+
+@test "eval: a fault of one rank is one line, and another model is one" {
+    needs_mpi
+    ranks 2 eval --vocab "$in/data/vocab.db" "$in/whole" "$in/none.txt" < /dev/null
+    [ "$status" -ne 0 ] || flunk "did not fail"
+    one_line_of eval "$in/none.txt: cannot open"
+    one other --accum 4 --steps 30 --seed 5
+    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" --vocab "$in/data/vocab.db" "$in/whole" "$in/data" : \
+        -n 1 "$BUILD/mpi/eval" --vocab "$in/data/vocab.db" other "$in/data" < /dev/null
+    [ "$status" -ne 0 ] || flunk "did not fail"
+    one_line_of eval "eval: rank 1 on $(hostname): the model differs from that of rank 0"
+    [ -z "$output" ] || flunk "printed figures"
 }

@@ -309,7 +309,8 @@ static void test_inference_equals_single_tokens(void **state)
         for (size_t i = 0; i < N; i++)
             pos[i] = (uint32_t)i;
         fesetround(FE_UPWARD); /* the caller's, who is a worker: it does not matter */
-        g.score.engine.nll(g.score.engine.state, tokens, pos, tokens + 1, N, nll);
+        g.score.engine.nll(g.score.engine.state,
+                           &(struct score_run){N, tokens, pos, tokens + 1, nll}, 1);
         assert_int_equal(fegetround(), FE_UPWARD);
         fesetround(FE_TONEAREST);
 
@@ -328,6 +329,32 @@ static void test_inference_equals_single_tokens(void **state)
         }
         arena_release(&a);
         infer_engine_close(&g);
+    }
+    toy_close(&t);
+}
+
+/* An engine that hands many runs to another, the last one first. */
+static void nll_backwards(void *state, const struct score_run *runs, size_t n)
+{
+    const struct score_engine *one = state;
+    while (n > 0)
+        one->nll(one->state, &runs[--n], 1);
+}
+
+/* Not even where a loss depends on its run: that of attention in the net does. */
+static void test_runs_at_a_time_do_not_matter(void **state)
+{
+    (void)state;
+    struct dims d = toy_mixed(toy_dims(V, 24, 30, 4, 2, "2,1"), "conv,attention", 2, 8, 16);
+    struct toy t;
+    toy_open(&t, &d, NULL, 5, 160, 1, cpu_best());
+    struct score_net net;
+    score_net_init(&net, &t.net, t.pool);
+    struct score_sum want = score_engine_varied(&net.engine);
+    for (size_t n = 1; n <= 5; n++) {
+        struct score_engine many = {&d, net.engine.max_rows, n, nll_backwards, &net.engine};
+        struct score_sum got = score_engine_varied(&many);
+        assert_same(&want, &got);
     }
     toy_close(&t);
 }
@@ -356,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_inference_is_the_same_bits_everywhere),
         cmocka_unit_test(test_exact_inference_is_close_to_the_net),
         cmocka_unit_test(test_inference_equals_single_tokens),
+        cmocka_unit_test(test_runs_at_a_time_do_not_matter),
         cmocka_unit_test(test_too_few_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/hash.h"
 #include "os/clock.h"
 #include "os/threads.h"
 #include "os/pages.h"
+#include "ranks/same.h"
 
 /* One file being scored. */
 struct run {
@@ -56,11 +59,9 @@ static int prepare(struct eval *v, struct err *e)
     return 0;
 }
 
-int eval_open(struct eval *v, const struct eval_options *o, const char *model, const char *vocab,
-              const struct cpu_level *level, int n_threads, struct err *e)
+static int open_alone(struct eval *v, const char *model, const char *vocab, int n_threads,
+                      struct err *e)
 {
-    *v = (struct eval){.options = *o};
-    kern_init(&v->kern, level);
     if (load_open(&v->file, model, vocab, &v->kern, e))
         return -1;
     v->pool = threads_new(n_threads, e);
@@ -72,14 +73,67 @@ int eval_open(struct eval *v, const struct eval_options *o, const char *model, c
     return prepare(v, e);
 }
 
+/* Of the weights, whatever file they came from. */
+static int model_print(const struct model *m, uint64_t *print, struct err *e)
+{
+    size_t n = dims_n_floats(&m->dims);
+    float *params = calloc(n, sizeof *params);
+    if (!params)
+        return err_memory(e, "out of memory");
+    model_to_params(m, params);
+    *print = hash64(params, n * sizeof *params);
+    free(params);
+    return 0;
+}
+
+/* The ranks become one. */
+static int join(struct eval *v, struct err *e)
+{
+    struct same here = {.isa = ""};
+    uint64_t print = 0;
+    if (v->ranks->size == 1)
+        return 0;
+    if (ranks_agree(v->ranks, model_print(&v->file.model, &print, e), e))
+        return -1;
+    if (v->options.math == MODEL_F32)
+        snprintf(here.isa, sizeof here.isa, "%s", v->kern.level->name);
+    snprintf(here.options, sizeof here.options, "--math %s\n", model_math_names[v->options.math]);
+    same_add(&here, "the model", print);
+    same_add(&here, "the vocabulary", v->file.vocab_fingerprint);
+    if (same_check(v->ranks, &here, e) || team_open(&v->team, v->ranks, v->engine, e))
+        return -1;
+    v->engine = &v->team.engine;
+    return 0;
+}
+
+int eval_open(struct eval *v, struct ranks *r, const struct eval_options *o, const char *model,
+              const char *vocab, const struct cpu_level *level, int n_threads, struct err *e)
+{
+    *v = (struct eval){.options = *o, .ranks = r};
+    kern_init(&v->kern, level);
+    int rc = open_alone(v, model, vocab, n_threads, e);
+    return ranks_agree(r, rc, e) ? -1 : join(v, e);
+}
+
 void eval_close(struct eval *v)
 {
+    team_close(&v->team);
     gather_free(v->gather);
     threads_free(v->pool);
     arena_release(&v->arena);
     infer_weights_release(&v->weights);
     load_close(&v->file);
     *v = (struct eval){0};
+}
+
+int eval_serve(struct eval *v, struct err *e)
+{
+    return team_serve(&v->team, e);
+}
+
+int eval_end(struct eval *v, struct err *e)
+{
+    return v->ranks->size > 1 ? team_end(&v->team, e) : 0;
 }
 
 bool eval_has_unk(const struct eval *v)
@@ -123,10 +177,9 @@ static void on_progress(void *context, uint64_t read, uint64_t total)
 static int on_story(void *context, const struct gather_story *s, struct err *e)
 {
     struct run *r = context;
-    (void)e;
     add_story(r, s->ids, s->n, s->n_chars, s->n_bytes);
     show_progress(r);
-    return 0;
+    return team_check(&r->eval->team, e);
 }
 
 static void on_warning(void *context, const char *sentence)
@@ -158,7 +211,7 @@ static int check_unk(const struct run *r, const struct shardset *s, const char *
         path, s->n_unk);
 }
 
-static void read_shard(struct run *r, const struct shard *s)
+static int read_shard(struct run *r, const struct shard *s, struct err *e)
 {
     for (uint64_t i = 0; i < s->n_stories; i++) {
         const uint16_t *ids = s->tokens + s->stories[i];
@@ -171,7 +224,10 @@ static void read_shard(struct run *r, const struct shard *s)
         r->read = s->stories[i + 1] * s->map.size / s->n_tokens;
         r->known = true;
         show_progress(r);
+        if (team_check(&r->eval->team, e))
+            return -1;
     }
+    return 0;
 }
 
 static int read_set(struct run *r, const struct shardset *s, const char *path, struct err *e)
@@ -179,7 +235,8 @@ static int read_set(struct run *r, const struct shardset *s, const char *path, s
     if (check_unk(r, s, path, e))
         return -1;
     for (size_t i = 0; i < s->n; i++)
-        read_shard(r, &s->shards[i]);
+        if (read_shard(r, &s->shards[i], e))
+            return -1;
     r->n_chars = s->n_chars;
     r->n_bytes = s->n_bytes;
     return 0;
@@ -248,14 +305,16 @@ int eval_input(struct eval *v, const struct eval_input *in, struct cli_progress 
     }
     *out = (struct eval_result){
         .name = path, .part = in->part[0] ? in->part : NULL, .sum = *score_finish(r.score)};
+    if (r.v4)
+        out->v4 = *score_finish(r.v4);
+    if (team_check(&v->team, e))
+        goto out;
     if (!isfinite(out->sum.nats)) {
         err_set(e, "%s: its loss is not finite: the model's weights are too large", path);
         goto out;
     }
     out->sum.n_chars = r.n_chars;
     out->sum.n_bytes = r.n_bytes;
-    if (r.v4)
-        out->v4 = *score_finish(r.v4);
     out->seconds = clock_seconds() - r.start;
     rc = 0;
 out:

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "corpus/gather.h"
 #include "eval/input.h"
+#include "eval/team.h"
 #include "format/shardset.h"
 #include "model/score_infer.h"
 #include "model/score_net.h"
@@ -25,11 +26,13 @@ struct eval_options {
 /* A model ready to score, and what reading text takes. */
 struct eval {
     struct eval_options options;
+    struct ranks *ranks; /* of which this process is one */
     struct modelfile file;
     struct kern kern;
     struct pool *pool;
     struct arena arena;
-    const struct score_engine *engine; /* one of the two */
+    const struct score_engine *engine; /* one of the two, or the team's */
+    struct team team;                  /* of many ranks */
     struct score_net score_net;        /* f32 */
     struct net net;
     float *params;                  /* of the net: the model expanded to floats */
@@ -47,11 +50,17 @@ struct eval_result {
     double seconds;
 };
 
-/* Opens the model (load_open) and prepares it. eval_close in any case. */
-MUST_USE int eval_open(struct eval *v, const struct eval_options *o, const char *model,
-                       const char *vocab, const struct cpu_level *level, int n_threads,
-                       struct err *e);
+/* Opens the model (load_open) and prepares it. For all ranks, which must have the same program and
+ * model; *r stays where it is. eval_close in any case. */
+MUST_USE int eval_open(struct eval *v, struct ranks *r, const struct eval_options *o,
+                       const char *model, const char *vocab, const struct cpu_level *level,
+                       int n_threads, struct err *e);
 void eval_close(struct eval *v);
+
+/* All ranks but the first, which alone calls eval_input: computes for it until it calls eval_end.
+ */
+MUST_USE int eval_serve(struct eval *v, struct err *e);
+MUST_USE int eval_end(struct eval *v, struct err *e);
 
 /* Scores every story of a text file of any form, of a shard, or of a folder's validation. `done` of
  * `total` bytes of the files lie behind already: for the progress line. An input without a story is

@@ -71,9 +71,12 @@ static void say_speed(const struct eval *v, const struct eval_result *r, size_t 
         n_tokens += r[i].sum.n_tokens;
         spent += r[i].seconds;
     }
-    cli_say("eval: %s tokens in %s, %s tokens/s, %d thread%s, %s, %s\n",
+    char ranks[32] = "";
+    if (v->ranks->size > 1)
+        snprintf(ranks, sizeof ranks, "%d ranks, here ", v->ranks->size);
+    cli_say("eval: %s tokens in %s, %s tokens/s, %s%d thread%s, %s, %s\n",
             cli_count_text(tokens, n_tokens), cli_duration_text(seconds, spent),
-            cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))),
+            cli_count_text(rate, (uint64_t)((double)n_tokens / (spent + 1e-9))), ranks,
             pool_threads(v->pool), pool_threads(v->pool) == 1 ? "" : "s",
             model_math_names[v->options.math], v->kern.level->name);
 }
@@ -103,6 +106,32 @@ static void score_inputs(struct eval *v, const struct eval_inputs *inputs, uint6
     say_speed(v, results, inputs->n);
 }
 
+/* What the one process, or the first of many, does: reads, scores, reports. */
+static void run_first(struct eval *v, char **files, size_t n, uint64_t total)
+{
+    struct err e;
+    struct eval_inputs inputs = {0};
+    for (size_t i = 0; i < n; i++)
+        if (eval_input_add(&inputs, files[i], &e))
+            cli_fail(&e);
+    n = inputs.n;
+    struct eval_result *results = calloc(n + 1, sizeof *results);
+    if (!results)
+        cli_die("out of memory for %zu results", n);
+    score_inputs(v, &inputs, total, results);
+    if (eval_end(v, &e))
+        cli_fail(&e);
+    if (cli.json) {
+        report_json(results, n, &v->options);
+    } else {
+        report_table(results, n, v->options.math, eval_has_unk(v));
+        if (v4_scoring)
+            report_v4_table(results, n, eval_has_unk(v));
+    }
+    free(results);
+    free(inputs.items);
+}
+
 int main(int argc, char **argv)
 {
     size_t n;
@@ -111,32 +140,24 @@ int main(int argc, char **argv)
         cli_usage(n ? "no FILE to score" : "no MODEL given");
     n--;
     struct err e;
-    uint64_t total = check_files(operands + 1, n);
-
     struct eval v;
+    struct ranks ranks;
     struct eval_options o = {.math = (enum model_math)math, .v4_scoring = v4_scoring};
     if (cmdline_options(&reading, &o.corpus, &e))
         cli_fail(&e);
-    if (eval_open(&v, &o, operands[0], vocab, cpu, threads, &e))
+    if (ranks_open(&ranks, &e))
         cli_fail(&e);
-    struct eval_inputs inputs = {0};
-    for (size_t i = 0; i < n; i++)
-        if (eval_input_add(&inputs, operands[1 + i], &e))
-            cli_fail(&e);
-    n = inputs.n;
-    struct eval_result *results = calloc(n + 1, sizeof *results);
-    if (!results)
-        cli_die("out of memory for %zu results", n);
-    score_inputs(&v, &inputs, total, results);
-    if (cli.json) {
-        report_json(results, n, &o);
-    } else {
-        report_table(results, n, o.math, eval_has_unk(&v));
-        if (v4_scoring)
-            report_v4_table(results, n, eval_has_unk(&v));
-    }
-    free(results);
-    free(inputs.items);
+    bool first = ranks.rank == 0;
+    if (!first)
+        cli_fall_silent();
+    uint64_t total = first ? check_files(operands + 1, n) : 0;
+    if (eval_open(&v, &ranks, &o, operands[0], vocab, cpu, threads, &e))
+        cli_fail(&e);
+    if (first)
+        run_first(&v, operands + 1, n, total);
+    else if (eval_serve(&v, &e))
+        cli_fail(&e);
     eval_close(&v);
+    ranks_close(&ranks);
     return cli_finish();
 }

@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     struct err e;
     options_parse(&o, argc, argv);
     if (o.status) {
-        if (status_print(o.status, &e))
+        if (ranks_told() == 0 && status_print(o.status, &e))
             cli_fail(&e);
         return cli_finish();
     }

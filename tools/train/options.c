@@ -217,7 +217,7 @@ static int value_text(const struct cli_option *o, char *out, size_t size)
     }
 }
 
-void options_text(char text[OPTIONS_TEXT])
+void options_text(char text[SAME_OPTIONS])
 {
     char value[1024];
     size_t n = 0;
@@ -233,8 +233,8 @@ void options_text(char text[OPTIONS_TEXT])
             size_t used = strlen(value);
             snprintf(value + used, sizeof value - used, "%s%s", j ? " " : "", o->to.list->items[j]);
         }
-        if (n < OPTIONS_TEXT)
-            n += (size_t)snprintf(text + n, OPTIONS_TEXT - n, "--%s %s\n", o->name,
+        if (n < SAME_OPTIONS)
+            n += (size_t)snprintf(text + n, SAME_OPTIONS - n, "--%s %s\n", o->name,
                                   given ? value : "(not given)");
     }
 }

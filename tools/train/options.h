@@ -3,6 +3,7 @@
 #define OPTIONS_H
 
 #include "cli/cli.h"
+#include "ranks/same.h"
 
 enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 
@@ -56,12 +57,9 @@ struct options {
     } given;
 };
 
-/* Room for options_text. */
-enum { OPTIONS_TEXT = 8192 };
-
 /* The options that all ranks of a run must have alike, as lines "--name value": all but folders,
  * files and what concerns the machine alone. */
-void options_text(char text[OPTIONS_TEXT]);
+void options_text(char text[SAME_OPTIONS]);
 
 /* Parses argv into o; exits on --help, --version and usage errors. */
 void options_parse(struct options *o, int argc, char **argv);

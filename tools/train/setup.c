@@ -245,21 +245,13 @@ static int enter_folder(struct trainer *t, struct err *e)
     return t->resumed_from ? ckpt_prune(o->save_dir, t->progress.step, (size_t)o->keep, e) : 0;
 }
 
-/* One of many ranks talks. */
-static void fall_silent(void)
-{
-    cli.quiet = true;
-    cli.verbose = false;
-    cli.json = false;
-}
-
 int trainer_open(struct trainer *t, const struct options *o, struct err *e)
 {
     *t = (struct trainer){.options = *o};
     if (ranks_open(&t->ranks, e))
         return -1;
     if (!trainer_is_first(t))
-        fall_silent();
+        cli_fall_silent();
     kern_init(&t->kern, o->cpu);
     int rc = data_open(t, e);
     if (rc == 0)

@@ -1,102 +1,20 @@
 #include "train/together.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
-#include "os/file.h"
+#include "ranks/same.h"
 #include "train/data.h"
-
-/* ---- whether it is one run ------------------------------------------------------------------- */
-
-/* What ranks compare. Each is 0 or empty where there is nothing to compare. */
-struct identity {
-    uint64_t program, vocab, train, valid;
-    char version[32];
-    char isa[16];
-    char options[OPTIONS_TEXT];
-};
-
-static uint64_t program_print(void)
-{
-    struct file_map m;
-    struct err ignored;
-    if (file_map(&m, "/proc/self/exe", &ignored))
-        return 0;
-    uint64_t print = hash64(m.data, m.size);
-    file_unmap(&m);
-    return print;
-}
-
-static int same_print(const char *what, uint64_t here, uint64_t first, struct err *e)
-{
-    if (here == first)
-        return 0;
-    return err_set(e,
-                   "%s differs from that of rank 0 (found %016" PRIx64 ", expected %016" PRIx64 ")",
-                   what, here, first);
-}
-
-/* The first line that is not the same. */
-static int same_options(const char *here, const char *first, struct err *e)
-{
-    while (*here && *first) {
-        int n = (int)strcspn(here, "\n");
-        int m = (int)strcspn(first, "\n");
-        if (n != m || memcmp(here, first, (size_t)n) != 0)
-            return err_usage(e, "has other options than rank 0 (found %.*s, expected %.*s)", n,
-                             here, m, first);
-        here += n + (here[n] == '\n');
-        first += m + (first[m] == '\n');
-    }
-    return 0;
-}
-
-static int same_identity(const struct identity *here, const struct identity *first, struct err *e)
-{
-    if (strcmp(here->version, first->version) != 0)
-        return err_set(e, "runs version %s of this program, rank 0 version %s", here->version,
-                       first->version);
-    if (strcmp(here->isa, first->isa) != 0)
-        return err_usage(
-            e,
-            "computes with instruction set %s, rank 0 with %s, which rounds otherwise; "
-            "give all ranks the lesser of them (--cpu)",
-            here->isa, first->isa);
-    if (same_print("the program", here->program, first->program, e) ||
-        same_options(here->options, first->options, e) ||
-        same_print("the vocabulary", here->vocab, first->vocab, e) ||
-        same_print("train.shard", here->train, first->train, e) ||
-        same_print("valid.shard", here->valid, first->valid, e))
-        return -1;
-    return 0;
-}
 
 int together_check(struct trainer *t, struct err *e)
 {
-    struct identity *both = t->ranks.size > 1 ? calloc(2, sizeof *both) : NULL;
-    if (t->ranks.size == 1)
-        return 0;
-    if (ranks_agree(&t->ranks, both ? 0 : err_memory(e, "out of memory"), e)) {
-        free(both);
-        return -1;
-    }
-    struct identity *here = &both[0];
-    here->program = program_print();
-    here->vocab = t->train.vocab_fingerprint;
-    here->train = t->train.fingerprint;
-    here->valid = t->valid.fingerprint;
-    snprintf(here->version, sizeof here->version, "%s", BOLT_VERSION);
-    snprintf(here->isa, sizeof here->isa, "%s", t->kern.level->name);
-    options_text(here->options);
-    both[1] = *here;
-    int rc = ranks_share(&t->ranks, &both[1], sizeof *both, e);
-    if (rc == 0)
-        rc = ranks_agree(&t->ranks, same_identity(here, &both[1], e), e);
-    free(both);
-    return rc;
+    struct same here = {.isa = ""};
+    snprintf(here.isa, sizeof here.isa, "%s", t->kern.level->name);
+    options_text(here.options);
+    same_add(&here, "the vocabulary", t->train.vocab_fingerprint);
+    same_add(&here, "train.shard", t->train.fingerprint);
+    same_add(&here, "valid.shard", t->valid.fingerprint);
+    return same_check(&t->ranks, &here, e);
 }
 
 /* ---- what rank 0 decides --------------------------------------------------------------------- */
