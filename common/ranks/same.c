@@ -67,15 +67,15 @@ static int same_identity(const struct identity *here, const struct identity *fir
     if (strcmp(here->version, first->version) != 0)
         return err_set(e, "runs version %s of this program, rank 0 version %s", here->version,
                        first->version);
+    if (same_print("the program", here->program, first->program, e) ||
+        same_options(mine->options, theirs->options, e))
+        return -1;
     if (strcmp(mine->isa, theirs->isa) != 0)
         return err_usage(
             e,
             "computes with instruction set %s, rank 0 with %s, which rounds otherwise; "
             "give all ranks the lesser of them (--cpu)",
             mine->isa, theirs->isa);
-    if (same_print("the program", here->program, first->program, e) ||
-        same_options(mine->options, theirs->options, e))
-        return -1;
     for (size_t i = 0; i < SAME_PRINTS && theirs->prints[i].what[0]; i++)
         if (same_print(theirs->prints[i].what, mine->prints[i].fingerprint,
                        theirs->prints[i].fingerprint, e))

@@ -73,13 +73,13 @@ same_for() {
 
 @test "eval: every arithmetic, parts, standard input and the figures of v4 in 1, 2, 4 and 5 ranks" {
     needs_mpi
-    "$BUILD/stories" --seed 8 --count 1200 > more.txt
+    "$BUILD/stories" --seed 8 --count 600 > more.txt
     gzip -k more.txt
-    for math in f32 exact int8; do
-        for n in 1 2 4 5; do
-            same_figures "$n" --math "$math" --v4-scoring more.txt.gz "$in/data/train.txt" "$in/data/valid.shard"
-        done
+    for n in 1 2 4 5; do
+        same_figures "$n" --v4-scoring more.txt.gz "$in/data/valid.shard" "$in/data/train.txt"
     done
+    same_figures 3 --math exact more.txt "$in/data"
+    same_figures 4 --math int8 --v4-scoring more.txt "$in/data"
     same_figures 3 more.txt.gz --cpu c
     want=$(jq -c 'del(.file)' <<< "$(figures)")
     ranks 3 eval -j 2 --json --vocab "$in/data/vocab.db" --cpu c "$in/whole" - < more.txt
@@ -98,13 +98,13 @@ same_for() {
     succeeds eval --json -q --math int8 --vocab "$in/data/vocab.db" "$in/whole" "$in/data/train.txt"
     want=$(figures)
     both=(--json -q --vocab "$in/data/vocab.db" "$in/whole" "$in/data/train.txt")
-    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" -j 2 --math int8 "${both[@]}" : \
+    run --separate-stderr timeout 300 mpirun -n 1 "$BUILD/mpi/eval" -j 2 --math int8 "${both[@]}" : \
         -n 1 "$BUILD/mpi/eval" -j 1 --cpu c --math int8 "${both[@]}" < /dev/null
     [ "$(figures)" = "$want" ] || flunk "expected $want"
-    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" "${both[@]}" : \
+    run --separate-stderr timeout 300 mpirun -n 1 "$BUILD/mpi/eval" "${both[@]}" : \
         -n 1 "$BUILD/mpi/eval" --cpu c "${both[@]}" < /dev/null
     one_line_of eval "computes with instruction set c, rank 0 with"
-    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" "${both[@]}" : \
+    run --separate-stderr timeout 300 mpirun -n 1 "$BUILD/mpi/eval" "${both[@]}" : \
         -n 1 "$BUILD/mpi/eval" --math int8 "${both[@]}" < /dev/null
     one_line_of eval "has other options than rank 0 (found --math int8, expected --math f32)"
 }

@@ -42,7 +42,7 @@ setup() {
 
 @test "an option that one rank has otherwise is named" {
     needs_mpi
-    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" --accum 2 --lr 0.001 : \
+    run --separate-stderr timeout 300 mpirun -n 1 "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" --accum 2 --lr 0.001 : \
         -n 1 "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" --accum 2 --lr 0.002 < /dev/null
     [ "$status" -ne 0 ] || flunk "did not fail"
     contains "$stderr" "train: rank 1 on $(hostname): has other options than rank 0 (found --lr 0.002"
@@ -77,7 +77,7 @@ setup() {
     [ "$status" -ne 0 ] || flunk "did not fail"
     one_line_of eval "$in/none.txt: cannot open"
     one other --accum 4 --steps 30 --seed 5
-    run --separate-stderr timeout 60 mpirun -n 1 "$BUILD/mpi/eval" --vocab "$in/data/vocab.db" "$in/whole" "$in/data" : \
+    run --separate-stderr timeout 300 mpirun -n 1 "$BUILD/mpi/eval" --vocab "$in/data/vocab.db" "$in/whole" "$in/data" : \
         -n 1 "$BUILD/mpi/eval" --vocab "$in/data/vocab.db" other "$in/data" < /dev/null
     [ "$status" -ne 0 ] || flunk "did not fail"
     one_line_of eval "eval: rank 1 on $(hostname): the model differs from that of rank 0"
