@@ -19,8 +19,8 @@ struct team {
     struct err fault;
 };
 
-/* For all ranks, each with an engine for the same model. Neither *t, *r nor *own may move. team_close
- * in any case. */
+/* For all ranks, each with an engine for the same model. Neither *t, *r nor *own may move.
+ * team_close in any case. */
 MUST_USE int team_open(struct team *t, struct ranks *r, const struct score_engine *own,
                        struct err *e);
 void team_close(struct team *t); /* safe on a zeroed struct */

@@ -118,8 +118,8 @@ static int read_words(const struct lexicon *l, struct words *w, struct err *e)
     for (uint32_t i = 0; ok && i < w->n; i++) {
         struct record r;
         ok = fread(&r, sizeof r, 1, l->file) == 1;
-        w->items[i] = (struct pretoken){
-            .bytes = (const unsigned char *)text, .n = r.n, .count = r.count};
+        w->items[i] =
+            (struct pretoken){.bytes = (const unsigned char *)text, .n = r.n, .count = r.count};
         text += r.n;
     }
     ok = ok && (!head.n_bytes || fread(w->texts, head.n_bytes, 1, l->file) == 1);

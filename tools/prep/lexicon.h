@@ -1,13 +1,14 @@
 /* lexicon.h - the distinct words of the corpus, in no more than so much memory.
  *
  * Stories are parked as numbers of words (spool.h). When there are too many distinct words, the
- * rare ones go and the rest get new numbers. This ends a segment of the stories, in every spool: the
- * words that it is parked with are written to a temporary file and read back when its stories are
- * encoded. So nothing is lost but the counts of rare words, and the vocabulary is learned without
- * them: for it such a word has never occurred. Where this happens depends on the stories alone.
+ * rare ones go and the rest get new numbers. This ends a segment of the stories, in every spool:
+ * the words that it is parked with are written to a temporary file and read back when its stories
+ * are encoded. So nothing is lost but the counts of rare words, and the vocabulary is learned
+ * without them: for it such a word has never occurred. Where this happens depends on the stories
+ * alone.
  *
- * One thread at a time changes it. Any threads may look words up in the table of the present segment
- * meanwhile, or in one that they found there before. */
+ * One thread at a time changes it. Any threads may look words up in the table of the present
+ * segment meanwhile, or in one that they found there before. */
 #ifndef LEXICON_H
 #define LEXICON_H
 
@@ -21,10 +22,10 @@ struct lexicon {                 /* zero-initialise */
     size_t most;                 /* words at once */
     size_t n_ended;              /* segments before it */
     const char *folder;
-    FILE *file;      /* their words, one segment after the other */
-    long *places;    /* owned, [n_ended]: where each begins */
-    size_t capacity; /* of places */
-    struct words **old;          /* owned, [n_old]: tables that somebody may still be in */
+    FILE *file;         /* their words, one segment after the other */
+    long *places;       /* owned, [n_ended]: where each begins */
+    size_t capacity;    /* of places */
+    struct words **old; /* owned, [n_old]: tables that somebody may still be in */
     size_t n_old, old_capacity;
 };
 
