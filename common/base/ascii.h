@@ -1,6 +1,6 @@
-/* ascii.h - bytes 16 at a time, on the compilers' vector extensions: every machine has them, one
- * with vectors is several times as fast. A mask has 0xff in the bytes for which something holds,
- * 0 in the others. */
+/* ascii.h - 16 bytes at a time, by the compilers' vector extensions, which work on every machine
+ * and are several times as fast as single bytes where it has vector instructions. A mask has 0xff
+ * in the bytes for which something holds, 0 in the others. */
 #ifndef ASCII_H
 #define ASCII_H
 

@@ -1,4 +1,4 @@
-/* base.h - the few macros every file uses. No functions, no state. */
+/* base.h - the few macros and inline functions that every file uses. No state. */
 #ifndef BASE_H
 #define BASE_H
 

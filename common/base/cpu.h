@@ -44,9 +44,9 @@ const struct cpu_level *cpu_next(const struct cpu_level *level);
 MUST_USE int cpu_parse(const char *name, const struct cpu_level **level, struct err *e);
 
 /* Sets the floating-point mode of the calling thread to IEEE 754's default (round to nearest,
- * denormals kept, exceptions masked) and returns what it was, for cpu_float_restore. Known of
- * x86-64 (MXCSR) and 64-bit ARM (FPCR); elsewhere these functions do nothing: a thread begins in
- * the default mode. */
+ * denormals kept, exceptions masked) and returns what it was, for cpu_float_restore. For x86-64
+ * (MXCSR) and 64-bit ARM (FPCR); elsewhere these functions do nothing, since a thread begins in the
+ * default mode. */
 uint32_t cpu_float_default(void);
 void cpu_float_restore(uint32_t mode);
 

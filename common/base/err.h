@@ -9,14 +9,16 @@
 #include "base/base.h"
 
 enum err_code {
-    ERR_DATA,  /* the contents of a file, or what was computed from them, are not as they must be */
-    ERR_USAGE, /* the caller asked for what there is not: an unknown name, a number out of range */
+    ERR_DATA,   /* the contents of a file, or what was computed from them, are wrong */
+    ERR_USAGE,  /* the caller asked for something that does not exist: an unknown name, a number out
+                   of range */
     ERR_SYSTEM, /* the system refused: a file that cannot be opened or written, a thread */
     ERR_MEMORY  /* out of memory */
 };
 
 struct err {
-    char text[512]; /* NUL-terminated, one line; too long a sentence loses its middle */
+    char text[512]; /* NUL-terminated, one line; the middle of a sentence that is too long is left
+                       out */
     enum err_code code;
 };
 
@@ -32,7 +34,7 @@ int err_memory(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The sentence, ": " and the text of the current errno; ERR_MEMORY for ENOMEM, else ERR_SYSTEM. */
 int err_errno(struct err *e, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* A fault from further down, with its code: "place: its sentence". `fault` may be e. */
+/* The error of a function called, with its code, as "place: its sentence". `fault` may be e. */
 int err_at(struct err *e, const char *place, const struct err *fault);
 
 #endif

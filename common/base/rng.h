@@ -1,4 +1,4 @@
-/* rng.h - random numbers that mean the same on every machine.
+/* rng.h - random numbers, the same on every machine.
  *
  * xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021),
  * seeded through SplitMix64. No libm: the normal variates use our own logarithm. */

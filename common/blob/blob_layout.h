@@ -1,4 +1,4 @@
-/* blob_layout.h - where things stand in a blob, for blob.c, blob_vocab.c and blob_write.c;
+/* blob_layout.h - where things are in a blob, for blob.c, blob_vocab.c and blob_write.c;
  * BLOB.md has the tables. */
 #ifndef BLOB_LAYOUT_H
 #define BLOB_LAYOUT_H

@@ -92,13 +92,13 @@ struct bolt_model_options {
 BOLT_API int bolt_open_file(const char *path, const struct bolt_model_options *options,
                             struct bolt_model **model, char *message, size_t message_size);
 
-/* The same for the bytes of a model.bolt in memory, aligned to 8 bytes, which stay the caller's and
- * must neither change nor go before the model is closed. Errors: ARGUMENT, MODEL, MEMORY. */
+/* The same for the bytes of a model.bolt in memory, aligned to 8 bytes, which belong to the caller
+ * and must not change or be freed before the model is closed. Errors: ARGUMENT, MODEL, MEMORY. */
 BOLT_API int bolt_open_memory(const void *data, size_t n_bytes,
                               const struct bolt_model_options *options, struct bolt_model **model,
                               char *message, size_t message_size);
 
-/* After the last of its contexts is freed. NULL is fine. */
+/* To be called after the last of its contexts is freed. NULL is fine. */
 BOLT_API void bolt_close(struct bolt_model *model);
 
 /* What a model is. */
@@ -107,7 +107,7 @@ struct bolt_info {
     uint64_t fingerprint;       /* of the file's contents */
     uint64_t vocab_fingerprint; /* of the vocabulary */
     uint64_t n_parameters;
-    uint64_t n_context;  /* tokens before the newest that have a say in the next one */
+    uint64_t n_context;  /* earlier tokens that the next one can depend on */
     uint32_t n_vocab;    /* V: tokens, and so logits */
     uint32_t n_width;    /* D */
     uint32_t n_blocks;   /* L */
@@ -148,8 +148,8 @@ BOLT_API int bolt_context_new(const struct bolt_model *model,
 /* NULL is fine. */
 BOLT_API void bolt_context_free(struct bolt_context *context);
 
-/* The sentence of the context's last error, "" before the first. Good until its next error. Of
- * NULL, that there is no context. */
+/* The sentence of the context's last error, "" before the first. Good until its next error. For
+ * NULL, a sentence that there is no context. */
 BOLT_API const char *bolt_error(const struct bolt_context *context);
 
 /* Puts the context (NULL: none) at the beginning of a story - where it has read EOS, which ends
@@ -160,7 +160,7 @@ BOLT_API void bolt_reset(struct bolt_context *context, uint64_t seed, uint64_t s
 
 /* Normalises the text as the model's vocabulary asks (which drops white space at both ends, makes
  * every line end a line feed and replaces invalid UTF-8 by U+FFFD) and cuts it into tokens, of
- * which up to `capacity` go to ids. Returns how many there are, be it more than that. Changes
+ * which up to `capacity` go to ids. Returns how many there are, which may be more. Changes
  * nothing of the story. n_bytes are always enough ids for a vocabulary of kind bpe with ASCII text.
  * Errors: ARGUMENT, LIMIT. */
 BOLT_API int64_t bolt_encode(struct bolt_context *context, const char *text, size_t n_bytes,
@@ -172,11 +172,11 @@ BOLT_API int64_t bolt_encode(struct bolt_context *context, const char *text, siz
 BOLT_API int bolt_step(struct bolt_context *context, const int32_t *tokens, size_t n);
 
 /* The same for many stories as one batch: context i reads tokens[i], for i below n, which may be
- * any number; with NULL for tokens they read nothing. Then the logits of all are known, so that
- * bolt_sample and bolt_logits have only to look at them. The contexts are of one model, none is
- * given twice, and all are used by the calling thread. What each story becomes does not depend on
- * its company. The weights are read once for up to 32 stories: the larger a model is beside the
- * processor's cache, the more that saves.
+ * any number; with NULL for tokens they read nothing. It also computes the logits of all, so that
+ * bolt_sample and bolt_logits only read them. The contexts are of one model, none is given twice,
+ * and all are used by the calling thread. A story does not depend on the others of its batch. The
+ * weights are read once for up to 32 stories: the larger a model is beside the processor's cache,
+ * the more that saves.
  *
  *     for (i = 0; i < n; i++) {        tell n stories, whose prompts were given to bolt_step
  *         bolt_reset(contexts[i], seed, i);

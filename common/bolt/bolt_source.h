@@ -7,7 +7,7 @@
 #include "bolt/bolt.h"
 
 struct bolt_source {
-    const char *name; /* that messages begin with; needed while opening only */
+    const char *name; /* with which messages begin; used only while opening */
     const void *data;
     size_t n_bytes;
     const struct memory *memory; /* for the model and its contexts */

@@ -1,6 +1,6 @@
 /* modelfile.h - the contents of a model file ready for use: weights and tokenizer together.
  *
- * Read out of the bytes of a model.bolt; load/load.h fills it from files of any kind. */
+ * Read from the bytes of a model.bolt; load/load.h fills it from files of any kind. */
 #ifndef MODELFILE_H
 #define MODELFILE_H
 

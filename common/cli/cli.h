@@ -1,7 +1,7 @@
-/* cli.h - the command line of all tools: options, talk, progress, JSON, signals.
+/* cli.h - the command line of all tools: options, messages, progress, JSON, signals.
  *
- * The only place under common/ that prints or exits. stdout is the product, stderr is talk. Exit
- * codes: 0 done, 1 failed, 2 usage, 128+signal. */
+ * The only place under common/ that prints or exits. stdout is for the product, stderr for
+ * messages. Exit codes: 0 done, 1 failed, 2 usage, 128+signal. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -116,7 +116,7 @@ struct cli_tool {
 
 /* Set by cli_parse; read anywhere in a tool. */
 struct cli_settings {
-    bool quiet;   /* -q: no talk but errors */
+    bool quiet;   /* -q: no messages but errors */
     bool verbose; /* -v */
     bool json;    /* --json: one object a line on stdout, and nothing else */
 };
@@ -139,10 +139,10 @@ void cli_warn(const char *format, ...) PRINTF_LIKE(1, 2);
 _Noreturn void cli_die(const char *format, ...) PRINTF_LIKE(1, 2);
 /* The same with " (try 'tool --help')" and exit 2. */
 _Noreturn void cli_usage(const char *format, ...) PRINTF_LIKE(1, 2);
-/* Ends as what a function reported asks for: ERR_USAGE as cli_usage, all else as cli_die. */
+/* Ends with the error that a function reported: ERR_USAGE as cli_usage, all else as cli_die. */
 _Noreturn void cli_fail(const struct err *e);
-/* Talk: stderr unless quiet. No prefix, no newline added; control bytes but newline and tab are
- * made harmless. At most 4095 bytes a call. */
+/* A message: stderr unless quiet. No prefix, no newline added; control bytes but newline and tab
+ * are made harmless. At most 4095 bytes a call. */
 void cli_say(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* Flushes and closes stdout; a failure is an error: "standard output: No space left on device". To

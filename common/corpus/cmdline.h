@@ -1,5 +1,5 @@
-/* cmdline.h - how a tool's command line says what to read: the rows of its table of options that
- * every tool has which reads stories, and what they mean together. */
+/* cmdline.h - how a tool's command line says what to read: the rows of the option table that all
+ * tools which read stories share, and what they mean together. */
 #ifndef CORPUS_CMDLINE_H
 #define CORPUS_CMDLINE_H
 
@@ -15,8 +15,8 @@ struct cmdline { /* zero-initialise: the defaults */
 /* The rows that fill `given`, a struct cmdline. For a file that includes cli/cli.h. */
 #define CMDLINE_ROWS(given)                                                                       \
     CLI_CHOICE(0, "format", &(given).format, corpus_format_names, "FORM",                         \
-               "form of the text: auto, text, json, jsonl, csv or tsv (default auto: told by "    \
-               "content)"),                                                                       \
+               "form of the text: auto, text, json, jsonl, csv or tsv (default auto: detected "   \
+               "from content)"),                                                                  \
         CLI_TEXT(0, "field", &(given).field, "NAME",                                              \
                  "field of a JSON object, a.b for one within another, or column of a table that " \
                  "holds the story (default story)"),                                              \

@@ -1,9 +1,9 @@
-/* corpus.h - stories out of any file: plain or compressed text, archives, JSON, tables.
+/* corpus.h - stories from any file: plain or compressed text, archives, JSON, tables.
  *
  * Packing is undone first (unpack.h), then a text in another encoding becomes UTF-8 (recode.h),
- * then the form of each member is told by its first bytes (reader.h): a stream of JSON values, a
- * table with a header (CSV, TSV), else text, where a mark ends a story. Everything streams: the
- * size of a file does not matter. */
+ * then the form of each member is detected from its first bytes (reader.h): a stream of JSON
+ * values, a table with a header (CSV, TSV), else text, where a mark ends a story. Everything
+ * streams: the size of a file does not matter. */
 #ifndef CORPUS_H
 #define CORPUS_H
 
@@ -45,7 +45,7 @@ typedef int corpus_story(void *context, const char *text, size_t n, struct err *
  * unknown, as for standard input). */
 typedef void corpus_progress(void *context, uint64_t read, uint64_t total);
 
-/* Called with a sentence about what was read, but looks wrong. */
+/* Called with a sentence about text that was read but looks wrong. */
 typedef void corpus_warning(void *context, const char *sentence);
 
 struct corpus_hooks {

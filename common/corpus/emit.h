@@ -1,5 +1,5 @@
-/* emit.h - what every reader hands its stories to, on their way to the caller: strings are cut at
- * the mark, and what the stories of a file look like is counted, to refuse or to warn. */
+/* emit.h - where every reader sends its stories, on their way to the caller: strings are cut at the
+ * mark, and what the stories of a file look like is counted, to refuse the file or to warn. */
 #ifndef EMIT_H
 #define EMIT_H
 
@@ -26,7 +26,7 @@ struct emit {
     const struct corpus_hooks *hooks;
     struct corpus_counts *counts;
     const char *file; /* for people */
-    const char *name; /* of the present member, for people */
+    const char *name; /* of the current member, for people */
     const char *field;
     size_t limit; /* most bytes of a story */
     enum cut_kind text_cuts, string_cuts;
@@ -41,7 +41,7 @@ void emit_begin(struct emit *m, const char *file, const struct corpus_options *o
                 const struct corpus_hooks *hooks, struct corpus_counts *counts);
 void emit_begin_member(struct emit *m, const char *name);
 
-/* One story, of a text that was cut already. */
+/* One story, from text that has been cut already. */
 MUST_USE int emit_story(struct emit *m, const char *text, size_t n, struct err *e);
 
 /* A string, which the mark may cut into several stories. */

@@ -42,7 +42,7 @@ struct gather_hooks { /* as struct corpus_hooks has them */
     void *context;
 };
 
-/* corpus_read, but that stories are tokens. */
+/* The same as corpus_read, with stories as tokens. */
 MUST_USE int gather_read(struct gather *g, const char *path, const struct corpus_options *o,
                          const struct gather_hooks *hooks, struct corpus_counts *counts,
                          struct err *e);

@@ -1,8 +1,9 @@
 /* gunzip.h - undoes gzip and checks it, by way of zlib.
  *
- * libarchive reads gzip as well, but version 3.6 (as measured) does not look at the checksum, and a
- * flipped bit in text compressed with gzip is hardly ever noticed without. A file may be several
- * gzip members, one after the other, and zeros; anything else after a member is an error. */
+ * libarchive reads gzip as well, but version 3.6 (as measured) does not verify the checksum,
+ * without which a flipped bit in text compressed with gzip is hardly ever noticed. A file may be
+ * several gzip members, one after the other, and zeros; anything else after a member is an error.
+ */
 #ifndef GUNZIP_H
 #define GUNZIP_H
 

@@ -1,4 +1,4 @@
-/* jsonpath.h - follows the field of stories, "a.b.c", through the events of a JSON parser.
+/* jsonpath.h - finds the field of stories, "a.b.c", among the events of a JSON parser.
  *
  * A record is an object. The path leads from it through objects, and through arrays of objects,
  * each of whose elements it then leads through; a name that has a dot itself is found as well. The
@@ -24,7 +24,7 @@ struct jsonpath {
     enum jsonpath_role role;          /* of the value of the key that came last */
     const char *rest[JSONPATH_DEPTH]; /* what of the field each bracket on the way leads to */
     bool is_array[JSONPATH_DEPTH], has_elements[JSONPATH_DEPTH];
-    uint64_t n_found_before[JSONPATH_DEPTH]; /* n_found at its begin */
+    uint64_t n_found_before[JSONPATH_DEPTH]; /* n_found at its beginning */
     const char *next;                        /* rest for the value of the key that came last */
     uint64_t n_found;                        /* fields of this record */
     char outer[64];                          /* the last key of the record itself */

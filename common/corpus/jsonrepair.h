@@ -1,9 +1,9 @@
-/* jsonrepair.h - carries what is almost JSON through a parser that accepts only JSON.
+/* jsonrepair.h - lets what is almost JSON pass a parser that accepts only JSON.
  *
  * Outside of strings, NaN, Infinity and -Infinity (which Python writes) become null, and byte-order
  * marks (where files were joined) are dropped. Within strings, the escape of half a surrogate pair
- * becomes the byte 0xff, which is as invalid: whoever normalises the story replaces and counts it
- * as in any other text. All else passes unchanged, block by block, copied only where it is
+ * becomes the byte 0xff, which is invalid, too, so that normalising the story replaces and counts
+ * it as in any other text. All else passes unchanged, block by block, copied only where it is
  * repaired. */
 #ifndef JSONREPAIR_H
 #define JSONREPAIR_H

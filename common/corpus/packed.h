@@ -1,8 +1,8 @@
 /* packed.h - undoes compression and walks archives, by way of libarchive.
  *
- * All of what is packed is read, or there is an error: what follows the end of a compressed stream
- * or of an archive is another one or zeros. A tar archive without its end mark is told from a whole
- * one. */
+ * All that is packed is read, or there is an error: after the end of a compressed stream or of an
+ * archive, only another one or zeros may follow. A tar archive without its end mark is recognised.
+ */
 #ifndef PACKED_H
 #define PACKED_H
 
@@ -16,7 +16,7 @@ enum packed_kind {
     PACKED_TAR,
     PACKED_ZIP
 };
-enum { PACKED_HEAD = 512 }; /* bytes that tell, or all where there are fewer */
+enum { PACKED_HEAD = 512 }; /* bytes that packed_probe wants, or all where there are fewer */
 
 enum packed_kind packed_probe(const char *data, size_t n);
 
@@ -34,10 +34,10 @@ void packed_close(struct packed *p); /* NULL is fine */
  * when there is none. */
 MUST_USE int packed_next(struct packed *p, const char **member, struct err *e);
 
-/* The present member for people: "archive: member". */
+/* The current member for people: "archive: member". */
 const char *packed_name(const struct packed *p);
 
-/* The bytes of the present member, or of the stream. */
+/* The bytes of the current member, or of the stream. */
 struct source *packed_source(struct packed *p);
 
 /* True if a tar archive, read to its end, has no end mark: it was perhaps cut between two members.

@@ -14,8 +14,8 @@ const char *recode_mark(const char *data, size_t n, size_t *n_mark);
 /* UTF-16 or UTF-32 without a mark, by its zero bytes; NULL if data[0..n) does not look like it. */
 const char *recode_guess(const char *data, size_t n);
 
-/* `from` as UTF-8; what is invalid in the encoding becomes a byte 0xff, which is as invalid. `name`
- * and `from` are used until recode_close. NULL and *e on failure. */
+/* `from` as UTF-8; what is invalid in the encoding becomes a byte 0xff, which is invalid in UTF-8.
+ * `name` and `from` are used until recode_close. NULL and *e on failure. */
 struct source *recode_open(struct source *from, const char *encoding, const char *name,
                            struct err *e);
 void recode_close(struct source *recode); /* NULL is fine */

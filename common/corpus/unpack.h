@@ -1,8 +1,8 @@
 /* unpack.h - a file as a sequence of plain members, whatever it is packed in.
  *
  * Compression (gzip, bzip2, xz, zstd) is undone, archives (tar, zip) are walked, and so are
- * archives within an archive, two deep. Any other file is one member. Only regular files count;
- * what a Mac or a Windows puts beside them is passed over. */
+ * archives within an archive, two deep. Any other file is one member. Only regular files count; the
+ * extra files that macOS and Windows add are passed over. */
 #ifndef UNPACK_H
 #define UNPACK_H
 

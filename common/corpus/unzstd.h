@@ -1,7 +1,8 @@
 /* unzstd.h - undoes zstd, by way of libzstd.
  *
- * libarchive reads zstd as well, but does not tell a frame that ends from one that is cut: a file
- * may be several frames, one after the other, and zeros; anything else after a frame is an error.
+ * libarchive reads zstd as well, but does not distinguish a complete frame from one that is cut
+ * short: a file may be several frames, one after the other, and zeros; anything else after a frame
+ * is an error.
  */
 #ifndef UNZSTD_H
 #define UNZSTD_H

@@ -27,8 +27,8 @@
  * a story begins after EOS and ends with it, and the other three never stand in one. */
 enum { DIMS_PAD, DIMS_UNK, DIMS_BOS, DIMS_EOS, DIMS_N_SPECIAL };
 
-/* How the tokens of a sequence learn of each other. Numbered as the formats have them; the names
- * are those of --mixers and of the metadata. */
+/* How information passes between the tokens of a sequence. Numbered as the formats have them; the
+ * names are those of --mixers and of the metadata. */
 enum dims_mixer {
     DIMS_CONV,      /* gated convolution of K taps */
     DIMS_ATTENTION, /* gated causal attention over a window */
@@ -110,7 +110,7 @@ void dims_middle_attention(struct dims *d);
 /* True if a block has a tensor of this kind; of the kinds outside the blocks, true. */
 bool dims_has(const struct dims *d, enum tensor_kind kind, int block);
 
-/* True of a model that FlashLM v4 has, of any size: every block has the gated convolution, and the
+/* True of a model of FlashLM v4's kind, of any size: every block has the gated convolution, and the
  * embedding no norm. All versions of the formats hold these. */
 bool dims_is_v4(const struct dims *d);
 
@@ -134,7 +134,7 @@ size_t dims_n_floats(const struct dims *d);
 /* Number of parameters, without the gaps (4,364,736 for small with V 10,000). */
 size_t dims_n_params(const struct dims *d);
 
-/* Earlier positions that a block's mixer looks back on: (K-1) * dilation, or window - 1. */
+/* Earlier positions that a block's mixer reads: (K-1) * dilation, or window - 1. */
 size_t dims_reach(const struct dims *d, int block);
 
 /* Earlier positions a token's output can depend on: the sum of dims_reach over the blocks. */
@@ -154,7 +154,7 @@ void dims_mixers_text(const struct dims *d, char *buf, size_t size);
  * else: dims_complete does. */
 MUST_USE int dims_parse_mixers(struct dims *d, const char *text, struct err *e);
 
-/* What follows from the mixers where it is not said: heads 0 becomes D / 32 rounded to a divisor of
+/* Fills in what was not given, from the mixers: heads 0 becomes D / 32 rounded to a divisor of
  * D, key_width 0 the width of a head's values, at most 512, window 0 becomes 64; all become 0
  * without attention. Dilation is 1 in blocks without a convolution. */
 void dims_complete(struct dims *d);

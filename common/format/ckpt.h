@@ -16,9 +16,10 @@ enum {
     CKPT_CURRICULUM_BYTES = 1024,
 };
 
-/* Doubles are stored with 17 digits, so they return exactly; 64-bit words as decimal integers. */
+/* Doubles are stored with 17 digits, so they are read back exactly; 64-bit words as decimal
+ * integers. */
 
-/* How a run is done. The optimiser's own settings stand apart (ckpt_number). */
+/* The settings of a run. Those of the optimiser are kept apart (ckpt_number). */
 struct ckpt_settings {
     /* what may not change on resume */
     uint64_t seed;
@@ -49,7 +50,7 @@ struct ckpt_part {
     uint64_t rng[4];          /* the generator of its shuffle, as at the start of `epoch` */
 };
 
-/* How far it is. */
+/* The progress of a run. */
 struct ckpt_progress {
     uint64_t step;           /* optimiser steps done */
     uint64_t tokens;         /* training tokens seen */
@@ -80,8 +81,8 @@ struct ckpt_state {
     struct ckpt_prints prints;
 };
 
-/* What an optimiser keeps: numbers that it is told, by key, and arrays beside a weight, which have
- * its shape. Not every weight needs all arrays. */
+/* What an optimiser keeps: settings, which are numbers by key, and arrays of the shape of a weight.
+ * Not every weight needs all arrays. */
 struct ckpt_number {
     const char *key;
     double value;
@@ -116,7 +117,8 @@ MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *para
                        const struct ckpt_optim *optim, const struct ckpt_state *state,
                        struct err *e);
 
-/* Whether dir has room for a file of ckpt_save with these dimensions: reserves it and lets go. */
+/* Whether dir has room for a file of ckpt_save with these dimensions: reserves it and releases it.
+ */
 MUST_USE int ckpt_check_room(const char *dir, const struct dims *d, const struct ckpt_optim *optim,
                              struct err *e);
 
@@ -135,7 +137,7 @@ MUST_USE int ckpt_read_array(const struct ckpt *c, const char *name, size_t tens
 /* A number of the metadata; an error if it is missing or none. */
 MUST_USE int ckpt_read_number(const struct ckpt *c, const char *key, double *out, struct err *e);
 
-/* The numbers that the optimiser was told, one after the other: those of the metadata that CKPT.md
+/* The settings of the optimiser, one after the other: those of the metadata that CKPT.md
  * does not name. *at is 0 at first; false after the last. */
 bool ckpt_next_number(const struct ckpt *c, size_t *at, struct ckpt_number *out);
 
@@ -154,19 +156,19 @@ MUST_USE int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char
                               struct err *e);
 
 /* Opens the model of a folder: best.safetensors; without it the newest step that checks clean; or
- * the model.safetensors of a folder that transformers opens. A best that does not open is an error:
- * another in its place would be a worse model, and nobody told. *path is its name, which the caller
- * frees; NULL after a failure. */
+ * the model.safetensors of a folder that transformers opens. A best.safetensors that does not open
+ * is an error: another in its place would silently be a worse model. *path is its name, which the
+ * caller frees; NULL after a failure. */
 MUST_USE int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e);
 
 /* Deletes all but the newest `keep` (0 keeps all) of the step-*.safetensors up to `step`, the one
- * just written. Later ones, which only a damaged file passed over can be, do not count. */
+ * just written. Later ones do not count: they can only be damaged files that were passed over. */
 MUST_USE int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e);
 
 /* True if dir holds any step-*.safetensors or best.safetensors. */
 bool ckpt_any(const char *dir);
 
-/* Deletes the temporaries that a killed writer of checkpoints left in dir. Nobody else may be
+/* Deletes the temporaries that a killed writer of checkpoints left in dir. No other process may be
  * writing there. */
 void ckpt_remove_strays(const char *dir);
 

@@ -1,8 +1,7 @@
 /* jsondoc.h - a small JSON document, read whole by jansson.
  *
- * Where jansson gets no memory, it drops bytes of strings and says nothing, or frees what is not
- * its own. So it is given the last there is, out of a reserve, and what it made of that is thrown
- * away. */
+ * When jansson runs out of memory, it silently drops bytes of strings, or frees memory that is not
+ * its own. So it has a reserve for that case, and what it parsed with the reserve is discarded. */
 #ifndef FORMAT_JSONDOC_H
 #define FORMAT_JSONDOC_H
 
@@ -10,8 +9,8 @@
 
 struct json_t; /* json_t of <jansson.h> */
 
-/* The value that the n bytes of text are, json_decref'd by the caller; no name stands twice in an
- * object. NULL on an error: no valid JSON, or no memory. The sentence has no path (err_at). */
+/* Parses the n bytes of text; the caller calls json_decref. A name that an object has twice is an
+ * error. NULL on an error: no valid JSON, or no memory. The sentence has no path (err_at). */
 MUST_USE struct json_t *jsondoc_read(const void *text, size_t n, struct err *e);
 
 #endif

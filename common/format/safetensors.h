@@ -2,9 +2,8 @@
  *
  * Format: https://github.com/huggingface/safetensors#format: 8-byte little-endian header length,
  * JSON header, raw little-endian data. Ours begin the data on a multiple of 64 bytes (the header is
- * padded with spaces); readers must not expect alignment of others. Files written here prove
- * themselves: two checksums stand in __metadata__ (CKPT.md), where any other reader finds two
- * strings more. */
+ * padded with spaces); readers must not expect that of other files. Files written here carry two
+ * checksums in __metadata__ (CKPT.md), which other readers see as two more strings. */
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
@@ -37,8 +36,8 @@ struct safetensors {
 };
 
 /* Maps and checks: header length, JSON, every dtype, shape and offset pair; no overlap, no gap, no
- * duplicate name, data exactly filled; and the checksums, if the file has them: a byte that is not
- * what was written is an error. */
+ * duplicate name, data exactly filled; and the checksums, if the file has them: any changed byte is
+ * an error. */
 MUST_USE int safetensors_open(struct safetensors *s, const char *path, struct err *e);
 void safetensors_close(struct safetensors *s);
 

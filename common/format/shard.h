@@ -1,8 +1,8 @@
 /* shard.h - token shards, DIR/train.shard and DIR/valid.shard. Specification: SHARD.md.
  *
  * A shard holds the uint16 ids of all stories in one stream, one EOS after each, the offset of
- * every story, and the sizes of the normalised text behind them, so bits per character needs no
- * text. */
+ * every story, and the sizes of their normalised text, so that bits per character can be computed
+ * without the text. */
 #ifndef SHARD_H
 #define SHARD_H
 
@@ -35,7 +35,7 @@ void shard_close(struct shard *s);
 MUST_USE int shard_join_fingerprint(const struct shard *shards, size_t n, uint64_t *fingerprint,
                                     struct err *e);
 
-/* What ids there are. */
+/* Which ids occur. */
 struct shard_ids {
     uint16_t top; /* the largest; 0 of none */
     uint64_t n_eos, n_unk;
@@ -49,7 +49,7 @@ bool shard_probe(const void *data, size_t n);
 bool shard_probe_file(const char *path);
 
 /* Writing: shard_create, shard_add for each story in order, shard_finish. On any error, or to give
- * up, shard_abort; nothing is left behind. */
+ * up, shard_abort, which leaves no file. */
 struct shard_writer;
 struct shard_writer *shard_create(const char *path, uint32_t vocab_size, uint64_t vocab_fingerprint,
                                   struct err *e);

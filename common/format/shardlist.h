@@ -22,18 +22,18 @@ struct shardlist_item {
     char file[SHARDLIST_NAME_BYTES]; /* in the folder */
     enum shardlist_split split;
     char part[SHARDLIST_PART_BYTES]; /* name of its corpus; "" in a folder without parts */
-    uint64_t fingerprint;            /* of the shard; 0: not told */
+    uint64_t fingerprint;            /* of the shard; 0: unknown */
 };
 
 struct shardlist {                /* zero-initialise; shardlist_release at the end */
     struct shardlist_item *items; /* owned, [n] */
     size_t n, capacity;
-    uint64_t vocab_fingerprint; /* 0: not told */
+    uint64_t vocab_fingerprint; /* 0: unknown */
     bool is_file;               /* read from shards.json */
 };
 
-/* The list of a folder: its shards.json or, without one, train.shard and valid.shard, of which
- * nothing is told. Errors: those of the rules of SHARD.md. */
+/* The list of a folder: its shards.json or, without one, train.shard and valid.shard, with
+ * fingerprints unknown. Errors: those of the rules of SHARD.md. */
 MUST_USE int shardlist_read(struct shardlist *l, const char *folder, struct err *e);
 
 /* The same of the n bytes of a shards.json; the sentence has no path (err_at). */
@@ -53,7 +53,7 @@ MUST_USE int shardlist_save(const struct shardlist *l, const char *folder, struc
 bool shardlist_is_part(const char *name);
 
 /* The names of the parts in the order in which they appear first; 0 in a folder without parts. They
- * live as long as l does. At most SHARDLIST_MAX_PARTS, which the readers hold to. */
+ * live as long as l does. At most SHARDLIST_MAX_PARTS, which the readers check. */
 size_t shardlist_parts(const struct shardlist *l, const char *names[SHARDLIST_MAX_PARTS]);
 
 #endif

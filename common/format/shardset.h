@@ -10,7 +10,7 @@
 
 struct shardset {          /* zero-initialise */
     struct shard *shards;  /* owned array, [n]; the maps belong to the set that opened them */
-    uint64_t *first_token; /* [n + 1] of each shard, and behind the last */
+    uint64_t *first_token; /* [n + 1] of each shard, then the total */
     uint64_t *first_story; /* [n + 1] */
     char (*parts)[SHARDLIST_PART_BYTES]; /* [n] "" without */
     size_t n, capacity;
@@ -30,7 +30,7 @@ MUST_USE int shardset_open(struct shardset *s, const struct shardlist *list, con
 MUST_USE int shardset_open_file(struct shardset *s, const char *path, uint64_t vocab_fingerprint,
                                 uint32_t vocab_size, struct err *e);
 
-/* Adds a shard that is in memory, whose map stays its owner's. Part may be NULL. */
+/* Adds a shard that is in memory; its map still belongs to its owner. Part may be NULL. */
 MUST_USE int shardset_add(struct shardset *s, const struct shard *shard, const char *part,
                           struct err *e);
 
@@ -51,8 +51,8 @@ void shardset_copy(const struct shardset *s, uint64_t first, size_t n, uint16_t 
 /* Where story i begins, i up to n_stories. */
 uint64_t shardset_story(const struct shardset *s, uint64_t i);
 
-/* How many of the first shards together have this fingerprint: of a set to which stories have been
- * added since, it finds what was there. SIZE_MAX if none have; -1 only when out of memory. */
+/* How many of the first shards together have this fingerprint: of a set to which stories have since
+ * been added, it finds the earlier ones. SIZE_MAX if none have; -1 only when out of memory. */
 MUST_USE int shardset_find_prefix(const struct shardset *s, uint64_t fingerprint, size_t *n,
                                   struct err *e);
 

@@ -22,9 +22,9 @@ struct vocabdb_source {
 /* The version a vocabulary is written in: the oldest that can hold it. */
 int vocabdb_version(const struct vocab *v);
 
-/* Writes the database whole or not at all (built in memory, then file.h's way out); with
- * a set, to appear with it. The same
- * content gives the same file bytes for one version of SQLite. The vocabulary is checked first. */
+/* Writes the database whole or not at all (built in memory, then written by file.h); with a set, to
+ * appear with it. The same content gives the same file bytes for one version of SQLite. The
+ * vocabulary is checked first. */
 MUST_USE int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources,
                           size_t n_sources, const char *path, struct file_set *set, struct err *e);
 

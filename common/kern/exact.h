@@ -1,5 +1,5 @@
-/* exact.h - the arithmetic of inference: products with packed weights, what stands between them,
- * and what a sampler asks. A part of struct kern (kern.h), filled with it.
+/* exact.h - the arithmetic of inference: products with packed weights, the operations between them,
+ * and those of a sampler. A part of struct kern (kern.h), filled with it.
  *
  * Every operation here is exact: the same bits on every level, for any number of rows at a time and
  * any cut of the weights' rows, whatever the caller's rounding of denormals is (as long as it is
@@ -7,7 +7,7 @@
  * and square roots are IEEE 754's, e^x is fmath_expf. Only the bits of a NaN may differ.
  *
  * Weights are rearranged once (the pack functions) into a layout of the level's own: panels of
- * `panel` rows, one behind the other, so rows [first, ...) with first a multiple of panel begin at
+ * `panel` rows, one after the other, so rows [first, ...) with first a multiple of panel begin at
  * bytes(first, cols). Packed weights are 64-byte aligned and whole panels long; other pointers are
  * aligned to their type only. x has m rows (tokens) of `cols` numbers, y m rows of `rows` floats,
  * row i at x + i * x_stride and y + i * y_stride; y beyond `rows` is untouched and may not overlap

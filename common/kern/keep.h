@@ -1,4 +1,4 @@
-/* keep.h - telling a compiler what to keep in a register. */
+/* keep.h - makes a compiler keep a value in a register. */
 #ifndef KERN_KEEP_H
 #define KERN_KEEP_H
 

@@ -53,10 +53,10 @@ struct kern {
     size_t unit; /* numbers in a cell: 1 (float) or 2 (bf16) */
 
     /* C [m][n] (row stride c_stride) = or += A B, summing over k cells. A's cell (i, p) is
-     * a[i*a_row + p*a_col], so a transposed A costs nothing to name. Each element of C is one chain
-     * over p in ascending order, starting from C when adding, the same bits however A and B lie:
-     * rows may be grouped at will, and n cut at multiples of panel (a packed B then begins at cell
-     * j * k). C beyond n columns and m rows is untouched. */
+     * a[i*a_row + p*a_col], so A may be transposed. Each element of C is one chain over p in
+     * ascending order, starting from C when adding, the same bits however A and B lie: rows may be
+     * grouped at will, and n cut at multiples of panel (a packed B then begins at cell j * k). C
+     * beyond n columns and m rows is untouched. */
     void (*product)(size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_col,
                     struct kern_b b, float *c, size_t c_stride, bool add);
 
@@ -66,7 +66,7 @@ struct kern {
      * are untouched. `out` is the whole B, kern_packed_cells long. */
     void (*pack)(const float *w, size_t n_out, size_t n_in, size_t first, size_t count, void *out);
 
-    /* What the product's instruction can do at best: n rounds of independent multiply-adds in
+    /* The most that the product's instruction can do: n rounds of independent multiply-adds in
      * registers. Returns the floating-point operations done (a multiply-add is two). */
     double (*spin)(size_t n);
 
@@ -111,13 +111,13 @@ struct kern {
     /* y += x. Exact. */
     void (*add)(const float *x, size_t n, float *y);
 
-    /* Natural log of sum exp(x), with the maximum taken out. */
+    /* Natural log of sum exp(x), computed from the differences to the maximum. */
     float (*logsumexp)(const float *x, size_t n);
 
     /* Softmax of rows x [rows][n], without the division: max[r] is the largest of row r, sum[r] the
-     * sum of e^(x - max[r]) over it, and these powers, divided by nothing, are left as operand
-     * forms: in f32 in place of x (by_rows and by_columns are not used), in bf16 in both (x then
-     * holds no promise). So softmax = power / sum, logsumexp = max + log(sum). rows is at most
+     * sum of e^(x - max[r]) over it, and these powers, not divided, are left as operand forms: in
+     * f32 in place of x (by_rows and by_columns are not used), in bf16 in both (x is then
+     * undefined). So softmax = power / sum, logsumexp = max + log(sum). rows is at most
      * KERN_SOFTMAX_ROWS. */
     void (*softmax)(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
                     void *by_columns);
@@ -168,10 +168,10 @@ struct kern_descend {
     bool cautious;
 };
 
-/* Fills the table for `level`, which the machine must have (cpu.h). */
+/* Fills the table for `level`, which this machine must have (cpu.h). */
 void kern_init(struct kern *k, const struct cpu_level *level);
 
-/* The same for programs that do not train, which need not carry the rest: fills level, add and
+/* The same for programs that do not train, which then do not link the rest: fills level, add and
  * exact only. */
 void kern_init_inference(struct kern *k, const struct cpu_level *level);
 

@@ -1,6 +1,6 @@
-/* vector_logits.h - what a sampler asks of the logits (exact.h), written once on `vec`: exponents
- * and their sum, the largest, the k largest. Not a header in the usual sense: the instruction-set
- * files define `vec` and the v_ functions, then include this file. */
+/* vector_logits.h - the operations of a sampler on logits (exact.h), written once on `vec`:
+ * exponents and their sum, the largest, the k largest. Not a header in the usual sense: the
+ * instruction-set files define `vec` and the v_ functions, then include this file. */
 #ifndef VECTOR_LOGITS_H
 #define VECTOR_LOGITS_H
 
@@ -18,7 +18,7 @@ enum {
     LOGITS_MAX_FOLDED = 32    /* vectors of maxima of several stripes */
 };
 
-/* n < WIDTH floats, -infinity behind them. */
+/* n < WIDTH floats, then -infinity. */
 INLINE vec logits_load_end(const float *x, size_t n)
 {
     float v[WIDTH];
@@ -65,7 +65,7 @@ static void logits_exp(const float *x, size_t n, float *y)
         v_store_mask(y + i, v_exp_exact(logits_load_end(x + i, n - i)), v_mask(n - i));
 }
 
-/* Where all are -infinity, x - most is NaN, in the lanes behind the end too; elsewhere those add
+/* Where all are -infinity, x - most is NaN, in the lanes after the end too; elsewhere those add
  * nothing. */
 static float logits_logsumexp(const float *x, size_t n)
 {
@@ -250,7 +250,7 @@ static float logits_bound_of(const struct logits_stripes *s, const float *x, siz
     return logits_bound(folded, n_vecs * WIDTH, k);
 }
 
-/* The stripes that have something to give; branches that nobody could foretell would cost more. */
+/* The stripes that contribute; branches that no predictor could guess would cost more. */
 static size_t logits_stripes_at_least(const struct logits_stripes *s, vec bound, uint16_t *stripes)
 {
     size_t count = 0;

@@ -25,7 +25,7 @@
 #define LOAD_REST(p) v_load_mask((p), rest)
 #define STORE_REST(p, v) v_store_mask((p), (v), rest)
 
-/* fmath_expf in vectors, with fused multiply-adds, for x <= 88; from -88 down the result is below
+/* fmath_expf in vectors, with fused multiply-adds, for x <= 88; below -88 the result is below
  * the smallest normal number, which is 0 where denormals are flushed. */
 INLINE vec v_exp_below(vec x)
 {

@@ -135,7 +135,7 @@ static void gather_tiles(const uint32_t *a, size_t a_row, size_t a_col, size_t r
 {
     for (size_t p = 0; p < depth; p++, a += a_col) {
         for (size_t i = 0; i < rows;
-             i += WIDTH) /* far apart: the processor does not foresee them */
+             i += WIDTH) /* far apart: the hardware does not prefetch them */
             __builtin_prefetch(a + 8 * a_col + i * a_row);
         for (size_t i = 0; i < rows; i += TILE_ROWS) {
             uint32_t *out = tiles + i * depth + p * TILE_ROWS;

@@ -1,5 +1,5 @@
 /* vector_tern.h - ternary weights and float activations: the signed sums that are looked up, and
- * their indices. How they are looked up is each instruction set's own affair. */
+ * their indices. How they are looked up is up to each instruction set. */
 #ifndef VECTOR_TERN_H
 #define VECTOR_TERN_H
 

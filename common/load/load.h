@@ -1,4 +1,4 @@
-/* load.h - a model out of files: a model.bolt, or a checkpoint and its vocabulary. */
+/* load.h - a model from files: a model.bolt, or a checkpoint and its vocabulary. */
 #ifndef LOAD_H
 #define LOAD_H
 
@@ -36,7 +36,7 @@ MUST_USE int load_open(struct modelfile *b, const char *path, const char *vocab_
 /* A model.bolt alone: maps the file and reads it (modelfile_read). load_close at the end. */
 MUST_USE int load_blob(struct modelfile *b, const char *path, struct err *e);
 
-/* Of what load_open or load_blob filled; safe on a zeroed struct. */
+/* Releases what load_open or load_blob filled; safe on a zeroed struct. */
 void load_close(struct modelfile *b);
 
 /* The two halves of a checkpoint for use, path being its name for messages: its weights packed, and

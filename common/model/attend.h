@@ -26,7 +26,7 @@ struct attend_matrix {
     void *columns; /* cells by columns; f32: = floats */
 };
 
-/* A worker's room. */
+/* Working memory of a worker. */
 struct attend {
     struct attend_matrix q;       /* [rows][key_width] */
     struct attend_matrix k;       /* [keys][key_width] */
@@ -48,12 +48,12 @@ struct attend_head {
 struct attend_head attend_head(const struct dims *d, size_t head);
 
 /* Length of the biases of a head as they are kept for `attend_biases`: place x has that of the key
- * x - (ATTEND_ROWS - 1) places behind the first that the first query's group gathers, counted from
+ * x - (ATTEND_ROWS - 1) places after the first that the first query's group gathers, counted from
  * the query's own row in it. */
 size_t attend_turned(const struct dims *d);
 
-/* Lays out the room of so many workers; back: for the backward pass too. NULL while the arena
- * measures. */
+/* Lays out the working memory of n_workers workers; back: for the backward pass too. NULL while the
+ * arena measures. */
 struct attend *attend_workers(const struct dims *d, const struct kern *k, bool back,
                               size_t n_workers, struct arena *a);
 

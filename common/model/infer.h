@@ -1,8 +1,8 @@
 /* infer.h - running a model: tokens in, logits out, at a constant cost a token.
  *
  * Three things, so that many threads can share one model: the weights, laid out for a kernel table
- * and a kind of arithmetic, which nobody changes; a stream for every story being read or told,
- * which holds what its mixers look back on (mixer.h), a fixed number of vectors a block; and a
+ * and a kind of arithmetic, which are read-only; a stream for every story being read or told, which
+ * holds what its mixers need of earlier tokens (mixer.h), a fixed number of vectors a block; and a
  * workspace for every thread, which takes rows - a token each - of one or many streams at a time.
  *
  * Both kinds of arithmetic are exact in the sense of kern/exact.h: a stream's logits are the same
@@ -10,9 +10,9 @@
  *
  *   exact  float activations: the ternary layers only add and subtract them and multiply by alpha
  *          once an output; the head multiplies by the embedding as it is stored.
- *   int8   what enters a linear layer or the head is rounded to 8 bits a row (absmax), as is the
- *          embedding's row in the head, if it is not stored so; its columns are evened out before,
- *          a factor a column going from the embedding to the final norm's scale.
+ *   int8   the inputs of linear layers and of the head are rounded to 8 bits a row (absmax), and so
+ * are the embedding's rows in the head, unless they are stored so; before that, its columns are
+ * scaled to like magnitudes, the factors going into the final norm's scale.
  *
  * Every call saves the thread's floating-point mode, computes in IEEE 754's default (round to
  * nearest, denormals kept) and restores it. */
@@ -101,7 +101,7 @@ struct infer {
     bool backwards;              /* the order in which the next head reads its weights */
 };
 
-/* Rows that one infer_feed takes with profit: more of them gain nothing. */
+/* Rows of one infer_feed beyond which more gain nothing. */
 enum { INFER_ROWS = 32 };
 
 /* Lays out memory for up to max_rows (>= 1) rows at a time in the arena. */
@@ -114,8 +114,8 @@ void infer_feed(struct infer *f, const struct infer_row *rows, size_t n);
 /* After infer_feed: logits [n][V] of rows [first, first + n), n >= 1. */
 void infer_head(struct infer *f, size_t first, size_t n, float *logits);
 
-/* The same, the vocabulary being cut among the threads of a pool (NULL: by the caller alone). Pays
- * for a single stream. */
+/* The same, with the vocabulary split among the threads of a pool (NULL: the caller alone). Worth
+ * it for a single stream. */
 void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, float *logits);
 
 /* One token of one stream: feed and head. */

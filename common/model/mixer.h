@@ -1,5 +1,5 @@
-/* mixer.h - what a block's mixer is, as a table of operations: one entry for each way in which the
- * rows of a sequence learn of each other (dims.h enum dims_mixer).
+/* mixer.h - what a block's mixer is, as a table of operations: one entry for each way in which
+ * information passes between the rows of a sequence (dims.h enum dims_mixer).
  *
  * All blocks are built alike:
  *
@@ -7,7 +7,7 @@
  *   mix         = what the mixer makes of the values of its own and earlier rows
  *   x           = x + mixer_down (mix * sigmoid(gate)),       then the feed-forward part
  *
- * The ternary projections, the gate and the way back are the block's (net.c, infer.c); a mixer is
+ * The ternary projections and the gate are the block's (net.c, infer.c); a mixer is
  * the middle line: which tensors it has besides (dims_has), how far it looks back (dims_reach),
  * what it computes over whole sequences, what a stream keeps and computes for a token. Its backward
  * pass stands in tools/train/mixer_back.h, under the same name.
@@ -43,7 +43,7 @@ struct mixer {
 
     /* ---- streams: infer.h -------------------------------------------------------------------- */
 
-    /* Takes room in w's arena for its tensors but the ternary ones and, unless that is measuring,
+    /* Takes memory in w's arena for its tensors but the ternary ones and, unless that is measuring,
      * fills it. */
     void (*pack)(struct infer_weights *w, int block);
 

@@ -30,9 +30,9 @@
 enum {
     NET_TILE = 64,      /* token rows of one task */
     NET_HEAD_TILE = 32, /* token rows of one task of the head */
-    NET_HEAD_ROWS = 512 /* token rows whose logits are held at a time, or twice as many of a large
-                           batch, or of one not small with a small vocabulary: enough tasks for many
-                           threads */
+    NET_HEAD_ROWS =
+        512 /* token rows whose logits are held at a time; twice as many for a large batch, or for a
+               smaller one with a small vocabulary, to have enough tasks for many threads */
 };
 
 /* The ternary layers of a block, in the order of net.alpha and net_block.linear. */

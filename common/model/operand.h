@@ -1,9 +1,9 @@
 /* operand.h - activations (or their gradients) that a product reads.
  *
- * Whoever computes them writes floats for a tile of rows; products want operand cells (kern.h), by
+ * They are computed as floats, a tile of rows at a time; products want operand cells (kern.h), by
  * rows at once, and by columns over all rows later, for a weight gradient. In f32 the floats are
- * the cells, so they are written where they stay. In bf16 the floats of a tile are only passing
- * through: they live in the worker's scratch, unless they are wanted later as floats too. */
+ * the cells, so they are written where they stay. In bf16 the floats of a tile are temporary: they
+ * are in the worker's scratch, unless they are read later as floats too. */
 #ifndef OPERAND_H
 #define OPERAND_H
 
@@ -42,7 +42,7 @@ struct operand_use {
 void operand_init(struct operand *o, const struct kern *k, size_t rows, size_t width,
                   struct operand_use use, struct arena *a);
 
-/* Scratch for tiles of tile_rows x widest numbers; none in f32, where nothing passes through. */
+/* Scratch for tiles of tile_rows x widest numbers; none in f32, where nothing is temporary. */
 void operand_scratch_init(struct operand_scratch *s, const struct kern *k, size_t tile_rows,
                           size_t widest, size_t n_workers, struct arena *a);
 

@@ -31,7 +31,7 @@ struct sampler {
     uint64_t n_recent;   /* tokens told so far */
 };
 
-/* What a draw works in: one for each thread, shared by all samplers that draw there. */
+/* Working memory of draws: one for each thread, shared by all samplers that draw there. */
 struct sampler_scratch {
     const struct kern *kern;
     size_t n_vocab;
@@ -58,7 +58,7 @@ void sampler_reset(struct sampler *s, uint64_t seed, uint64_t stream);
 uint16_t sampler_draw(struct sampler *s, struct sampler_scratch *w, const float *logits,
                       float *logprob);
 
-/* Tells the sampler of a token that stands in the text (a prompt's, or one just drawn). */
+/* Notes a token of the text (a prompt's, or one just drawn). */
 void sampler_accept(struct sampler *s, uint16_t token);
 
 #endif

@@ -3,7 +3,7 @@
  * A story has read nothing, or some tokens, and holds one more, its newest, which is read when the
  * logits after it are wanted: so the newest tokens of many stories are read as one product of many
  * rows, and a prompt's in as few as there can be. What is drawn depends on the story only, since
- * each has its own stream and random numbers, and a row's logits are the same bits in any company.
+ * each has its own stream and random numbers, and a row's logits are the same bits in any batch.
  *
  *     teller_begin(&story, &options, seed, 0);
  *     teller_take(&teller, &story, id);                   for every token of a prompt
@@ -48,18 +48,18 @@ void teller_begin(struct teller_story *s, const struct sampler_options *o, uint6
  * it was read. Penalties see every token but EOS. */
 void teller_take(struct teller *t, struct teller_story *s, uint16_t token);
 
-/* Lets the newest token join the rows, if it is not read; reads those at hand when there is no
+/* Adds the newest token to the rows, if it is not read; first reads those waiting if there is no
  * room.
  */
 void teller_add(struct teller *t, struct teller_story *s);
 
-/* Reads the rows at hand and returns how many there were: for infer_head, in the order added. */
+/* Reads the rows waiting and returns how many there were: for infer_head, in the order added. */
 size_t teller_read(struct teller *t);
 
-/* Forgets the rows at hand. */
+/* Forgets the rows waiting. */
 void teller_drop(struct teller *t);
 
-/* Reads all rows at hand and then the newest token of s, which is not read yet; its logits [V],
+/* Reads all rows waiting and then the newest token of s, which is not read yet; its logits [V],
  * which are the teller's. */
 float *teller_logits(struct teller *t, struct teller_story *s);
 

@@ -1,4 +1,4 @@
-/* clock.h - time that passes. */
+/* clock.h - elapsed time. */
 #ifndef CLOCK_H
 #define CLOCK_H
 

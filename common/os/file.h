@@ -22,24 +22,24 @@ MUST_USE int file_map_plain(struct file_map *m, const char *path, struct err *e)
 void file_unmap_plain(struct file_map *m);
 
 /* The path of the map that holds this address, or NULL: for the handler of SIGBUS, which comes when
- * a mapped file was cut short behind our back or its disk fails. Async-signal-safe. Knows the first
- * 512 maps open at once. */
+ * a mapped file has been truncated by somebody else or its disk fails. Async-signal-safe. Knows the
+ * first 512 maps open at once. */
 const char *file_map_at(const void *address);
 
-/* An output file in the making: a temporary file in the folder of `path`, which replaces `path` in
+/* An output file being written: a temporary file in the folder of `path`, which replaces `path` in
  * file_out_commit and vanishes in file_out_abort and on a fatal signal (file_out_cleanup). It has
  * no name where the system allows (O_TMPFILE), so that a kill leaves nothing; a new file cannot
  * take over an existing name in one step, so it gets the name ".NAME.XXXXXX.bolt.tmp" for the
  * moment before it is renamed. Elsewhere it has that name from the start. Either way it is locked:
  * the next output of the same path removes those that nobody holds, which a kill has left. When
  * path exists and is not a regular file (/dev/full, a pipe), or is "-" for standard output, bytes
- * go straight to it. Up to 256 outputs may be in the making at once. */
+ * go straight to it. Up to 256 outputs may be open at once. */
 struct file_out {
     int fd;
-    char *path;         /* owned; for messages */
-    char *target;       /* owned; path behind symbolic links; NULL when writing straight to path */
-    char *temp;         /* name in a table of file.c; NULL when writing straight to path */
-    bool named;         /* temp stands in the folder */
+    char *path;   /* owned; for messages */
+    char *target; /* owned; path with symbolic links resolved; NULL when writing straight to path */
+    char *temp;   /* name in a table of file.c; NULL when writing straight to path */
+    bool named;   /* temp stands in the folder */
     bool reserved;      /* the file may be longer than position */
     unsigned char *buf; /* owned write buffer */
     size_t n_buf;
@@ -55,7 +55,7 @@ MUST_USE int file_out_write(struct file_out *o, const void *data, size_t n, stru
 MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n,
                             struct err *e);
 
-/* Takes the room for n bytes in all (posix_fallocate), so that a full disk is an error now and not
+/* Reserves room for n bytes in all (posix_fallocate), so that a full disk is an error now and not
  * half-way; not for streams, which it leaves alone. *e says so and errno why. */
 MUST_USE int file_out_reserve(struct file_out *o, uint64_t n, struct err *e);
 
@@ -67,7 +67,7 @@ MUST_USE int file_out_sync(struct file_out *o, struct err *e);
  * The handle is released either way. */
 MUST_USE int file_out_commit(struct file_out *o, struct err *e);
 
-/* Drops what was written. Safe on a zeroed or committed handle. */
+/* Discards what was written. Safe on a zeroed or committed handle. */
 void file_out_abort(struct file_out *o);
 
 /* Removes the temporaries of all open outputs of this process; async-signal-safe. */
@@ -84,7 +84,8 @@ MUST_USE int file_make_dirs(const char *path, struct err *e);
 MUST_USE int file_unnamed(const char *folder);
 FILE *file_unnamed_stream(const char *folder); /* NULL and errno */
 
-/* A growing, zero-terminated copy of all of a stream (fd), at most `limit` bytes. Caller frees. */
+/* Reads a stream (fd) to its end, at most `limit` bytes, as zero-terminated text, which the caller
+ * frees. */
 MUST_USE int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,
                           struct err *e);
 

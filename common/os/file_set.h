@@ -18,17 +18,17 @@ struct file_set {         /* begins zeroed */
     size_t n, capacity;
 };
 
-/* Makes a finished file one of the set, and lets it lie whole on the disk (file_out_sync) until the
- * set is committed; with NULL for a set it appears at once (file_out_commit). The handle is
- * released either way, and the file dropped on failure. */
+/* Adds a finished file to the set: it is synced to disk (file_out_sync) and appears when the set is
+ * committed; with NULL for a set it appears at once (file_out_commit). The handle is released
+ * either way, and the file discarded on failure. */
 MUST_USE int file_set_take(struct file_set *s, struct file_out *o, struct err *e);
 
-/* Puts all files in their places, in the order taken. What can fail has failed before, but for the
- * renaming itself and the fsync of its folder: then the files already in place are removed again,
- * so that no part of a set is taken for the whole. The set is empty afterwards. */
+/* Puts all files in their places, in the order taken. Only a rename or the fsync of its folder can
+ * fail here: then the files already in place are removed again, so that no part of a set is taken
+ * for the whole. The set is empty afterwards. */
 MUST_USE int file_set_commit(struct file_set *s, struct err *e);
 
-/* Drops all files. Safe on an empty set. */
+/* Discards all files. Safe on an empty set. */
 void file_set_abort(struct file_set *s);
 
 #endif

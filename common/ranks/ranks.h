@@ -1,12 +1,12 @@
 /* ranks.h - one run in many processes, of one machine or of many: MPI's ranks, numbered from 0.
  *
- * Two files bring most of these functions: ranks_one.c, for which there is only rank 0, and
- * ranks_mpi.c, which `make MPI=1` builds instead. Whoever has one rank (size 1) needs none of them
- * but ranks_open, ranks_agree and ranks_close.
+ * Two files have most of these functions: ranks_one.c, for which there is only rank 0, and
+ * ranks_mpi.c, which `make MPI=1` builds instead. With one rank (size 1), only ranks_open,
+ * ranks_agree and ranks_close are needed.
  *
  * All but messages are collective: every rank calls them, in the same order. Only the thread that
- * called ranks_open may. A rank that ends before ranks_close, for whatever reason, ends all of
- * them, which is what a run is to do that has lost a part of itself. */
+ * called ranks_open may call them. A rank that ends before ranks_close, for whatever reason, ends
+ * all of them, since a run cannot go on without one of its ranks. */
 #ifndef RANKS_H
 #define RANKS_H
 
@@ -26,12 +26,12 @@ int ranks_told(void);
 /* Joins the others. An error where this process was started as one of many and cannot meet them. */
 MUST_USE int ranks_open(struct ranks *r, struct err *e);
 
-/* The end of a run that went well, for all ranks. *r may be zeroed. */
+/* Ends a run that succeeded, for all ranks. *r may be zeroed. */
 void ranks_close(struct ranks *r);
 
-/* Whether all ranks have come so far without a fault, `rc` and *e being this one's. If one has not,
- * rank 0 returns -1 with the fault of the first such rank, whose number and host are named, and the
- * others do not return: they end with rank 0. */
+/* Checks that all ranks have come this far without a failure; `rc` and *e are this rank's result.
+ * If one has failed, rank 0 returns -1 with the error of the first such rank, its number and host,
+ * and the others do not return: they end with rank 0. */
 MUST_USE int ranks_agree(struct ranks *r, int rc, struct err *e);
 
 /* data [bytes] of rank 0 becomes everyone's. */
@@ -44,7 +44,8 @@ MUST_USE int ranks_collect(struct ranks *r, const void *mine, size_t bytes, void
 /* x [n] becomes the sum of everyone's, in any order: exact where all but one are 0. */
 MUST_USE int ranks_sum(struct ranks *r, double *x, size_t n, struct err *e);
 
-/* ---- messages: begun now, done by ranks_wait --------------------------------------------------
+/* ---- messages: started here, complete after ranks_wait
+ * --------------------------------------------------
  */
 
 /* Memory for n messages under way at a time. */
@@ -57,10 +58,10 @@ MUST_USE int ranks_send(struct ranks *r, int to, int number, const void *data, s
 MUST_USE int ranks_receive(struct ranks *r, int from, int number, void *data, size_t bytes,
                            struct err *e);
 
-/* Lets what is under way go on, to be called now and then by who computes meanwhile. */
+/* Lets messages under way progress; call it now and then while computing. */
 MUST_USE int ranks_poll(struct ranks *r, struct err *e);
 
-/* Returns when all that was begun is done. */
+/* Returns when all messages started are complete. */
 MUST_USE int ranks_wait(struct ranks *r, struct err *e);
 
 #endif

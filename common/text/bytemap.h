@@ -1,5 +1,5 @@
 /* bytemap.h - a hash map from byte strings to their numbers in an array. The strings and the array
- * stay the caller's. */
+ * belong to the caller. */
 #ifndef BYTEMAP_H
 #define BYTEMAP_H
 
@@ -23,7 +23,7 @@ void bytemap_release(struct bytemap *m); /* safe on a zeroed map */
 /* Number of a string, or BYTEMAP_NONE. */
 uint32_t bytemap_get(const struct bytemap *m, struct vocab_bytes key);
 
-/* Begins to fetch what looking up a string will need, for those who know what they will look up. */
+/* Prefetches what bytemap_get of this string will read. */
 void bytemap_prefetch(const struct bytemap *m, struct vocab_bytes key);
 
 /* Adds string `number` (< BYTEMAP_NONE), which is `key`, and returns BYTEMAP_NONE; if its bytes are

@@ -15,8 +15,8 @@ struct merging {
 };
 
 /* Room for a sequence of n symbols, which the caller writes to g->symbols; room[0..room_bytes) is
- * used for it if that is enough (room may be NULL). -1 when out of memory, as nothing else here;
- * merging_end in any other case. */
+ * used for it if that is enough (room may be NULL). -1 when out of memory, which can happen nowhere
+ * else here; otherwise merging_end at the end. */
 MUST_USE int merging_begin(struct merging *g, size_t n, void *room, size_t room_bytes);
 
 struct merging_by {
@@ -25,8 +25,8 @@ struct merging_by {
     uint32_t end;                  /* of the ranks to merge by */
 };
 
-/* Joins the two neighbours whose merge has the lowest rank, the leftmost of equals, again and
- * again, as long as there is one of a rank below by->end. symbols and n are what is left. */
+/* Repeatedly joins the two neighbours whose merge has the lowest rank, the leftmost of equals, as
+ * long as one has a rank below by->end. symbols and n are the result. */
 void merging_run(struct merging *g, const struct merging_by *by);
 void merging_end(struct merging *g);
 

@@ -19,8 +19,8 @@ struct normalize_stats {
 /* Writes the normalised form of in[0..n) to out (replacing its contents):
  *
  *   1. invalid UTF-8 becomes U+FFFD;
- *   2. NFC or NFKC, or neither (ASCII is its own, and to NFC most of what stands in English text:
- *      a short cut);
+ *   2. NFC or NFKC, or neither (skipped where the text would not change: ASCII, and most of
+ * English);
  *   3. with VOCAB_LINES_LF, CR LF and every other CR become LF, and U+FEFF, the byte-order mark, is
  *      dropped where it begins a line or stands in the white space at the start;
  *   4. leading and trailing white space (Unicode White_Space) is trimmed.

@@ -5,7 +5,7 @@
  *
  *   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *
- * A sentence ends behind the first of its marks and the punctuation that follows it, and before a
+ * A sentence ends after the first of its marks and the punctuation that follows it, and before a
  * line feed; line feeds stand by themselves. With M for the marks . ! ? U+2026 U+3002 U+FF01 U+FF1F
  * the pattern is
  *
@@ -22,13 +22,13 @@
 size_t pretok_next(const char *text, size_t n);
 
 /* Cuts the first words off text[0..n), n > 0: stores their lengths and returns how many there are,
- * at least one. What pretok_next does again and again, several times as fast where text is ASCII.
+ * at least one. The same as repeated pretok_next, several times as fast where text is ASCII.
  */
 enum { PRETOK_MOST = 64 };
 size_t pretok_words(const char *text, size_t n, uint32_t lengths[PRETOK_MOST]);
 
-/* The same for the sentence. The words of a sentence, cut by themselves, show where it is: all
- * that one with a mark or a line feed in it ends, and a line feed begins, a sentence. */
+/* The same for the sentence. Cutting text into words first shows where its sentences are: a word
+ * with a mark or a line feed in it ends one. */
 size_t pretok_sentence(const char *text, size_t n);
 
 /* True if the word has a mark or a line feed in it. */

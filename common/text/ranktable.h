@@ -1,6 +1,6 @@
-/* ranktable.h - ranks of merges by their pairs of symbols, faster to ask than merges.h: two places
- * to look at and no branch to guess (cuckoo hashing: Pagh and Rodler 2004). For vocabularies whose
- * text is merged beyond words, which no cache holds. */
+/* ranktable.h - ranks of merges by their pairs of symbols, faster than merges.h: a lookup reads two
+ * places and has no branch to predict (cuckoo hashing: Pagh and Rodler 2004). For vocabularies
+ * whose text is merged beyond words, which no cache holds. */
 #ifndef RANKTABLE_H
 #define RANKTABLE_H
 
@@ -13,8 +13,8 @@ struct ranktable {
 
 #define RANKTABLE_FREE UINT64_MAX
 
-/* Builds the table of m's merges. False where the pairs find no place, or memory, which leaves
- * slots NULL: it is to be done without then. */
+/* Builds the table of m's merges. False, with slots NULL, if the pairs do not fit or memory runs
+ * out: the caller then does without a table. */
 bool ranktable_init(struct ranktable *t, const struct merges *m, uint32_t n_merges);
 void ranktable_release(struct ranktable *t); /* safe on a zeroed table */
 

@@ -2,13 +2,13 @@
  *
  * Text is cut into pre-tokens (pretok.h); in each, the adjacent pair whose merge has the lowest
  * rank is joined again and again, the leftmost of equals (Sennrich et al. 2016, on bytes as in
- * GPT-2); a piece that is no token of the vocabulary reads UNK. The tokenizer itself is read-only
- * and may be shared by threads; each thread brings a cache of words it has met.
+ * GPT-2); a piece that is not a token of the vocabulary becomes UNK. The tokenizer itself is
+ * read-only and may be shared by threads; each thread has a cache of the words it has seen.
  *
  * Where pre-tokens are sentences (superwords: Liu et al. 2025, arXiv 2503.13423), the merges
- * ranked before the first that joins two words are run on words, by way of the cache, and then all
- * merges on the few symbols that a sentence is by then: all of lower rank have been run already.
- * Words at whose border one of the former might join are taken as one. */
+ * ranked before the first that joins two words are run on words, through the cache, and then all
+ * merges on the few symbols that the sentence then consists of, since no merge of a lower rank is
+ * left to run. Words at whose border one of the former might join are taken as one. */
 #ifndef TOKENIZER_H
 #define TOKENIZER_H
 
@@ -46,16 +46,16 @@ MUST_USE int tokenizer_encode(const struct tokenizer *t, struct tokenizer_cache 
 
 /* The two halves of the above for a vocabulary of sentences, one sentence at a time. The first
  * appends to out, instead of ids, the symbols of its words: a byte, or 256 + i for the i-th
- * distinct result of a merge. The second turns the symbols from out->ids[from] on into ids, which
- * are no more. (Of a vocabulary of words the first makes ids.) */
+ * distinct result of a merge. The second turns the symbols from out->ids[from] on into at most as
+ * many ids. (Of a vocabulary of words the first makes ids.) */
 MUST_USE int tokenizer_symbols(const struct tokenizer *t, struct tokenizer_cache *cache,
                                const char *text, size_t n, struct token_buf *out, struct err *e);
 MUST_USE int tokenizer_join(const struct tokenizer *t, struct tokenizer_cache *cache,
                             struct token_buf *out, size_t from, struct err *e);
 
-/* The pairs of bytes at which a merge of the first `end` ranks joins, these being the merges inside
- * words. Where two bytes are no such pair, none of these merges reaches across: the symbols of what
- * stands left and right are those of both together. */
+/* The pairs of bytes between which a merge of the first `end` ranks, those inside words, can join.
+ * Where two bytes are no such pair, none of these merges reaches across: the symbols of what stands
+ * left and right are those of both together. */
 struct tokenizer_joints {
     uint32_t end;
     uint32_t bits[256][256 / 32];

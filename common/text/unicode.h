@@ -20,7 +20,8 @@ enum unicode_class unicode_class(int32_t code);
 /* The same for the character at s[0..n), n > 0, whose length goes to *length. */
 enum unicode_class unicode_class_at(const char *s, size_t n, size_t *length);
 
-/* Memory that composing works in, reused from text to text. Zero-initialise; release at the end. */
+/* Working memory of unicode_compose, reused from text to text. Zero-initialise; release at the end.
+ */
 struct unicode_scratch {
     int32_t *codes;
     size_t capacity; /* of codes */

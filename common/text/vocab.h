@@ -13,7 +13,7 @@ enum { VOCAB_MAX_TOKENS = 65536, VOCAB_MAX_TOKEN_BYTES = 1024, VOCAB_MAX_MERGES 
 enum vocab_kind {
     VOCAB_BPE, /* byte-level BPE trained on the corpus; all 256 bytes are tokens: UNK never happens
                 */
-    VOCAB_GPT2 /* GPT-2's merges; only the most frequent base tokens kept, all others read UNK */
+    VOCAB_GPT2 /* GPT-2's merges; only the most frequent base tokens kept, all others become UNK */
 };
 enum vocab_normalize { VOCAB_NORM_NONE, VOCAB_NORM_NFC, VOCAB_NORM_NFKC };
 enum vocab_lines {
@@ -75,13 +75,13 @@ struct vocab {
     void *storage;              /* owned by vocab_release: the byte strings */
 
     /* For a vocabulary whose merges came as numbers, which then need not be looked up; else NULL.
-     * Every number is below 256 + its rank, and left and right of a merge stand one behind the
-     * other in memory. */
+     * Every number is below 256 + its rank, and left and right of a merge are adjacent in memory.
+     */
     struct vocab_sides *sides; /* [n_merges] */
     void *merge_storage;       /* owned: byte strings of merges alone */
 };
 
-/* Checks what a file may have got wrong: sizes, the four specials, no empty or over-long token,
+/* Checks what may be wrong in a file: sizes, the four specials, no empty or over-long token,
  * each of its right type, no token twice (but specials); every merge of two parts that are bytes or
  * earlier results, none twice, none with an over-long result; a BPE vocabulary's tokens being
  * exactly the 256 bytes and the results of its merges; only a BPE vocabulary having merges across

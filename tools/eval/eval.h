@@ -63,8 +63,8 @@ MUST_USE int eval_serve(struct eval *v, struct err *e);
 MUST_USE int eval_end(struct eval *v, struct err *e);
 
 /* Scores every story of a text file of any form, of a shard, or of a folder's validation. `done` of
- * `total` bytes of the files lie behind already: for the progress line. An input without a story is
- * an error. */
+ * `total` bytes of the files have been read already: for the progress line. An input without a
+ * story is an error. */
 MUST_USE int eval_input(struct eval *v, const struct eval_input *in, struct cli_progress *p,
                         uint64_t done, uint64_t total, struct eval_result *r, struct err *e);
 

@@ -4,8 +4,8 @@
 
 #include "eval/eval.h"
 
-/* A table on stdout: one row a file and, where there are several, their total; under it, what is to
- * be known about the figures. */
+/* A table on stdout: one row a file and, where there are several, their total; below it, notes on
+ * the figures. */
 void report_table(const struct eval_result *r, size_t n, enum model_math math, bool has_unk);
 
 /* The same for the figures of the v4 script, under a text that says what they are. */

@@ -1,4 +1,4 @@
-/* csource.h - C source in the making: text, names of a model's own, arrays of numbers. */
+/* csource.h - writes C source: text, names of a model's own, arrays of numbers. */
 #ifndef CSOURCE_H
 #define CSOURCE_H
 
@@ -25,7 +25,7 @@ struct csource {
     struct err *e;    /* gets the first failure */
     const char *name; /* of the model */
     bool failed;
-    size_t column;    /* of the array's line being written; 0 at its begin */
+    size_t column;    /* of the array's line being written; 0 at its beginning */
     uint64_t n_bytes; /* of all arrays so far */
     size_t item_bytes;
 };

@@ -5,7 +5,7 @@
 
 #include "export/output.h"
 
-/* A folder in the making. */
+/* A folder being written. */
 struct hf_folder {
     const struct output_source *source;
     const char *dir;

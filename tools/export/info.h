@@ -1,4 +1,4 @@
-/* info.h - what a file of ours is, for a person or as one JSON object. */
+/* info.h - describes a file of this project, for a person or as one JSON object. */
 #ifndef INFO_H
 #define INFO_H
 

@@ -1,4 +1,4 @@
-/* onnx_graph.h - an ONNX model in the making: nodes, constants, inputs and outputs.
+/* onnx_graph.h - builds an ONNX model: nodes, constants, inputs and outputs.
  *
  * Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto; field numbers are those. */
 #ifndef ONNX_GRAPH_H
@@ -49,7 +49,7 @@ struct onnx_value onnx_node(struct onnx_graph *g, const char *op, const struct o
                             size_t n_in, const struct onnx_attribute *attributes,
                             size_t n_attributes, const struct onnx_value *out);
 
-/* The same for the plain ones. */
+/* The same with one or two inputs. */
 struct onnx_value onnx_one(struct onnx_graph *g, const char *op, struct onnx_value a);
 struct onnx_value onnx_two(struct onnx_graph *g, const char *op, struct onnx_value a,
                            struct onnx_value b);
@@ -67,7 +67,7 @@ struct onnx_note {
     const char *key, *value;
 };
 
-/* The whole model, out of the graph, which is released. Its `failed` tells that memory ran out. */
+/* The whole model, from the graph, which is released. Its `failed` says that memory ran out. */
 struct protobuf onnx_model(struct onnx_graph *g, int ir_version, int opset,
                            const struct onnx_note *notes, size_t n_notes);
 

@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 
-/* A message in the making; begins zeroed. After memory ran out all calls do nothing but free. */
+/* A message being built; begins zeroed. After memory ran out all calls do nothing but free. */
 struct protobuf {
     unsigned char *data; /* owned */
     size_t n;

@@ -1,9 +1,9 @@
 /* batch.h - some hundred kilobytes of stories, normalised, hashed and cut into words by one thread,
  * while others do so with other batches.
  *
- * Words are looked up in a table that grows meanwhile. Those it lacks are left for the caller, who
- * goes through the batches in order and is the only one to give numbers. So nothing depends on the
- * number of threads. */
+ * Words are looked up in a table that grows meanwhile. Those it lacks are left for the caller,
+ * which alone assigns numbers, batch by batch in order. So nothing depends on the number of
+ * threads. */
 #ifndef BATCH_H
 #define BATCH_H
 
@@ -46,7 +46,7 @@ struct batch { /* batch_init, then batch_release in any case */
 void batch_init(struct batch *b);
 void batch_release(struct batch *b);
 
-/* What a thread brings along. Zero-initialise; batch_worker_release at the end. */
+/* What a thread keeps between batches. Zero-initialise; batch_worker_release at the end. */
 struct batch_worker {
     const struct words *table; /* of the last batch, which the cache is of */
     struct wordcache cache;

@@ -1,9 +1,9 @@
 /* bpetrain.h - learns a byte-level BPE vocabulary from counted pre-tokens (Sennrich et al. 2016, on
  * bytes as in GPT-2).
  *
- * Every pre-token starts as its bytes. Again and again the most frequent pair of neighbours is
- * joined everywhere, until the vocabulary has the size asked for. A pair's frequency is the number
- * of places where it stands, overlapping ones included ("aaa" holds the pair (a, a) twice), each
+ * Every pre-token starts as its bytes. Repeatedly, the most frequent pair of neighbours is joined
+ * everywhere, until the vocabulary has the size asked for. A pair's frequency is the number of
+ * places where it stands, overlapping ones included ("aaa" holds the pair (a, a) twice), each
  * weighted by its pre-token's count. Ties go to the pair whose left bytes, then whose right bytes,
  * are smaller (compared as unsigned bytes, a prefix before what it begins). Every merge makes one
  * new token: what lies between two borders of symbols is cut in one way only at any time, so no two
@@ -21,7 +21,7 @@
 enum { BPETRAIN_MIN_SIZE = VOCAB_N_SPECIAL + 256, BPETRAIN_MAX_TOKEN = 256 };
 
 /* Trains a vocabulary of vocab_size tokens (BPETRAIN_MIN_SIZE..VOCAB_MAX_TOKENS: 4 specials, 256
- * bytes, then merges) and fills v (its previous contents are not looked at): kind VOCAB_BPE,
+ * bytes, then merges) and fills v (its previous contents are ignored): kind VOCAB_BPE,
  * form as given, ids in descending frequency in the encoded corpus, ties by bytes, counts
  * those of the encoded corpus (EOS: n_stories). Words that yield fewer tokens give a vocabulary of
  * all there are if `fewer`. vocab_release(v) at the end. v needs nothing of `words` any more.

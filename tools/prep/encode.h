@@ -9,7 +9,7 @@
 #include "prep/lexicon.h"
 #include "text/tokenizer.h"
 
-/* What encoding needs of a word, in one look. */
+/* What encoding needs of a word, in one place. */
 enum { ENCODE_SHORT = 4, ENCODE_LONG = 255 };
 struct encode_word {
     uint16_t ids[ENCODE_SHORT];
@@ -60,11 +60,11 @@ struct encode_counts {
     uint64_t n_unk;
 };
 
-/* What is handed a story: n ids without its EOS. */
+/* Called with a story: n ids without its EOS. */
 typedef int encode_sink(void *context, const uint16_t *ids, size_t n, uint64_t n_chars,
                         uint64_t n_bytes, struct err *e);
 
-/* Hands every story of the spool, `total` of them, to the sink, in order. */
+/* Passes every story of the spool, `total` of them, to the sink, in order. */
 MUST_USE int encode_spool(struct spool *spool, struct encode_words *words, encode_sink *sink,
                           void *context, struct pool *pool, struct encode_counts *counts,
                           struct cli_progress *progress, uint64_t total, struct err *e);

@@ -1,5 +1,5 @@
-/* expand.h - stories out of a spool, a few frames at once: all threads make tokens or the like of
- * them, and one at a time takes these in the order of the stories (os/pipeline.h). */
+/* expand.h - stories from a spool, a few frames at once: all threads turn them into tokens or the
+ * like, which are taken one frame at a time, in the order of the stories (os/pipeline.h). */
 #ifndef PREP_EXPAND_H
 #define PREP_EXPAND_H
 
@@ -27,7 +27,7 @@ typedef int expand_fill(const void *context, struct expansion *x, struct err *e)
 /* Takes them, in order. */
 typedef int expand_take(void *context, const struct expansion *x, struct err *e);
 
-/* All frames up to the next cut of the spool, or its end. `context` is handed to both. */
+/* All frames up to the next cut of the spool, or its end. `context` is passed to both. */
 MUST_USE int expand_spool(struct spool *spool, struct pool *pool, expand_fill *fill,
                           expand_take *take, void *context, struct err *e);
 

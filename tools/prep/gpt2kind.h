@@ -1,4 +1,4 @@
-/* gpt2kind.h - what a file is that was given as one of GPT-2's and is none, for its error. */
+/* gpt2kind.h - what a file is that was given as one of GPT-2's and is not, for the error. */
 #ifndef GPT2KIND_H
 #define GPT2KIND_H
 

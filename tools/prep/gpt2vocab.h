@@ -1,6 +1,6 @@
 /* gpt2vocab.h - vocabularies made from GPT-2's own BPE (vocab.json and merges.txt), the way of the
  * original FlashLM v4: text is cut by all of GPT-2's merges, of the resulting base tokens the most
- * frequent are kept, and the rest read UNK. */
+ * frequent are kept, and the rest become UNK. */
 #ifndef GPT2VOCAB_H
 #define GPT2VOCAB_H
 
@@ -13,8 +13,8 @@ enum { GPT2VOCAB_HEAD_STORIES = 50000 }; /* the stories that decide which base t
  * counts 0, kind VOCAB_GPT2, form zero. merges.txt may begin with a "#version" line or not, and
  * end with blank lines; either file may begin with a byte-order mark.
  * Errors name the file and the fault: no JSON object of numbers, ids missing or given twice, a name
- * with a character that stands for no byte, a byte without a token, a merge of no two known tokens
- * or whose result is no token, a merge given twice. vocab_release(v) at the end. */
+ * with a character that stands for no byte, a byte without a token, a merge of unknown tokens, or
+ * whose result is not a token, a merge given twice. vocab_release(v) at the end. */
 MUST_USE int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_path,
                             struct err *e);
 

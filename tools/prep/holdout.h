@@ -1,6 +1,6 @@
 /* holdout.h - a hold-out is at least one story, and of a single text a piece of it.
  *
- * A share of few stories may be none of them. Then the story that the next larger share would have
+ * A share of few stories may be empty. Then the story that the next larger share would have
  * held out is moved, with all that equal it: the one with the smallest hash, so that the order of
  * the stories does not matter here either. */
 #ifndef HOLDOUT_H
@@ -28,9 +28,9 @@ struct holdout_story {
 /* Looks at a story for training. */
 MUST_USE int holdout_see(struct holdout *h, const struct holdout_story *story, struct err *e);
 
-/* Moves the story from one spool to the other, unless no other would be left: it is taken out of
- * the counts of its words and told to moved(context, place among the training stories, characters,
- * bytes). Those before place `first` stay, as do those before the last cut of the spool: `words`
+/* Moves the story from one spool to the other, unless no other would be left: it is subtracted from
+ * the counts of its words, and moved(context, place among the training stories, characters, bytes)
+ * is called. Those before place `first` stay, as do those before the last cut of the spool: `words`
  * are those after it. n_head is the number of stories that count_head counts. */
 MUST_USE int holdout_move(const struct holdout *h, struct spool *train, struct spool *valid,
                           size_t n_cuts, struct words *words, uint64_t first, uint64_t n_head,

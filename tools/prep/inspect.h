@@ -1,5 +1,5 @@
-/* inspect.h - what a vocabulary makes of a text, and what is in a folder that prep has made: two
- * looks at data, on standard output. */
+/* inspect.h - how a vocabulary cuts a text, and what is in a folder that prep has made: two reports
+ * on standard output. */
 #ifndef INSPECT_H
 #define INSPECT_H
 

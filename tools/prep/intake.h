@@ -1,5 +1,5 @@
 /* intake.h - reads all inputs once: stories normalised, duplicates dropped, split into training and
- * validation, their words counted, and parked in a spool each. */
+ * validation, their words counted, and stored in a spool each. */
 #ifndef INTAKE_H
 #define INTAKE_H
 
@@ -28,11 +28,10 @@ struct intake {
     double seconds;
 };
 
-/* Reads everything o names; stories are normalised to `form` and cut into words as `pretokens` has
- * them. Errors: those of corpus_read; no
- * story for training, or with --valid none for validation; a full disk. Where stories are added to
- * `there`, which may be NULL, a story that stands in it is a duplicate, and none may be left.
- * intake_release in any case. */
+/* Reads all inputs of o; stories are normalised to `form` and cut into words as `pretokens` says.
+ * Errors: those of corpus_read; no story for training, or with --valid none for validation; a full
+ * disk. Where stories are added to `there`, which may be NULL, a story that it already has is a
+ * duplicate, and there may be no new one. intake_release in any case. */
 MUST_USE int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
                         enum vocab_pretokens pretokens, const struct there *there,
                         struct pool *pool, struct err *e);

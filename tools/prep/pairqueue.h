@@ -1,9 +1,9 @@
 /* pairqueue.h - all pairs of neighbouring symbols with their counts, most frequent first.
  *
- * A heap of (count, pair) that is mended when popped: merging only ever lowers the counts of pairs
- * already in it (each merge makes a new symbol, so what grows is new pairs, pushed once they are
- * counted). An entry whose count is out of date is put back with the present one; the entry on top
- * whose count is right is then the most frequent pair. */
+ * A heap of (count, pair) that is corrected when popped: merging only lowers the counts of pairs
+ * already in it (each merge makes a new symbol, so only new pairs grow, which are pushed once they
+ * are counted). An entry whose count is out of date is put back with the current one; the entry on
+ * top whose count is right is then the most frequent pair. */
 #ifndef PAIRQUEUE_H
 #define PAIRQUEUE_H
 
@@ -40,7 +40,7 @@ struct pairqueue {
     size_t heap_capacity;
 };
 
-/* `symbols` are read when pairs are compared: those of every pair pushed are to be there by then.
+/* `symbols` are read when pairs are compared: those of every pair pushed must exist by then.
  * -1 when out of memory, as below. */
 MUST_USE int pairqueue_init(struct pairqueue *q, const struct vocab_bytes *symbols);
 void pairqueue_release(struct pairqueue *q); /* safe on a zeroed queue */

@@ -29,8 +29,8 @@ struct prep {
 MUST_USE int prep_run(struct prep *p, const struct prep_options *o, struct err *e);
 void prep_release(struct prep *p);
 
-/* Reads o->vocab, which is set. It brings its normalisation along, which is to be that of o if this
- * was given. vocab_release(v) at the end, not on failure. */
+/* Reads o->vocab, which is set. Its normalisation must be that of o, if that was given.
+ * vocab_release(v) at the end, not on failure. */
 MUST_USE int prep_load_vocabulary(const struct prep_options *o, struct vocab *v, struct err *e);
 
 #endif

@@ -1,10 +1,10 @@
-/* report.h - the closing words of prep. */
+/* report.h - the summary that prep ends with. */
 #ifndef PREP_REPORT_H
 #define PREP_REPORT_H
 
 #include "prep/prep.h"
 
-void report_table(const struct prep *p); /* talk: a table on stderr */
+void report_table(const struct prep *p); /* a table on stderr */
 void report_json(const struct prep *p);  /* one object on stdout */
 
 #endif

@@ -1,4 +1,4 @@
-/* sentences.h - the sentences of stories that are parked as words (spool.h), each as the symbols
+/* sentences.h - the sentences of stories that are stored as words (spool.h), each as the symbols
  * that merges inside words make of it (tokenizer.h). */
 #ifndef PREP_SENTENCES_H
 #define PREP_SENTENCES_H

@@ -1,5 +1,5 @@
-/* spool.h - stories as sequences of word numbers (words.h), parked in a temporary file without a
- * name until the vocabulary is known. So the text is read once, which lets it come from a pipe, and
+/* spool.h - stories as sequences of word numbers (words.h), kept in a temporary file without a name
+ * until the vocabulary is known. So the text is read once, which lets it come from a pipe, and
  * memory does not grow with it.
  *
  * The file is a sequence of frames, each its length in bytes (8 bytes) and whole stories:
@@ -46,8 +46,8 @@ MUST_USE int spool_read(struct spool *s, struct spool_frame *f, struct err *e);
 uint64_t spool_get_long(const unsigned char **p); /* of three bytes or more */
 
 /* The number at *p, which moves on. Only over bytes that spool_add wrote, as spool_read gives them:
- * the byte after is looked at. Whether a number has one byte or two cannot be foretold, so there is
- * no branch for it. */
+ * the byte after is looked at. Whether a number has one byte or two cannot be predicted, so there
+ * is no branch for it. */
 static inline uint64_t spool_get(const unsigned char **p)
 {
     unsigned first = (*p)[0], second = (*p)[1], two = first >> 7;

@@ -1,6 +1,6 @@
 /* storyset.h - a set of stories, each known by 72 bits of the hash of its text: 9 to 11 bytes a
- * story instead of the text. Two different stories of 2^24 meet in one hash with a chance of about
- * 2^-25, which would drop one of them. */
+ * story instead of the text. Among 2^24 stories, two different ones have the same hash with a
+ * chance of about 2^-25; one of them would then be dropped. */
 #ifndef STORYSET_H
 #define STORYSET_H
 

@@ -1,5 +1,5 @@
 /* supertrain.h - the second phase of learning a vocabulary of superwords (Liu et al. 2025, arXiv
- * 2503.13423): merges on sentences, which the merges inside words have been run on already.
+ * 2503.13423): merges on sentences, on which the merges inside words have already been run.
  *
  * What bpetrain.h says of frequencies, ties, new tokens and the length of a token holds here, with
  * sentences for pre-tokens. So the result depends on the multiset of sentences alone. */

@@ -1,4 +1,4 @@
-/* superwords.h - learns superwords from stories that are parked as words: the second phase of a
+/* superwords.h - learns superwords from stories that are stored as words: the second phase of a
  * vocabulary (supertrain.h), on about SUPERWORDS_CELLS symbols for each token to learn, and on no
  * more than SUPERWORDS_MOST. Sentences are chosen evenly, if that is less than there are. */
 #ifndef SUPERWORDS_H

@@ -1,4 +1,4 @@
-/* there.h - what stands already in the folder that --append adds to. */
+/* there.h - what is already in the folder that --append adds to. */
 #ifndef THERE_H
 #define THERE_H
 
@@ -14,14 +14,15 @@ struct there { /* there_close in any case */
     bool is_open;
 };
 
-/* Opens the folder with its vocabulary, which lives longer, and keeps out others that would add to
- * it. */
+/* Opens the folder with its vocabulary, which must outlive it, and locks out other processes that
+ * would add to it. */
 MUST_USE int there_open(struct there *t, const char *folder, const struct vocab *vocab,
                         struct err *e);
 void there_close(struct there *t);
 
 /* Puts every story of both splits into the set, as the hash of its normalised text. A story with
- * UNK, whose text its tokens do not tell, is left out: it is never taken for a duplicate. */
+ * UNK, whose text cannot be known from its tokens, is left out: it is never taken for a duplicate.
+ */
 MUST_USE int there_stories(const struct there *t, struct storyset *seen, struct err *e);
 
 /* Stories of a split, and of one part of it unless part is NULL. */

@@ -1,4 +1,4 @@
-/* vocabbuild.h - what both ways to a vocabulary end with: counting the tokens of the encoded
+/* vocabbuild.h - the last step of both ways to a vocabulary: counting the tokens of the encoded
  * corpus, putting them in order, and making a vocabulary that owns its bytes. */
 #ifndef VOCABBUILD_H
 #define VOCABBUILD_H

@@ -19,7 +19,7 @@ struct prompts {
     int fd;      /* of lines, -1 without; after its end too */
     char *data;  /* read from it: lines [start, n) are still to come */
     size_t start;
-    size_t seen; /* up to here there is no end of a line behind start */
+    size_t seen; /* up to here there is no end of a line after start */
     size_t n;
     size_t capacity;
     size_t n_lines; /* ends of lines in [start, n) */

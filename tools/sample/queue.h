@@ -2,9 +2,9 @@
  * it is to be shown.
  *
  * Stories are given out in the order of their prompts and shown in that order. The oldest that has
- * not ended is shown while it is told; those behind it wait until it has. Tellers get even shares
- * of what is at hand. Lines are read by whoever has need of a story, and nobody but an idle teller
- * waits for them, so a line is told when it comes, whatever else goes on.
+ * not ended is shown while it is told; later ones wait until it has. Tellers get even shares
+ * of what is at hand. Lines are read by a teller that needs a story, and only an idle teller waits
+ * for them, so a line is told when it comes.
  *
  * All functions but init and release may be called by all threads. */
 #ifndef QUEUE_H
@@ -13,8 +13,8 @@
 #include "os/lock.h"
 #include "sample/output.h"
 
-/* Ended stories that wait to be shown, behind one that is long, are at most about so many: then no
- * more are given out, so that memory stays bounded however many prompts come. */
+/* About how many ended stories may wait to be shown after a long one: then no more are given out,
+ * so that memory stays bounded however many prompts come. */
 enum { QUEUE_ENDED = 4096 };
 
 struct queue {
@@ -23,7 +23,7 @@ struct queue {
     const struct stop *stop;
     size_t n_tellers;
     struct lock *lock; /* of all that follows, and of prompts and output */
-    int wake[2];       /* a pipe: readable when the one who waits for lines must not any longer */
+    int wake[2];       /* a pipe: readable when the teller that waits for lines must stop waiting */
     bool reading;      /* a teller waits for lines */
     bool failed;
     struct err error;    /* the first */
@@ -39,13 +39,13 @@ MUST_USE int queue_init(struct queue *q, struct prompts *p, struct output *o,
                         const struct stop *stop, size_t n_tellers, struct err *e);
 void queue_release(struct queue *q);
 
-/* A story to be told by `teller`, who is telling n_mine others. NULL if there is none for it now;
- * waits rather than that while n_mine is 0, so that NULL then means: there will be none. */
+/* A story to be told by `teller`, which is telling n_mine others. NULL if there is none for it now;
+ * while n_mine is 0 it waits, and NULL means that there will be none. */
 struct story *queue_take(struct queue *q, size_t teller, size_t n_mine);
 
 /* Shows what is new if it is the turn of one of the teller's stories, which nobody changes
- * meanwhile. *alone: the teller's is the only story being told. False after a failure: all is to
- * end. */
+ * meanwhile. *alone: the teller's is the only story being told. False after a failure: everything
+ * must end. */
 bool queue_show(struct queue *q, size_t teller, bool *alone);
 
 /* Gives back a story that has ended. */

@@ -17,7 +17,7 @@ struct sample_options {
     bool ignore_eos; /* EOS is never drawn */
 };
 
-/* What threads share; nobody changes it after sample_open. */
+/* What threads share; read-only after sample_open. */
 struct sample {
     struct sample_options options;
     struct kern kern;

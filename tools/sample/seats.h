@@ -1,4 +1,4 @@
-/* seats.h - the stories one thread tells at a time, each in a seat: up to INFER_ROWS.
+/* seats.h - the stories that one thread tells at a time, each in a seat: up to INFER_ROWS.
  *
  * Each step reads the newest token of every story as one product of many rows and draws the next of
  * each; where a story ends another takes its seat at once. Prompts are read in rows too

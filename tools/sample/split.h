@@ -1,7 +1,7 @@
 /* split.h - whether the head of a lone story is cut among threads.
  *
  * Cutting costs a few microseconds of waking and waiting, which a small head or a busy machine does
- * not give back, and takes a processor from others. So both ways are tried; the head is cut as long
+ * not earn back, and takes a processor from others. So both ways are tried; the head is cut as long
  * as that is clearly quicker, and now and then both are tried again. The logits are the same either
  * way. */
 #ifndef SPLIT_H

@@ -1,4 +1,4 @@
-/* story.h - a story in the making: its prompt, what was drawn, and how far that may be shown. */
+/* story.h - a story being told: its prompt, what was drawn, and how much of that may be shown. */
 #ifndef STORY_H
 #define STORY_H
 
@@ -34,7 +34,7 @@ struct story {
     /* of queue.h */
     struct story *next;
     size_t teller;
-    bool ended; /* the teller has done with it */
+    bool ended; /* the teller has finished it */
     bool begun; /* its prompt was shown */
 };
 
@@ -42,7 +42,7 @@ struct story {
 struct story *story_new(const struct stop *stop);
 void story_free(struct story *s); /* NULL is fine */
 
-/* Begins anew with a prompt, which is copied; keeps the memory. */
+/* Starts again with a prompt, which is copied; keeps the memory. */
 MUST_USE int story_start(struct story *s, const struct stop *stop, const struct prompt *p,
                          struct err *e);
 

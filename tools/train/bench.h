@@ -1,5 +1,4 @@
-/* bench.h - train --bench: how fast steps are, and what stands between them and the processor's
- * peak. */
+/* bench.h - train --bench: how fast steps are, and how far from the processor's peak. */
 #ifndef BENCH_H
 #define BENCH_H
 

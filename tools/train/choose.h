@@ -8,8 +8,8 @@
 #include "train/options.h"
 #include "train/preset.h"
 
-/* The model of the options, `base`, which is one, being what they leave open. What makes no model
- * is ERR_USAGE. */
+/* The model of the options; what they leave open is taken from `base`, a valid model. Options that
+ * make no model are ERR_USAGE. */
 MUST_USE int choose_dims(struct dims *d, const struct options *o, const struct dims *base,
                          struct err *e);
 
@@ -19,15 +19,15 @@ MUST_USE int choose_dims(struct dims *d, const struct options *o, const struct d
 enum preset_kind choose_preset(const struct options *o, const struct dims *had);
 
 /* The settings of a run not yet begun, for a model of that preset: those of the recipe where the
- * options are silent. Budget and arithmetic are left zero. */
+ * options say nothing. Budget and arithmetic are left zero. */
 MUST_USE int choose_settings(struct ckpt_settings *s, const struct options *o,
                              enum preset_kind preset, struct err *e);
 
-/* What the optimiser of these settings, of a run not yet begun, is told; sequences of T tokens. */
+/* The optimiser's settings for a run not yet begun; sequences of T tokens. */
 MUST_USE int choose_optim(struct optim_settings *q, const struct options *o,
                           const struct ckpt_settings *s, int T, struct err *e);
 
-/* What --set says, whatever the settings were before. */
+/* Applies --set to the settings. */
 MUST_USE int choose_set(struct optim_settings *q, const struct options *o, struct err *e);
 
 /* The half-lives that the options give, as betas of a step: 2^(-tokens of a step / half-life)

@@ -31,7 +31,7 @@ struct curriculum {
     struct curriculum_stage stages[CURRICULUM_MAX_STAGES];
 };
 
-/* Reads a text. `parts` are the names that it may use. A fault is told as "line N: what". */
+/* Reads a text. `parts` are the names that it may use. An error begins with "line N: ". */
 MUST_USE int curriculum_parse(struct curriculum *c, const char *text, const char *const *parts,
                               size_t n_parts, struct err *e);
 

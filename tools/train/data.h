@@ -21,9 +21,9 @@ MUST_USE int data_parts(struct trainer *t, struct err *e);
 /* Whether there is enough for a step of t->settings and, where asked for, a validation. */
 MUST_USE int data_check_length(const struct trainer *t, struct err *e);
 
-/* Takes the data of a run that is resumed: t->had_shards of t->train are those that its present
- * epoch is made of, and t->valid is cut to what it is validated on. Says what was added since, if
- * anything was; data of another kind are an error. `path` names the checkpoint. */
+/* Takes the data of a run that is resumed: t->had_shards of t->train are those that its current
+ * epoch is made of, and t->valid is cut to what it is validated on. Reports what was added since,
+ * if anything was; data of another kind are an error. `path` names the checkpoint. */
 MUST_USE int data_resume(struct trainer *t, const struct ckpt_state *had, const char *path,
                          struct err *e);
 

@@ -1,4 +1,4 @@
-/* exchange.h - what ranks tell each other in a step.
+/* exchange.h - what ranks send each other in a step.
  *
  * Each has the sum of its own micro-batches, a subtree of the step's (sums.h). Of every slice the
  * owner (slices.h) gets what the other ranks have and adds all up as the tree has it, which gives
@@ -6,7 +6,8 @@
  * the weights as training uses them: of ternary matrices codes and scale, else floats. Master
  * weights and the optimiser's arrays stay with their owner, but for exchange_gather.
  *
- * Messages of a block are begun when the backward pass has done it, and travel while it goes on. */
+ * Messages of a block are sent when the backward pass has finished it, and travel while it goes on.
+ */
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
 

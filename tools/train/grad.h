@@ -1,19 +1,17 @@
 /* grad.h - loss and gradient of a batch: the backward pass beside model/net's forward one.
  *
- * Straight-through: the gradient of a quantised weight is handed to its float master weight
+ * Straight-through: the gradient of a quantised weight is passed to its float master weight
  * unchanged (Bengio et al. 2013; no mask, none through mean|w|).
  *
  * A batch is a list of rounds of tasks, run one at a time by grad_round: forward, the head
  * (loss.h), then for each block, last to first,
  *
  *   GRAD_GLU      tiles of rows: back through the feed-forward layer (before that, in the last
- *                 block, the final norm), the mixer's gate, and what of the mixer the rows' own
- *                 gradient tells;
- *   GRAD_MIXER    tiles of rows: back through the rest of the mixer (which looks at later rows,
- *                 hence the barrier) and what comes before it;
- *   GRAD_WEIGHTS  tiles of weights: each weight gradient as one product over all rows, dW = dY^T X,
- *                 every output tile owned by one task; and with the first block the embedding as
- *                 input, every token owned by one task.
+ *                 block, the final norm), the mixer's gate, and the part of the mixer that needs
+ * only the rows' own gradient; GRAD_MIXER    tiles of rows: back through the rest of the mixer
+ * (which looks at later rows, hence the barrier) and what comes before it; GRAD_WEIGHTS  tiles of
+ * weights: each weight gradient as one product over all rows, dW = dY^T X, every output tile owned
+ * by one task; and with the first block the embedding as input, every token owned by one task.
  *
  * Sums over rows that are no product (norm scales, taps) are kept
  * by tile and added up in tile order, so the gradient is the same bits for any number of threads.

@@ -58,12 +58,12 @@ MUST_USE int log_write(struct log *l, const struct log_report *r, struct err *e)
  * a validation that a resumed run made up for. */
 MUST_USE int log_amend(struct log *l, const struct log_report *r, struct err *e);
 
-/* Makes what was written, waiting lines too, last through a power failure. */
+/* Makes what was written, waiting lines too, survive a power failure. */
 MUST_USE int log_sync(struct log *l, struct err *e);
 void log_close(struct log *l);
 
-/* The process that holds the folder, as dir/log.jsonl is locked: 0 none, -1 one that cannot be told
- * (of another machine or container). */
+/* The process that holds the folder, as dir/log.jsonl is locked: 0 none, -1 one that cannot be
+ * known (of another machine or container). */
 MUST_USE int log_holder(const char *dir, int64_t *pid, struct err *e);
 
 #endif

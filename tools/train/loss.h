@@ -6,9 +6,9 @@
  *
  *   d loss / d logits = scale * (P / sum - onehot(target))
  *
- * and neither the division nor the one-hot is ever done to a whole row of logits. The division is
- * done to the D numbers of the row instead of its V: d hidden = (scale / sum) (P E) - scale
- * E[target], and d E = P^T ((scale / sum) hidden), less scale * hidden at the row of each target.
+ * and neither the division nor the one-hot touches a whole row of logits. The division is done on
+ * the D numbers of the row instead of its V: d hidden = (scale / sum) (P E) - scale E[target], and
+ * d E = P^T ((scale / sum) hidden), less scale * hidden at the row of each target.
  */
 #ifndef LOSS_H
 #define LOSS_H

@@ -1,4 +1,4 @@
-/* mixture.h - the sequences of training steps out of several parts, by a curriculum.
+/* mixture.h - the sequences of training steps from several parts, by a curriculum.
  *
  * Each part has epochs of its own, in an order of its own. The sequences of a batch stand part by
  * part. What comes depends on the stories, the curriculum, T, B, kind, seed, and on the progress at
@@ -21,14 +21,14 @@ struct mixture { /* zero-initialise: none; mixture_close in any case */
     struct mixture_part part[CURRICULUM_MAX_PARTS];
     size_t n; /* parts; 0: no curriculum */
     uint64_t seed;
-    double shares[CURRICULUM_MAX_PARTS]; /* of the present step */
+    double shares[CURRICULUM_MAX_PARTS]; /* of the current step */
     uint64_t next;                       /* sequence of the run */
 };
 
 /* The names of the parts of the data, in order; 0 for data without parts. */
 size_t mixture_names(const struct shardset *data, const char *names[CURRICULUM_MAX_PARTS]);
 
-/* Makes the parts of `data` ready for a curriculum by its text. An error if one that it uses has
+/* Prepares the parts of `data` for a curriculum, given as text. An error if one that it uses has
  * less than a sequence of T tokens. */
 MUST_USE int mixture_open(struct mixture *m, const struct shardset *data, const char *text,
                           int kind, size_t T, uint64_t seed, struct err *e);

@@ -3,7 +3,7 @@
  * An optimiser is an entry of a table: a name, and for each form of tensor the rule that steps it.
  * A rule keeps arrays of numbers beside a tensor, which go into checkpoints by name, and has
  * settings, which do so too. To add one: its own .c and .h, a line in optim_kinds, train.1, and
- * tests/unit/optim.c asks of it what it asks of all. */
+ * tests/unit/optim.c asks of it what it asks of all of them. */
 #ifndef OPTIM_H
 #define OPTIM_H
 
@@ -20,7 +20,7 @@ enum {
 };
 #define OPTIM_PIECES(n) DIV_UP(n, (size_t)OPTIM_PIECE) /* of an array of n floats */
 
-/* A number that a rule is told. Optimisers that share a key mean the same by it. */
+/* A setting of a rule. Optimisers that share a key mean the same by it. */
 struct optim_setting {
     const char *key; /* in the metadata of checkpoints */
     double value;    /* default */
