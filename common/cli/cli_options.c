@@ -19,8 +19,8 @@ static bool asked_version;
 
 static const struct cli_option general[] = {
     CLI_HEADING("General options"),
-    CLI_FLAG('q', "quiet", &cli.quiet, "no talk but errors"),
-    CLI_FLAG('v', "verbose", &cli.verbose, "more talk"),
+    CLI_FLAG('q', "quiet", &cli.quiet, "print warnings and errors only"),
+    CLI_FLAG('v', "verbose", &cli.verbose, "print more"),
     CLI_FLAG('h', "help", &asked_help, "show this help and exit"),
     CLI_FLAG('V', "version", &asked_version, "show the version and exit"),
     CLI_FLAG(0, "json", &cli.json, "report as JSON, one object a line, on standard output"),
@@ -233,7 +233,7 @@ static _Noreturn void finish_text(void)
 }
 
 /* "bolt-export" where the program is installed under that name: "try 'export --help'" would send
- * people to the shell's own export. Any other name it was called by stays out of the talk. */
+ * people to the shell's own export. Any other name it was called by stays out of messages. */
 static const char *called_by(const char *path, const char *name)
 {
     const char *slash = path ? strrchr(path, '/') : NULL;

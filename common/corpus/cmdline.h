@@ -21,7 +21,7 @@ struct cmdline { /* zero-initialise: the defaults */
                  "field of a JSON object, a.b for one within another, or column of a table that " \
                  "holds the story (default story)"),                                              \
         CLI_FLAG(0, "skip-missing", &(given).skip_missing,                                        \
-                 "pass over records that lack the field, and count them"),                        \
+                 "skip records that lack the field, and count them"),                             \
         CLI_TEXT(0, "separator", &(given).separator, "TEXT",                                      \
                  "what ends a story besides <|endoftext|>: a text, or line or blank-line"),       \
         CLI_TEXT(0, "encoding", &(given).encoding, "NAME",                                        \

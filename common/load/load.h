@@ -31,7 +31,7 @@ MUST_USE int load_open(struct modelfile *b, const char *path, const char *vocab_
 /* The row of a table of options that fills load_open's vocab_path, a const char *. For a file that
  * includes cli/cli.h. */
 #define LOAD_VOCAB_ROW(to) \
-    CLI_TEXT(0, "vocab", to, "DB", "vocabulary database of a checkpoint; a blob needs none")
+    CLI_TEXT(0, "vocab", to, "DB", "vocabulary database of a checkpoint; a model.bolt needs none")
 
 /* A model.bolt alone: maps the file and reads it (modelfile_read). load_close at the end. */
 MUST_USE int load_blob(struct modelfile *b, const char *path, struct err *e);

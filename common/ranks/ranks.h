@@ -44,9 +44,7 @@ MUST_USE int ranks_collect(struct ranks *r, const void *mine, size_t bytes, void
 /* x [n] becomes the sum of everyone's, in any order: exact where all but one are 0. */
 MUST_USE int ranks_sum(struct ranks *r, double *x, size_t n, struct err *e);
 
-/* ---- messages: started here, complete after ranks_wait
- * --------------------------------------------------
- */
+/* ---- messages: started here, complete after ranks_wait --------------------------------------- */
 
 /* Memory for n messages under way at a time. */
 MUST_USE int ranks_reserve(struct ranks *r, size_t n, struct err *e);

@@ -97,7 +97,7 @@ static const struct cli_option options[] = {
     CLI_HEADING("Machine"),
     CLI_INT(0, "max-words", &max_words, 1000, INT32_MAX, "N",
             "distinct words kept in memory while text is read, at about 150 bytes each; at N the "
-            "rarest are dropped, and count for nothing in a vocabulary to learn (default 4000000)"),
+            "rarest are dropped, and do not count in a vocabulary to learn (default 4000000)"),
     CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
                           "processors this process may "
                           "use)"),

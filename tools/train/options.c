@@ -70,7 +70,7 @@ static const struct cli_option table[] = {
     CLI_TEXT(0, "dilation", &chosen.dilation, "LIST",
              "distance between taps, one number a block, such as 1,2,4 (default 1 everywhere)"),
     CLI_TEXT(0, "mixers", &chosen.mixers, "LIST",
-             "how the tokens of a block learn of earlier ones, one name a block: conv, a gated "
+             "how information passes between tokens, one name a block: conv, a gated "
              "convolution (the default), or attention, over a window"),
     CLI_INT(0, "heads", &chosen.heads, 1, 8192, "N",
             "heads of attention, which divide the width (default: of 32 numbers)",
@@ -84,11 +84,10 @@ static const struct cli_option table[] = {
     CLI_FLAG(0, "embed-norm", &chosen.embed_norm,
              "the first block reads the embedding of a token through a norm"),
     CLI_HEADING("Optimiser"),
-    CLI_CHOICE(
-        0, "recipe", &chosen.recipe, recipe_names, NULL,
-        "what holds for the options of this part that are not given: v4, that of FlashLM v4, "
-        "or swift, which learns more from the same hours (default: of the preset)",
-        .given = &chosen.given.recipe),
+    CLI_CHOICE(0, "recipe", &chosen.recipe, recipe_names, NULL,
+               "values for the options of this part that are not given: v4, that of FlashLM v4, "
+               "or swift, which learns more from the same hours (default: of the preset)",
+               .given = &chosen.given.recipe),
     CLI_INT('b', "batch", &chosen.batch, 1, 65536, "B", "sequences a batch (default 8)",
             .given = &chosen.given.batch),
     CLI_INT(0, "accum", &chosen.accum, 1, 65536, "N",
@@ -142,7 +141,7 @@ static const struct cli_option table[] = {
     CLI_HEADING("Reports"),
     CLI_TEXT(
         0, "status", &chosen.status, "DIR",
-        "instead tell where the run in DIR stands: step, losses, time used and left, last good "
+        "instead print the state of the run in DIR: step, losses, time used and left, last good "
         "checkpoint, and the process that runs it"),
     CLI_INT(0, "log-every", &chosen.log_every, 1, HUGE_COUNT, "N",
             "write a report to log.jsonl every N steps (default 10)"),
