@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The house's arrows hold in this tree, and the script that says so can fail: breaches planted in a
+# This tree keeps the rules of scripts/check-includes, and the script that says so can fail: breaches planted in a
 # copy are reported, each by the file that holds it.
 
 load helpers
