@@ -115,16 +115,18 @@ INLINE int32_t word_of(const int8_t *q)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
+enum { PASS_ROWS = 32 /* rows of q for which the weights pass once */ };
+
 struct product {
     size_t rows; /* of weights */
     size_t steps;
-    float alpha;          /* ternary */
     const float *w_scale; /* head */
     const int8_t *q;
     size_t q_stride;
-    const struct kern_int8_row *row;
     float *y;
     size_t y_stride;
+    int32_t offset[PASS_ROWS]; /* of every row of q: what is too much in its sums */
+    float factor[PASS_ROWS];   /* and what they are multiplied by */
 };
 
 /* Sums of the products of a panel and M rows of q, in lanes as the two below take them. */
@@ -167,14 +169,13 @@ INLINE void one_panel(bool ternary, size_t M, const struct product *p, const uin
         w_scale[j] =
             n > j * WIDTH ? load_some(p->w_scale + r0 + j * WIDTH, n - j * WIDTH) : v_set(0);
 #pragma GCC unroll 6
-    for (size_t i = 0; i < M; i++, q += p->q_stride) {
-        const struct kern_int8_row *row = &p->row[i0 + i];
-        const int32_t offset = ternary ? row->sum : HEAD_OFFSET(row, q, p->steps);
-        const vec factor = v_set(ternary ? p->alpha * row->scale : row->scale);
+    for (size_t i = 0; i < M; i++) {
+        const vec factor = v_set(p->factor[i0 + i]);
         vec v[QUARTERS];
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++) {
-            v[j] = v_mul(float_sums(ternary ? tern_sum(sum[i], j) : sum[i][j], offset), factor);
+            ivec s = ternary ? tern_sum(sum[i], j) : sum[i][j];
+            v[j] = v_mul(float_sums(s, p->offset[i0 + i]), factor);
             if (!ternary)
                 v[j] = v_mul(v[j], w_scale[j]);
         }
@@ -213,7 +214,7 @@ static const panels head_by_rows[MOST_ROWS] = {EACH_ROWS(NAME, head)};
 static const panels tern_by_rows[MOST_ROWS] = {EACH_ROWS(NAME, tern)};
 
 /* A panel stays in the first-level cache while the rows of q pass, in groups as even as can be. */
-static void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
+INLINE void multiply(bool ternary, const struct product *p, const uint8_t *w, size_t m)
 {
     const panels *by_rows = ternary ? tern_by_rows : head_by_rows;
     size_t groups = DIV_UP(m, (size_t)MOST_ROWS);
@@ -229,34 +230,54 @@ static void multiply(bool ternary, const struct product *p, const uint8_t *w, si
         }
 }
 
+/* What p->q and p->y point to, m rows, and the rest of p set. */
+INLINE void multiply_all(bool ternary, struct product *p, const void *packed, float alpha, size_t m,
+                         const struct kern_int8_row *row)
+{
+    while (m > 0) {
+        size_t n = MIN(m, (size_t)PASS_ROWS);
+        for (size_t i = 0; i < n; i++) {
+            const int8_t *q = p->q + i * p->q_stride;
+            (void)q; /* some HEAD_OFFSET need not look at it */
+            p->offset[i] = ternary ? row[i].sum : HEAD_OFFSET(&row[i], q, p->steps);
+            p->factor[i] = ternary ? alpha * row[i].scale : row[i].scale;
+        }
+        multiply(ternary, p, packed, n);
+        p->q += n * p->q_stride;
+        p->y += n * p->y_stride;
+        row += n;
+        m -= n;
+    }
+}
+
 static void op_tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,
                     const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
                     size_t y_stride)
 {
-    const struct product p = {.rows = rows,
-                              .steps = n_steps(cols),
-                              .alpha = alpha,
-                              .q = q,
-                              .q_stride = q_stride,
-                              .row = row,
-                              .y = y,
-                              .y_stride = y_stride};
-    multiply(true, &p, packed, m);
+    struct product p;
+    p.rows = rows;
+    p.steps = n_steps(cols);
+    p.w_scale = NULL;
+    p.q = q;
+    p.q_stride = q_stride;
+    p.y = y;
+    p.y_stride = y_stride;
+    multiply_all(true, &p, packed, alpha, m, row);
 }
 
 static void op_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
                     const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
                     size_t y_stride)
 {
-    const struct product p = {.rows = rows,
-                              .steps = n_steps(cols),
-                              .w_scale = w_scale,
-                              .q = q,
-                              .q_stride = q_stride,
-                              .row = row,
-                              .y = y,
-                              .y_stride = y_stride};
-    multiply(false, &p, packed, m);
+    struct product p;
+    p.rows = rows;
+    p.steps = n_steps(cols);
+    p.w_scale = w_scale;
+    p.q = q;
+    p.q_stride = q_stride;
+    p.y = y;
+    p.y_stride = y_stride;
+    multiply_all(false, &p, packed, 1, m, row);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

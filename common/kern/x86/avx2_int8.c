@@ -14,7 +14,7 @@
 
 #include "kern/x86/v256.h"
 
-enum { MOST_ROWS = 2, AHEAD = 2048 /* bytes of the head asked for early */ };
+enum { MOST_ROWS = 2 };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2)
 #define HEAD_FLIP 0
 #define HEAD_OFFSET(row, q, steps) (-sum_negative(q, steps))
@@ -45,27 +45,54 @@ INLINE int32_t sum_lanes(ivec v)
     return _mm_cvtsi128_si32(a);
 }
 
+/* 32 numbers as bytes, rounded half to even; beyond the first n, 0. */
+INLINE __m256i round_bytes(const float *x, size_t n, vec factor, ivec *sum)
+{
+    ivec whole[4];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        vec v = n >= 4 * WIDTH   ? v_load(x + j * WIDTH)
+                : n <= j * WIDTH ? v_set(0.0f)
+                                 : v_load_mask(x + j * WIDTH, v_mask(n - j * WIDTH));
+        whole[j] = _mm256_cvtps_epi32(v_mul(v, factor));
+    }
+    *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(_mm256_add_epi32(whole[0], whole[1]),
+                                                   _mm256_add_epi32(whole[2], whole[3])));
+    /* Packing works within halves: fours of bytes come out in this order. */
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    return _mm256_permutevar8x32_epi32(_mm256_packs_epi16(_mm256_packs_epi32(whole[0], whole[1]),
+                                                          _mm256_packs_epi32(whole[2], whole[3])),
+                                       order);
+}
+
+INLINE ivec magnitudes(vec v)
+{
+    return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff));
+}
+
 static void op_round(const float *x, size_t n, int8_t *q, struct kern_int8_row *row)
 {
-    ivec bits = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += WIDTH) {
-        ivec v = _mm256_and_si256(_mm256_castps_si256(load_some(x + i, n - i)),
-                                  _mm256_set1_epi32(0x7fffffff));
-        bits = _mm256_max_epi32(bits, v);
-    }
+    enum { AT_ONCE = 4 * WIDTH };
+    ivec most[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    size_t i = 0;
+    for (; i + AT_ONCE <= n; i += AT_ONCE)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++)
+            most[j % 2] = _mm256_max_epi32(most[j % 2], magnitudes(v_load(x + i + j * WIDTH)));
+    for (; i < n; i += WIDTH)
+        most[0] = _mm256_max_epi32(most[0], magnitudes(load_some(x + i, n - i)));
     float factor;
-    memset(q, 0, ALIGN_UP(n, (size_t)KERN_INT8_ALIGN));
-    if (!begin_row((uint32_t)largest_lane(bits), row, &factor))
+    size_t end = ALIGN_UP(n, (size_t)KERN_INT8_ALIGN);
+    if (!begin_row((uint32_t)largest_lane(_mm256_max_epi32(most[0], most[1])), row, &factor)) {
+        memset(q, 0, end);
         return;
-    ivec sum = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += WIDTH) {
-        ivec whole =
-            _mm256_cvtps_epi32(v_mul(load_some(x + i, n - i), v_set(factor))); /* half to even */
-        sum = _mm256_add_epi32(sum, whole);
-        __m128i half =
-            _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
-        _mm_storel_epi64((__m128i *)(q + i), _mm_packs_epi16(half, half));
     }
+    ivec sum = _mm256_setzero_si256();
+    for (i = 0; i + AT_ONCE <= n; i += AT_ONCE)
+        _mm256_storeu_si256((__m256i *)(q + i), round_bytes(x + i, AT_ONCE, v_set(factor), &sum));
+    for (; i < end; i += AT_ONCE)
+        _mm256_storeu_si256((__m256i *)(q + i),
+                            round_bytes(x + i, i < n ? n - i : 0, v_set(factor), &sum));
     row->sum = sum_lanes(sum);
 }
 
@@ -153,8 +180,6 @@ INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
 #pragma GCC unroll 4
         for (size_t j = 0; j < QUARTERS; j++) {
             const ivec *v_at = (const ivec *)w + j;
-            if (j % 2 == 0) /* a line of the head, which comes from beyond the second-level cache */
-                _mm_prefetch((const char *)v_at + AHEAD, _MM_HINT_T0);
             ivec v = _mm256_load_si256(v_at);
 #pragma GCC unroll 2
             for (size_t i = 0; i < M; i++) {

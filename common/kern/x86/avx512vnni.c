@@ -11,7 +11,7 @@
 #include "kern/x86/v512.h"
 
 /* Six rows: with four sums each, operands and masks, all 32 registers. */
-enum { MOST_ROWS = 6, AHEAD = 2048 /* bytes of the head asked for early */ };
+enum { MOST_ROWS = 6 };
 #define EACH_ROWS(DO, x) DO(x, 1) DO(x, 2) DO(x, 3) DO(x, 4) DO(x, 5) DO(x, 6)
 #define HEAD_FLIP 0x80808080
 #define HEAD_OFFSET(row, q, steps) (128 * (row)->sum)
@@ -67,7 +67,6 @@ INLINE void load_codes(const uint8_t *w, ivec out[QUARTERS])
 INLINE void load_bytes(const uint8_t *w, ivec out[QUARTERS])
 {
     for (size_t j = 0; j < QUARTERS; j++) {
-        _mm_prefetch((const char *)w + j * sizeof(ivec) + AHEAD, _MM_HINT_T0);
         out[j] = _mm512_load_si512(w + j * sizeof(ivec));
         KEEP(out[j]);
     }
