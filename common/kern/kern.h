@@ -40,6 +40,7 @@
 struct kern_b {
     const void *cells;
     size_t stride; /* cells between rows; 0: packed by kern->pack */
+    bool far;      /* a hint: most of it stands beyond the second cache, so fetch it ahead */
 };
 
 struct kern_adamw;

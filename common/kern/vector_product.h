@@ -10,7 +10,8 @@
 #include "kern/keep.h"
 
 #define TILE_COLS ((size_t)TILE_VECS * WIDTH)
-#define DEPTH ((size_t)256) /* rows of B between two visits to a tile of C */
+#define LINE_BYTES ((size_t)64) /* of a line of the cache */
+#define DEPTH ((size_t)256)     /* rows of B between two visits to a tile of C */
 
 static double op_spin(size_t n)
 {
@@ -34,10 +35,11 @@ static double op_spin(size_t n)
     return (double)n * SUMS * WIDTH * 2 * CELL_NUMBERS;
 }
 
-/* One register tile; `rows` and `vecs` are constants where it is inlined. */
-INLINE void tile_of(const size_t rows, const size_t vecs, size_t depth, const uint32_t *a,
-                    size_t a_row, size_t a_col, const uint32_t *b, size_t b_stride, float *c,
-                    size_t c_stride, bool add)
+/* One register tile; `rows`, `vecs` and `fetch` are constants where it is inlined. fetch: asks for
+ * the line of the cache `ahead` bytes after each row of B. */
+INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrdiff_t ahead,
+                    size_t depth, const uint32_t *a, size_t a_row, size_t a_col, const uint32_t *b,
+                    size_t b_stride, float *c, size_t c_stride, bool add)
 {
     vec sum[TILE_ROWS][TILE_VECS];
     for (size_t i = 0; i < rows; i++)
@@ -49,6 +51,8 @@ INLINE void tile_of(const size_t rows, const size_t vecs, size_t depth, const ui
     const uint32_t *end = b + depth * b_stride; /* saves a counter in the innermost loop */
     for (; b != end; a += a_col, b += b_stride) {
         cells row[TILE_VECS];
+        if (fetch)
+            __builtin_prefetch((const char *)b + ahead, 0, 2);
         for (size_t j = 0; j < vecs; j++)
             row[j] = c_load(b + j * WIDTH);
         for (size_t i = 0; i < rows; i++) {
@@ -64,9 +68,9 @@ INLINE void tile_of(const size_t rows, const size_t vecs, size_t depth, const ui
 
 _Static_assert(TILE_ROWS <= 8, "every count of rows has its case");
 
-#define TILE_CASE(n)                                                             \
-    case n:                                                                      \
-        tile_of(n, vecs, depth, a, a_row, a_col, b, b_stride, c, c_stride, add); \
+#define TILE_CASE(n)                                                                       \
+    case n:                                                                                \
+        tile_of(n, vecs, false, 0, depth, a, a_row, a_col, b, b_stride, c, c_stride, add); \
         break;
 INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32_t *a, size_t a_row,
                       size_t a_col, const uint32_t *b, size_t b_stride, float *c, size_t c_stride,
@@ -91,7 +95,7 @@ INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32
         TILE_CASE(7)
 #endif
     default:
-        tile_of(TILE_ROWS, vecs, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+        tile_of(TILE_ROWS, vecs, false, 0, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
         break;
     }
 }
@@ -101,6 +105,14 @@ static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, siz
                  const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
     tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+}
+
+/* A whole tile that fetches. */
+static void tile_ahead(ptrdiff_t ahead, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
+                       const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
+            add);
 }
 
 /* Half as wide: a block of rows of a symmetric matrix ends near the diagonal. */
@@ -149,18 +161,40 @@ static void gather_tiles(const uint32_t *a, size_t a_row, size_t a_col, size_t r
     }
 }
 
-/* C (+)= A B over `depth` rows of B, all columns. */
+/* Where the rows from p0 on of the panel that begins at column j0 stand. */
+INLINE const uint32_t *panel_at(struct kern_b b, size_t k, size_t p0, size_t j0)
+{
+    const uint32_t *at = b.cells;
+    return b.stride ? at + p0 * b.stride + j0 : at + j0 * k + p0 * TILE_COLS;
+}
+
+/* How many bytes after a panel of a far B the one stands that is read next; 0: none, or less than a
+ * whole one. The processor does not foresee it: rows of B are hundreds of bytes apart, and the next
+ * panel begins where no row of this one ended. */
+INLINE ptrdiff_t next_panel(struct kern_b b, size_t n, size_t k, size_t p0, size_t depth, size_t j0)
+{
+    const uint32_t *here = panel_at(b, k, p0, j0);
+    if (!b.far)
+        return 0;
+    if (j0 + 2 * TILE_COLS <= n)
+        return (const char *)panel_at(b, k, p0, j0 + TILE_COLS) - (const char *)here;
+    if (j0 + TILE_COLS >= n && p0 + 2 * depth <= k)
+        return (const char *)panel_at(b, k, p0 + depth, 0) - (const char *)here;
+    return 0;
+}
+
+/* C (+)= A B over `depth` rows of B, all columns. The first tiles of a panel fetch the next one,
+ * each a line of each of its rows. */
 INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth, const uint32_t *a,
                           size_t a_row, size_t a_col, size_t a_tile, struct kern_b b, float *c,
                           size_t c_stride, bool add)
 {
-    const uint32_t *b_cells = b.cells;
     uint32_t edge[DEPTH * TILE_COLS];
     for (size_t j0 = 0; j0 < n; j0 += TILE_COLS) {
         size_t cols = MIN(n - j0, TILE_COLS);
         size_t stride = b.stride ? b.stride : TILE_COLS;
-        const uint32_t *panel =
-            b.stride ? b_cells + p0 * stride + j0 : b_cells + j0 * k + p0 * TILE_COLS;
+        const uint32_t *panel = panel_at(b, k, p0, j0);
+        const ptrdiff_t next = next_panel(b, n, k, p0, depth, j0);
         bool whole = cols == TILE_COLS || cols == TILE_COLS / 2;
         if (b.stride && !whole) { /* never read past the end of a row */
             for (size_t p = 0; p < depth; p++) {
@@ -174,7 +208,11 @@ INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth,
             size_t rows = MIN(m - i0, (size_t)TILE_ROWS);
             const uint32_t *at = a + i0 / TILE_ROWS * a_tile;
             float *ct = c + i0 * c_stride + j0;
-            if (cols == TILE_COLS)
+            size_t line = i0 / TILE_ROWS * LINE_BYTES;
+            if (next && cols == TILE_COLS && rows == TILE_ROWS && line < TILE_COLS * sizeof *at)
+                tile_ahead(next + (ptrdiff_t)line, depth, at, a_row, a_col, panel, stride, ct,
+                           c_stride, add);
+            else if (cols == TILE_COLS)
                 tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);
             else if (whole)
                 half_tile(rows, depth, at, a_row, a_col, panel, stride, ct, c_stride, add);

@@ -105,7 +105,7 @@ size_t attend_scores(struct attend *t, const struct net *n, int block, const str
     attend_cells(k, &t->q, s.count, h->key_width, true, false);
     set_biases(n, block, h, pos, s, t->scores.floats);
     k->pack(t->k.floats, keys, h->key_width, 0, keys, t->packed);
-    k->product(s.count, keys, cells, t->q.rows, cells, 1, (struct kern_b){t->packed, 0},
+    k->product(s.count, keys, cells, t->q.rows, cells, 1, (struct kern_b){t->packed, 0, false},
                t->scores.floats, keys, true);
     return keys;
 }

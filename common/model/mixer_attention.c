@@ -43,7 +43,7 @@ static void group_forward(const struct net *n, int block, const uint32_t *pos, s
     attend_cells(k, &t->scores, s.count, keys, true, false);
     attend_cells(k, &t->v, keys, h.value_width, false, true);
     k->product(s.count, h.value_width, cells, t->scores.rows, cells, 1,
-               (struct kern_b){t->v.columns, h.value_width},
+               (struct kern_b){t->v.columns, h.value_width, false},
                n->block[block].acts.mix + s.first * D + head * h.value_width, D, false);
 }
 

@@ -239,7 +239,7 @@ static void linear_forward(const struct net *n, const struct net_linear *l, cons
 {
     const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_in, k->unit);
-    k->product(s.count, l->n_out, cells, x, cells, 1, (struct kern_b){l->packed, 0},
+    k->product(s.count, l->n_out, cells, x, cells, 1, (struct kern_b){l->packed, 0, false},
                y + s.first * l->n_out, l->n_out, add);
 }
 
@@ -403,7 +403,8 @@ void net_logits(const struct net *n, size_t first, size_t count, size_t worker, 
             k->operand(hidden, rows, D, by_rows, NULL);
             hidden = by_rows;
         }
-        k->product(rows, n->head.n_out, cells, hidden, cells, 1, (struct kern_b){n->head.packed, 0},
-                   out + r * n->head.n_out, n->head.n_out, false);
+        k->product(rows, n->head.n_out, cells, hidden, cells, 1,
+                   (struct kern_b){n->head.packed, 0, false}, out + r * n->head.n_out,
+                   n->head.n_out, false);
     }
 }

@@ -31,7 +31,7 @@ static void product(struct bench *b, size_t a_row, size_t a_col, size_t b_stride
 {
     const struct shape *s = b->shape;
     b->kern->product(s->m, s->n, s->k / b->kern->unit, b->x[0], a_row, a_col,
-                     (struct kern_b){b->x[1], b_stride}, b->x[2], s->n, add);
+                     (struct kern_b){b->x[1], b_stride, false}, b->x[2], s->n, add);
 }
 
 static void run_packed(struct bench *b)

@@ -112,8 +112,8 @@ static void compute_once(struct product *p)
         for (size_t i = 0; i < p->m * p->n; i++)
             p->c[i] = NAN;
     kcheck_flush(p->t->flush);
-    p->t->kern->product(p->m, p->n, p->k, p->a_cells, p->k, 1, (struct kern_b){p->b_cells, p->n},
-                        p->c, p->n, p->add);
+    p->t->kern->product(p->m, p->n, p->k, p->a_cells, p->k, 1,
+                        (struct kern_b){p->b_cells, p->n, false}, p->c, p->n, p->add);
     compare_with_double(p);
     kcheck_flush(false);
 }
@@ -136,7 +136,8 @@ static uint32_t *place_a(const struct product *p, int how, size_t *row, size_t *
 static struct kern_b place_b(const struct product *p, int how)
 {
     size_t panel = p->t->kern->panel;
-    struct kern_b b = {.stride = how == 2 ? 0 : p->n + (how == 1 ? SPREAD : 0)};
+    struct kern_b b = {.stride = how == 2 ? 0 : p->n + (how == 1 ? SPREAD : 0),
+                       .far = rng_below(&p->t->rng, 2)};
     size_t n = b.stride ? (p->k - 1) * b.stride + p->n : DIV_UP(p->n, panel) * panel * p->k;
     uint32_t *data = buffers_input(n * sizeof *data);
     memset(data, b.stride ? 0xFF : 0, n * sizeof *data);
@@ -195,7 +196,7 @@ static void compute_in(const struct product *p, struct layout how, enum buffers_
         const uint32_t *at = a + first * a_row;
         float *ct = c + first * stride;
         struct kern_b rest = {(const uint32_t *)b.cells + (b.stride ? split : split * p->k),
-                              b.stride};
+                              b.stride, b.far};
         if (split)
             kern->product(count, split, p->k, at, a_row, a_col, b, ct, stride, p->add);
         kern->product(count, p->n - split, p->k, at, a_row, a_col, rest, ct + split, stride,

@@ -96,7 +96,7 @@ static void linear_back(const struct net *n, const struct net_linear *l, const s
     const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_out, k->unit);
     k->product(s.count, l->n_in, cells, operand_pack(dy, k, &n->scratch, s, worker), cells, 1,
-               (struct kern_b){l->columns, l->n_in}, dx, l->n_in, add);
+               (struct kern_b){l->columns, l->n_in, false}, dx, l->n_in, add);
 }
 
 /* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and d_scale [D]
@@ -276,7 +276,7 @@ static void layer_task(const struct grad *g, enum net_layer layer, size_t task)
     size_t first = task * weight_tile(l);
     n->kern->product(MIN(weight_tile(l), l->n_out - first), l->n_in,
                      DIV_UP(g->batch.rows, n->kern->unit), p.dy + first, 1, l->n_out,
-                     (struct kern_b){p.x, l->n_in},
+                     (struct kern_b){p.x, l->n_in, true},
                      grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in, false);
 }
 

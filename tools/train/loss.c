@@ -79,7 +79,7 @@ static void hidden_product(const struct loss *l, const uint32_t *powers, size_t 
         size_t count = MIN(block, cells - i);
         if (l->filter > 0 && !block_counts(powers, cells, i, count, rows, threshold, k->unit > 1))
             continue;
-        k->product(rows, D, count, powers + i, cells, 1, (struct kern_b){embed + i * D, D},
+        k->product(rows, D, count, powers + i, cells, 1, (struct kern_b){embed + i * D, D, true},
                    d_hidden, D, any);
         any = true;
     }
@@ -131,8 +131,8 @@ static void embed_rows(const struct chunk *h, size_t first, size_t count, struct
     const uint32_t *weighed = l->weighed.columns;
     size_t begin = h->first + rows.first;
     n->kern->product(count, D, DIV_UP(rows.count, unit), powers + rows.first / unit * V + first, 1,
-                     V, (struct kern_b){weighed + begin / unit * D, D}, h->d_embed + first * D, D,
-                     begin > 0);
+                     V, (struct kern_b){weighed + begin / unit * D, D, true},
+                     h->d_embed + first * D, D, begin > 0);
     for (size_t row = begin; row < begin + rows.count; row++) {
         size_t target = h->targets[row];
         const float *hidden = n->hidden.floats + row * D;

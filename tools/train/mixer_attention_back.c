@@ -64,7 +64,7 @@ static void group_back(const struct grad *g, struct span s, size_t head, struct 
     attend_cells(k, &t->d_mix, s.count, h.value_width, true, true);
     k->pack(t->v.floats, keys, h.value_width, 0, keys, t->packed);
     k->product(s.count, keys, value_cells, t->d_mix.rows, value_cells, 1,
-               (struct kern_b){t->packed, 0}, e, keys, false);
+               (struct kern_b){t->packed, 0, false}, e, keys, false);
     for (size_t i = 0; i < s.count; i++) { /* e, times scale */
         k->attend(t->scores.floats + i * keys, e + i * keys, h.scale, keys);
         k->add(e + i * keys, keys, turned + ATTEND_ROWS - 1 - i);
@@ -74,13 +74,13 @@ static void group_back(const struct grad *g, struct span s, size_t head, struct 
     attend_cells(k, &t->q, s.count, h.key_width, false, true);
     attend_cells(k, &t->k, keys, h.key_width, false, true);
     k->product(s.count, h.key_width, key_cells, t->d_score.rows, key_cells, 1,
-               (struct kern_b){t->k.columns, h.key_width},
+               (struct kern_b){t->k.columns, h.key_width, false},
                g->d_query_key.floats + s.first * 2 * all + head * h.key_width, 2 * all, false);
     k->product(keys, h.key_width, row_cells, t->d_score.columns, 1, keys,
-               (struct kern_b){t->q.columns, h.key_width}, keys_out + head * h.key_width,
+               (struct kern_b){t->q.columns, h.key_width, false}, keys_out + head * h.key_width,
                keys_width(d), true);
     k->product(keys, h.value_width, row_cells, t->scores.columns, 1, keys,
-               (struct kern_b){t->d_mix.columns, h.value_width},
+               (struct kern_b){t->d_mix.columns, h.value_width, false},
                keys_out + all + head * h.value_width, keys_width(d), true);
 }
 

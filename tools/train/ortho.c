@@ -177,10 +177,10 @@ static const float *result(const struct ortho *m, const struct kern *k,
     float *out = round->last ? spare : m->next + r.first * m->cols;
     if (m->wide)
         k->product(r.count, m->cols, depth, q + r.first, 1, m->side,
-                   (struct kern_b){m->by_columns, m->cols}, out, m->cols, false);
+                   (struct kern_b){m->by_columns, m->cols, false}, out, m->cols, false);
     else
         k->product(r.count, m->cols, depth, m->by_rows + r.first * depth, depth, 1,
-                   (struct kern_b){q, m->side}, out, m->cols, false);
+                   (struct kern_b){q, m->side, false}, out, m->cols, false);
     if (round->done == 0)
         k->axpby(scale_of(m, round), out, 0, n, out);
     return round->last ? out : NULL;
@@ -244,7 +244,7 @@ static void multiply(const struct ortho *m, const struct kern *k, const struct b
                      const uint32_t *left, const uint32_t *right)
 {
     k->product(b->rows, b->cols, DIV_UP(m->side, k->unit), left + b->first, 1, m->side,
-               (struct kern_b){right, m->side}, b->x, b->stride, false);
+               (struct kern_b){right, m->side, false}, b->x, b->stride, false);
 }
 
 static void gram(const struct ortho *m, const struct kern *k, const struct ortho_round *round,
@@ -254,10 +254,10 @@ static void gram(const struct ortho *m, const struct kern *k, const struct ortho
     size_t depth = DIV_UP(m->depth, k->unit);
     if (m->wide)
         k->product(b.rows, b.cols, depth, m->by_rows + b.first * depth, depth, 1,
-                   (struct kern_b){m->packed, 0}, b.x, b.stride, false);
+                   (struct kern_b){m->packed, 0, false}, b.x, b.stride, false);
     else
         k->product(b.rows, b.cols, depth, m->by_columns + b.first, 1, m->cols,
-                   (struct kern_b){m->by_columns, m->cols}, b.x, b.stride, false);
+                   (struct kern_b){m->by_columns, m->cols, false}, b.x, b.stride, false);
     float scale = scale_of(m, round);
     for (size_t r = 0; round->done == 0 && r < b.rows; r++)
         k->axpby(scale * scale, b.x + r * b.stride, 0, b.cols, b.x + r * b.stride);
