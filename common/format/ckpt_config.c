@@ -81,7 +81,8 @@ static int read_mixers(const json_t *config, struct dims *d, const char *name, s
     const json_t *embed_norm = json_object_get(config, "embed_norm");
     bool attention = false;
     if (is_told(mixers) && (!json_is_array(mixers) || json_array_size(mixers) != (size_t)d->L))
-        return err_set(e, "%s: mixers is no list of a name for each of the %d blocks", name, d->L);
+        return err_set(e, "%s: mixers is not a list of names, one for each of the %d blocks", name,
+                       d->L);
     for (int l = 0; l < d->L && is_told(mixers); l++) {
         const char *mixer = json_string_value(json_array_get(mixers, (size_t)l));
         int m = 0;
@@ -95,7 +96,7 @@ static int read_mixers(const json_t *config, struct dims *d, const char *name, s
     }
     for (size_t i = 0; i < ARRAY_LEN(keys) && attention; i++)
         if (!get_int(json_object_get(config, keys[i]), values[i]))
-            return err_set(e, "%s: %s is no proper number", name, keys[i]);
+            return err_set(e, "%s: %s is not a valid number", name, keys[i]);
     if (is_told(embed_norm) && !json_is_boolean(embed_norm))
         return err_set(e, "%s: embed_norm is neither true nor false", name);
     d->embed_norm = json_is_true(embed_norm);
@@ -112,16 +113,17 @@ static int read_values(const json_t *config, struct dims *d, bool *ternary, cons
         return err_set(e, "%s: lacks '%s', which neither weights nor their metadata tell", name,
                        dilation ? "ternary_weights" : "conv_dilation");
     if (!json_is_array(dilation) || json_array_size(dilation) != (size_t)d->L)
-        return err_set(e, "%s: conv_dilation is no list of a number for each of the %d blocks",
+        return err_set(e,
+                       "%s: conv_dilation is not a list of numbers, one for each of the %d blocks",
                        name, d->L);
     for (int l = 0; l < d->L; l++)
         if (!get_int(json_array_get(dilation, (size_t)l), &d->dilation[l]))
-            return err_set(e, "%s: conv_dilation has what is no proper number", name);
+            return err_set(e, "%s: conv_dilation has an invalid number", name);
     if (!json_is_boolean(rounded))
         return err_set(e, "%s: ternary_weights is neither true nor false", name);
     *ternary = json_is_true(rounded);
     if (is_told(length) && !get_int(length, &d->T))
-        return err_set(e, "%s: seq_len is no proper number", name);
+        return err_set(e, "%s: seq_len is not a valid number", name);
     if (read_mixers(config, d, name, e))
         return -1;
     struct err fault;
@@ -134,7 +136,7 @@ static int read_file(const char *name, const struct file_map *map, struct dims *
     json_t *config = jsondoc_read(map->data, map->size, e);
     if (!config)
         return err_at(e, name, e);
-    int rc = !json_is_object(config)           ? err_set(e, "%s: no JSON object", name)
+    int rc = !json_is_object(config)           ? err_set(e, "%s: not a JSON object", name)
              : check_kind(config, name, e)     ? -1
              : check_sizes(config, d, name, e) ? -1
                                                : read_values(config, d, ternary, name, e);

@@ -256,7 +256,7 @@ static int read_dim_fields(const struct safetensors *file, struct dims *d,
         if (!text)
             continue;
         if (!parse_u64(text, 0, &value, &text) || value > INT32_MAX)
-            return err_set(e, "%s: metadata '%s' is no proper number", path, fields_of[i].key);
+            return err_set(e, "%s: metadata '%s' is not a valid number", path, fields_of[i].key);
         *(int *)((char *)d + fields_of[i].offset) = (int)value;
     }
     return 0;

@@ -39,6 +39,6 @@ json_t *jsondoc_read(const void *text, size_t n, struct err *e)
         return NULL;
     }
     if (!doc)
-        err_set(e, "no valid JSON: line %d: %s", fault.line, fault.text);
+        err_set(e, "not valid JSON: line %d: %s", fault.line, fault.text);
     return doc;
 }

@@ -10,7 +10,7 @@
 struct json_t; /* json_t of <jansson.h> */
 
 /* Parses the n bytes of text; the caller calls json_decref. A name that an object has twice is an
- * error. NULL on an error: no valid JSON, or no memory. The sentence has no path (err_at). */
+ * error. NULL on an error: not valid JSON, or no memory. The sentence has no path (err_at). */
 MUST_USE struct json_t *jsondoc_read(const void *text, size_t n, struct err *e);
 
 #endif

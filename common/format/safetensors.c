@@ -84,7 +84,7 @@ static int read_tensor(struct st_tensor *t, const char *name, const json_t *entr
     size_t n_bytes = 0;
     *t = (struct st_tensor){.name = name};
     if (!json_is_object(entry))
-        return err_set(e, "%s: the entry of tensor '%.64s' is no object", path, name);
+        return err_set(e, "%s: the entry of tensor '%.64s' is not an object", path, name);
     if (read_type(t, entry, path, &element, e) || read_shape(t, entry, path, element, &n_bytes, e))
         return -1;
     const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -92,7 +92,7 @@ static int read_tensor(struct st_tensor *t, const char *name, const json_t *entr
     uint64_t end;
     if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &begin) ||
         !get_size(json_array_get(offsets, 1), &end) || begin > end)
-        return err_set(e, "%s: tensor '%.64s' has no proper data_offsets", path, name);
+        return err_set(e, "%s: tensor '%.64s' has invalid data_offsets", path, name);
     if (end > n_data)
         return err_set(e,
                        "%s: tensor '%.64s' reaches beyond the end of the file (data ends at "
@@ -109,7 +109,7 @@ static int read_tensor(struct st_tensor *t, const char *name, const json_t *entr
 static int read_meta(struct safetensors *s, const json_t *meta, const char *path, struct err *e)
 {
     if (!json_is_object(meta))
-        return err_set(e, "%s: __metadata__ is no object", path);
+        return err_set(e, "%s: __metadata__ is not an object", path);
     s->meta = calloc(json_object_size(meta) + 1, sizeof *s->meta);
     if (!s->meta)
         return err_memory(e, "%s: out of memory", path);
@@ -118,7 +118,7 @@ static int read_meta(struct safetensors *s, const json_t *meta, const char *path
     json_object_foreach((json_t *)meta, key, value)
     {
         if (!json_is_string(value))
-            return err_set(e, "%s: metadata '%.64s' is no string", path, key);
+            return err_set(e, "%s: metadata '%.64s' is not a string", path, key);
         if (strcmp(key, data_key) == 0 || strcmp(key, header_key) == 0)
             continue;
         s->meta[s->n_meta++] = (struct st_meta){key, json_string_value(value)};
@@ -235,7 +235,7 @@ static int read_header(struct safetensors *s, const char *path, struct err *e)
                        s->map.size);
     uint64_t n_header = le_get64(s->map.data);
     if (n_header > MAX_HEADER)
-        return err_set(e, "%s: no safetensors file (its header would have %llu bytes)", path,
+        return err_set(e, "%s: not a safetensors file (its header would have %llu bytes)", path,
                        (unsigned long long)n_header);
     if (n_header > s->map.size - 8)
         return err_set(e, "%s: truncated in its header (found %zu bytes, expected at least %llu)",
@@ -247,7 +247,7 @@ static int read_header(struct safetensors *s, const char *path, struct err *e)
         return err_at(e, path, e);
     }
     if (!json_is_object(root))
-        return err_set(e, "%s: its header is no JSON object", path);
+        return err_set(e, "%s: its header is not a JSON object", path);
     if (check_sums(s, root, path, 8 + (size_t)n_header, e))
         return -1;
     const unsigned char *data = s->map.data + 8 + n_header;

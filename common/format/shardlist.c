@@ -89,11 +89,11 @@ static int read_item(struct shardlist *l, const json_t *object, struct err *e)
     const char *part = json_string_value(part_value);
     uint64_t fingerprint;
     if (!file || !is_file_name(file))
-        return err_set(e, "shard %zu: \"file\" is no name of a shard in this folder", l->n);
+        return err_set(e, "shard %zu: \"file\" is not the name of a shard in this folder", l->n);
     if (!split || (strcmp(split, "train") != 0 && strcmp(split, "valid") != 0))
         return err_set(e, "%s: \"split\" is neither train nor valid", file);
     if (part_value && (!part || !shardlist_is_part(part)))
-        return err_set(e, "%s: \"part\" is no name of a part", file);
+        return err_set(e, "%s: \"part\" is not the name of a part", file);
     if (!parse_fingerprint(json_object_get(object, "fingerprint"), &fingerprint))
         return err_set(e, "%s: \"fingerprint\" is none: not 16 hexadecimal digits, or 0", file);
     for (size_t i = 0; i < l->n; i++)
@@ -126,14 +126,14 @@ static int read_document(struct shardlist *l, const json_t *doc, struct err *e)
     const json_t *version = json_object_get(doc, "version");
     const json_t *shards = json_object_get(doc, "shards");
     if (!json_is_integer(version))
-        return err_set(e, "no list of shards: \"version\" is missing");
+        return err_set(e, "not a list of shards: \"version\" is missing");
     if (json_integer_value(version) != SHARDLIST_VERSION)
         return err_set(e, "unknown version of the list of shards (found %lld, expected %d)",
                        (long long)json_integer_value(version), SHARDLIST_VERSION);
     if (!parse_fingerprint(json_object_get(doc, "vocab_fingerprint"), &l->vocab_fingerprint))
         return err_set(e, "\"vocab_fingerprint\" is none: not 16 hexadecimal digits, or 0");
     if (!json_is_array(shards))
-        return err_set(e, "\"shards\" is no array");
+        return err_set(e, "\"shards\" is not an array");
     for (size_t i = 0; i < json_array_size(shards); i++)
         if (read_item(l, json_array_get(shards, i), e))
             return -1;

@@ -141,7 +141,7 @@ static int check_model(struct reader *r, struct err *e)
         return err_set(e, "%s: a tokenizer.json of FlashLM v4; scripts/import-v4 converts it",
                        r->path);
     if (!json_is_object(r->model))
-        return err_set(e, "%s: no tokenizer.json of Hugging Face's tokenizers: it has no model",
+        return err_set(e, "%s: not a tokenizer.json of Hugging Face's tokenizers: it has no model",
                        r->path);
     if (type && strcmp(type_of(r->model), "BPE") != 0)
         return err_set(e, "%s: its model is of another kind (found %.40s, expected BPE)", r->path,
@@ -212,7 +212,7 @@ static int read_tokens(struct reader *r, struct err *e)
         }
         struct entry *t = &r->tokens[r->n_tokens++];
         if (!json_is_integer(value))
-            return err_set(e, "%s: token \"%.60s\" has no proper id", r->path, name);
+            return err_set(e, "%s: token \"%.60s\" has no valid id", r->path, name);
         t->id = json_integer_value(value);
         if (!read_name(r, name, strlen(name), &t->bytes))
             return err_set(e,
@@ -256,7 +256,7 @@ static int read_merges(struct reader *r, struct err *e)
     json_array_foreach(list, i, pair)
     {
         if (!read_merge(r, pair, &r->merges[i]))
-            return err_set(e, "%s: merge %zu is none of two tokens", r->path, i);
+            return err_set(e, "%s: merge %zu does not join two tokens", r->path, i);
     }
     r->n_merges = json_array_size(list);
     return 0;

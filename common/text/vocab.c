@@ -61,7 +61,7 @@ static int check_bpe(const struct vocab *v, const struct bytemap *seen, const st
         if (bytemap_get(seen, m->symbols[s]) != BYTEMAP_NONE)
             continue;
         if (s < 256)
-            return err_set(e, "%s: byte %u is no token of this bpe vocabulary", name, s);
+            return err_set(e, "%s: byte %u is not a token of this bpe vocabulary", name, s);
         return err_set(e, "%s: a merge makes %u bytes that are no token of this bpe vocabulary",
                        name, m->symbols[s].n);
     }

@@ -227,7 +227,7 @@ EOF
 @test "--info refuses what is none of ours, or damaged" {
     printf 'hello there, this is text\n' > text
     : > nothing
-    fails 1 "text: no file of ours" export --info text
+    fails 1 "text: unknown kind of file" export --info text
     fails 1 "nothing: is empty" export --info nothing
     fails 1 "absent" export --info absent
     succeeds export -q "$RUN" -o model.bolt --vocab "$VOCAB"

@@ -51,9 +51,9 @@ info() {
         "adamw 0.5 0.9 0.95 1e-08 0.01" ] || flunk "$(info run/step-000000005.safetensors '')"
 }
 
-@test "what is no setting, no number, out of range or another optimiser's is refused" {
-    for wrong in "muon_lr=0.1:'muon_lr=0.1' is no setting of adamw (expected KEY=VALUE with a KEY of grad_clip, beta1" \
-        "beta1:'beta1' is no setting of adamw" "=1:'=1' is no setting" "beta1=:'beta1=' has no number for a value" \
+@test "what is not a setting, no number, out of range or another optimiser's is refused" {
+    for wrong in "muon_lr=0.1:'muon_lr=0.1' is not a setting of adamw (expected KEY=VALUE with a KEY of grad_clip, beta1" \
+        "beta1:'beta1' is not a setting of adamw" "=1:'=1' is not a setting" "beta1=:'beta1=' has no number for a value" \
         "beta1=0.9x:'beta1=0.9x' has no number" "beta1=1:beta1 is out of range (found 1, expected 0 or more, below 1)" \
         "beta1=nan:beta1 is out of range"; do
         fails 2 "--set: ${wrong#*:}" "${options[@]}" -o run --steps 5 --set "${wrong%%:*}"

@@ -57,7 +57,7 @@ held_out() {
     printf '{"story":"One."}\n{"id":2}\n{"story":null}\n' > missing.jsonl
     both_read 1 --skip-missing missing.jsonl
     succeeds eval "$model" --skip-missing missing.jsonl
-    contains "$stderr" "eval: 1 records without the field were passed over"
+    contains "$stderr" "eval: 1 records without the field were skipped"
     both_fail 1 'record 2 (line 2) has no field "story" (found "id")' missing.jsonl
     printf 'id,text\n1,"One, two.\n\nThree."\n2,Four.\n' > t.csv
     both_read 2 --field text t.csv

@@ -78,11 +78,11 @@ from() {
 .model.vocab["\u2581the"] = 77777|not byte-level: token "▁the" has a character that stands for no byte
 .model.vocab.zzz = 77777|
 .model.vocab.zzz = 7|id 7 is given twice
-.model.vocab.zzz = "x"|token "zzz" has no proper id
+.model.vocab.zzz = "x"|token "zzz" has no valid id
 del(.model.vocab.a)|
-.model.merges[3] = ["a", "b", "c"]|merge 3 is none of two tokens
-.model.merges[3] = 7|merge 3 is none of two tokens
-.model.merges[3] = ["", "b"]|merge 3 is none of two tokens
+.model.merges[3] = ["a", "b", "c"]|merge 3 does not join two tokens
+.model.merges[3] = 7|merge 3 does not join two tokens
+.model.merges[3] = ["", "b"]|merge 3 does not join two tokens
 .model.merges = [["qqq", "x"]]|
 .normalizer.normalizers += [{"type": "Lowercase"}]|its normalizer does what is not done here (found Lowercase
 .normalizer = {"type": "BertNormalizer"}|its normalizer does what is not done here (found BertNormalizer
@@ -93,12 +93,12 @@ del(.model.vocab.a)|
 .pre_tokenizer.use_regex = false|its pre-tokenizer does not cut words as GPT-2 does
 .pre_tokenizer = null|its pre-tokenizer does not cut words as GPT-2 does
 .added_tokens[3].special = false|has an added token of text, "<eos>"
-del(.model)|no tokenizer.json of Hugging Face's tokenizers: it has no model
+del(.model)|not a tokenizer.json of Hugging Face's tokenizers: it has no model
 {"id_to_base": {}}|a tokenizer.json of FlashLM v4; scripts/import-v4 converts it
-[]|no tokenizer.json of Hugging Face's tokenizers: it has no model
+[]|not a tokenizer.json of Hugging Face's tokenizers: it has no model
 LIST
     printf '{' > bad.json
-    fails 1 "bad.json: no valid JSON" prep -o x --vocab-from bad.json --valid-fraction 0.5 "$DATA/train.txt"
+    fails 1 "bad.json: not valid JSON" prep -o x --vocab-from bad.json --valid-fraction 0.5 "$DATA/train.txt"
     : > bad.json
     fails 1 "bad.json: " prep -o x --vocab-from bad.json --valid-fraction 0.5 "$DATA/train.txt"
     [ ! -e x/vocab.db ]

@@ -99,7 +99,7 @@ static void test_faults_name_the_line(void **state)
                    "line 2: found 'half', expected a share of the budget, such as 30%");
     expect_refused("-50%: tiny",
                    "line 1: found '-50%', expected a share of the budget, such as 30%");
-    expect_refused("0%: tiny", "line 1: a share of 0 is no stage");
+    expect_refused("0%: tiny", "line 1: a stage has a share of 0");
     expect_refused("50: tiny", "line 1: found ':', expected % after the share");
     expect_refused("50% tiny", "line 1: found 'tiny', expected ':' after the share");
     expect_refused("\n50%:", "line 2: ends where the name of a part was expected");

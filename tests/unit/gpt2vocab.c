@@ -164,8 +164,8 @@ static void test_refuses_bad_vocab(void **state)
         {", \"a b\": 257", "token \"a b\" has a character that stands for no byte"},
         {", \"a\xe2\x80\x9c\": 257", "has a character that stands for no byte"},
         {", \"\": 257", "token 257 has a bad length (found 0 bytes"},
-        {", \"a\": 257", "no valid JSON"}, /* a name given twice */
-        {",", "no valid JSON"},
+        {", \"a\": 257", "not valid JSON"}, /* a name given twice */
+        {",", "not valid JSON"},
     };
     write_good();
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -177,7 +177,7 @@ static void test_refuses_bad_vocab(void **state)
     scratch_write(vocab_path, "{}", 2);
     expect_error(vocab_path, "not a JSON object");
     scratch_write(vocab_path, "", 0);
-    expect_error(vocab_path, "no valid JSON");
+    expect_error(vocab_path, "not valid JSON");
     scratch_write(vocab_path, "{\"a\": 0}", 8);
     expect_error(vocab_path, "no token for byte 0");
     remove(vocab_path);
@@ -192,17 +192,17 @@ static void test_refuses_bad_merges(void **state)
     } bad[] = {
         {"", "no merges"},
         {"#version: 0.2\n", "no merges"},
-        {"a b\nab\n", "line 2 is no merge of two tokens"},
-        {"a b\n\n# #\n", "line 2 is no merge of two tokens"},
-        {"a b\n \n", "line 2 is no merge of two tokens"},
-        {"a \n", "line 1 is no merge of two tokens"},
-        {" b\n", "line 1 is no merge of two tokens"},
-        {"a b c\n", "line 1 is no merge of two tokens"},
-        {"a b\n#version: 0.2\n", "line 2 merges what is no token"},
-        {"a \xff\n", "line 1 is no merge of two tokens"},
-        {"a \xc1\xa1\n", "line 1 is no merge of two tokens"}, /* an over-long "a" */
-        {"a b\nb a\n", "line 2 merges what is no token"},
-        {"a b\na bb\n", "line 2 merges what is no token"},
+        {"a b\nab\n", "line 2 is not a merge of two tokens"},
+        {"a b\n\n# #\n", "line 2 is not a merge of two tokens"},
+        {"a b\n \n", "line 2 is not a merge of two tokens"},
+        {"a \n", "line 1 is not a merge of two tokens"},
+        {" b\n", "line 1 is not a merge of two tokens"},
+        {"a b c\n", "line 1 is not a merge of two tokens"},
+        {"a b\n#version: 0.2\n", "line 2 merges what is not a token"},
+        {"a \xff\n", "line 1 is not a merge of two tokens"},
+        {"a \xc1\xa1\n", "line 1 is not a merge of two tokens"}, /* an over-long "a" */
+        {"a b\nb a\n", "line 2 merges what is not a token"},
+        {"a b\na bb\n", "line 2 merges what is not a token"},
         {"a b\na b\n", "merge 1 repeats merge 0"},
         {SPACE " ab\na b\n",
          "right part of merge 0 is neither a byte nor an earlier merge's result"},
@@ -245,7 +245,7 @@ static void test_names_other_files(void **state)
         {"\x1f\x8b\x08", "this is compressed", "this is compressed"},
         {"PK\x03\x04", "this is a zip archive", "this is a zip archive"},
         {"SQLite format 3", "this is a vocab.db: give it as --vocab", "this is a vocab.db"},
-        {"Hello, this is text.\n", "no valid JSON", "line 1 is no merge of two tokens"},
+        {"Hello, this is text.\n", "not valid JSON", "line 1 is not a merge of two tokens"},
     };
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         write_good();
@@ -267,7 +267,7 @@ static void test_truncated(void **state)
     unsigned char *whole = scratch_read(vocab_path, &n);
     for (size_t cut = 0; cut < n; cut += 1 + cut / 50) {
         scratch_write(vocab_path, whole, cut);
-        expect_error(vocab_path, "no valid JSON");
+        expect_error(vocab_path, "not valid JSON");
     }
     free(whole);
 }

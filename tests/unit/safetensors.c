@@ -191,10 +191,10 @@ static void test_bad_headers(void **state)
         size_t n_data;
         const char *message;
     } bad[] = {
-        {"", 0, "header: no valid JSON"},
-        {"[]", 0, "no JSON object"},
-        {"{\"a\":1}", 0, "is no object"},
-        {"{} x", 0, "header: no valid JSON"},
+        {"", 0, "header: not valid JSON"},
+        {"[]", 0, "not a JSON object"},
+        {"{\"a\":1}", 0, "is not an object"},
+        {"{} x", 0, "header: not valid JSON"},
         {"{" T("a", "F32", "[1]", "[0,4]") "," T("a", "F32", "[1]", "[4,8]") "}", 8, "duplicate"},
         {"{" T("a", "F32", "[1]", "[0,4]") "," T("b", "F32", "[1]", "[2,6]") "}", 6, "overlaps"},
         {"{" T("a", "F32", "[1]", "[0,4]") "," T("b", "F32", "[1]", "[0,4]") "}", 4, "overlaps"},
@@ -208,7 +208,7 @@ static void test_bad_headers(void **state)
         {"{" T("a", "F32", "[1]", "[-4,0]") "}", 4, "data_offsets"},
         {"{" T("a", "F32", "[1]", "[0,4.0]") "}", 4, "data_offsets"},
         {"{" T("a", "F32", "[1]", "[0,9223372036854775807]") "}", 4, "beyond the end"},
-        {"{" T("a", "F32", "[1]", "[0,99999999999999999999]") "}", 4, "header: no valid JSON"},
+        {"{" T("a", "F32", "[1]", "[0,99999999999999999999]") "}", 4, "header: not valid JSON"},
         {"{" T("a", "F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "impossible shape"},
         {"{" T("a", "F32", "[9223372036854775807,2]", "[0,4]") "}", 4, "impossible shape"},
         {"{" T("a", "F32", "[-1]", "[0,4]") "}", 4, "impossible shape"},
@@ -216,12 +216,12 @@ static void test_bad_headers(void **state)
         {"{" T("a", "F32", "\"1\"", "[0,4]") "}", 4, "no shape"},
         {"{" T("a", "F33", "[1]", "[0,4]") "}", 4, "unknown dtype 'F33'"},
         {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "no dtype"},
-        {"{\"__metadata__\":[]}", 0, "__metadata__ is no object"},
+        {"{\"__metadata__\":[]}", 0, "__metadata__ is not an object"},
         {"{\"__metadata__\":{\"data_xxh3\":\"0\",\"header_xxh3\" :\"0000000000000000\"}}", 0,
          "not written as it must be"},
         {"{\"__metadata__\":{\"data_xxh3\":\"0\",\"header_xxh3\":\"\"}}", 0,
          "not written as it must be"},
-        {"{\"__metadata__\":{\"a\":1}}", 0, "metadata 'a' is no string"},
+        {"{\"__metadata__\":{\"a\":1}}", 0, "metadata 'a' is not a string"},
     };
     struct err e;
     struct safetensors s;
@@ -245,7 +245,7 @@ static void test_huge_header(void **state)
     data[8] = '{';
     scratch_write(path, data, sizeof data);
     assert_int_equal(safetensors_open(&s, path, &e), -1);
-    assert_non_null(strstr(e.text, "no safetensors file"));
+    assert_non_null(strstr(e.text, "not a safetensors file"));
     le_put64(data, 50 << 20);
     scratch_write(path, data, sizeof data);
     assert_int_equal(safetensors_open(&s, path, &e), -1);

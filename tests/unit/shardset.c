@@ -87,9 +87,9 @@ static void test_folder_without_a_list(void **state)
 static void test_rules_of_the_list(void **state)
 {
     (void)state;
-    expect_refused("", "no valid JSON");
+    expect_refused("", "not valid JSON");
     expect_refused("[1]", "\"version\" is missing");
-    expect_refused("{\"version\": 1, \"version\": 1}", "no valid JSON");
+    expect_refused("{\"version\": 1, \"version\": 1}", "not valid JSON");
     expect_refused("{\"version\": 2}",
                    "unknown version of the list of shards (found 2, expected 1)");
     expect_refused("{\"version\": 1, \"vocab_fingerprint\": \"12\"}", "\"vocab_fingerprint\"");
@@ -99,18 +99,18 @@ static void test_rules_of_the_list(void **state)
                         "\"0000000000000000\"}]}",
                    "a.shard: \"fingerprint\"");
     expect_refused("{\"version\": 1, \"vocab_fingerprint\": \"1122334455667788\"}",
-                   "\"shards\" is no array");
-    expect_refused(HEAD "1]}", "shard 0: \"file\" is no name");
-    expect_refused(HEAD "{\"file\": \"../a.shard\"}]}", "\"file\" is no name");
-    expect_refused(HEAD "{\"file\": \".shard\"}]}", "\"file\" is no name");
-    expect_refused(HEAD "{\"file\": \"a.db\"}]}", "\"file\" is no name");
-    expect_refused(HEAD "{\"file\": \"a\\\"b.shard\"}]}", "\"file\" is no name");
+                   "\"shards\" is not an array");
+    expect_refused(HEAD "1]}", "shard 0: \"file\" is not the name");
+    expect_refused(HEAD "{\"file\": \"../a.shard\"}]}", "\"file\" is not the name");
+    expect_refused(HEAD "{\"file\": \".shard\"}]}", "\"file\" is not the name");
+    expect_refused(HEAD "{\"file\": \"a.db\"}]}", "\"file\" is not the name");
+    expect_refused(HEAD "{\"file\": \"a\\\"b.shard\"}]}", "\"file\" is not the name");
     expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"test\"}]}",
                    "a.shard: \"split\" is neither");
     expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"train\", \"part\": \"\"}]}",
-                   "a.shard: \"part\" is no name");
+                   "a.shard: \"part\" is not the name");
     expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"train\", \"part\": 1}]}",
-                   "a.shard: \"part\" is no name");
+                   "a.shard: \"part\" is not the name");
     expect_refused(HEAD "{\"file\": \"a.shard\", \"split\": \"train\", \"fingerprint\": 1}]}",
                    "a.shard: \"fingerprint\"");
     expect_refused(HEAD ONE "," ONE "]}", "a.shard: is listed twice");

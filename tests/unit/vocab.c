@@ -165,7 +165,7 @@ static void test_bpe_is_whole(void **state)
     v.n_merges = 1;
     whole[VOCAB_N_SPECIAL + 200].bytes = bytes("zz");
     whole[VOCAB_N_SPECIAL + 200].type = VOCAB_MERGED;
-    expect_refused(&v, "byte 200 is no token of this bpe vocabulary");
+    expect_refused(&v, "byte 200 is not a token of this bpe vocabulary");
 }
 
 /* The value is computed from VOCAB.md by another implementation of XXH3. */

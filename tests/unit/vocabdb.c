@@ -451,7 +451,7 @@ static void test_rule_15_bpe(void **state)
     expect_refused("no token of this bpe vocabulary");
     save_bpe();
     change("UPDATE tokens SET bytes = x'7a7a', kind = 'merged' WHERE bytes = x'80'");
-    expect_refused("byte 128 is no token of this bpe vocabulary");
+    expect_refused("byte 128 is not a token of this bpe vocabulary");
     save_bpe();
     change(
         "DELETE FROM merges WHERE rank = 1; UPDATE settings SET value = '1' WHERE key = 'merges'");

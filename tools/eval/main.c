@@ -99,10 +99,10 @@ static void score_inputs(struct eval *v, const struct eval_inputs *inputs, uint6
     }
     cli_progress_end(&progress);
     if (v->counts.n_missing)
-        cli_say("eval: %s records without the field were passed over\n",
+        cli_say("eval: %s records without the field were skipped\n",
                 cli_count_text(count, v->counts.n_missing));
     if (v->counts.n_passed_over)
-        cli_say("eval: %s members of archives that are no text were passed over\n",
+        cli_say("eval: %s members of archives that are not text were skipped\n",
                 cli_count_text(count, v->counts.n_passed_over));
     say_speed(v, results, inputs->n);
 }

@@ -320,5 +320,6 @@ int info_print(const char *path, const struct kern *k, struct err *e)
         /* no model of ours: of something else, or damaged */
         return !is_folder && info_other_safetensors(path, &fault) == 0 ? 0 : -1;
     }
-    return err_set(e, "%s: no file of ours: neither blob, checkpoint, shard nor vocabulary", path);
+    return err_set(e, "%s: unknown kind of file (expected a blob, checkpoint, shard or vocabulary)",
+                   path);
 }

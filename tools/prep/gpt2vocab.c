@@ -44,16 +44,16 @@ static int parse_json(struct loader *l, const char *path, struct err *e)
         return -1;
     const struct file_map *f = &l->vocab_file;
     if (f->size == 0)
-        return err_set(e, "%s: no valid JSON: the file is empty", path);
+        return err_set(e, "%s: not valid JSON: the file is empty", path);
     size_t mark = gpt2kind_mark(f->data, f->size);
     const char *kind = gpt2kind_of(f->data, f->size);
     l->json = jsondoc_read(f->data + mark, f->size - mark, e);
     if (!l->json && e->code == ERR_DATA && kind && f->data[mark] != '{')
-        return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
+        return err_set(e, "%s: not a vocab.json of GPT-2: this is %s", path, kind);
     if (!l->json)
         return err_at(e, path, e);
     if (json_is_object(json_object_get(l->json, "model")))
-        return err_set(e, "%s: no vocab.json of GPT-2: this is %s", path, kind);
+        return err_set(e, "%s: not a vocab.json of GPT-2: this is %s", path, kind);
     size_t n = json_object_size(l->json);
     if (!json_is_object(l->json) || n == 0 || n > VOCAB_MAX_TOKENS - VOCAB_N_SPECIAL)
         return err_set(e, "%s: not a JSON object of 1 to %d tokens", path,
@@ -100,12 +100,12 @@ static int read_merge(struct loader *l, const char *line, size_t n, size_t numbe
     struct vocab_merge m;
     if (!space || !left_n || left_n + 1 == n || !read_name(l, line, left_n, &m.left) ||
         !read_name(l, space + 1, n - left_n - 1, &m.right))
-        return err_set(e, "%s: line %zu is no merge of two tokens", path, number);
+        return err_set(e, "%s: line %zu is not a merge of two tokens", path, number);
     struct vocab_bytes joined = {m.left.data, m.left.n + m.right.n};
     if (bytemap_get(&l->by_bytes, m.left) == BYTEMAP_NONE ||
         bytemap_get(&l->by_bytes, m.right) == BYTEMAP_NONE ||
         bytemap_get(&l->by_bytes, joined) == BYTEMAP_NONE)
-        return err_set(e, "%s: line %zu merges what is no token of the vocabulary given with it",
+        return err_set(e, "%s: line %zu merges what is not a token of the vocabulary given with it",
                        path, number);
     if (l->n_merges == VOCAB_MAX_TOKENS)
         return err_set(e, "%s: too many merges (more than %d)", path, VOCAB_MAX_TOKENS);
@@ -140,7 +140,7 @@ static int read_merges(struct loader *l, const char *path, struct err *e)
             const char *kind = gpt2kind_of(text, n);
             return !kind || !strcmp(kind, "a merges.txt")
                        ? -1
-                       : err_set(e, "%s: no merges.txt of GPT-2: this is %s", path, kind);
+                       : err_set(e, "%s: not a merges.txt of GPT-2: this is %s", path, kind);
         }
     }
     if (!l->n_merges)

@@ -12,9 +12,9 @@ enum { GPT2VOCAB_HEAD_STORIES = 50000 }; /* the stories that decide which base t
 /* Reads GPT-2's two files as a vocabulary of all its tokens, in GPT-2's order: id = GPT-2's id + 4,
  * counts 0, kind VOCAB_GPT2, form zero. merges.txt may begin with a "#version" line or not, and
  * end with blank lines; either file may begin with a byte-order mark.
- * Errors name the file and the fault: no JSON object of numbers, ids missing or given twice, a name
- * with a character that stands for no byte, a byte without a token, a merge of unknown tokens, or
- * whose result is not a token, a merge given twice. vocab_release(v) at the end. */
+ * Errors name the file and the fault: not a JSON object of numbers, ids missing or given twice, a
+ * name with a character that stands for no byte, a byte without a token, a merge of unknown tokens,
+ * or whose result is not a token, a merge given twice. vocab_release(v) at the end. */
 MUST_USE int gpt2vocab_load(struct vocab *v, const char *vocab_path, const char *merges_path,
                             struct err *e);
 

@@ -134,7 +134,7 @@ static int read_stage(struct parser *p, double *share, struct curriculum_stage *
     if (*p->at != '%')
         return fault(p, "% after the share", e);
     if (*share <= 0)
-        return err_set(e, "line %zu: a share of 0 is no stage", p->line);
+        return err_set(e, "line %zu: a stage has a share of 0", p->line);
     p->at++;
     skip_blanks(p);
     if (*p->at != ':')

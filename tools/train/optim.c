@@ -107,7 +107,7 @@ static int unknown_key(const struct optim_settings *s, const char *text, struct 
         snprintf(keys + used, sizeof keys - used, "%s%s", i ? ", " : "",
                  optim_setting(s->kind, i)->key);
     }
-    return err_set(e, "'%s' is no setting of %s (expected KEY=VALUE with a KEY of %s)", text,
+    return err_set(e, "'%s' is not a setting of %s (expected KEY=VALUE with a KEY of %s)", text,
                    s->kind->name, keys);
 }
 
