@@ -90,7 +90,7 @@ static int check_payload(struct reader *r, struct err *e)
     return 0;
 }
 
-/* Rules 10 to 12: the next section is of this type and number, and stands right behind the last. */
+/* Rules 10 to 12: the next section is of this type and number, and comes right after the last. */
 static int next_section(struct reader *r, enum blob_section type, size_t index, struct section *s,
                         struct err *e)
 {

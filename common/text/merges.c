@@ -12,7 +12,7 @@ enum { AHEAD = 8 }; /* merges whose look-ups are under way */
 #define SLOT_TAG (~(SLOT_USED | SLOT_RANK))
 _Static_assert(VOCAB_MAX_MERGES - 1 <= SLOT_RANK, "ranks fit a slot");
 
-/* True if the two sides stand one behind the other in memory, as in a blob: then what they make
+/* True if the two sides are adjacent in memory, as in a blob: then what they make
  * stands there already. */
 static bool is_joined(const struct vocab_merge *merge)
 {

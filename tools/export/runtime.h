@@ -57,7 +57,7 @@ struct runtime {
         int16_t whole[RUNTIME_WIDTH]; /* norm, rounded */
     } a;
     float b[RUNTIME_BUFFER];
-    float ring[RUNTIME_RING_ROWS * RUNTIME_WIDTH]; /* the blocks' rings, one behind the other */
+    float ring[RUNTIME_RING_ROWS * RUNTIME_WIDTH]; /* the blocks' rings, one after the other */
 #ifdef RUNTIME_WINDOW
     float keys[RUNTIME_KEY_ROWS * RUNTIME_KEYS]; /* of the blocks with attention, likewise */
     float query[RUNTIME_KEYS];

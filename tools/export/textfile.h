@@ -1,4 +1,5 @@
-/* textfile.h - a small text file of a set in the making: written to a stream, taken over whole. */
+/* textfile.h - a small text file of a set: written to a stream in memory, then to the set as a
+ * whole. */
 #ifndef TEXTFILE_H
 #define TEXTFILE_H
 
@@ -6,7 +7,7 @@
 
 #include "os/file_set.h"
 
-/* Between the two calls `stream` is written to; what fails there is found by textfile_close. */
+/* Between the two calls the caller writes to `stream`; textfile_close reports what failed there. */
 struct textfile {
     FILE *stream;
     char *text;
@@ -21,7 +22,7 @@ FILE *textfile_open(struct textfile *t, struct err *e);
 MUST_USE int textfile_close(struct textfile *t, const char *dir, const char *name,
                             struct file_set *files, struct err *e);
 
-/* The same with a text at hand. */
+/* The same with the text given. */
 MUST_USE int textfile_write(const char *text, const char *dir, const char *name,
                             struct file_set *files, struct err *e);
 

@@ -31,7 +31,7 @@ int to_onnx_state_channels(const struct dims *d, int block);
 int to_onnx_opset(enum to_onnx_weights weights);
 
 /* Writes path into the set. The graph's inputs are
- *   input_ids    int64 [batch_size][sequence_length]; from V on they read UNK
+ *   input_ids    int64 [batch_size][sequence_length]; from V on they are UNK
  *   past_conv.N  float [batch_size][channels][length]: the state of every block N, zeros at first;
  *                of attention too, since Transformers.js knows a state of one size by this name
  * and its outputs

@@ -1,4 +1,4 @@
-/* verify.h - the same text through a checkpoint and through what was made of it. */
+/* verify.h - compares a checkpoint with the file made from it, on a text. */
 #ifndef VERIFY_H
 #define VERIFY_H
 

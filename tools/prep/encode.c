@@ -57,7 +57,7 @@ static void job_release(struct word_job *job)
     free(job->tasks);
 }
 
-/* Puts the ids of all tasks one behind the other. */
+/* Joins the ids of all tasks. */
 static int join(struct encode_words *out, const struct word_job *job, struct err *e)
 {
     uint64_t n_ids = 0;

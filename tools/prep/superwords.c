@@ -43,7 +43,7 @@ static bool is_chosen(const struct sample *s, uint64_t number)
     return (number * UINT64_C(0x9e3779b97f4a7c15)) >> 32 < s->share;
 }
 
-/* The chosen sentences of a frame, each with a border behind it. Every frame begins elsewhere. */
+/* The chosen sentences of a frame, each with a border after it. Every frame begins elsewhere. */
 static int choose_sentences(const void *context, struct expansion *x, struct err *e)
 {
     const struct sample *s = context;

@@ -14,7 +14,7 @@ MUST_USE int vocabbuild_count(const struct vocab *v, const struct pretokens *wor
 /* Sorts tokens into descending count, ties by bytes. */
 void vocabbuild_sort(struct vocab_token *tokens, size_t n);
 
-/* Fills v (its previous contents are not looked at) with the specials, then the n tokens as
+/* Fills v (its previous contents are ignored) with the specials, then the n tokens as
  * ordered, then the merges. All bytes are copied. `specials` are the specials' counts. Types are
  * set from the lengths. */
 MUST_USE int vocabbuild_make(struct vocab *v, const uint64_t specials[VOCAB_N_SPECIAL],

@@ -1,5 +1,5 @@
-/* wordcache.h - the words that a thread has met most lately, before the table of all (words.h): one
- * line to look at and nothing to compare but numbers. */
+/* wordcache.h - the words that a thread has seen most recently, in front of the table of all words
+ * (words.h): a lookup reads one cache line and compares only numbers. */
 #ifndef WORDCACHE_H
 #define WORDCACHE_H
 

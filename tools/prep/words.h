@@ -1,8 +1,8 @@
 /* words.h - the distinct pre-tokens of the corpus, each with a number in order of first appearance
  * and its counts in the training stories.
  *
- * One thread at a time adds words and touches what is in the struct. Any threads may look words up
- * meanwhile: they find all words that were there when they began, and perhaps some that were not.
+ * One thread at a time adds words and uses the struct. Meanwhile any thread may look words up: it
+ * finds all words that were there when it began, and perhaps some newer ones.
  */
 #ifndef WORDS_H
 #define WORDS_H
@@ -34,7 +34,7 @@ MUST_USE int words_add(struct words *w, const char *bytes, size_t n, uint64_t ha
 
 /* Makes `kept` of the words that occur most often: all that occur more than some number of times,
  * as many as have at most `most` words and text_bytes bytes together, in the order that they have
- * in w. They take their counts along, and have none in w afterwards. words_release(kept) in any
+ * in w. They keep their counts, which are 0 in w afterwards. words_release(kept) in any
  * case. */
 MUST_USE int words_keep(struct words *w, size_t most, size_t text_bytes, struct words *kept,
                         struct err *e);

@@ -36,7 +36,7 @@ static bool is_blank(const char *line, size_t n)
 }
 
 /* The first end of a line in s[0..n), or NULL. A carriage return is one by itself: that of a pair
- * leaves a blank line behind it, which is no prompt. */
+ * leaves a blank line after it, which is not a prompt. */
 static const char *line_end(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)

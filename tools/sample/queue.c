@@ -52,7 +52,7 @@ static void fail(struct queue *q, const struct err *e)
     lock_wake(q->lock);
 }
 
-/* Puts a prompt into a story, behind all others. */
+/* Puts a prompt into a story, after all others. */
 static struct story *give(struct queue *q, const struct prompt *p, size_t teller)
 {
     struct err e;

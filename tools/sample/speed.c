@@ -13,7 +13,7 @@
 enum {
     N_ROUNDS = 15,
     WARM_UP = 32,       /* tokens told before anything is measured */
-    WINDOW = 32,        /* tokens at the positions compared; half before, half behind */
+    WINDOW = 32,        /* tokens at the positions compared; half before, half after */
     PROMPT = 512,       /* tokens read at once for prefill_tok_s */
     MOST_TOKENS = 2000, /* of a window */
     MOST_EACH = 200     /* of each of many stories */

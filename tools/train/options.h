@@ -10,7 +10,7 @@ enum options_precision { OPTIONS_AUTO, OPTIONS_F32, OPTIONS_BF16 };
 struct options {
     bool bench;             /* measure steps on made-up tokens; nothing is read or written */
     long long plan_threads; /* 0, or with bench: how many to project a step for */
-    const char *status;     /* NULL or the folder of a run to tell about; nothing else is done */
+    const char *status;     /* NULL or the folder of a run to report on; nothing else is done */
     struct cli_list data;   /* folders of stories, and shards */
     const char *curriculum; /* NULL or a file */
     const char *save_dir;
@@ -57,8 +57,8 @@ struct options {
     } given;
 };
 
-/* The options that all ranks of a run must have alike, as lines "--name value": all but folders,
- * files and what concerns the machine alone. */
+/* The options that must be the same on all ranks of a run, as lines "--name value": all but
+ * folders, files and what concerns the machine alone. */
 void options_text(char text[SAME_OPTIONS]);
 
 /* Parses argv into o; exits on --help, --version and usage errors. */

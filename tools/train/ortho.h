@@ -37,7 +37,7 @@ struct ortho {
     float *a_blocks;                         /* in bf16: blocks of A before they were rounded */
 };
 
-/* Lays out memory for n iterations, 1 to ORTHO_MOST; what is in it at first does not matter. */
+/* Lays out memory for n iterations, 1 to ORTHO_MOST; its contents at first do not matter. */
 void ortho_init(struct ortho *m, size_t rows, size_t cols, size_t n, const struct kern *k,
                 struct arena *a);
 
@@ -73,7 +73,7 @@ size_t ortho_tasks(const struct ortho *m, const struct ortho_round *r);
 /* Floating-point operations of n iterations. */
 double ortho_flops(size_t rows, size_t cols, size_t n);
 
-/* The rows that a task of ORTHO_LOAD and ORTHO_RESULT deals with. */
+/* The rows of a task of ORTHO_LOAD or ORTHO_RESULT. */
 struct ortho_rows {
     size_t first, count;
 };

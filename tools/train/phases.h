@@ -23,12 +23,12 @@ extern const char *const phases_names[PHASE_N];
 struct plan;
 
 struct phases {
-    struct plan *plan; /* NULL, or who else wants to know (plan.h) */
+    struct plan *plan; /* NULL, or a plan that takes the times too (plan.h) */
     double seconds[PHASE_N];
     double mark; /* clock of the last phase_end */
 };
 
-/* Begins to count from now. */
+/* Starts to measure. */
 void phases_start(struct phases *p);
 
 /* The time since the last mark belongs to `phase`. */

@@ -1,4 +1,4 @@
-/* pieces.h - training rows out of stories, which come in a new order every epoch.
+/* pieces.h - training rows from stories, which come in a new order every epoch.
  *
  * A story is cut into pieces of at most T rows. A row is a token to be predicted (the EOS of a
  * story too) and the one before it, which is EOS at a story's beginning. An epoch lays its pieces
@@ -30,8 +30,8 @@ void pieces_init(struct pieces *p, const struct shardset *s, size_t T, struct ar
 /* Begins an epoch over the first n_shards, shuffled by rng, after `n_rows` of its rows. */
 void pieces_start(struct pieces *p, struct rng *rng, uint64_t n_rows, size_t n_shards);
 
-/* The next n rows, which this epoch still has. pos counts from 0 in every piece, and in the rest of
- * one that the call before has cut. */
+/* The next n rows; this epoch must still have them. pos counts from 0 in every piece, and in the
+ * rest of one that the call before has cut. */
 void pieces_take(struct pieces *p, size_t n, uint16_t *tokens, uint16_t *targets, uint32_t *pos);
 
 #endif

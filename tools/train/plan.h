@@ -3,9 +3,9 @@
  *
  * A pool for N workers that runs all tasks itself, one after the other, and takes the time of each;
  * the least of some steps counts. What N threads would take follows from that: tasks go in their
- * order to whoever is free first (os/threads.h), every round of tasks costs PLAN_ROUND_US and
- * PLAN_THREAD_US a thread to begin and to end, and what is done between rounds is done by one. Left
- * out is what threads take from each other: caches, memory, clock rate. */
+ * order to the thread that is free first (os/threads.h), every round of tasks costs PLAN_ROUND_US
+ * and PLAN_THREAD_US a thread to begin and to end, and what is done between rounds is done by one.
+ * Contention between threads is left out: caches, memory, clock rate. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -21,10 +21,11 @@ struct plan;
 struct pool *plan_new(int n_threads, struct err *e);
 void plan_free(struct pool *p); /* one that plan_new made; NULL is fine */
 
-/* What phases_end tells, of phases that belong to a plan. */
+/* Called by phases_end, for phases that belong to a plan. */
 void plan_end_phase(struct plan *p, enum phase phase);
 
-/* All that follows is one step, which is like those before it. -1 if it was not, or memory ran out.
+/* All between these two is one step, with the same tasks as those before it. -1 if it was not, or
+ * memory ran out.
  */
 void plan_begin_step(struct plan *p);
 MUST_USE int plan_end_step(struct plan *p, struct err *e);

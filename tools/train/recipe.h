@@ -1,4 +1,4 @@
-/* recipe.h - optimiser and schedule as a named bundle: what holds where the options are silent. */
+/* recipe.h - optimiser and schedule as a named bundle: the values of options that are not given. */
 #ifndef RECIPE_H
 #define RECIPE_H
 

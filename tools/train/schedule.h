@@ -1,7 +1,7 @@
 /* schedule.h - how far a run is, and the learning rate that follows from it.
  *
  * A run has a budget: steps, and perhaps hours. Its progress is the larger of the steps' share and
- * the clock's share, and never runs backwards, so a run that the clock ends really decays. */
+ * the clock's share, and never runs backwards, so a run that the clock ends has decayed by then. */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 

@@ -1,5 +1,5 @@
 /* slices.h - which rank owns which part of the parameters: it adds up their gradients, steps them
- * and tells the others.
+ * and sends them to the others.
  *
  * A tensor of a block is owned whole: the scale of a ternary matrix is a mean over all of it, and
  * Muon multiplies whole matrices. Matrices go to the rank that has least so far, the largest first;

@@ -1,4 +1,4 @@
-/* status.h - where a run stands, told from its folder while it goes on or after: --status. */
+/* status.h - the state of a run, read from its folder while it goes on or afterwards: --status. */
 #ifndef STATUS_H
 #define STATUS_H
 
@@ -6,7 +6,7 @@
 
 /* Prints to standard output step, losses, best, hours used and left, the last good checkpoint and
  * the process that holds the folder; one object with --json. Damaged checkpoints are warned of.
- * Changes nothing and stands in no run's way. A folder without log and checkpoint is an error. */
+ * Changes nothing and does not disturb the run. A folder without log and checkpoint is an error. */
 MUST_USE int status_print(const char *dir, struct err *e);
 
 #endif

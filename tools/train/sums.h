@@ -2,7 +2,7 @@
  * them.
  *
  * Leaves, numbered from 0, are added as a fixed binary tree: the sum of n is the sum of the first p
- * and of the other n - p, p being the largest power of two below n. So whoever owns a whole subtree
+ * and of the other n - p, p being the largest power of two below n. So the owner of a whole subtree
  * of leaves can add it up alone (another thread, another machine), and the total has the same bits.
  * At any time floor(log2 n) + 1 arrays are enough. One leaf is its own sum, bit for bit. */
 #ifndef SUMS_H
@@ -34,7 +34,7 @@ void sums_init(struct sums *s, size_t n, uint64_t max_leaves, struct arena *a);
 /* Begins a sum of no leaves. */
 void sums_start(struct sums *s);
 
-/* Where the next leaf is to be written, [n]. What it holds is of earlier leaves. */
+/* Where the next leaf is to be written, [n]. It still holds earlier leaves. */
 float *sums_leaf(struct sums *s);
 
 /* The leaf is written and belongs to the sum. */

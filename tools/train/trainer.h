@@ -1,4 +1,4 @@
-/* trainer.h - a training run: everything it holds, and what can be done with it.
+/* trainer.h - a training run: all its data, and its operations.
  *
  * Opened once from the options (setup.c), driven by the loop (loop.c). All memory for steps is one
  * arena; a step allocates nothing. */
@@ -32,13 +32,13 @@ struct trainer {
     struct shardset valid;                       /* zeroed with --eval-every 0 */
     struct shardset valid_parts[CKPT_MAX_PARTS]; /* of `valid`; all of it where there are none */
     size_t n_valid_parts;
-    size_t had_shards; /* of a resumed run: shards of `train` that its present epoch has */
+    size_t had_shards; /* of a resumed run: shards of `train` that its current epoch has */
     struct vocab vocab;
     struct tokenizer *tokenizer;
     struct net net;
     struct grad grad;
     struct sums sums;     /* the gradients of a step's micro-batches */
-    struct phases phases; /* adds up from step to step; phases_start begins anew */
+    struct phases phases; /* adds up from step to step; phases_start starts again */
     struct optim optim;
     struct batches batches; /* of a run without a curriculum */
     struct mixture mixture; /* of one with it */
@@ -75,7 +75,7 @@ struct trainer_step {
 /* True for the rank that decides and writes: the only one of a run without ranks. */
 bool trainer_is_first(const struct trainer *t);
 
-/* The functions below are for all ranks together, but where they say for the first. */
+/* All ranks call the functions below together, except those for the first rank. */
 
 /* One optimiser step. A loss or gradient that is not finite is an error and leaves the weights as
  * they were. */
