@@ -415,6 +415,14 @@ edited() {
     [ "$(meta "$(last_checkpoint run)" step)" -gt "$before" ]
 }
 
+@test "validation with --windows story is what eval says, but of stories longer than a sequence" {
+    tiny_succeeds -q --save-dir run --windows story --seq-len 600 --batch 2 --steps 4 --eval-every 4 --eval-tokens 0 --precision f32
+    succeeds eval -q --json --vocab "$in/data/vocab.db" run/step-000000004.safetensors "$in/data/valid.shard"
+    jq -e --argjson eval "$output" 'def near(a; b): (a - b) / b | fabs < 1e-5;
+        near(.val_loss; $eval.loss) and near(.val_bpc; $eval.bpc)' <(tail -n 1 run/log.jsonl) ||
+        flunk "$(tail -n 1 run/log.jsonl), eval: $output"
+}
+
 @test "epochs bound a run" {
     tiny_succeeds --save-dir run --epochs 1 --seq-len 128 --batch 16
     n=$(sed -n 's/^data: \([0-9,]*\) training tokens.*/\1/p' <<< "$stderr" | tr -d ,)

@@ -176,6 +176,33 @@ static void test_an_epoch_of_stories_has_every_token_once(void **state)
     free_toy(&t);
 }
 
+/* In the order of the stories, as validation reads them: only whole pieces, as many as have room.
+ */
+static void test_pieces_in_order(void **state)
+{
+    (void)state;
+    uint64_t stories[] = {0, 1, 3, 7, 8, 40};
+    struct toy t = make_toy(40, 40);
+    uint16_t x[8], y[8];
+    uint32_t pos[8];
+    memcpy(t.stories, stories, sizeof stories);
+    t.shard.n_stories = 5;
+    lay_out(&t, BATCHES_STORY, 4, 2);
+    struct pieces *p = &t.b.pieces;
+    pieces_start(p, NULL, 0, 1);
+    uint16_t next = 0;
+    assert_int_equal(pieces_fit(p, 0), 0);
+    assert_int_equal(pieces_fit(p, 6), 3); /* of one token, of two; the next has four */
+    for (size_t n; (n = pieces_fit(p, 8)) > 0;) {
+        pieces_take(p, n, x, y, pos);
+        for (size_t i = 0; i < n; i++, next++)
+            assert_int_equal(y[i], next);
+    }
+    assert_int_equal(next, 40);
+    arena_release(&t.arena);
+    free_toy(&t);
+}
+
 /* Stories of one token (EOS alone) and two, one that is exactly a sequence and one far longer. */
 static void test_stories_of_awkward_lengths(void **state)
 {
@@ -310,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows_of_the_stream),
         cmocka_unit_test(test_an_epoch_of_stories_has_every_token_once),
+        cmocka_unit_test(test_pieces_in_order),
         cmocka_unit_test(test_stories_of_awkward_lengths),
         cmocka_unit_test(test_any_step_comes_again),
         cmocka_unit_test(test_no_epoch_is_as_another),

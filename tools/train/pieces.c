@@ -38,18 +38,33 @@ static void list_pieces(struct pieces *p, size_t n_shards)
     p->n = n;
 }
 
+static size_t rows_of(uint64_t code)
+{
+    return (size_t)(code % PIECES_MAX_ROWS) + 1;
+}
+
 static void begin_next(struct pieces *p)
 {
     assert(p->next < p->n);
     uint64_t code = p->order[p->next++];
     p->first = code / PIECES_MAX_ROWS;
-    p->left = (size_t)(code % PIECES_MAX_ROWS) + 1;
+    p->left = rows_of(code);
+}
+
+size_t pieces_fit(const struct pieces *p, size_t most)
+{
+    size_t n = p->left;
+    if (n > most)
+        return 0;
+    for (size_t i = p->next; i < p->n && rows_of(p->order[i]) <= most - n; i++)
+        n += rows_of(p->order[i]);
+    return n;
 }
 
 void pieces_start(struct pieces *p, struct rng *rng, uint64_t n_rows, size_t n_shards)
 {
     list_pieces(p, n_shards);
-    for (size_t i = p->n; i > 1; i--) {
+    for (size_t i = rng ? p->n : 0; i > 1; i--) {
         size_t j = rng_below(rng, i);
         uint64_t other = p->order[j];
         p->order[j] = p->order[i - 1];

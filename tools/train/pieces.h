@@ -27,8 +27,13 @@ struct pieces {
 /* Lays out memory. T at most PIECES_MAX_ROWS. */
 void pieces_init(struct pieces *p, const struct shardset *s, size_t T, struct arena *a);
 
-/* Begins an epoch over the first n_shards, shuffled by rng, after `n_rows` of its rows. */
+/* Begins an epoch over the first n_shards, shuffled by rng, or in the order of the stories where it
+ * is NULL, after `n_rows` of its rows. */
 void pieces_start(struct pieces *p, struct rng *rng, uint64_t n_rows, size_t n_shards);
+
+/* Rows of the next pieces that are no more than `most` rows together; 0 where the first is longer,
+ * or there is none. */
+size_t pieces_fit(const struct pieces *p, size_t most);
 
 /* The next n rows; this epoch must still have them. pos counts from 0 in every piece, and in the
  * rest of one that the call before has cut. */

@@ -32,7 +32,6 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->tokens = arena_alloc(a, rows, sizeof *t->tokens);
     t->targets = arena_alloc(a, rows, sizeof *t->targets);
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
-    t->window_pos = arena_alloc(a, rows, sizeof *t->window_pos);
     net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
     grad_init(&t->grad, &t->net, pool_threads(t->pool), a);
     sums_init(&t->sums, n, s->accum / (uint64_t)t->ranks.size, a);
@@ -45,6 +44,8 @@ static void lay_out(struct trainer *t, struct arena *a)
     else
         batches_init(&t->batches, &t->train, batches_find(s->windows), (size_t)t->dims.T,
                      s->batch * s->accum, a);
+    for (size_t i = 0; i < t->n_valid_parts && trainer_reads_stories(t); i++)
+        pieces_init(&t->valid_pieces[i], &t->valid_parts[i], (size_t)t->dims.T, a);
 }
 
 static int allocate(struct trainer *t, struct err *e)
@@ -64,8 +65,6 @@ static int allocate(struct trainer *t, struct err *e)
     lay_out(t, &t->arena);
     t->grad.loss.filter = (float)t->options.head_filter;
     t->memory = measure.used;
-    for (size_t r = 0; r < t->net.max_rows; r++)
-        t->window_pos[r] = (uint32_t)(r % (size_t)t->dims.T);
     return 0;
 }
 

@@ -172,37 +172,78 @@ int trainer_gather(struct trainer *t, struct err *e)
     return has_others(t) ? exchange_gather(&t->exchange, &t->optim, t->params, e) : 0;
 }
 
-/* Nats of `count` windows from window `first` on. */
-static double windows_nats(struct trainer *t, const struct shardset *s, size_t first, size_t count)
+bool trainer_reads_stories(const struct trainer *t)
 {
-    size_t T = (size_t)t->dims.T;
+    return batches_find(t->settings.windows) == BATCHES_STORY;
+}
+
+/* Nats of the first n rows of t->tokens, t->targets and t->pos. */
+static double rows_nats(struct trainer *t, size_t n)
+{
     double sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t at = (first + i) * (T + 1);
-        shardset_copy(s, at, T, t->tokens + i * T);
-        shardset_copy(s, at + 1, T, t->targets + i * T);
-    }
-    net_forward(&t->net, t->pool, t->tokens, t->window_pos, count * T);
-    net_nll(&t->net, t->pool, t->targets, count * T, t->grad.loss.nll);
-    for (size_t r = 0; r < count * T; r++)
+    net_forward(&t->net, t->pool, t->tokens, t->pos, n);
+    net_nll(&t->net, t->pool, t->targets, n, t->grad.loss.nll);
+    for (size_t r = 0; r < n; r++)
         sum += (double)t->grad.loss.nll[r];
     return sum;
 }
 
-static bool validate_set(struct trainer *t, const struct shardset *s, double *loss)
+/* Windows of the stream, from `first` on. */
+static void take_windows(struct trainer *t, const struct shardset *s, size_t first, size_t count)
 {
     size_t T = (size_t)t->dims.T;
-    uint64_t limit = (uint64_t)t->options.eval_tokens;
-    uint64_t n_tokens = limit ? MIN(limit, s->n_tokens) : s->n_tokens;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = (first + i) * (T + 1);
+        shardset_copy(s, at, T, t->tokens + i * T);
+        shardset_copy(s, at + 1, T, t->targets + i * T);
+        for (size_t r = 0; r < T; r++)
+            t->pos[i * T + r] = (uint32_t)r;
+    }
+}
+
+static bool validate_stream(struct trainer *t, const struct shardset *s, uint64_t n_tokens,
+                            double *loss)
+{
+    size_t T = (size_t)t->dims.T;
     size_t n_windows = batches_windows(n_tokens, T);
     double sum = 0;
     for (size_t first = 0; first < n_windows; first += t->settings.batch) {
         if (cli_caught())
             return false;
-        sum += windows_nats(t, s, first, MIN((size_t)t->settings.batch, n_windows - first));
+        size_t count = MIN((size_t)t->settings.batch, n_windows - first);
+        take_windows(t, s, first, count);
+        sum += rows_nats(t, count * T);
     }
     *loss = sum / (double)(n_windows * T);
     return true;
+}
+
+/* No piece of a story is cut, but for the last of all. */
+static bool validate_stories(struct trainer *t, struct pieces *p, uint64_t n_tokens, double *loss)
+{
+    double sum = 0;
+    size_t n;
+    pieces_start(p, NULL, 0, p->set->n);
+    for (uint64_t done = 0; done < n_tokens; done += n) {
+        if (cli_caught())
+            return false;
+        size_t most = (size_t)MIN((uint64_t)t->net.max_rows, n_tokens - done);
+        n = pieces_fit(p, most);
+        n = n ? n : most;
+        pieces_take(p, n, t->tokens, t->targets, t->pos);
+        sum += rows_nats(t, n);
+    }
+    *loss = sum / (double)n_tokens;
+    return true;
+}
+
+static bool validate_part(struct trainer *t, size_t i, double *loss)
+{
+    const struct shardset *s = &t->valid_parts[i];
+    uint64_t limit = (uint64_t)t->options.eval_tokens;
+    uint64_t n_tokens = limit ? MIN(limit, s->n_tokens) : s->n_tokens;
+    return trainer_reads_stories(t) ? validate_stories(t, &t->valid_pieces[i], n_tokens, loss)
+                                    : validate_stream(t, s, n_tokens, loss);
 }
 
 bool trainer_validate(struct trainer *t, struct trainer_losses *out)
@@ -212,7 +253,7 @@ bool trainer_validate(struct trainer *t, struct trainer_losses *out)
     for (size_t i = 0; i < t->n_valid_parts; i++) {
         const struct shardset *s = &t->valid_parts[i];
         double loss;
-        if (!validate_set(t, s, &loss))
+        if (!validate_part(t, i, &loss))
             return false;
         out->part[i].loss = loss;
         out->part[i].bpc = loss * (double)s->n_tokens / (M_LN2 * (double)s->n_chars);

@@ -31,6 +31,7 @@ struct trainer {
     struct shardset train;
     struct shardset valid;                       /* zeroed with --eval-every 0 */
     struct shardset valid_parts[CKPT_MAX_PARTS]; /* of `valid`; all of it where there are none */
+    struct pieces valid_pieces[CKPT_MAX_PARTS];  /* of them, where sequences are stories */
     size_t n_valid_parts;
     size_t had_shards; /* of a resumed run: shards of `train` that its current epoch has */
     struct vocab vocab;
@@ -43,11 +44,10 @@ struct trainer {
     struct batches batches; /* of a run without a curriculum */
     struct mixture mixture; /* of one with it */
     struct schedule schedule;
-    float *params;        /* [dims_n_floats] master weights */
-    uint16_t *tokens;     /* [batch * T] */
-    uint16_t *targets;    /* [batch * T] */
-    uint32_t *pos;        /* [batch * T] of these tokens in their sequences */
-    uint32_t *window_pos; /* [batch * T] 0..T-1 again and again, of validation */
+    float *params;     /* [dims_n_floats] master weights */
+    uint16_t *tokens;  /* [batch * T] */
+    uint16_t *targets; /* [batch * T] */
+    uint32_t *pos;     /* [batch * T] of these tokens in their sequences */
     struct log log;
     struct rng story_rng;
     struct ckpt_settings settings;
@@ -90,8 +90,12 @@ struct trainer_losses {
     } part[CKPT_MAX_PARTS]; /* of t->valid_parts */
 };
 
-/* For the first rank: losses over the validation windows of each part, T+1 tokens each, not
- * overlapping, from its start (FlashLM v4's way). False if a signal (cli_caught) ended it before it
+/* Whether a sequence is a piece of a story, and not a window of the stream (batches.h). */
+bool trainer_reads_stories(const struct trainer *t);
+
+/* For the first rank: losses over the first tokens of each part, in sequences like those of
+ * training: windows of T+1 tokens that do not overlap (FlashLM v4's way), or pieces of stories, all
+ * whole but perhaps the last. False if a signal (cli_caught) ended it before it
  * was done. */
 MUST_USE bool trainer_validate(struct trainer *t, struct trainer_losses *out);
 
