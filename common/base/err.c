@@ -10,7 +10,8 @@ enum {
     HEAD = 160 /* bytes kept before the gap of a sentence that is too long */
 };
 
-/* A sentence that does not fit loses its middle: its beginning names the file, its end the fault.
+/* A sentence that does not fit loses its middle: its beginning names the file, its end says what is
+ * wrong.
  */
 static void keep(struct err *e, const char *text, size_t n)
 {
@@ -26,7 +27,7 @@ static void keep(struct err *e, const char *text, size_t n)
     memcpy(e->text + at, text + n - n_tail, n_tail + 1);
 }
 
-/* A sentence is one line, also when a library speaks in several. */
+/* A sentence is one line, even where a library's message has several. */
 static void join_lines(char *text)
 {
     for (; (text = strchr(text, '\n')); text++)

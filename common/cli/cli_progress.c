@@ -92,5 +92,5 @@ void cli_progress_clear(void)
 void cli_progress_break(void)
 {
     if (line_shown && write(STDERR_FILENO, "\n", 1) < 0)
-        line_shown = false; /* nobody to tell */
+        line_shown = false; /* an error here can be reported nowhere */
 }

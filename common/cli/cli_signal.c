@@ -43,7 +43,7 @@ static void on_signal(int number)
 }
 
 /* A page of a mapped file that cannot be had: an error like any other, as far as a handler can tell
- * it. Any other SIGBUS is a fault of our own and kills. */
+ * it. Any other SIGBUS is a bug and kills. */
 static void on_lost_page(int number, siginfo_t *info, void *context)
 {
     static const char reason[] =

@@ -10,8 +10,8 @@
 #include "corpus/unpack.h"
 
 enum {
-    BINARY_HEAD = 4096, /* bytes of a member among which a NUL means that it is no text */
-    NUL_RUN = 512       /* so many NULs are no text but a hole in a file */
+    BINARY_HEAD = 4096, /* a NUL among so many first bytes of a member means that it is not text */
+    NUL_RUN = 512       /* so many NULs are not text but a hole in a file */
 };
 static const uint64_t MAX_BYTES = 1000 * UINT64_C(1000000000);
 
@@ -68,7 +68,7 @@ static int next_of_member(struct source *source, const char **data, size_t *n, s
     return 0;
 }
 
-/* What holds a NUL early is no text, or none in UTF-8; damage begins later, or with the file. */
+/* What has a NUL early is not text, or not in UTF-8; damage begins later, or with the file. */
 static int check_binary(const char *name, const struct head *in, struct err *e)
 {
     size_t n = MIN(in->n, (size_t)BINARY_HEAD), n_nuls = 0;
@@ -114,7 +114,7 @@ static int read_utf8(struct reading *r, const char *name, struct source *in, str
     return rc;
 }
 
-/* Refuses what is no text, where the form is not given. */
+/* Refuses what is not text, where the form is not given. */
 static int read_member(struct reading *r, const char *name, struct head *in, struct err *e)
 {
     if (head_look(in, BINARY_HEAD, e) ||
@@ -144,7 +144,7 @@ static int visit(void *context, const char *name, struct head *in, struct err *e
     if (head_look(in, BINARY_HEAD, e))
         return -1;
     const char *encoding = recode_mark(in->data, in->n, &n_mark);
-    head_skip(in, n_mark); /* a mark tells better than an option for all files */
+    head_skip(in, n_mark); /* a mark takes precedence over an option for all files */
     r->n_bytes += n_mark;
     if (!encoding)
         encoding = r->options->encoding;

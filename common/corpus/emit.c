@@ -85,7 +85,7 @@ static void add_tally(struct emit_tally *to, const struct emit_tally *t)
     to->n_invalid += t->n_invalid;
 }
 
-/* More than one character in a hundred is no slip but another encoding. */
+/* More than one invalid character in a hundred means another encoding. */
 static int judge(const struct emit *m, struct emit_tally *t, const char *name, struct err *e)
 {
     t->judged = true;

@@ -230,7 +230,7 @@ static bool is_top(const struct json *j)
     return j->depth == 0 || (j->depth == 1 && j->in_array && !j->in_record);
 }
 
-/* A value that is no string: null counts as an empty story, another in place of one is refused. */
+/* A value that is not a string: null counts as an empty story, any other is refused. */
 static int on_scalar(struct json *j, bool null, const char *found)
 {
     if (is_top(j)) {
@@ -376,7 +376,7 @@ static void around(const struct json *j, char *before, char *at)
     *before = i > 0 ? j->block[i - 1] : '\0';
 }
 
-/* What is wrong in YAJL's words, and in ours where it is known. */
+/* What is wrong, in YAJL's words or, where more is known, in better ones. */
 static int wrong(const struct json *j, bool early, struct err *e)
 {
     char place[64], before, at;

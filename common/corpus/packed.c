@@ -15,7 +15,7 @@
 enum { TAR_BLOCK = 512, TAIL = 64 };
 
 struct packed {
-    struct source source; /* the present member's bytes */
+    struct source source; /* the current member's bytes */
     struct source *from;  /* of a tar archive or a stream */
     const char *name;
     char shown[512]; /* "name: member", or the name */
@@ -102,7 +102,7 @@ static int fail(struct packed *p, const char *name, struct err *e)
 
 /* ---- what libarchive is given ---------------------------------------------------------------- */
 
-/* The last bytes of the present block: the next call may overwrite it. */
+/* The last bytes of the current block: the next call may overwrite it. */
 static void keep_tail(struct packed *p)
 {
     size_t n = MIN(p->n_block, (size_t)TAIL);
@@ -184,7 +184,7 @@ static bool all_zero(const char *data, size_t n)
     return n == 0;
 }
 
-/* A decoder stops where it meets what is none of its streams: it must be zeros to the end. */
+/* A decoder stops at anything that is not one of its streams: only zeros may follow. */
 static int end_stream(struct packed *p, struct err *e)
 {
     uint64_t end = (uint64_t)archive_filter_bytes(p->archive, -1), left = p->n_given - end;

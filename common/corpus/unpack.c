@@ -147,7 +147,7 @@ static bool is_litter(const char *path)
     return false;
 }
 
-/* What a Mac stores of a file where the archive cannot: "._name", in AppleDouble. */
+/* What macOS stores of a file where the archive cannot: "._name", in AppleDouble. */
 static bool is_apple_double(const char *path, const struct head *h)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -215,7 +215,7 @@ static bool is_file_itself(const struct file *f, const struct place *place)
     return f->regular && !place->n_archives && !place->n_streams;
 }
 
-/* Told by its first bytes: undone, walked, or visited as a member. */
+/* By its first bytes: unpacked, walked, or visited as a member. */
 static int walk_head(struct file *f, struct head *head, struct place place, struct err *e)
 {
     if (head_look(head, PACKED_HEAD, e))

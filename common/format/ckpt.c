@@ -19,7 +19,7 @@ static void name_of(char name[MAX_NAME], const char *array, const struct tensor 
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Tensors in the making, with their names. */
+/* Tensors to be written, with their names. */
 struct list {
     struct st_tensor *tensors;
     char (*names)[MAX_NAME];
@@ -177,7 +177,7 @@ static int read_dims(struct ckpt *c, const char *path, struct err *e)
     const char *weights = safetensors_meta(&c->file, "weights");
     c->ternary = weights && strcmp(weights, "ternary") == 0;
     if (!safetensors_meta(&c->file, "dilation") &&
-        ckpt_config_read(path, &c->dims, &c->ternary, e)) /* no shape tells these */
+        ckpt_config_read(path, &c->dims, &c->ternary, e)) /* not known from the shapes */
         return -1;
     if (dims_is_v4(&c->dims) && has_attention(c))
         return err_set(e, "%s: has attention, of which its metadata tell nothing ('mixers')", path);

@@ -10,7 +10,7 @@
 #include "format/jsondoc.h"
 #include "os/file.h"
 
-/* Hyperparameters that the shapes tell too. */
+/* Hyperparameters that are also known from the shapes. */
 static const struct {
     const char *key;
     size_t offset;
@@ -72,7 +72,8 @@ static bool is_told(const json_t *value)
     return value && !json_is_null(value);
 }
 
-/* What models that are not v4's have beside: all convolutions and no norm where nothing is told. */
+/* What models other than v4's have in addition: without these keys, all convolutions and no norm.
+ */
 static int read_mixers(const json_t *config, struct dims *d, const char *name, struct err *e)
 {
     static const char *const keys[] = {"heads", "key_width", "window"};

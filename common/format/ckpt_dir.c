@@ -17,7 +17,7 @@ struct steps {
     size_t capacity;
 };
 
-/* Only names that path_of gives: other files are none of ours. */
+/* Only names that path_of gives: other files are not checkpoints of a run. */
 static bool parse_name(const char *name, uint64_t *step)
 {
     char same[64];
@@ -200,7 +200,7 @@ bool ckpt_any(const char *dir)
     return any;
 }
 
-/* ".step-000000020.safetensors.a1b2c3.bolt.tmp": what file_out names an output in the making; in
+/* ".step-000000020.safetensors.a1b2c3.bolt.tmp": how file_out names an output being written; in
  * 0.1.0 it ended in ".tmp" alone. */
 static bool is_stray(const char *name)
 {

@@ -70,7 +70,7 @@ void shardlist_release(struct shardlist *l)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* 0 is none: in a list that stands in no file it means that nothing is told. */
+/* 0 is not allowed: in a list that is not from a file it means "unknown". */
 static bool parse_fingerprint(const json_t *value, uint64_t *out)
 {
     const char *text = json_string_value(value);
@@ -106,7 +106,7 @@ static int read_item(struct shardlist *l, const json_t *object, struct err *e)
                          part, fingerprint, e);
 }
 
-/* Rule 4: no more parts than are told apart. */
+/* Rule 4: no more parts than SHARDLIST_MAX_PARTS. */
 static int check_parts(const struct shardlist *l, struct err *e)
 {
     const char *names[SHARDLIST_MAX_PARTS];

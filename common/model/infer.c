@@ -45,10 +45,11 @@ static void pack_block(struct infer_weights *w, int l)
     mixer_of(&w->model->dims, l)->pack(w, l);
 }
 
-/* Rounding to 8 bits wants the numbers of a row alike, and trained embeddings have a few columns
- * far larger than all others. Where column c of E is large beside what meets it - which the final
- * norm makes about sf[c] - a factor goes from E to sf: E[v][c] f and sf[c] / f, with f = (|sf[c]| /
- * rms(E[.][c]))^(1/4), within bounds. That evens out both and leaves their product as it was. */
+/* Rounding to 8 bits is best if the numbers of a row are of like size, but trained embeddings have
+ * a few columns far larger than all others. Where column c of E is large beside what meets it -
+ * which the final norm makes about sf[c] - a factor goes from E to sf: E[v][c] f and sf[c] / f,
+ * with f = (|sf[c]| / rms(E[.][c]))^(1/4), within bounds. That evens out both and leaves their
+ * product as it was. */
 static void even_columns(const struct model *m, float *row, double *squares, float *factor,
                          float *norm)
 {

@@ -69,8 +69,8 @@ static int32_t key_of(float x)
 
 typedef int32_t rank_vec __attribute__((vector_size(RANK_LANES * sizeof(int32_t))));
 
-/* A few: the place of each is the number of those above it. Counting is a vector's work, and has no
- * branch to be taken wrongly. */
+/* A few: the place of each is the number of those above it. Counting is done in vectors, and has no
+ * branch to mispredict. */
 static void sort_by_rank(const float *x, uint16_t *ids, size_t n)
 {
     rank_vec keys[RANK_MOST / RANK_LANES];
@@ -127,8 +127,8 @@ static void take_highest(struct sampler_scratch *w, const float *x, size_t n, si
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-/* Logarithm of the weight beside the highest's, which is 1. A model that overflows is no reason to
- * draw nonsense: infinities are alike, NaN has no weight unless there is nothing else. */
+/* Logarithm of the weight beside the highest's, which is 1. A model that overflows must not draw
+ * nonsense: infinities are equal, NaN has no weight unless there is nothing else. */
 static float log_weight(float x, float highest, float scale)
 {
     if (x == highest || isnan(highest))

@@ -71,7 +71,7 @@ static void work(struct pipeline *p, size_t worker)
     lock_wake(p->lock);
 }
 
-/* Does something for the other stages, or waits until there is something to do. Inside the lock. */
+/* Does work of the other stages, or waits until there is some. Inside the lock. */
 static void help(struct pipeline *p, size_t worker)
 {
     if (!p->taking && p->n_taken < p->n_begun && slot(p, p->n_taken)->worked)

@@ -15,8 +15,8 @@ struct state {
 
 static bool joined; /* between ranks_open and ranks_close */
 
-/* What starters of many processes leave in the environment of each. Without any, MPI is not
- * started: a single process needs none of it. */
+/* What launchers of many processes set in the environment of each. Without any, MPI is not started:
+ * a single process does not need it. */
 static const char *const started_by[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK",
                                          "PMIX_RANK"};
 
@@ -97,7 +97,7 @@ void ranks_close(struct ranks *r)
     *r = (struct ranks){.size = 1};
 }
 
-/* Puts the rank before a fault that is not rank 0's own. */
+/* Names the rank in an error that is not rank 0's. */
 static void name_rank(const struct ranks *r, struct err *e)
 {
     struct err fault = *e;

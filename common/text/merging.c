@@ -18,7 +18,7 @@ static void rank_pair(const struct merging_by *by, struct few *pair)
     pair->rank = rank < by->end ? rank : MERGES_NONE;
 }
 
-/* No list and no heap is as fast for a dozen. */
+/* For a dozen symbols this is faster than a list and a heap. */
 static size_t run_few(const struct merging_by *by, uint32_t *symbols, size_t n)
 {
     struct few few[MERGING_FEW];

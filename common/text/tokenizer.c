@@ -40,7 +40,7 @@ static bool joins_words(const struct vocab_merge *m)
 }
 
 /* Whatever the ranks up to the first merge of two words are, what tokenizer_symbols makes of them
- * is right: only its speed hangs on their being merges inside words. */
+ * is right: that they are merges inside words matters for speed only. */
 static struct tokenizer_joints *find_joints(const struct vocab *v)
 {
     struct tokenizer_joints *j = calloc(1, sizeof *j);
@@ -154,7 +154,7 @@ static size_t cache_hash(const struct cache_entry *c)
     return (size_t)(h >> 32);
 }
 
-/* encode_pretoken by way of the cache, for 0 < n <= CACHE_MAX_BYTES. */
+/* encode_pretoken through the cache, for 0 < n <= CACHE_MAX_BYTES. */
 static int encode_cached(const struct tokenizer *t, struct tokenizer_cache *cache,
                          const char *bytes, size_t n, struct token_buf *out, struct err *e)
 {

@@ -51,8 +51,8 @@ static int check_tokens(const struct vocab *v, struct bytemap *seen, const char 
     return 0;
 }
 
-/* What makes a BPE vocabulary one that never says UNK: every symbol is a token; and every token one
- * that can come up: a symbol. No two symbols, nor two tokens, are the same bytes, so that the
+/* What makes a BPE vocabulary one that never gives UNK: every symbol is a token; and every token
+ * one that can come up: a symbol. No two symbols, nor two tokens, are the same bytes, so that the
  * second follows from the first if there are as many of both. */
 static int check_bpe(const struct vocab *v, const struct bytemap *seen, const struct merges *m,
                      const char *name, struct err *e)

@@ -43,7 +43,7 @@ static const struct cli_tool tool = {
     .has_json = true,
 };
 
-/* A file that is not there is better found before the hours spent on those before it. */
+/* A missing file is better found before hours are spent on the others. */
 static uint64_t check_files(char **files, size_t n)
 {
     uint64_t total = 0;

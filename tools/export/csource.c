@@ -251,7 +251,7 @@ void csource_word(struct csource *s, uint32_t value)
     put_item(s, text);
 }
 
-/* Our own, since libraries differ in how they normalise %a. */
+/* Not printf's %a, which libraries normalise differently. */
 const char *csource_float_text(char buf[32], float value)
 {
     uint32_t bits;

@@ -317,7 +317,7 @@ int info_print(const char *path, const struct kern *k, struct err *e)
     case KIND_SAFETENSORS:
         if (info_model(path, k, e) == 0)
             return 0;
-        /* no model of ours: of something else, or damaged */
+        /* not a model of this project: of something else, or damaged */
         return !is_folder && info_other_safetensors(path, &fault) == 0 ? 0 : -1;
     }
     return err_set(e, "%s: unknown kind of file (expected a blob, checkpoint, shard or vocabulary)",

@@ -10,7 +10,7 @@ const struct output *const output_table[] = {
     &output_bolt, &output_safetensors, &output_c, &output_tokenizer,
     &output_hf,   &output_onnx,        NULL};
 
-/* What follows the last dot of the name looks as if it told a format; a number does not. */
+/* What follows the last dot of the name may name a format; a number does not. */
 static bool has_ending(const char *path)
 {
     const char *slash = strrchr(path, '/');

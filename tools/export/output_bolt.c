@@ -7,7 +7,7 @@
 
 #include "format/blob_file.h"
 
-/* Hands the tensors of a model to the blob writer, in the order of dims.h. */
+/* Passes the tensors of a model to the blob writer, in the order of dims.h. */
 static int write_model(struct model *m, const struct vocab *v, enum number_type embed,
                        const char *path, uint64_t *fingerprint, struct file_set *files,
                        struct err *e)

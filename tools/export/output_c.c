@@ -41,7 +41,7 @@ static int report(struct output_report *r, const struct to_c_options *o, const c
     return 0;
 }
 
-/* How the embedding is stored if nobody says: as it is in a blob, else as small as it gets. */
+/* How the embedding is stored by default: as it is in a blob, else as small as possible. */
 static enum number_type embed_of(const struct output_source *s, const struct output_options *o)
 {
     return o->embed_given ? o->embed : s->ckpt ? NUMBER_Q8 : s->model->embed.type;

@@ -25,7 +25,7 @@ static int check(const struct output_options *o, struct err *e)
     return 0;
 }
 
-/* Transformers.js runs no code of a model's folder. It is told that this is a model of the kind
+/* Transformers.js runs no code of a model's folder. The folder claims to be a model of the kind
  * LFM2, whose layers of convolution have states of one size, as all blocks here do; that kind must
  * have a layer of attention too, for which the graph has a phantom. */
 static int write_config(const struct hf_folder *f, enum to_onnx_weights weights, struct err *e)

@@ -95,7 +95,7 @@ static struct onnx_value matrix(struct builder *b, const struct model_tern *w)
 
 /* By Cast, not DequantizeLinear: with a scalar scale onnxruntime makes that a product with
  * activations of 8 bits, which moves logits by a hundredth, and with a scale of shape [1] it widens
- * the matrix anew for every token. */
+ * the matrix again for every token. */
 static struct onnx_value linear(struct builder *b, struct onnx_value x, const struct model_tern *w)
 {
     struct onnx_value y = onnx_two(&b->g, "MatMul", x, matrix(b, w));
@@ -165,7 +165,7 @@ static struct onnx_value joined(struct onnx_graph *g, int64_t axis, const struct
                      NULL);
 }
 
-/* The state and behind it what the tokens add, [batch][channels][positions]; the end of that is
+/* The state, then what the tokens add, [batch][channels][positions]; the end of that is
  * the state of the next tokens. */
 static struct onnx_value behind_state(struct builder *b, struct onnx_value now, int block)
 {
@@ -177,7 +177,7 @@ static struct onnx_value behind_state(struct builder *b, struct onnx_value now, 
     return all;
 }
 
-/* The convolution over the values of the tokens, behind the state. */
+/* The convolution over the values of the tokens, after the state. */
 static struct onnx_value convolution(struct builder *b, struct onnx_value v, int block)
 {
     struct onnx_graph *g = &b->g;
@@ -329,7 +329,7 @@ static struct onnx_value embed_norm(struct builder *b, struct onnx_value x)
     return norm(b, x, ones);
 }
 
-/* Ids that the vocabulary does not keep read UNK. */
+/* Ids that the vocabulary does not keep become UNK. */
 static struct onnx_value known_ids(struct builder *b, struct onnx_value ids)
 {
     struct onnx_graph *g = &b->g;
@@ -340,7 +340,7 @@ static struct onnx_value known_ids(struct builder *b, struct onnx_value ids)
                      0, NULL);
 }
 
-/* A cache that nobody reads, of one number a token. */
+/* A cache that is never read, of one number a token. */
 static void phantom_cache(struct builder *b, struct onnx_value ids)
 {
     static const char *const parts[] = {"key", "value"};

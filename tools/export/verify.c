@@ -11,7 +11,7 @@
 #include "os/threads.h"
 #include "os/pages.h"
 
-/* The text as tokens: both models are given the very same. */
+/* The text as tokens, the same for both models. */
 struct text_ids {
     struct token_buf ids; /* of all stories, one after the other */
     size_t *ends;         /* of each story in ids */

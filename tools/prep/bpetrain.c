@@ -126,7 +126,7 @@ static int join(struct trainer *t, uint32_t left, uint32_t right, struct pair_pl
 }
 
 /* Makes the pair a symbol. The pair moves when others are made, so what is needed of it is taken
- * first. It has left the queue, so nobody asks for its count any more. */
+ * first. It has left the queue, so its count is not needed any more. */
 static int apply(struct trainer *t, struct pair *pair)
 {
     struct pair p = *pair;

@@ -28,13 +28,13 @@ struct reader {
     struct pipeline *pipeline;    /* while a file is read */
     struct storyset seen;         /* stories of the training inputs */
     struct holdout holdout;       /* used where no story fell on validation's side */
-    uint64_t n_told;              /* stories read, of the present part */
+    uint64_t n_told;              /* stories read, of the current part */
     size_t part;                  /* its number */
     uint64_t n_moved;             /* of its stories, to be held out */
     const char *path;             /* of the present file */
-    bool last;                    /* the present file is the last input */
+    bool last;                    /* the current file is the last input */
     bool cut;        /* the batch is one text in two pieces: for training, and held out */
-    bool from_valid; /* the present file was named by --valid */
+    bool from_valid; /* the current file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
     struct cli_progress progress;

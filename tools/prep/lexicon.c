@@ -49,7 +49,7 @@ void lexicon_release(struct lexicon *l)
     free(l->places);
     free_table(l->words);
     if (l->file)
-        (void)fclose(l->file); /* a temporary file: what is lost is not missed */
+        (void)fclose(l->file); /* a temporary file: an error does not matter */
     *l = (struct lexicon){0};
 }
 

@@ -118,7 +118,7 @@ static const struct cli_tool tool = {
     .has_json = true,
 };
 
-/* A file that is not there is better found now than after an hour. */
+/* A missing file is better found now than after an hour. */
 static void check_readable(const char *path)
 {
     struct err e;
@@ -138,7 +138,7 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
         cli_usage("standard input can only be read once");
 }
 
-/* What only looks at data takes no inputs, and makes nothing. */
+/* Options that only look at data take no inputs and write nothing. */
 static void check_looking(size_t n_inputs)
 {
     if ((report && inspect) || output || append || given.shard_tokens || n_inputs || valid.n ||
@@ -155,7 +155,7 @@ static void check_superwords(void)
                   vocab_size - BPETRAIN_MIN_SIZE, vocab_size, superwords);
 }
 
-/* --vocab may name the folder, whose parts are then told apart. */
+/* --vocab may name the folder, whose parts are then counted separately. */
 static const char *inspected_folder(void)
 {
     char *path;

@@ -22,7 +22,7 @@ int spool_init(struct spool *s, const char *folder, struct err *e)
 void spool_release(struct spool *s)
 {
     if (s->fd >= 0)
-        close(s->fd); /* a temporary file: what is lost is not missed */
+        close(s->fd); /* a temporary file: an error does not matter */
     free(s->frame);
     *s = (struct spool){.fd = -1};
 }

@@ -18,7 +18,7 @@ struct sample {
     size_t capacity;
 };
 
-/* Symbols of all training stories; those that join across words are rare and not made good for. */
+/* Symbols of all training stories; those that join across words are rare and not corrected for. */
 static int count_symbols(struct encode_words *w, uint64_t *n, struct pool *pool, struct err *e)
 {
     *n = 0;

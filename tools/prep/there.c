@@ -10,7 +10,7 @@
 #include "base/array.h"
 #include "text/normalize.h"
 
-/* Two that add at once would each write a list without the other's shards. */
+/* Two processes adding at once would each write a list without the other's shards. */
 static int lock_folder(struct there *t, const char *folder, struct err *e)
 {
     t->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -18,7 +18,7 @@ static int lock_folder(struct there *t, const char *folder, struct err *e)
         return err_errno(e, "%s: cannot open", folder);
     if (flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return err_system(e, "%s: another prep is adding to this folder", folder);
-    return 0; /* a file system without locks has none */
+    return 0; /* a file system without locks */
 }
 
 int there_open(struct there *t, const char *folder, const struct vocab *vocab, struct err *e)

@@ -22,7 +22,7 @@ struct text {
 /* Open addressing. A slot is the upper half of a hash, which also says where the word belongs, and
  * 1 + the place of its text, in units; 0 is a free one. */
 struct slots {
-    struct slots *before; /* the table that this one has replaced: somebody may still be in it */
+    struct slots *before; /* the table that this one has replaced: a thread may still use it */
     size_t n;             /* a power of two */
     _Atomic uint64_t items[];
 };

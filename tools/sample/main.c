@@ -133,7 +133,7 @@ static struct sample_options chosen(void)
 
 int main(int argc, char **argv)
 {
-    /* Asked before any file is opened: a closed descriptor 0 would become the model's. */
+    /* Checked before any file is opened: a closed descriptor 0 would become the model's. */
     bool has_lines = fcntl(STDIN_FILENO, F_GETFD) >= 0 && isatty(STDIN_FILENO) == 0;
     size_t n;
     char **operands = cli_parse(&tool, argc, argv, &n);

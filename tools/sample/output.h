@@ -25,7 +25,7 @@ void output_release(struct output *o);
  * output: ...", memory. */
 MUST_USE int output_show(struct output *o, struct story *s, struct err *e);
 
-/* The same for a story that has ended, which is thereby told. */
+/* The same for a story that has ended; it is then complete. */
 MUST_USE int output_end(struct output *o, struct story *s, struct err *e);
 
 /* Says how many stories there were and how fast they went, all together. */

@@ -126,7 +126,7 @@ static void put_aside(struct queue *q)
 {
     struct story *s = q->first;
     if (q->n_ended-- >= QUEUE_ENDED)
-        lock_wake(q->lock); /* somebody may wait for room */
+        lock_wake(q->lock); /* a teller may wait for room */
     q->first = s->next;
     s->next = q->spare;
     q->spare = s;

@@ -16,7 +16,7 @@ struct bench {
     double step_s[N_ROUNDS];
     double peak[N_ROUNDS]; /* GFLOP/s */
     double phase_s[PHASE_N][N_ROUNDS];
-    double flops[PHASE_N]; /* executed in a step; 0: not an affair of arithmetic */
+    double flops[PHASE_N]; /* executed in a step; 0: not bound by arithmetic */
     double bytes[PHASE_N]; /* moved in a step, for those phases */
     double nominal;        /* of a step */
     double sent;           /* bytes that this rank sends to others in a step */

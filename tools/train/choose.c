@@ -27,7 +27,7 @@ enum preset_kind choose_preset(const struct options *o, const struct dims *had)
     return had->D >= large.D ? PRESET_LARGE : PRESET_SMALL;
 }
 
-/* A fault of what an option says. */
+/* An error in the value of an option. */
 static int bad_value(const char *option, const struct err *fault, struct err *e)
 {
     return err_usage(e, "--%s: %s", option, fault->text);
@@ -139,7 +139,7 @@ int choose_optim(struct optim_settings *q, const struct options *o, const struct
 {
     const struct recipe *r = recipe_named(s->recipe);
     *q = optim_defaults(optim_find(s->optimiser));
-    /* those that another optimiser than the recipe's does not have say nothing of it */
+    /* settings that the chosen optimiser does not have are ignored */
     bool other = strcmp(s->optimiser, r->optimiser) != 0;
     for (const struct recipe_setting *i = r->settings; i->key; i++)
         if (!(other && !optim_value(q, i->key)) && set(q, i->key, i->value, e))

@@ -145,7 +145,7 @@ struct sum_job {
     float *gradient;
 };
 
-/* The tree over the ranks (sums.h): who has taken in this rank's own stays in place. */
+/* The tree over the ranks (sums.h): the sum that includes this rank's own stays in place. */
 static void sum_slice(const struct exchange *x, float *own, size_t at, size_t n)
 {
     float *part[EXCHANGE_MAX_RANKS];

@@ -81,8 +81,8 @@ int log_open(struct log *l, const char *dir, bool create, struct err *e)
     return -1;
 }
 
-/* Length of the lines to keep, whole lines of steps up to last_step; *last gets the last one's
- * begin. */
+/* Length of the lines to keep, whole lines of steps up to last_step; *last gets where the last one
+ * begins. */
 static size_t good_prefix(const char *text, size_t n, uint64_t last_step, size_t *last)
 {
     size_t at = 0;

@@ -55,8 +55,8 @@ static void update_clock(struct loop *l)
     p->share = schedule_progress(&l->t->schedule, p->share, p->step, p->elapsed);
 }
 
-/* What rank 0's clock says and whether any rank has caught a signal becomes known to all: from here
- * on they decide alike. */
+/* Rank 0's clock and whether any rank has caught a signal become known to all, so that all decide
+ * alike. */
 static int look_up(struct loop *l, struct err *e)
 {
     struct trainer *t = l->t;
@@ -183,7 +183,7 @@ static void report(struct loop *l, const struct validation *v)
 
 /* ---- validation, stories, checkpoints -------------------------------------------------------- */
 
-/* Before it losses rise where a part that is judged is learned from no more. */
+/* Before the last stage, losses rise on a part that is validated but no longer trained on. */
 static bool in_last_stage(const struct trainer *t)
 {
     const struct curriculum *c = &t->mixture.curriculum;
@@ -208,7 +208,7 @@ static int validate_first(struct trainer *t, struct validation *v, struct err *e
     return 0;
 }
 
-/* The first rank validates and tells the others what came of it. */
+/* The first rank validates and sends the others the result. */
 static int validate(struct trainer *t, struct validation *v, struct err *e)
 {
     struct {
@@ -440,8 +440,8 @@ static void say_end(const struct loop *l)
     cli_say("last checkpoint: %s\n", l->saved ? l->saved : t->resumed_from);
 }
 
-/* A larger budget does not bring the learning rate back, a surprise to who doubles the hours. At 0
- * it would not even train. */
+/* A larger budget does not bring the learning rate back, which surprises people who double the
+ * hours. At 0 it would not even train. */
 static int check_decayed(const struct trainer *t, struct err *e)
 {
     if (!t->resumed_from || t->progress.share < 1 || finished(t))

@@ -16,7 +16,7 @@
 #include "os/file.h"
 #include "train/log.h"
 
-/* What the log and the newest checkpoint tell. Losses are NaN and the rest 0 where nothing does. */
+/* What the log and the newest checkpoint say. Unknown losses are NaN, other unknown values 0. */
 struct status {
     const char *dir;
     int64_t pid; /* log_holder's */
@@ -63,7 +63,7 @@ static void take_line(struct status *s, const json_t *line)
     s->best_loss = fmin(s->best_loss, val_loss);
 }
 
-/* Lines that are none are passed over: the last one may be in the making. */
+/* Invalid lines are skipped: the last one may not be complete yet. */
 static int read_log(struct status *s, bool *found, struct err *e)
 {
     char *path;

@@ -24,7 +24,7 @@ static bool has_others(const struct trainer *t)
     return t->ranks.size > 1;
 }
 
-/* Weights as the others have told them, or the master weights, which are quantised here. */
+/* Weights as the others have sent them, or the master weights, which are quantised here. */
 static void load_weights(struct trainer *t)
 {
     bool told = has_others(t);
@@ -125,7 +125,7 @@ static int add_up(struct trainer *t, float **gradient, struct trainer_step *out,
     return 0;
 }
 
-/* All ranks find it, and one says it. */
+/* All ranks find it, and one reports it. */
 static int not_finite(struct trainer *t, const struct trainer_step *s, struct err *e)
 {
     int rc = err_set(e,

@@ -1,4 +1,4 @@
-/* avx2.c - AVX2 and FMA. Compiled with these flags; called only where they exist. */
+/* avx2.c - AVX2 and FMA. Compiled with -mavx2 -mfma; called only where they exist. */
 #include "kern/x86/x86.h"
 
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-/* avx2_exact.c - inference with AVX2. Compiled with these flags; called only where they exist.
+/* avx2_exact.c - inference with AVX2. Compiled with -mavx2; called only where it exists.
  *
  * Ternary weights: a register of AVX2 holds 8 floats, too few for the 14 magnitudes of a signed sum
  * of three activations; but 16 bytes are what vpshufb looks up (vector_planes.h), for 32 rows at a

@@ -1,4 +1,5 @@
-/* avx512.c - AVX-512 F, BW, DQ, VL. Compiled with these flags; called only where they exist. */
+/* avx512.c - AVX-512 F, BW, DQ, VL. Compiled with the flags of these; called only where they exist.
+ */
 #include "kern/x86/x86.h"
 
 #include <immintrin.h>

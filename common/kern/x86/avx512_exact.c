@@ -1,5 +1,5 @@
-/* avx512_exact.c - inference with AVX-512 F, BW, DQ, VL. Compiled with these flags; called only
- * where they exist.
+/* avx512_exact.c - inference with AVX-512 F, BW, DQ, VL. Compiled with the flags of these; called
+ * only where they exist.
  *
  * Ternary weights: a signed sum of three activations is one of 32 floats, two registers, the second
  * being the first negated; vpermt2ps looks 16 of them up. Six indices of 5 bits stand in a word of

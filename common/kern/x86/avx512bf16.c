@@ -1,5 +1,5 @@
-/* avx512bf16.c - products of bf16 cells by vdpbf16ps. Compiled with these flags; called only
- * where they exist. */
+/* avx512bf16.c - products of bf16 cells by vdpbf16ps. Compiled with -mavx512bf16; called only where
+ * it exists. */
 #include "kern/x86/x86.h"
 
 #define CELL_NUMBERS 2

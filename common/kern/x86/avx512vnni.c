@@ -1,5 +1,5 @@
 /* avx512vnni.c - int8 products by vpdpbusd (AVX-512 VNNI), which multiplies unsigned bytes of
- * weights by signed bytes of activations. Compiled with these flags; called only where they exist.
+ * weights by signed bytes of activations. Compiled with -mavx512vnni; called only where it exists.
  *
  * Ternary codes are unsigned as they are, 0..2; the head's bytes are stored with 128 added. What
  * this adds to every sum, a multiple of the sum of q, is taken away at the end. The codes of four
