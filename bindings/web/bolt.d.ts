@@ -65,9 +65,9 @@ export interface Info {
     readonly fingerprint: string;
     readonly vocabFingerprint: string;
     readonly parameters: number;
-    /** tokens before the newest that have a say in the next one */
+    /** earlier tokens that the next one can depend on */
     readonly context: number;
-    /** tokens there are */
+    /** number of tokens */
     readonly vocab: number;
     readonly width: number;
     readonly blocks: number;
@@ -105,14 +105,14 @@ export interface TellOptions {
 export class Model {
     private constructor();
     readonly info: Info;
-    /** Tells on after a prompt. Throws a BoltError of an argument that is no whole number; the first piece is
-     * rejected with one of what is out of its range otherwise. Any number of stories may be told at a time. */
+    /** Continues a prompt. Throws a BoltError if an argument is not a whole number; other arguments out of their range
+     * reject the first piece. Any number of stories may be told at a time. */
     tell(prompt?: string, options?: TellOptions): Story;
     /** The tokens of a text, which is normalised first as for training. */
     encode(text: string): Int32Array;
-    /** The text of tokens; bytes that are no characters become U+FFFD. */
+    /** The text of tokens; invalid bytes become U+FFFD. */
     decode(tokens: Iterable<number>): string;
-    /** Gives the memory back. What is still being told fails. */
+    /** Frees the memory. Stories still being told fail. */
     close(): void;
 }
 

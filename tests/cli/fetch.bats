@@ -93,21 +93,21 @@ asked() {
     cat "$server/data" "$server/data" > f.txt.part
     fetch good
     fetched
-    contains "$stderr" "f.txt.part of $((2 * n)) bytes is no part of the file ($n bytes): begun anew"
+    contains "$stderr" "f.txt.part of $((2 * n)) bytes does not fit the file ($n bytes): started over"
 }
 
 @test "a server without ranges sends all of it again" {
     fetch half
     fetch plain
     fetched
-    contains "$stderr" "begun anew"
+    contains "$stderr" "started over"
 }
 
 @test "a server that answers a range from another place is not trusted" {
     fetch half
     fetch zero
     fetched
-    contains "$stderr" "begun anew"
+    contains "$stderr" "started over"
 }
 
 @test "a server that sends ranges by the piece: each run brings one" {
@@ -124,7 +124,7 @@ asked() {
         rm -f f.txt
         fetch $mode
         fetch "$mode other"
-        refused "the same command resumes the download" # it was begun anew, and broke again
+        refused "the same command resumes the download" # it was started over, and broke again
         fetch "$mode other"
         fetched other
     done
@@ -132,7 +132,7 @@ asked() {
     rm f.txt
     fetch bare
     fetch "bare other" "$url" "$(sha256sum < "$server/other" | cut -d ' ' -f 1)"
-    contains "$stderr" "f.txt.part has the wrong checksum: begun anew"
+    contains "$stderr" "f.txt.part has the wrong checksum: started over"
     fetch "good other"
     fetched other
 }
@@ -141,12 +141,12 @@ asked() {
     fetch half
     fetch "good other" "$url.2"
     fetched other
-    contains "$stderr" "f.txt.part comes from $url: begun anew"
+    contains "$stderr" "f.txt.part comes from $url: started over"
     rm f.txt
     head -c 500 "$server/other" > f.txt.part
     fetch good
     fetched
-    contains "$stderr" "nothing tells where f.txt.part comes from: begun anew"
+    contains "$stderr" "nothing tells where f.txt.part comes from: started over"
 }
 
 @test "the checksum and size that the server publishes are verified" {
@@ -161,7 +161,7 @@ asked() {
     printf x | dd of=f.txt.part conv=notrunc bs=1 seek=77 2> /dev/null
     fetch sum
     fetched
-    contains "$stderr" "f.txt.part has the wrong checksum: begun anew"
+    contains "$stderr" "f.txt.part has the wrong checksum: started over"
 }
 
 @test "a checksum given is verified" {
@@ -207,7 +207,7 @@ asked() {
     fetch half
     fetch liar
     fetched
-    contains "$stderr" "f.txt.part has the wrong checksum: begun anew"
+    contains "$stderr" "f.txt.part has the wrong checksum: started over"
 }
 
 @test "a data set that is not open to all needs a token, which no other host gets" {

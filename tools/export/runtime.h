@@ -99,7 +99,7 @@ uint16_t runtime_argmax(const struct runtime *s);
  * this temperature (0: the likeliest). */
 uint16_t runtime_sample(struct runtime *s, float temperature, uint32_t top_k);
 
-/* Starts the random numbers anew. */
+/* Restarts the random numbers. */
 void runtime_seed(struct runtime *s, uint32_t seed);
 #endif
 

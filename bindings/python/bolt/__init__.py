@@ -48,7 +48,7 @@ class Error(Exception):
 
 
 class FileError(Error, OSError):
-    """The file cannot be read. One that is not there also is a FileNotFoundError."""
+    """The file cannot be read. A missing file is a FileNotFoundError, too."""
 
 
 class _FileNotFound(FileError, FileNotFoundError):
@@ -123,7 +123,7 @@ class _Context:
         self.grow(16384)
 
     def grow(self, text_bytes: int) -> None:
-        """Makes room for texts of so many bytes. The context begins anew."""
+        """Makes room for texts of so many bytes. The context starts again."""
         if text_bytes <= self.text_bytes:
             return
         self.free()
@@ -223,7 +223,7 @@ class Model:
         self._texts: List[Optional[bytes]] = [None] * self._info.n_vocab
 
     def __del__(self) -> None:
-        # Contexts that are still out hold the model, so there are none but the free ones.
+        # Contexts in use keep the model alive, so only free ones are left here.
         if getattr(self, "_pointer", None):
             for context in self._free:
                 context.free()
@@ -254,7 +254,7 @@ class Model:
             return context.encode(text.encode("utf-8", "replace"))
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; bytes that are no characters become U+FFFD. Raises ArgumentError."""
+        """The text of tokens; invalid bytes become U+FFFD. Raises ArgumentError."""
         return b"".join(map(self.token_bytes, tokens)).decode("utf-8", "replace")
 
     def tell(
@@ -270,7 +270,7 @@ class Model:
         min_p: float = 0.0,
         repeat_penalty: float = 1.0,
     ) -> Iterator[str]:
-        """Tells on after a prompt: yields pieces of text as they come, each of whole characters.
+        """Continues a prompt: yields pieces of text as they come, each of whole characters.
 
         max_tokens: tokens at most after the prompt; None: until the story ends.
         seed, stream: the same two give the same story; two streams of one seed are unrelated. `sample
@@ -324,7 +324,7 @@ class Model:
         min_p: float = 0.0,
         repeat_penalty: float = 1.0,
     ) -> Iterator[Tuple[int, str]]:
-        """Tells on after each of many prompts, all stories as one batch: yields (i, text), a piece of the story after
+        """Continues each of many prompts, all stories as one batch: yields (i, text), a piece of the story after
         prompts[i]. Story i is what `tell` tells with stream=i; a token costs a fraction of what it costs there.
 
         The options are those of `tell`. Raises ArgumentError, before the first piece.
