@@ -310,9 +310,9 @@ static void compare_row(const struct product *p, size_t i, const float *want, en
 static void each_product(struct kcheck *t, size_t panel, void (*one)(struct product *p))
 {
     static const size_t sizes[] = {1, 2, 3, 4, 7, 16, 17, 18, 31, 33, 64, 65, 100, 128, 130, 192};
-    static const size_t larger[][2] = {{192, 512}, {512, 192},  {70, 576}, {33, 580},
-                                       {40, 770},  {129, 1153}, {5, 3000}};
-    static const size_t tokens[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13};
+    static const size_t larger[][2] = {{192, 512},  {512, 192}, {70, 576},  {33, 580}, {40, 770},
+                                       {129, 1153}, {5, 3000},  {1030, 80}, {520, 26}};
+    static const size_t tokens[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17, 21};
     size_t n_small = ARRAY_LEN(sizes) * ARRAY_LEN(sizes);
     for (size_t i = 0; i < n_small + 12 * ARRAY_LEN(larger); i++) {
         const size_t *large = larger[i % ARRAY_LEN(larger)];

@@ -2,7 +2,7 @@
  *
  * Ternary weights: a register of AVX2 holds 8 floats, too few for the 14 magnitudes of a signed sum
  * of three activations; but 16 bytes are what vpshufb looks up (vector_planes.h), for 32 rows at a
- * time. */
+ * time. Of many tokens, a register is the sum of 8 (v256_lanes.h). */
 #include "kern/x86/x86.h"
 
 #include "kern/x86/v256.h"
@@ -10,12 +10,13 @@
 #define HEAD_VECS 8
 #define HEAD_TILE_VECS 2 /* 8 sums, 4 activations, a weight and a product: 14 of 16 registers */
 #define HEAD_TILE_ROWS 4
-#define TERN_SIGN_BIT (1 << 6) /* vpshufb looks at bits 0 to 3, and bit 7 */
+#define TERN_SIGN_BIT (1 << 4) /* vpshufb looks at bits 0 to 3, and bit 7 */
 
 #include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_planes.h"
+#include "kern/x86/v256_lanes.h"
 
 /* Row 8j + 4h + e: interleaving works within halves. */
 INLINE size_t place_of(size_t row)
@@ -65,8 +66,7 @@ INLINE __m256i look_up(const uint8_t plane[MAGNITUDES], __m256i index)
 INLINE void add_group(const uint8_t *indices, const struct table *table, vec sum[TERN_VECS])
 {
     __m256i index = _mm256_loadu_si256((const __m256i *)indices);
-    __m256i sign = _mm256_and_si256(_mm256_add_epi8(index, index),
-                                    _mm256_set1_epi8((char)(2 * TERN_SIGN_BIT)));
+    __m256i sign = _mm256_slli_epi16(_mm256_and_si256(index, _mm256_set1_epi8(TERN_SIGN_BIT)), 3);
     __m256i p0 = look_up(table->plane[0], index);
     __m256i p1 = look_up(table->plane[1], index);
     __m256i p2 = look_up(table->plane[2], index);
@@ -87,4 +87,5 @@ void kern_avx2_exact(struct kern_exact *k)
     k->attend = exact_attend;
     logits_install(k);
     planes_install(k);
+    k->float_tern = tern_many;
 }
