@@ -11,7 +11,7 @@ const MESSAGE_BYTES = 512;
 const SLICE_MS = 8; // of computing, before events get their turn
 const IN_MEMORY = "model in memory"; // the library's name for what has none
 
-const NO_SIMD = "WebAssembly has no SIMD here, and stories cannot be told without: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 and whatever is later have it";
+const NO_SIMD = "WebAssembly has no SIMD here, which telling stories needs: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 and later have it";
 
 export class BoltError extends Error {
     constructor(code, message) {

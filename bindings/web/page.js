@@ -4,7 +4,7 @@
 const WORDS_A_SECOND = 16; // at the pace of reading
 const ENDS = { eos: "the end", length: "length reached", stopped: "stopped" };
 const FIELDS = ["prompt", "temperature", "top-k", "length", "seed", "math", "pace"];
-const TOO_OLD = "This browser cannot run the page's program: Chrome 91, Firefox 114, Safari 16.4 and whatever is later can.";
+const TOO_OLD = "This browser cannot run the page's program: Chrome 91, Firefox 114, Safari 16.4 and later can.";
 
 const at = (id) => document.getElementById(id);
 const number = (x) => x.toLocaleString("en");
@@ -238,7 +238,7 @@ function firstModel(address) {
     const named = address.get("model");
     if (named) {
         const { href } = new URL(named, location.href);
-        return { source: href, name: named, about: `From ${href}, which the page's address names.` };
+        return { source: href, name: named, about: `From ${href}, named in the address of this page.` };
     }
     const { model: own, about } = document.documentElement.dataset;
     if (!own) return undefined;
