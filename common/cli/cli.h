@@ -101,6 +101,11 @@ struct cli_option {
 #define CLI_CPU(TO)                                                     \
     CLI_ROW(CLI_TYPE_CPU, 0, "cpu", .to.level = (TO), .value = "LEVEL", \
             .help = "instruction set: auto, " CPU_LEVEL_NAMES " (default auto)")
+/* long long *: 0, or for how many threads to print a plan (cli_plan) */
+#define CLI_PLAN_THREADS(TO)                                                                   \
+    CLI_INT(0, "plan-threads", TO, 2, 1024, "N",                                               \
+            "on one thread, taking the time of each task, print what N threads would take: a " \
+            "projection")
 /* long long *: any number that a double holds exactly */
 #define CLI_SEED(TO, ...) CLI_INT(0, "seed", TO, 0, 1e15, "N", __VA_ARGS__)
 
@@ -175,6 +180,13 @@ void cli_progress_start(struct cli_progress *p, const char *label);
  * and ETA from it. */
 void cli_progress_update(struct cli_progress *p, double share, const char *detail);
 void cli_progress_end(struct cli_progress *p); /* clears the line */
+
+/* --plan-threads N: prints a plan (os/plan.h) for N threads to stdout, phase by phase, or with
+ * --json as one object: projected_threads, phases, and under the key `all` their sum, each with ms
+ * (on one thread), rounds, tasks, serial_ms, projected_ms, efficiency. */
+struct plan;
+void cli_plan(const struct plan *p, int n_threads, const char *const *names, int n_phases,
+              const char *all);
 
 /* Texts for people; each returns buf. */
 const char *cli_count_text(char buf[32], uint64_t n);        /* 4,364,736 */

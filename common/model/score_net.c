@@ -1,6 +1,6 @@
 #include "model/score_net.h"
 
-enum { SCORE_ROWS = 2048 };
+enum { SCORE_ROWS = 4096 };
 
 size_t score_net_rows(const struct dims *d)
 {

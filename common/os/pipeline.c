@@ -14,6 +14,7 @@ struct slot {
 
 struct pipeline {
     const struct pipeline_stages *stages;
+    struct pool *pool;
     char *pieces;       /* [n][size] */
     struct slot *slots; /* owned, [n] */
     size_t n, size;
@@ -37,6 +38,12 @@ static struct slot *slot(const struct pipeline *p, uint64_t number)
     return &p->slots[number % p->n];
 }
 
+/* For a pool that wants to know; returns the stage before. */
+static enum pool_stage enter(const struct pipeline *p, enum pool_stage stage)
+{
+    return p->pool && p->pool->stage ? p->pool->stage(p->pool, stage) : stage;
+}
+
 static bool is_done(const struct pipeline *p)
 {
     return p->failed || (p->ended && p->n_taken == p->n_made);
@@ -48,7 +55,9 @@ static void take(struct pipeline *p)
     struct slot *s = slot(p, p->n_taken);
     p->taking = true;
     lock_leave(p->lock);
+    enum pool_stage before = enter(p, POOL_TAKE);
     bool failed = s->failed || p->stages->take(p->stages->context, x, &s->err) != 0;
+    enter(p, before);
     lock_enter(p->lock);
     p->taking = false;
     if (failed) {
@@ -65,7 +74,9 @@ static void work(struct pipeline *p, size_t worker)
     void *x = piece(p, p->n_begun);
     struct slot *s = slot(p, p->n_begun++);
     lock_leave(p->lock);
+    enum pool_stage before = enter(p, POOL_WORK);
     s->failed = p->stages->work(p->stages->context, x, worker, &s->err) != 0;
+    enter(p, before);
     lock_enter(p->lock);
     s->worked = true;
     lock_wake(p->lock);
@@ -106,6 +117,7 @@ static void run_thread(void *context, size_t task, size_t worker)
     struct pipeline *p = context;
     if (task == 0) {
         p->maker = worker;
+        enter(p, POOL_MAKE);
         p->made = p->stages->make(p->stages->context, p, &p->make_err);
     }
     lock_enter(p->lock);
@@ -119,8 +131,12 @@ static void run_thread(void *context, size_t task, size_t worker)
 int pipeline_run(const struct pipeline_stages *stages, void *pieces, size_t n, size_t size,
                  struct pool *pool, struct err *e)
 {
-    struct pipeline p = {
-        .stages = stages, .pieces = pieces, .n = n, .size = size, .lock = lock_new(e)};
+    struct pipeline p = {.stages = stages,
+                         .pool = pool,
+                         .pieces = pieces,
+                         .n = n,
+                         .size = size,
+                         .lock = lock_new(e)};
     if (!p.lock)
         return -1;
     p.slots = calloc(n, sizeof *p.slots);

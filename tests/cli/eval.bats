@@ -265,3 +265,11 @@ stories_of() {
     [ "$status" -eq 1 ]
     one_error_line eval "standard output: No space left on device"
 }
+
+@test "eval: --plan-threads projects reading and scoring" {
+    succeeds eval -q --plan-threads 16 --json "$model" "$data/valid.txt"
+    check '.[0] | .projected_threads == 16 and (.phases | keys == ["read", "score"]) and .phases.score.tasks > 0 and
+        ([.phases[].efficiency, .all.efficiency] | all(. > 0 and . <= 1))'
+    succeeds eval -q --plan-threads 16 "$model" "$data/valid.shard"
+    contains "$output" "a projection for 16 threads"
+}

@@ -583,3 +583,12 @@ long_lines() {
     [ "$(field '.train.n_stories + .valid.n_stories')" -eq 23169 ]
     [ "$(field '.train.tokens_per_char < 0.2458')" = true ]
 }
+
+@test "prep: --plan-threads does the work, and projects it for more threads" {
+    stories 1 300 > a.txt
+    succeeds prep -q -o plain --vocab-size 400 a.txt
+    succeeds prep -q --json -o planned --vocab-size 400 --plan-threads 16 a.txt
+    jq -e '.projected_threads == 16 and (.phases | keys == ["learn", "read", "write"]) and .phases.read.tasks > 0 and
+        ([.phases[].efficiency, .all.efficiency] | all(. > 0 and . <= 1))' <<< "$output"
+    diff -r plain planned
+}

@@ -8,6 +8,7 @@
 
 #include <float.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -188,6 +189,32 @@ static void test_bad_numbers_of_threads(void **state)
     }
 }
 
+/* Every page of the memory is there afterwards, and no other. */
+static void test_touch_reaches_every_page(void **state)
+{
+    (void)state;
+    enum { PAGES = 1200 }; /* more than two tasks */
+    struct err e;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct pool *p = threads_new(threads, &e);
+        assert_non_null(p);
+        static unsigned char there[PAGES];
+        unsigned char *data =
+            mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(data != MAP_FAILED);
+        madvise(data, PAGES * page, MADV_NOHUGEPAGE); /* of which one write would bring many */
+        pool_touch(p, data, (PAGES - 2) * page + 1);
+        assert_int_equal(mincore(data, PAGES * page, there), 0);
+        for (size_t i = 0; i < PAGES; i++)
+            assert_int_equal(there[i] & 1, i < PAGES - 1);
+        for (size_t i = 0; i < (PAGES - 1) * page; i++)
+            assert_int_equal(data[i], 0);
+        munmap(data, PAGES * page);
+        threads_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_idle_pool_costs_nothing),
         cmocka_unit_test(test_denormals_are_flushed_everywhere),
         cmocka_unit_test(test_bad_numbers_of_threads),
+        cmocka_unit_test(test_touch_reaches_every_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,14 @@
 
 #include "base/hash.h"
 #include "os/clock.h"
+#include "os/plan.h"
 #include "os/threads.h"
 #include "os/pages.h"
 #include "ranks/same.h"
+
+const char *const eval_phases[EVAL_N_PHASES] = {[EVAL_READ] = "read", [EVAL_SCORE] = "score"};
+
+enum { PLAN_TIMES = 4 }; /* that a plan has each run scored: the least time of each task counts */
 
 /* One file being scored. */
 struct run {
@@ -59,18 +64,49 @@ static int prepare(struct eval *v, struct err *e)
     return 0;
 }
 
+/* All that is not scoring is reading. */
+static void nll_of_planned(void *state, const struct score_run *runs, size_t n)
+{
+    struct eval *v = state;
+    const struct score_engine *own =
+        v->options.math == MODEL_F32 ? &v->score_net.engine : &v->score_infer.engine;
+    plan_end_phase(v->plan, EVAL_READ);
+    own->nll(own->state, runs, n);
+    plan_end_phase(v->plan, EVAL_SCORE);
+    for (int i = 1; i < PLAN_TIMES; i++) {
+        plan_again(v->plan);
+        own->nll(own->state, runs, n);
+        plan_end_phase(v->plan, EVAL_SCORE);
+    }
+}
+
+static void begin_plan(struct eval *v)
+{
+    v->plan = plan_of(v->pool);
+    v->planned = *v->engine;
+    v->planned.nll = nll_of_planned;
+    v->planned.state = v;
+    v->engine = &v->planned;
+    plan_begin_step(v->plan);
+}
+
 static int open_alone(struct eval *v, const char *model, const char *vocab, int n_threads,
                       struct err *e)
 {
     if (load_open(&v->file, model, vocab, &v->kern, e))
         return -1;
-    v->pool = threads_new(n_threads, e);
+    int planned = v->options.plan_threads;
+    v->pool = planned ? plan_new(planned, e) : threads_new(n_threads, e);
     if (!v->pool)
         return -1;
     v->gather = gather_new(v->file.vocab->form, v->file.tokenizer, v->pool, e);
     if (!v->gather)
         return -1;
-    return prepare(v, e);
+    if (prepare(v, e))
+        return -1;
+    if (planned)
+        begin_plan(v);
+    return 0;
 }
 
 /* Of the weights, whatever file they came from. */
@@ -119,7 +155,10 @@ void eval_close(struct eval *v)
 {
     team_close(&v->team);
     gather_free(v->gather);
-    threads_free(v->pool);
+    if (v->options.plan_threads)
+        plan_free(v->pool);
+    else
+        threads_free(v->pool);
     arena_release(&v->arena);
     infer_weights_release(&v->weights);
     load_close(&v->file);
@@ -133,6 +172,9 @@ int eval_serve(struct eval *v, struct err *e)
 
 int eval_end(struct eval *v, struct err *e)
 {
+    plan_end_phase(v->plan, EVAL_READ);
+    if (v->plan && plan_end_step(v->plan, e))
+        return -1;
     return v->ranks->size > 1 ? team_end(&v->team, e) : 0;
 }
 

@@ -21,7 +21,12 @@ struct eval_options {
     enum model_math math;
     struct corpus_options corpus;
     bool v4_scoring;
+    int plan_threads; /* 0, or how many to project the work for, which one does */
 };
+
+/* What a plan tells apart. */
+enum eval_phase { EVAL_READ, EVAL_SCORE, EVAL_N_PHASES };
+extern const char *const eval_phases[EVAL_N_PHASES];
 
 /* A model ready to score, and what reading text takes. */
 struct eval {
@@ -30,6 +35,8 @@ struct eval {
     struct modelfile file;
     struct kern kern;
     struct pool *pool;
+    struct plan *plan;           /* that the pool is, with o.plan_threads; else NULL */
+    struct score_engine planned; /* then: the engine below, its time noted */
     struct arena arena;
     const struct score_engine *engine; /* one of the two, or the team's */
     struct team team;                  /* of many ranks */

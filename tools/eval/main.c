@@ -10,6 +10,7 @@ static const char *vocab;
 static const struct cpu_level *cpu;
 static struct cmdline reading;
 static int threads;
+static long long plan_threads;
 static bool v4_scoring;
 static int math = MODEL_F32;
 
@@ -24,6 +25,7 @@ static const struct cli_option options[] = {
              "add the figures of the original v4 script, which read lower"),
     CLI_HEADING("Machine"),
     CLI_THREADS(&threads, "worker threads (default: the processors this process may use)"),
+    CLI_PLAN_THREADS(&plan_threads),
     CLI_CPU(&cpu),
 };
 
@@ -122,7 +124,9 @@ static void run_first(struct eval *v, char **files, size_t n, uint64_t total)
     score_inputs(v, &inputs, total, results);
     if (eval_end(v, &e))
         cli_fail(&e);
-    if (cli.json) {
+    if (plan_threads) {
+        cli_plan(v->plan, (int)plan_threads, eval_phases, EVAL_N_PHASES, "all");
+    } else if (cli.json) {
         report_json(results, n, &v->options);
     } else {
         report_table(results, n, v->options.math, eval_has_unk(v));
@@ -143,11 +147,14 @@ int main(int argc, char **argv)
     struct err e;
     struct eval v;
     struct ranks ranks;
-    struct eval_options o = {.math = (enum model_math)math, .v4_scoring = v4_scoring};
+    struct eval_options o = {
+        .math = (enum model_math)math, .v4_scoring = v4_scoring, .plan_threads = (int)plan_threads};
     if (cmdline_options(&reading, &o.corpus, &e))
         cli_fail(&e);
     if (ranks_open(&ranks, &e))
         cli_fail(&e);
+    if (plan_threads && ranks.size > 1)
+        cli_usage("--plan-threads is for one process");
     bool first = ranks.rank == 0;
     if (!first)
         cli_fall_silent();

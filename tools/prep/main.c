@@ -17,7 +17,9 @@ int main(int argc, char **argv)
     if (prep_run(&prep, &options, &e))
         cli_fail(&e);
     report_table(&prep);
-    if (cli.json)
+    if (options.plan_threads)
+        cli_plan(prep.plan, options.plan_threads, prep_phases, PREP_N_PHASES, "all");
+    else if (cli.json)
         report_json(&prep);
     prep_release(&prep);
     return cli_finish();

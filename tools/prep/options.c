@@ -18,6 +18,7 @@ static double valid_fraction = 0.01;
 static long long vocab_size, superwords;
 static int preset;
 static int threads;
+static long long plan_threads;
 static int tokenizer = VOCAB_BPE, normalize = VOCAB_NORM_NFC;
 static long long shard_tokens, max_words = 4000000;
 static bool keep_duplicates, append;
@@ -101,6 +102,7 @@ static const struct cli_option options[] = {
     CLI_THREADS(&threads, "worker threads; the results do not depend on them (default: the "
                           "processors this process may "
                           "use)"),
+    CLI_PLAN_THREADS(&plan_threads),
 };
 
 static const struct cli_tool tool = {
@@ -278,6 +280,7 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         .keep_duplicates = keep_duplicates,
         .max_words = (size_t)max_words,
         .threads = threads,
+        .plan_threads = (int)plan_threads,
     };
     if (cmdline_options(&reading, &o->corpus, &e))
         cli_fail(&e);

@@ -36,6 +36,7 @@ struct prep_options {
     size_t max_words; /* distinct words in memory at once (lexicon.h) */
     struct corpus_options corpus;
     int threads;
+    int plan_threads; /* 0, or how many to project the work for, which one does */
 };
 
 /* Parses the command line; a mistake ends the program with exit status 2, a file that cannot be

@@ -16,6 +16,9 @@
 #include "format/vocabjson.h"
 #include "os/threads.h"
 
+const char *const prep_phases[PREP_N_PHASES] = {
+    [PREP_READ] = "read", [PREP_LEARN] = "learn", [PREP_WRITE] = "write"};
+
 int prep_load_vocabulary(const struct prep_options *o, struct vocab *v, struct err *e)
 {
     if (o->vocab_is_json)
@@ -309,18 +312,31 @@ static int check_parts(const struct prep *p, struct err *e)
     return 0;
 }
 
+static int start_threads(struct prep *p, struct err *e)
+{
+    int planned = p->o->plan_threads;
+    p->pool = planned ? plan_new(planned, e) : threads_new(p->o->threads, e);
+    if (!p->pool)
+        return -1;
+    if (planned) {
+        p->plan = plan_of(p->pool);
+        plan_begin_step(p->plan);
+    }
+    return 0;
+}
+
 static int run(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
     if ((o->vocab && prep_load_vocabulary(o, &p->vocab, e)) || file_make_dirs(o->output, e) ||
         (o->append && (there_open(&p->there, o->output, &p->vocab, e) || check_parts(p, e))))
         return -1;
-    p->pool = threads_new(o->threads, e);
     struct vocab_form form = o->vocab ? p->vocab.form : o->form;
     enum vocab_pretokens pretokens = o->superwords ? VOCAB_SENTENCES : p->vocab.pretokens;
-    if (!p->pool ||
+    if (start_threads(p, e) ||
         intake_run(&p->intake, o, form, pretokens, o->append ? &p->there : NULL, p->pool, e))
         return -1;
+    plan_end_phase(p->plan, PREP_READ);
     double begin = clock_seconds();
     if (!o->vocab) {
         struct cli_progress progress;
@@ -332,13 +348,15 @@ static int run(struct prep *p, struct err *e)
         cli_progress_end(&progress);
         if (rc)
             return -1;
+        plan_end_phase(p->plan, PREP_LEARN);
     }
     p->learn_seconds = clock_seconds() - begin;
     begin = clock_seconds();
     if (write_files(p, e) || find_fingerprints(p, e))
         return -1;
     p->encode_seconds = clock_seconds() - begin;
-    return 0;
+    plan_end_phase(p->plan, PREP_WRITE);
+    return p->plan ? plan_end_step(p->plan, e) : 0;
 }
 
 int prep_run(struct prep *p, const struct prep_options *o, struct err *e)
@@ -360,5 +378,8 @@ void prep_release(struct prep *p)
     shardlist_release(&p->list);
     there_close(&p->there);
     vocab_release(&p->vocab);
-    threads_free(p->pool);
+    if (p->plan)
+        plan_free(p->pool);
+    else
+        threads_free(p->pool);
 }

@@ -2,13 +2,19 @@
 #ifndef PREP_H
 #define PREP_H
 
+#include "os/plan.h"
 #include "prep/encode.h"
 #include "prep/intake.h"
 #include "prep/options.h"
 
+/* What a plan tells apart. */
+enum prep_phase { PREP_READ, PREP_LEARN, PREP_WRITE, PREP_N_PHASES };
+extern const char *const prep_phases[PREP_N_PHASES];
+
 struct prep {
     const struct prep_options *o;
     struct pool *pool;
+    struct plan *plan; /* that the pool is, with o->plan_threads; else NULL */
     struct vocab vocab;
     struct there there; /* with --append */
     struct intake intake;

@@ -10,9 +10,8 @@
  * (kern.h spin on all threads at once), share_of_peak (nominal), rss_mb, and the phases. */
 MUST_USE int bench_run(struct trainer *t, struct err *e);
 
-/* For --plan-threads, on a pool of plan.h: runs steps on one thread and prints what they would take
- * on more, phase by phase. With --json: projected_threads, phases, and step, each with ms (on one
- * thread), rounds, tasks, serial_ms, projected_ms, efficiency. */
+/* For --plan-threads, on a pool of os/plan.h: runs steps on one thread and prints what they would
+ * take on more, phase by phase (cli_plan). */
 MUST_USE int bench_plan(struct trainer *t, struct err *e);
 
 #endif

@@ -1,7 +1,7 @@
 #include "train/phases.h"
 
 #include "os/clock.h"
-#include "train/plan.h"
+#include "os/plan.h"
 
 const char *const phases_names[PHASE_N] = {
     [PHASE_PACK] = "pack",       [PHASE_FORWARD] = "forward",   [PHASE_HEAD] = "head",
@@ -20,6 +20,5 @@ void phases_end(struct phases *p, enum phase phase)
     double now = clock_seconds();
     p->seconds[phase] += now - p->mark;
     p->mark = now;
-    if (p->plan)
-        plan_end_phase(p->plan, phase);
+    plan_end_phase(p->plan, phase);
 }

@@ -23,7 +23,7 @@ extern const char *const phases_names[PHASE_N];
 struct plan;
 
 struct phases {
-    struct plan *plan; /* NULL, or a plan that takes the times too (plan.h) */
+    struct plan *plan; /* NULL, or a plan that takes the times too (os/plan.h) */
     double seconds[PHASE_N];
     double mark; /* clock of the last phase_end */
 };

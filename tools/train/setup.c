@@ -9,11 +9,11 @@
 
 #include "cli/cli.h"
 #include "os/machine.h"
+#include "os/plan.h"
 #include "train/choose.h"
 #include "train/data.h"
 #include "train/init.h"
 #include "train/optim_state.h"
-#include "train/plan.h"
 #include "train/resume.h"
 #include "train/together.h"
 #include "os/threads.h"
@@ -171,8 +171,21 @@ static int decide(struct trainer *t, const struct ckpt *c, struct err *e)
     return 0;
 }
 
+/* The optimiser's tasks go to whoever is free, so no worker has weights of its own: they are
+ * spread. */
+static void spread_weights(struct trainer *t)
+{
+    pool_touch(t->pool, t->params, dims_n_floats(&t->dims) * sizeof *t->params);
+    for (size_t i = 0; i < t->optim.n_tensors; i++) {
+        const struct optim_tensor *x = &t->optim.tensors[i];
+        for (size_t s = 0; s < OPTIM_MAX_ARRAYS && x->rule->arrays[s]; s++)
+            pool_touch(t->pool, x->state[s], x->tensor.n * sizeof(float));
+    }
+}
+
 static int fill(struct trainer *t, const struct ckpt *c, struct err *e)
 {
+    spread_weights(t);
     if (!c)
         init_params(&t->dims, t->settings.seed, t->params);
     else

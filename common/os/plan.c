@@ -1,4 +1,4 @@
-#include "train/plan.h"
+#include "os/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,12 +6,16 @@
 
 #include "base/cpu.h"
 
-/* A round of tasks; one without tasks is what was done outside of rounds. */
+/* A round of tasks; one without tasks is what was done outside of rounds. Its times are those of
+ * the tasks, or the one; of a pipeline, those of its stages. */
 struct round {
-    enum phase phase;
-    size_t n_tasks;
-    size_t first; /* of its times */
+    int phase;
+    bool pipeline;
+    size_t n_tasks; /* or pieces */
+    size_t first;   /* of its times */
 };
+
+enum { NO_PHASE = -1 }; /* not known yet */
 
 struct plan {
     struct pool pool; /* the first member */
@@ -19,11 +23,19 @@ struct plan {
     size_t n_rounds, rounds_room;
     double *times; /* seconds of tasks, the least of all steps */
     size_t n_times, times_room;
-    double *free_at;    /* [n_threads] scratch of the projection */
-    bool recorded;      /* a step has been: the next ones are compared */
-    size_t round, time; /* where the step under way is */
-    double cost;        /* of asking for the time */
-    double mark;        /* when the last round ended */
+    double *free_at;                /* [n_threads] scratch of the projection */
+    bool recording;                 /* a step is under way */
+    bool recorded;                  /* what is done has been done before, and is compared */
+    bool again;                     /* so it is up to the end of the phase */
+    size_t round, time;             /* then: where in that it is */
+    size_t phase_round, phase_time; /* where the last phase began, */
+    size_t next_round, next_time;   /* and the one after it */
+    double cost;                    /* of asking for the time */
+    double mark;                    /* when the last round ended */
+    enum pool_stage stage;          /* of the pipeline under way */
+    double staged;                  /* when it began */
+    double stages[POOL_N_STAGES];
+    size_t n_pieces;
     bool differs, starved;
 };
 
@@ -74,7 +86,7 @@ static void note_time(struct plan *p, double took)
     p->times[p->n_times++] = took;
 }
 
-static void note_round(struct plan *p, enum phase phase, size_t n_tasks)
+static void note_round(struct plan *p, bool pipeline, size_t n_tasks)
 {
     if (p->recorded) {
         p->differs |= p->round >= p->n_rounds || p->rounds[p->round].n_tasks != n_tasks;
@@ -87,27 +99,60 @@ static void note_round(struct plan *p, enum phase phase, size_t n_tasks)
         return;
     }
     p->rounds = rounds;
-    p->rounds[p->n_rounds++] = (struct round){phase, n_tasks, p->n_times};
+    p->rounds[p->n_rounds++] = (struct round){NO_PHASE, pipeline, n_tasks, p->n_times};
 }
 
 /* What has been done since the last round. */
-static void note_serial(struct plan *p, enum phase phase)
+static void note_serial(struct plan *p)
 {
     double now = seconds();
-    note_round(p, phase, 0);
+    note_round(p, false, 0);
     note_time(p, now - p->mark);
     p->mark = seconds();
+}
+
+static enum pool_stage enter_stage(struct pool *pool, enum pool_stage stage)
+{
+    struct plan *p = (struct plan *)pool;
+    enum pool_stage before = p->stage;
+    double now = seconds();
+    p->stages[before] += now - p->staged;
+    p->n_pieces += stage == POOL_TAKE;
+    p->stage = stage;
+    p->staged = now;
+    return before;
+}
+
+static double run_task(pool_task *run, void *context, size_t task)
+{
+    double before = seconds();
+    run(context, task, 0);
+    return seconds() - before;
 }
 
 static void run_all(struct pool *pool, pool_task *run, void *context, size_t n_tasks)
 {
     struct plan *p = (struct plan *)pool;
-    note_serial(p, PHASE_N);
-    note_round(p, PHASE_N, n_tasks);
-    for (size_t task = 0; task < n_tasks; task++) {
-        double before = seconds();
-        run(context, task, 0);
-        note_time(p, seconds() - before);
+    if (p->recording)
+        note_serial(p);
+    memset(p->stages, 0, sizeof p->stages);
+    p->n_pieces = 0;
+    p->stage = POOL_MAKE;
+    p->staged = seconds();
+    double took = run_task(run, context, 0);
+    p->stages[p->stage] += seconds() - p->staged;
+    bool pipeline = p->n_pieces > 0;
+    if (p->recording) {
+        note_round(p, pipeline, pipeline ? p->n_pieces : n_tasks);
+        for (size_t i = 0; i < POOL_N_STAGES && pipeline; i++)
+            note_time(p, p->stages[i]);
+        if (!pipeline)
+            note_time(p, took);
+    }
+    for (size_t task = 1; task < n_tasks; task++) {
+        took = run_task(run, context, task);
+        if (p->recording && !pipeline)
+            note_time(p, took);
     }
     p->mark = seconds();
 }
@@ -123,8 +168,9 @@ struct pool *plan_new(int n_threads, struct err *e)
         return NULL;
     }
     cpu_flush_denormals();
-    *p = (struct plan){
-        .pool = {.n_threads = n_threads, .run = run_all}, .free_at = free_at, .cost = clock_cost()};
+    *p = (struct plan){.pool = {.n_threads = n_threads, .run = run_all, .stage = enter_stage},
+                       .free_at = free_at,
+                       .cost = clock_cost()};
     return &p->pool;
 }
 
@@ -144,19 +190,36 @@ struct plan *plan_of(struct pool *p)
     return (struct plan *)p;
 }
 
-void plan_end_phase(struct plan *p, enum phase phase)
+void plan_end_phase(struct plan *p, int phase)
 {
-    note_serial(p, phase);
-    if (p->recorded)
+    if (!p || !p->recording)
         return;
-    for (size_t i = p->n_rounds; i > 0 && (i == p->n_rounds || p->rounds[i - 1].phase == PHASE_N);
-         i--)
+    note_serial(p);
+    for (size_t i = p->n_rounds; i > 0 && p->rounds[i - 1].phase == NO_PHASE; i--)
         p->rounds[i - 1].phase = phase;
+    if (p->again) {
+        p->differs |= p->round != p->next_round;
+        p->recorded = p->again = false;
+        return;
+    }
+    p->phase_round = p->next_round;
+    p->phase_time = p->next_time;
+    p->next_round = p->n_rounds;
+    p->next_time = p->n_times;
+}
+
+void plan_again(struct plan *p)
+{
+    p->recorded = p->again = true;
+    p->round = p->phase_round;
+    p->time = p->phase_time;
+    p->mark = seconds();
 }
 
 void plan_begin_step(struct plan *p)
 {
     p->recorded = p->n_rounds > 0;
+    p->recording = true;
     p->round = 0;
     p->time = 0;
     p->mark = seconds();
@@ -164,6 +227,7 @@ void plan_begin_step(struct plan *p)
 
 int plan_end_step(struct plan *p, struct err *e)
 {
+    p->recording = false;
     if (p->starved)
         return err_memory(e, "out of memory");
     if (p->differs || (p->recorded && p->round != p->n_rounds))
@@ -188,25 +252,41 @@ static double makespan(const struct plan *p, const double *times, size_t n_tasks
     return end;
 }
 
+static double of_pipeline(const struct plan *p, const double *stages, double *serial)
+{
+    double all = 0;
+    for (size_t i = 0; i < POOL_N_STAGES; i++)
+        all += stages[i];
+    *serial = MAX(stages[POOL_MAKE], stages[POOL_TAKE]);
+    return MAX(*serial, all / p->pool.n_threads);
+}
+
+static size_t n_times(const struct round *r)
+{
+    return r->pipeline ? POOL_N_STAGES : MAX(r->n_tasks, (size_t)1);
+}
+
 void plan_phase(const struct plan *p, int phase, struct plan_phase *out)
 {
     *out = (struct plan_phase){0};
     for (size_t i = 0; i < p->n_rounds; i++) {
         const struct round *r = &p->rounds[i];
         const double *times = p->times + r->first;
-        if ((int)r->phase != phase)
+        double serial = 0;
+        if (r->phase != phase)
             continue;
-        for (size_t task = 0; task < r->n_tasks; task++)
-            out->one += times[task];
-        out->n_tasks += r->n_tasks;
+        for (size_t k = 0; k < n_times(r); k++)
+            out->one += times[k];
         if (r->n_tasks == 0) {
-            out->one += times[0];
             out->serial += times[0];
             out->planned += times[0];
             continue;
         }
+        out->n_tasks += r->n_tasks;
         out->n_rounds++;
-        out->planned += makespan(p, times, r->n_tasks);
+        out->planned +=
+            r->pipeline ? of_pipeline(p, times, &serial) : makespan(p, times, r->n_tasks);
         out->planned += 1e-6 * (PLAN_ROUND_US + PLAN_THREAD_US * p->pool.n_threads);
+        out->serial += serial;
     }
 }
