@@ -296,21 +296,106 @@ static void embed(struct infer *f, uint16_t token, size_t i)
         w->kern->exact.rmsnorm(f->norm, w->ones, D, DIMS_NORM_EPS, x);
 }
 
+/* Gives the rows their places and embeddings. */
+static void enter(struct infer *f, const struct infer_row *rows, size_t n)
+{
+    assert(n >= 1 && n <= f->max_rows);
+    for (size_t i = 0; i < n; i++) {
+        assert(rows[i].token < f->weights->model->dims.V);
+        f->position[i] = rows[i].stream->position++;
+        embed(f, rows[i].token, i);
+    }
+}
+
 void infer_feed(struct infer *f, const struct infer_row *rows, size_t n)
 {
     const struct model *m = f->weights->model;
     uint32_t mode = cpu_float_default();
-    assert(n >= 1 && n <= f->max_rows);
-    for (size_t i = 0; i < n; i++) {
-        assert(rows[i].token < m->dims.V);
-        f->position[i] = rows[i].stream->position++;
-        embed(f, rows[i].token, i);
-    }
+    enter(f, rows, n);
     for (int l = 0; l < m->dims.L; l++) {
         mixer(f, l, rows, n);
         feed_forward(f, l, n);
     }
     norm_rows(f, f->weights->final_norm, n, f->hidden);
+    cpu_float_restore(mode);
+}
+
+/* ---- many threads ---------------------------------------------------------------------------- */
+
+enum { CHUNK_ROWS = 16 };
+
+struct infer_chunk {
+    struct infer_row rows[CHUNK_ROWS];
+    uint64_t position[CHUNK_ROWS];
+    float *x; /* [CHUNK_ROWS][D] */
+};
+
+void infer_readers_init(struct infer_readers *r, const struct infer_weights *w, struct pool *p,
+                        struct arena *a)
+{
+    const struct dims *d = &w->model->dims;
+    size_t threads = (size_t)pool_threads(p);
+    size_t L = (size_t)d->L;
+    *r = (struct infer_readers){.pool = p};
+    r->workers = arena_alloc(a, threads, sizeof *r->workers);
+    r->chunks = arena_alloc(a, L, sizeof *r->chunks);
+    for (size_t i = 0; i < threads; i++) {
+        struct infer measured;
+        infer_init(r->workers ? &r->workers[i] : &measured, w, CHUNK_ROWS, a);
+    }
+    for (size_t l = 0; l < L; l++) {
+        float *x = arena_alloc(a, CHUNK_ROWS * (size_t)d->D, sizeof *x);
+        if (r->chunks)
+            r->chunks[l].x = x;
+    }
+}
+
+struct reading {
+    struct infer_readers *readers;
+    struct infer_stream *stream;
+    const uint16_t *tokens;
+    size_t n;
+    size_t round;
+    size_t first; /* block of the first task of this round */
+};
+
+/* A chunk, in one block. */
+static void read_task(void *context, size_t task, size_t worker)
+{
+    const struct reading *j = context;
+    struct infer f = j->readers->workers[worker];
+    size_t l = j->first + task;
+    size_t number = j->round - l;
+    size_t n = MIN(j->n - number * CHUNK_ROWS, (size_t)CHUNK_ROWS);
+    struct infer_chunk *chunk = &j->readers->chunks[number % (size_t)f.weights->model->dims.L];
+    uint32_t mode = cpu_float_default();
+    f.x = chunk->x;
+    f.position = chunk->position;
+    if (l == 0) {
+        for (size_t i = 0; i < n; i++)
+            chunk->rows[i] = (struct infer_row){j->stream, j->tokens[number * CHUNK_ROWS + i]};
+        enter(&f, chunk->rows, n);
+    }
+    mixer(&f, (int)l, chunk->rows, n);
+    feed_forward(&f, (int)l, n);
+    cpu_float_restore(mode);
+}
+
+void infer_read(struct infer_readers *r, struct infer *f, struct infer_stream *s,
+                const uint16_t *tokens, size_t n)
+{
+    struct reading j = {.readers = r, .stream = s, .tokens = tokens, .n = n};
+    size_t D = (size_t)f->weights->model->dims.D;
+    size_t L = (size_t)f->weights->model->dims.L;
+    size_t chunks = DIV_UP(n, (size_t)CHUNK_ROWS);
+    for (; j.round < chunks + L - 1; j.round++) {
+        j.first = j.round < chunks ? 0 : j.round - chunks + 1;
+        pool_run(r->pool, read_task, &j, MIN(j.round + 1, L) - j.first);
+    }
+    const float *x = r->chunks[(chunks - 1) % L].x + (n - 1) % CHUNK_ROWS * D;
+    uint32_t mode = cpu_float_default();
+    memcpy(f->x, x, D * sizeof *x);
+    norm_rows(f, f->weights->final_norm, 1, f->hidden);
     cpu_float_restore(mode);
 }
 

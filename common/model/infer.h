@@ -118,6 +118,29 @@ void infer_head(struct infer *f, size_t first, size_t n, float *logits);
  * it for a single stream. */
 void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, float *logits);
 
+/* ---- many threads ---------------------------------------------------------------------------- */
+
+/* Workspaces of the threads of a pool, which read a long prompt together. Chunks of its tokens go
+ * through the blocks one behind the other: in each round, a chunk is in one block, the next chunk
+ * in the block before, and these are the tasks of the threads. So a block meets the tokens in their
+ * order, and no more than `blocks` threads have work. */
+struct infer_readers {
+    struct pool *pool;          /* NULL: the caller alone */
+    struct infer *workers;      /* [threads] */
+    struct infer_chunk *chunks; /* [blocks] on their way */
+};
+
+/* Lays out memory in the arena. */
+void infer_readers_init(struct infer_readers *r, const struct infer_weights *w, struct pool *p,
+                        struct arena *a);
+
+/* Reads n >= 1 tokens and leaves f->hidden of the last in its row 0. Bits are those of infer_feed,
+ * for any number of threads. */
+void infer_read(struct infer_readers *r, struct infer *f, struct infer_stream *s,
+                const uint16_t *tokens, size_t n);
+
+/* ---- one stream ------------------------------------------------------------------------------ */
+
 /* One token of one stream: feed and head. */
 void infer_token(struct infer *f, struct infer_stream *s, uint16_t token, float *logits);
 

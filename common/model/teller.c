@@ -35,6 +35,20 @@ void teller_take(struct teller *t, struct teller_story *s, uint16_t token)
         sampler_accept(&s->sampler, token);
 }
 
+void teller_take_long(struct teller *t, struct infer_readers *r, struct teller_story *s,
+                      const uint16_t *tokens, size_t n)
+{
+    teller_add(t, s);
+    teller_read(t);
+    if (n > 1)
+        infer_read(r, &t->infer, &s->stream, tokens, n - 1);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] != DIMS_EOS)
+            sampler_accept(&s->sampler, tokens[i]);
+    s->token = tokens[n - 1];
+    s->read = false;
+}
+
 void teller_add(struct teller *t, struct teller_story *s)
 {
     if (s->read)

@@ -48,6 +48,10 @@ void teller_begin(struct teller_story *s, const struct sampler_options *o, uint6
  * it was read. Penalties see every token but EOS. */
 void teller_take(struct teller *t, struct teller_story *s, uint16_t token);
 
+/* The same for n >= 1 tokens, of which all but the last are read, by many threads. */
+void teller_take_long(struct teller *t, struct infer_readers *r, struct teller_story *s,
+                      const uint16_t *tokens, size_t n);
+
 /* Adds the newest token to the rows, if it is not read; first reads those waiting if there is no
  * room.
  */

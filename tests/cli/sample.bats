@@ -236,6 +236,18 @@ stories_of() {
         jq -c 'del(.tok_s)'
 }
 
+@test "sample: a long prompt is read by many threads, and the story after it is the same" {
+    local prompt="One day" i
+    for i in 1 2 3 4 5 6; do
+        prompt+=" a little girl named Lily went to the park to play with her big red ball number $i,"
+    done
+    for math in int8 exact; do
+        "$BUILD/sample" "$model" -p "$prompt" -n 20 --repeat-penalty 1.3 --math "$math" --threads 1 > one
+        "$BUILD/sample" "$model" -p "$prompt" -n 20 --repeat-penalty 1.3 --math "$math" --threads 2 > many
+        cmp one many
+    done
+}
+
 @test "sample: the same stories with any number of threads, in both kinds of arithmetic" {
     for math in int8 exact; do
         stories_of --math "$math" --threads 1 > one

@@ -299,7 +299,28 @@ static void test_every_grouping_gives_the_same_bits(void **state)
             }
 }
 
-/* A prompt at once, and the head cut among threads. */
+/* Reads all rows by the threads of p, in pieces whose ends meet no chunk's; logits of the last. */
+static void read_together(struct runner *r, struct pool *p, const uint16_t *tokens, float *logits)
+{
+    static const size_t pieces[] = {1, 16, 17, 3, 66};
+    struct err e;
+    struct arena a;
+    struct infer_readers readers;
+    arena_measure(&a);
+    infer_readers_init(&readers, &r->weights, p, &a);
+    assert_int_equal(arena_init(&a, &pages_memory, a.used, &e), 0);
+    infer_readers_init(&readers, &r->weights, p, &a);
+    infer_stream_reset(&r->streams[0]);
+    for (size_t i = 0, at = 0; at < ROWS; i++) {
+        size_t n = i < ARRAY_LEN(pieces) ? pieces[i] : ROWS - at;
+        infer_read(&readers, &r->infer, &r->streams[0], tokens + at, n);
+        at += n;
+    }
+    infer_head(&r->infer, 0, 1, logits);
+    arena_release(&a);
+}
+
+/* A prompt at once, read by threads, and the head cut among them. */
 static void test_prompts_and_threads(void **state)
 {
     (void)state;
@@ -324,6 +345,9 @@ static void test_prompts_and_threads(void **state)
                 assert_non_null(p);
                 memset(got, 0, V * sizeof *got);
                 infer_head_split(&r.infer, p, (ROWS - 1) % 8, 1, got);
+                assert_memory_equal(got, want + (ROWS - 1) * V, V * sizeof *got);
+                memset(got, 0, V * sizeof *got);
+                read_together(&r, p, tokens, got);
                 assert_memory_equal(got, want + (ROWS - 1) * V, V * sizeof *got);
                 threads_free(p);
             }

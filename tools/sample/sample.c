@@ -59,8 +59,12 @@ static int hire(struct crew *c, const struct sample *s, struct prompts *p, const
     if (helpers > 1 && (open || c->n == 1) && !(c->split = threads_new(helpers, e)))
         return -1;
     for (size_t i = 0; i < c->n; i++)
-        c->tellers[i] = (struct seats){
-            .sample = s, .queue = &c->queue, .number = i, .keep_ids = o->json, .split = c->split};
+        c->tellers[i] = (struct seats){.sample = s,
+                                       .queue = &c->queue,
+                                       .number = i,
+                                       .keep_ids = o->json,
+                                       .split = c->split,
+                                       .together = c->n == 1 ? c->split : NULL};
     return 0;
 }
 

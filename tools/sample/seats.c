@@ -3,8 +3,17 @@
 #include "os/clock.h"
 #include "os/pages.h"
 
+enum { LONG_PROMPT = 64 /* tokens: threads that sleep are slow to begin */ };
+
 /* Far below any logit, and yet a number that may be multiplied. */
 static const float never_drawn = -1e30f;
+
+static void lay_out_teller(struct seats *t, struct arena *a)
+{
+    teller_init(&t->teller, &t->sample->weights, INFER_ROWS, a);
+    if (t->together)
+        infer_readers_init(&t->readers, &t->sample->weights, t->together, a);
+}
 
 static int open_teller(struct seats *t, struct err *e)
 {
@@ -13,10 +22,10 @@ static int open_teller(struct seats *t, struct err *e)
     if (!t->cache)
         return -1;
     arena_measure(&measure);
-    teller_init(&t->teller, &t->sample->weights, INFER_ROWS, &measure);
+    lay_out_teller(t, &measure);
     if (arena_init(&t->arena, &pages_memory, measure.used, e))
         return -1;
-    teller_init(&t->teller, &t->sample->weights, INFER_ROWS, &t->arena);
+    lay_out_teller(t, &t->arena);
     return 0;
 }
 
@@ -60,8 +69,11 @@ static int seat_story(struct seats *t, struct story *s, struct err *e)
     teller_begin(&seat->told, &o->sampler, o->seed, s->stream);
     seat->story = s;
     seat->start = 0;
-    for (size_t i = 0; i < s->prompt_ids.n; i++)
-        teller_take(&t->teller, &seat->told, s->prompt_ids.ids[i]);
+    if (t->together && s->prompt_ids.n >= LONG_PROMPT)
+        teller_take_long(&t->teller, &t->readers, &seat->told, s->prompt_ids.ids, s->prompt_ids.n);
+    else
+        for (size_t i = 0; i < s->prompt_ids.n; i++)
+            teller_take(&t->teller, &seat->told, s->prompt_ids.ids[i]);
     t->n++;
     return 0;
 }

@@ -33,9 +33,11 @@ struct seats {
     bool keep_ids;             /* stories keep ids and log-probabilities */
     struct seats_times *times; /* to be added to; may be NULL */
     struct pool *split;        /* helps with the head of a lone story; may be NULL */
+    struct pool *together;     /* helps with long prompts, if nobody else uses it; may be NULL */
 
     struct arena arena;
     struct teller teller;
+    struct infer_readers readers; /* with `together` */
     struct tokenizer_cache *cache;
     struct seat seats[INFER_ROWS]; /* the first n are taken, the first n_seats laid out */
     size_t n;

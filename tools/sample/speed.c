@@ -32,6 +32,7 @@ struct speed {
     struct seats seats;
     struct pool *pool; /* all threads; NULL for one */
     struct arena arena;
+    struct infer_readers readers; /* all threads */
     struct infer_stream early;
     struct infer_stream late;
     uint16_t tokens[PROMPT];
@@ -140,7 +141,8 @@ static void measure_prefill(struct speed *b, int round)
     struct seats *t = &b->seats;
     infer_stream_reset(&b->early);
     double start = clock_seconds();
-    infer_prompt(&t->teller.infer, &b->early, b->tokens, PROMPT, t->teller.logits);
+    infer_read(&b->readers, &t->teller.infer, &b->early, b->tokens, PROMPT);
+    infer_head(&t->teller.infer, 0, 1, t->teller.logits);
     b->x[SPEED_PREFILL_TOK_S][round] = PROMPT / (clock_seconds() - start);
 }
 
@@ -265,6 +267,14 @@ static int calibrate(struct speed *b, struct err *e)
     return 0;
 }
 
+static void lay_out(struct speed *b, struct arena *a)
+{
+    const struct dims *d = &b->sample.file.model.dims;
+    infer_stream_init(&b->early, d, a);
+    infer_stream_init(&b->late, d, a);
+    infer_readers_init(&b->readers, &b->sample.weights, b->pool, a);
+}
+
 static int prepare(struct speed *b, struct err *e)
 {
     const struct dims *d = &b->sample.file.model.dims;
@@ -273,12 +283,10 @@ static int prepare(struct speed *b, struct err *e)
     if (b->options->n_threads > 1 && !(b->pool = threads_new(b->options->n_threads, e)))
         return -1;
     arena_measure(&measure);
-    infer_stream_init(&b->early, d, &measure);
-    infer_stream_init(&b->late, d, &measure);
+    lay_out(b, &measure);
     if (arena_init(&b->arena, &pages_memory, measure.used, e))
         return -1;
-    infer_stream_init(&b->early, d, &b->arena);
-    infer_stream_init(&b->late, d, &b->arena);
+    lay_out(b, &b->arena);
     rng_seed(&rng, b->options->seed, 0);
     for (size_t i = 0; i < PROMPT; i++)
         b->tokens[i] =
