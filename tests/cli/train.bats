@@ -182,6 +182,23 @@ validating=(--batch 2 --eval-every 1 --eval-tokens 0 --steps 90 --sample-every 5
     same_tensors "$whole/step-000000800.safetensors" run/step-000000800.safetensors
 }
 
+@test "killed before it had anything to go on from: the next run keeps its log aside" {
+    start run 5 --steps 800 --eval-every 0
+    kill -KILL "$pid"
+    ends 137
+    for n in 1 2; do
+        cp run/log.jsonl told
+        tiny_succeeds --save-dir run --steps 3 --eval-every 0
+        contains "$stderr" "left no checkpoint, is now run/log-$n.jsonl"
+        same run/log-$n.jsonl told
+        steps_once run 3
+        rm run/step-*
+    done
+    : > run/log.jsonl
+    tiny_succeeds -q --save-dir run --steps 3 --eval-every 0
+    [ ! -e run/log-3.jsonl ] || flunk "an empty log was kept"
+}
+
 @test "any number of threads gives the same tensors, in either precision" {
     for precision in f32 bf16; do
         for n in 1 2 7; do

@@ -204,6 +204,12 @@ bool folder_same_file(const char *a, const char *b)
     return same_bytes(a, b);
 }
 
+/* A log that train has set aside: what a run killed before its first checkpoint had told. */
+static bool is_old_log(const char *name)
+{
+    return strncmp(name, "log-", 4) == 0 && ends_with(name, ".jsonl");
+}
+
 const char *folder_difference(const char *a, const char *b)
 {
     static struct folder x, y;
@@ -211,7 +217,7 @@ const char *folder_difference(const char *a, const char *b)
     folder_read(&y, b);
     for (size_t i = 0; i < x.n; i++) {
         char one[PATH], other[PATH];
-        if (folder_is_stray(x.names[i]))
+        if (folder_is_stray(x.names[i]) || is_old_log(x.names[i]))
             continue;
         snprintf(one, sizeof one, "%s/%s", a, x.names[i]);
         snprintf(other, sizeof other, "%s/%s", b, x.names[i]);

@@ -34,8 +34,8 @@ bool folder_same_file(const char *a, const char *b);
  */
 bool folder_same_tensors(const char *a, const char *b);
 
-/* The name of a file that stands in only one of the folders, strays aside, or
- * differs; NULL if there is none. Valid until the next call. */
+/* The name of a file that stands in only one of the folders, strays and, in a, logs set aside
+ * excepted, or differs; NULL if there is none. Valid until the next call. */
 const char *folder_difference(const char *a, const char *b);
 
 #endif

@@ -118,6 +118,51 @@ int log_cut(struct log *l, uint64_t last_step, struct err *e)
     return rc;
 }
 
+/* The first log-N.jsonl beside the log that there is not; NULL and *e on failure. */
+static char *free_name(const struct log *l, struct err *e)
+{
+    const char *ending = strrchr(l->path, '.');
+    char *name;
+    for (int i = 1; asprintf(&name, "%.*s-%d%s", (int)(ending - l->path), l->path, i, ending) >= 0;
+         i++) {
+        if (access(name, F_OK) != 0)
+            return name;
+        free(name);
+    }
+    err_memory(e, "out of memory");
+    return NULL;
+}
+
+static int set_aside(const struct log *l, const char *text, size_t n, struct err *e)
+{
+    struct file_out o = {0};
+    char *name = free_name(l, e);
+    int rc = !name || file_out_open(&o, name, e) || file_out_write(&o, text, n, e) ||
+                     file_out_commit(&o, e)
+                 ? -1
+                 : 0;
+    if (rc == 0)
+        cli_say("log: that of an earlier run, which left no checkpoint, is now %s\n", name);
+    file_out_abort(&o);
+    free(name);
+    return rc;
+}
+
+int log_begin(struct log *l, struct err *e)
+{
+    char *text = NULL;
+    size_t n = 0;
+    if (!l->regular)
+        return 0;
+    int rc = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
+    if (rc == 0 && n > 0)
+        rc = set_aside(l, text, n, e);
+    if (rc == 0 && n > 0 && ftruncate(l->fd, 0) != 0)
+        rc = err_errno(e, "%s: cannot shorten", l->path);
+    free(text);
+    return rc;
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_parts(struct cli_json *j, const struct log_report *r)

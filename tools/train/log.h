@@ -47,7 +47,11 @@ struct log {
  * nothing for a log that is open. Before the first call *l is zeroed. */
 MUST_USE int log_open(struct log *l, const char *dir, bool create, struct err *e);
 
-/* Drops what lies beyond the lines up to last_step. To be called once, before log_write. */
+/* Once, before log_write, of a run that begins: what stands in the file, of one that left no
+ * checkpoint to go on from, is moved to the first log-N.jsonl that is free. */
+MUST_USE int log_begin(struct log *l, struct err *e);
+
+/* The same of a run that goes on: drops what lies beyond the lines up to last_step. */
 MUST_USE int log_cut(struct log *l, uint64_t last_step, struct err *e);
 
 /* Appends a line; also to stdout with --json. After a failure (a full disk) the line waits, to be

@@ -250,7 +250,7 @@ static int enter_folder(struct trainer *t, struct err *e)
     if (o->bench || !trainer_is_first(t))
         return 0;
     if (file_make_dirs(o->save_dir, e) || log_open(&t->log, o->save_dir, true, e) ||
-        log_cut(&t->log, t->progress.step, e))
+        (t->resumed_from ? log_cut(&t->log, t->progress.step, e) : log_begin(&t->log, e)))
         return -1;
     /* what a run killed in between had still to delete */
     ckpt_remove_strays(o->save_dir);
