@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,12 @@ bool file_is_folder(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool file_hold(int fd, enum file_holding how)
+{
+    int lock = how == FILE_ALONE ? LOCK_EX : LOCK_SH;
+    return flock(fd, lock | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
 int file_make_dirs(const char *path, struct err *e)

@@ -76,6 +76,11 @@ void file_out_cleanup(void);
 /* Whether path is a directory, or a link to one. */
 bool file_is_folder(const char *path);
 
+/* Holds an open file or folder until it is closed, alone or with others that share it. False if
+ * somebody else holds it otherwise; a file system without locks has nobody else. */
+enum file_holding { FILE_SHARED, FILE_ALONE };
+bool file_hold(int fd, enum file_holding how);
+
 /* Creates the directory and its parents where missing. */
 MUST_USE int file_make_dirs(const char *path, struct err *e);
 

@@ -182,3 +182,31 @@ holds() {
     small_train "$in/one" run --data "$in/one/train.shard" --steps 1 2> warned > /dev/null || cat warned
     grep -q "the same training stories are in the data twice (shards 1 and 2 of 2)" warned || flunk "$(cat warned)"
 }
+
+@test "prep does not replace what a run learns from, nor does a run begin on what prep replaces; --append goes on" {
+    cp -r "$in/one" data
+    "$BUILD/train" -q --data data --save-dir run --small --dim 32 --blocks 2 --hidden 48 --seq-len 32 --steps 1000000 \
+        --eval-every 0 --sample-every 0 --log-every 1 3>&- & # no function, whose shell would be what is killed
+    pid=$!
+    for _ in $(seq 3000); do
+        [ ! -s run/log.jsonl ] || break
+        sleep 0.01
+    done
+    fails 1 "data: a run of train learns from this folder" prep -q -o data --vocab-size 400 "$in/b.txt"
+    succeeds prep -q --append -o data "$in/b.txt"
+    kill "$pid"
+    wait "$pid" || true
+    flock data/vocab.db sleep 60 3>&- &
+    pid=$!
+    for _ in $(seq 3000); do
+        flock -n data/vocab.db true || break
+        sleep 0.01
+    done
+    fails 1 "data/vocab.db: prep is making this folder's stories anew" train --data data --save-dir new
+    kill "$pid" "$(pgrep -P "$pid")"
+    wait "$pid" || true
+    succeeds prep -q -o data --vocab-size 400 "$in/b.txt"
+    fails 1 "let prep make its data again" train --data data --save-dir run --resume
+    flock data "$BUILD/prep" -q --append -o data "$in/a.txt" 2> told && flunk "two preps in one folder"
+    contains "$(cat told)" "data: another prep is writing to this folder"
+}

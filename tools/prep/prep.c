@@ -329,6 +329,7 @@ static int run(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
     if ((o->vocab && prep_load_vocabulary(o, &p->vocab, e)) || file_make_dirs(o->output, e) ||
+        claim_folder(&p->claim, o->output, !o->append, e) ||
         (o->append && (there_open(&p->there, o->output, &p->vocab, e) || check_parts(p, e))))
         return -1;
     struct vocab_form form = o->vocab ? p->vocab.form : o->form;
@@ -362,7 +363,7 @@ static int run(struct prep *p, struct err *e)
 int prep_run(struct prep *p, const struct prep_options *o, struct err *e)
 {
     double begin = clock_seconds();
-    *p = (struct prep){.o = o};
+    *p = (struct prep){.o = o, .claim = {-1, -1}};
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         p->intake.spools[i].fd = -1;
     int rc = run(p, e);
@@ -377,6 +378,7 @@ void prep_release(struct prep *p)
     intake_release(&p->intake);
     shardlist_release(&p->list);
     there_close(&p->there);
+    claim_release(&p->claim);
     vocab_release(&p->vocab);
     if (p->plan)
         plan_free(p->pool);

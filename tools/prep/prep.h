@@ -3,6 +3,7 @@
 #define PREP_H
 
 #include "os/plan.h"
+#include "prep/claim.h"
 #include "prep/encode.h"
 #include "prep/intake.h"
 #include "prep/options.h"
@@ -16,6 +17,7 @@ struct prep {
     struct pool *pool;
     struct plan *plan; /* that the pool is, with o->plan_threads; else NULL */
     struct vocab vocab;
+    struct claim claim;
     struct there there; /* with --append */
     struct intake intake;
     struct encode_words words;

@@ -1,30 +1,15 @@
 #include "prep/there.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "text/normalize.h"
 
-/* Two processes adding at once would each write a list without the other's shards. */
-static int lock_folder(struct there *t, const char *folder, struct err *e)
-{
-    t->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (t->lock < 0)
-        return err_errno(e, "%s: cannot open", folder);
-    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return err_system(e, "%s: another prep is adding to this folder", folder);
-    return 0; /* a file system without locks */
-}
-
 int there_open(struct there *t, const char *folder, const struct vocab *vocab, struct err *e)
 {
-    *t = (struct there){.vocab = vocab, .lock = -1, .is_open = true};
-    if (lock_folder(t, folder, e) || shardlist_read(&t->list, folder, e))
+    *t = (struct there){.vocab = vocab, .is_open = true};
+    if (shardlist_read(&t->list, folder, e))
         return -1;
     uint64_t print = vocab_fingerprint(vocab);
     for (int split = 0; split < SHARDLIST_N_SPLITS; split++)
@@ -46,8 +31,6 @@ void there_close(struct there *t)
     for (int split = 0; split < SHARDLIST_N_SPLITS; split++)
         shardset_close(&t->sets[split]);
     shardlist_release(&t->list);
-    if (t->lock >= 0)
-        close(t->lock);
     *t = (struct there){0};
 }
 

@@ -10,12 +10,11 @@ struct there { /* there_close in any case */
     struct shardlist list;
     struct shardset sets[SHARDLIST_N_SPLITS];
     const struct vocab *vocab;
-    int lock; /* descriptor of the folder */
     bool is_open;
 };
 
-/* Opens the folder with its vocabulary, which must outlive it, and locks out other processes that
- * would add to it. */
+/* Opens the folder with its vocabulary, which must outlive it. Nobody else may be writing to it
+ * (claim_folder). */
 MUST_USE int there_open(struct there *t, const char *folder, const struct vocab *vocab,
                         struct err *e);
 void there_close(struct there *t);

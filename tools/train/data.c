@@ -1,9 +1,12 @@
 #include "train/data.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/array.h"
 #include "base/fmath.h"
 #include "cli/cli.h"
 #include "format/vocabdb.h"
@@ -11,6 +14,24 @@
 #include "train/choose.h"
 
 /* ---- opening --------------------------------------------------------------------------------- */
+
+/* While somebody holds the vocabulary of a folder, prep does not replace what is in it (claim.h).
+ * What cannot be opened is told by who reads it. */
+static int hold(struct trainer *t, const char *vocabulary, struct err *e)
+{
+    int fd = open(vocabulary, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    if (array_reserve(&t->held, &t->held_capacity, t->n_held + 1, sizeof *t->held)) {
+        close(fd);
+        return err_memory(e, "out of memory");
+    }
+    t->held[t->n_held++] = fd;
+    return file_hold(fd, FILE_SHARED)
+               ? 0
+               : err_system(e, "%s: prep is making this folder's stories anew; wait for its end",
+                            vocabulary);
+}
 
 /* The vocabulary in the folder that `path` is, or in which it lies. */
 static int load_vocabulary(struct trainer *t, const char *path, struct err *e)
@@ -23,7 +44,7 @@ static int load_vocabulary(struct trainer *t, const char *path, struct err *e)
                     : asprintf(&name, "vocab.db");
     if (n < 0)
         return err_memory(e, "out of memory");
-    int rc = vocabdb_load(&t->vocab, name, e);
+    int rc = hold(t, name, e) || vocabdb_load(&t->vocab, name, e);
     free(name);
     if (rc)
         return -1;
@@ -35,7 +56,12 @@ static int open_folder(struct trainer *t, const char *path, struct err *e)
 {
     uint64_t print = vocab_fingerprint(&t->vocab);
     struct shardlist list;
-    if (shardlist_read(&list, path, e))
+    char *vocabulary;
+    if (asprintf(&vocabulary, "%s/vocab.db", path) < 0)
+        return err_memory(e, "out of memory");
+    int held = hold(t, vocabulary, e);
+    free(vocabulary);
+    if (held || shardlist_read(&list, path, e))
         return -1;
     int rc = shardset_open(&t->train, &list, path, SHARDLIST_TRAIN, print, t->vocab.n_tokens, e) ||
              (t->options.eval_every &&
@@ -116,6 +142,9 @@ void data_close(struct trainer *t)
     shardset_close(&t->train);
     shardset_close(&t->valid);
     free(t->made_up);
+    for (size_t i = 0; i < t->n_held; i++)
+        close(t->held[i]);
+    free(t->held);
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -211,7 +240,8 @@ static int find_had(const struct shardset *s, const char *what, uint64_t had, co
         return 0;
     return err_set(e,
                    "%s: trained with other %s stories (found %016llx, this data has %016llx, and "
-                   "does not begin with those)",
+                   "does not begin with those); let prep make those again, or begin a new run with "
+                   "--init-from",
                    path, what, (unsigned long long)had, (unsigned long long)s->fingerprint);
 }
 

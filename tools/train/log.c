@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,7 +43,7 @@ static int64_t ask_holder(int fd)
 static int claim(const struct log *l, struct err *e)
 {
     struct flock mine = whole_file();
-    if (flock(l->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+    if (file_hold(l->fd, FILE_ALONE)) {
         (void)fcntl(l->fd, F_SETLK, &mine);
         return 0;
     }
@@ -331,7 +330,7 @@ int log_holder(const char *dir, int64_t *pid, struct err *e)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno != ENOENT)
         rc = err_errno(e, "%s: cannot open", path);
-    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    if (fd >= 0 && !file_hold(fd, FILE_SHARED))
         *pid = ask_holder(fd);
     if (fd >= 0)
         close(fd); /* and the shared lock with it */

@@ -182,8 +182,10 @@ static int same_fingerprint(const char *what, uint64_t found, uint64_t expected,
 {
     if (found == expected)
         return 0;
-    return err_set(e, "%s: trained with another %s (found %016llx, this data has %016llx)", path,
-                   what, (unsigned long long)expected, (unsigned long long)found);
+    return err_set(e,
+                   "%s: trained with another %s (found %016llx, this data has %016llx); let prep "
+                   "make its data again",
+                   path, what, (unsigned long long)expected, (unsigned long long)found);
 }
 
 /* More steps, epochs or windows than any run takes; sums of two cannot overflow. */

@@ -58,7 +58,9 @@ struct trainer {
     char *resumed_from; /* owned; NULL for a fresh run */
     char *begun_from;   /* owned; whose weights a fresh run has; NULL for its own */
     uint16_t *made_up;  /* owned; the tokens of --bench */
-    size_t memory;      /* bytes of the arena */
+    int *held;          /* owned; descriptors of vocabularies, [n_held] */
+    size_t n_held, held_capacity;
+    size_t memory; /* bytes of the arena */
 };
 
 /* Opens data, decides the model, lays out memory, makes or reads weights, and opens the log, which
