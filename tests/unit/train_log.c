@@ -1,0 +1,57 @@
+/* The log of a run. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "os/file.h"
+#include "support/toyrun.h"
+#include "train/log.h"
+
+static void write_reports(const char *dir, uint64_t from, uint64_t to, uint64_t last)
+{
+    struct err e;
+    struct log l = {0};
+    assert_int_equal(log_open(&l, dir, true, &e), 0);
+    assert_int_equal(log_cut(&l, last, &e), 0);
+    for (uint64_t step = from; step <= to; step += 5) {
+        struct log_report r = {.step = step, .val_loss = NAN, .zero_share = NAN};
+        assert_int_equal(log_write(&l, &r, &e), 0);
+    }
+    log_close(&l);
+}
+
+static void test_log_has_each_step_once(void **state)
+{
+    (void)state;
+    struct err e;
+    assert_int_equal(file_make_dirs(toyrun_path("log"), &e), 0);
+    write_reports(toyrun_path("log"), 5, 30, 0);
+    FILE *f = fopen(toyrun_path("log/log.jsonl"), "a");
+    fputs("{\"step\":35,\"tok", f); /* torn by a crash */
+    fclose(f);
+    write_reports(toyrun_path("log"), 25, 40, 20); /* resumed from a checkpoint at 20 */
+    f = fopen(toyrun_path("log/log.jsonl"), "r");
+    char line[1024];
+    uint64_t expected = 5;
+    while (fgets(line, sizeof line, f)) {
+        unsigned long long step;
+        assert_int_equal(sscanf(line, "{\"step\":%llu,", &step), 1);
+        assert_int_equal(step, expected);
+        expected += 5;
+    }
+    fclose(f);
+    assert_int_equal(expected, 45);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_log_has_each_step_once),
+    };
+    return cmocka_run_group_tests(tests, toyrun_setup, toyrun_teardown);
+}
