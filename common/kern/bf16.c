@@ -66,16 +66,22 @@ static void product_c(size_t m, size_t n, size_t k, const void *a_cells, size_t 
         }
 }
 
-static void softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                      void *by_columns)
+static void powers_c(float *x, size_t x_stride, size_t rows, size_t n, const float *level,
+                     float *sum, void *by_rows, void *by_columns, size_t columns_stride)
 {
-    kern_softmax_c(x, rows, n, max, sum, NULL, NULL);
-    operand_c(x, rows, n, by_rows, by_columns);
+    size_t width = DIV_UP(n, 2);
+    kern_powers_c(x, x_stride, rows, n, level, sum, NULL, NULL, 0);
+    for (size_t r = 0; r < rows; r++)
+        operand_c(x + r * x_stride, 1, n, (uint32_t *)by_rows + r * width, NULL);
+    uint32_t *out = by_columns;
+    for (size_t r = 0; r < rows; r += 2, out += columns_stride)
+        for (size_t c = 0; c < n; c++)
+            out[c] = bf16_cell(x[r * x_stride + c], r + 1 < rows ? x[(r + 1) * x_stride + c] : 0);
 }
 
 void kern_use_bf16(struct kern *k)
 {
-    k->softmax = softmax_c;
+    k->powers = powers_c;
     k->unit = 2;
     k->panel = TILE_COLS;
     k->product = product_c;

@@ -240,7 +240,7 @@ static void swiglu_back_c(const float *a, const float *b, const float *dh, size_
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
-static float maximum(const float *x, size_t n)
+static float maximum_c(const float *x, size_t n)
 {
     float max = x[0];
     for (size_t i = 1; i < n; i++)
@@ -250,36 +250,42 @@ static float maximum(const float *x, size_t n)
 
 static float logsumexp_c(const float *x, size_t n)
 {
-    float max = maximum(x, n);
+    float max = maximum_c(x, n);
     float lane[KERN_LANES] = {0};
     for (size_t i = 0; i < n; i++)
         lane[i % KERN_LANES] += fmath_expf(x[i] - max);
     return max + (float)fmath_log((double)fold(lane));
 }
 
-void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                    void *by_columns)
+/* Powers of n numbers in their place; returns their sum. */
+static float powers(float *x, size_t n, float level)
+{
+    float lane[KERN_LANES] = {0};
+    for (size_t i = 0; i < n; i++) {
+        float above = x[i] - level;
+        x[i] = fmath_expf(above > 88.0f ? 88.0f : above);
+        lane[i % KERN_LANES] += x[i];
+    }
+    return fold(lane);
+}
+
+void kern_powers_c(float *x, size_t x_stride, size_t rows, size_t n, const float *level, float *sum,
+                   void *by_rows, void *by_columns, size_t columns_stride)
 {
     (void)by_rows;
     (void)by_columns;
-    for (size_t r = 0; r < rows; r++, x += n) {
-        float lane[KERN_LANES] = {0};
-        max[r] = maximum(x, n);
-        for (size_t i = 0; i < n; i++) {
-            x[i] = fmath_expf(x[i] - max[r]);
-            lane[i % KERN_LANES] += x[i];
-        }
-        sum[r] = fold(lane);
-    }
+    (void)columns_stride;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i += KERN_SUM_COLUMNS)
+            sum[r] += powers(x + r * x_stride + i, MIN((size_t)KERN_SUM_COLUMNS, n - i), level[r]);
 }
 
 static void attend_c(float *s, float *d, float scale, size_t n)
 {
-    float max, sum;
     float lane[KERN_LANES] = {0};
     for (size_t i = 0; i < n; i++)
         s[i] *= scale;
-    kern_softmax_c(s, 1, n, &max, &sum, NULL, NULL);
+    float sum = powers(s, n, maximum_c(s, n));
     for (size_t i = 0; i < n; i++) {
         s[i] /= sum;
         lane[i % KERN_LANES] += d ? s[i] * d[i] : 0;
@@ -375,6 +381,7 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .level = level,
         .panel = TILE_COLS,
         .unit = 1,
+        .cache = KERN_CACHE,
         .product = product_c,
         .pack = pack_c,
         .spin = spin_c,
@@ -388,7 +395,8 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .swiglu_back = swiglu_back_c,
         .add = add_c,
         .logsumexp = logsumexp_c,
-        .softmax = kern_softmax_c,
+        .maximum = maximum_c,
+        .powers = kern_powers_c,
         .attend = attend_c,
         .sum_abs = sum_abs_c,
         .sum_sq = sum_sq_c,

@@ -29,7 +29,7 @@
  * are the same bits on every level. Sizes are at least 1. Nothing beyond the operands as they are
  * described is read or written. Inputs are finite, outputs never overlap inputs unless said; but so
  * that a run that diverges is seen, NaN stays NaN through rmsnorm, gate, swiglu, logsumexp and the
- * sums of softmax, and infinity becomes NaN in the last two. Results below FLT_MIN may be 0. */
+ * sums of powers, and infinity becomes NaN in logsumexp. Results below FLT_MIN may be 0. */
 #ifndef KERN_H
 #define KERN_H
 
@@ -43,13 +43,19 @@ struct kern_b {
     bool far;      /* a hint: most of it stands beyond the second cache, so fetch it ahead */
 };
 
+enum { KERN_CACHE = 512 << 10 };
+
 struct kern_adamw;
 struct kern_descend;
-enum { KERN_SOFTMAX_ROWS = 64 };
+enum { KERN_SUM_COLUMNS = 256 };
+#define KERN_SUM_LIMIT 0x1p80f
 
 struct kern {
     const struct cpu_level *level;
     size_t panel; /* columns of a packed panel, a power of two */
+
+    size_t cache; /* bytes of second-level cache that a thread has: sizes of tiles follow it,
+                     results do not. kern_init sets KERN_CACHE; whoever knows better sets that */
 
     size_t unit; /* numbers in a cell: 1 (float) or 2 (bf16) */
 
@@ -115,13 +121,19 @@ struct kern {
     /* Natural log of sum exp(x), computed from the differences to the maximum. */
     float (*logsumexp)(const float *x, size_t n);
 
-    /* Softmax of rows x [rows][n], without the division: max[r] is the largest of row r, sum[r] the
-     * sum of e^(x - max[r]) over it, and these powers, not divided, are left as operand forms: in
-     * f32 in place of x (by_rows and by_columns are not used), in bf16 in both (x is then
-     * undefined). So softmax = power / sum, logsumexp = max + log(sum). rows is at most
-     * KERN_SOFTMAX_ROWS. */
-    void (*softmax)(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                    void *by_columns);
+    /* The largest of n numbers; if some are NaN, any of them. */
+    float (*maximum)(const float *x, size_t n);
+
+    /* Columns of a softmax, without the division. Of rows x [rows][n], x_stride floats apart, the
+     * powers e^(x - level[r]) are left as operand forms: in f32 in place of x (by_rows and
+     * by_columns are not used), in bf16 by rows, [rows][DIV_UP(n, 2)], and by columns, whose
+     * [DIV_UP(rows, 2)] rows are columns_stride cells apart (x is then undefined). sum[r] grows by
+     * the sum of each KERN_SUM_COLUMNS of them in turn. So rows may be grouped at will by even
+     * numbers, and columns cut at multiples of KERN_SUM_COLUMNS; then softmax = power / sum and
+     * logsumexp = level + log(sum). Powers end at e^88: a sum above KERN_SUM_LIMIT tells of a
+     * level too far below its row. */
+    void (*powers)(float *x, size_t x_stride, size_t rows, size_t n, const float *level, float *sum,
+                   void *by_rows, void *by_columns, size_t columns_stride);
 
     /* A row of attention weights and, unless d is NULL, back through it: s = softmax(scale * s); d
      * = scale * s * (d - sum of s d), elementwise. scale > 0. Of scores of -1e30 and less beside
@@ -206,8 +218,8 @@ void kern_wasm_inference(struct kern_exact *k, uint32_t features);
 void kern_pack_floats(const float *w, size_t n_out, size_t n_in, size_t first, size_t count,
                       size_t panel, void *out);
 
-/* softmax in plain C and f32. */
-void kern_softmax_c(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                    void *by_columns);
+/* powers in plain C and f32. */
+void kern_powers_c(float *x, size_t x_stride, size_t rows, size_t n, const float *level, float *sum,
+                   void *by_rows, void *by_columns, size_t columns_stride);
 
 #endif

@@ -44,6 +44,12 @@ INLINE vec v_exp_below(vec x)
     return v_scale(p, n);
 }
 
+/* The same for every x: e^88 beyond 88. */
+INLINE vec v_exp_within(vec x)
+{
+    return v_exp_below(v_min(v_set(88.0f), x)); /* in this order NaN stays NaN */
+}
+
 INLINE vec v_sigmoid(vec x)
 {
     vec minus = v_min(v_set(88.0f), v_sub(v_set(0.0f), x));
@@ -62,24 +68,19 @@ INLINE float maximum(const float *x, size_t n)
     return m;
 }
 
-/* kern.h softmax of one row: x becomes the powers; returns their sum. */
-INLINE float softmax_row(float *x, size_t n, float *max)
+/* kern.h powers of n numbers in their place; returns their sum. */
+INLINE float powers_of(float *x, size_t n, float level)
 {
-    *max = maximum(x, n);
-    vec mv = v_set(*max);
+    vec lv = v_set(level);
     vec total = v_set(0.0f);
-    size_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH) {
-        vec p = v_exp_below(v_sub(v_load(x + i), mv));
-        v_store(x + i, p);
-        total = v_add(total, p);
-    }
-    float sum = v_sum(total);
-    for (; i < n; i++) {
-        x[i] = fmath_expf(x[i] - *max);
-        sum += x[i];
-    }
-    return sum;
+#define BODY(load, store)                                               \
+    do {                                                                \
+        store(x + i, v_exp_within(v_sub(load(x + i), lv)));             \
+        total = v_add(total, load(x + i)); /* without what is masked */ \
+    } while (0)
+    FOR_VECTORS(n, BODY);
+#undef BODY
+    return v_sum(total);
 }
 
 /* ---- exact: the same bits on every level ----------------------------------------------------- */

@@ -159,6 +159,11 @@ static void op_swiglu_back(const float *a, const float *b, const float *dh, size
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
+static float op_maximum(const float *x, size_t n)
+{
+    return maximum(x, n);
+}
+
 static float op_logsumexp(const float *x, size_t n)
 {
     float max = maximum(x, n);
@@ -173,13 +178,16 @@ static float op_logsumexp(const float *x, size_t n)
     return max + (float)fmath_log((double)s);
 }
 
-static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                       void *by_columns)
+static void op_powers(float *x, size_t x_stride, size_t rows, size_t n, const float *level,
+                      float *sum, void *by_rows, void *by_columns, size_t columns_stride)
 {
     (void)by_rows;
     (void)by_columns;
+    (void)columns_stride;
     for (size_t r = 0; r < rows; r++)
-        sum[r] = softmax_row(x + r * n, n, &max[r]);
+        for (size_t i = 0; i < n; i += KERN_SUM_COLUMNS)
+            sum[r] +=
+                powers_of(x + r * x_stride + i, MIN((size_t)KERN_SUM_COLUMNS, n - i), level[r]);
 }
 
 static void op_attend(float *s, float *d, float scale, size_t n)
@@ -320,7 +328,8 @@ INLINE void ops_install(struct kern *k)
     k->swiglu_back = op_swiglu_back;
     k->add = op_add;
     k->logsumexp = op_logsumexp;
-    k->softmax = op_softmax;
+    k->maximum = op_maximum;
+    k->powers = op_powers;
     k->attend = op_attend;
     k->quantise = op_quantise;
     k->adamw = op_adamw;

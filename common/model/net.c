@@ -59,6 +59,21 @@ static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, boo
     operand_init(&t->ffn_hidden, k, rows, H, use, a);
 }
 
+/* How a chunk is cut for training: as few tasks as there are workers or a multiple of that, and
+ * blocks of columns whose logits and powers take a third of the second cache, since the weights
+ * that pass through it need room too. */
+static void head_cut(struct net *n, size_t n_workers)
+{
+    const size_t columns = KERN_SUM_COLUMNS;
+    size_t rows = MIN(n->max_rows, n->head_rows);
+    size_t tasks = DIV_UP(DIV_UP(rows, (size_t)NET_HEAD_MOST), n_workers) * n_workers;
+    size_t most = MIN((size_t)NET_HEAD_MOST, ALIGN_UP(DIV_UP(rows, tasks), (size_t)8));
+    n->head_tile = MAX((size_t)NET_HEAD_TILE, most);
+    size_t bytes = n->head_tile * columns * (n->kern->unit == 1 ? 4 : 4 + 2);
+    size_t blocks = MAX((size_t)1, n->kern->cache / 3 / bytes);
+    n->head_block = MIN(blocks * columns, ALIGN_UP((size_t)n->dims.V, columns));
+}
+
 static void head_init(struct net *n, int n_workers, struct arena *a)
 {
     const struct kern *k = n->kern;
@@ -74,7 +89,11 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     n->head_rows = many ? 2 * NET_HEAD_ROWS : NET_HEAD_ROWS;
     operand_init(&n->logits, k, MIN(rows, n->head_rows), V,
                  (struct operand_use){.keep_columns = n->keep}, a);
-    operand_scratch_init(&n->head_scratch, k, NET_HEAD_TILE, MAX(D, V), (size_t)n_workers, a);
+    head_cut(n, (size_t)n_workers);
+    size_t numbers = NET_HEAD_TILE * MAX(D, V);
+    if (n->keep)
+        numbers = MAX(numbers, n->head_tile * (D + n->head_block));
+    operand_scratch_init(&n->head_scratch, k, 1, numbers, (size_t)n_workers, a);
 }
 
 void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, const struct kern *k,

@@ -29,7 +29,9 @@
 
 enum {
     NET_TILE = 64,      /* token rows of one task */
-    NET_HEAD_TILE = 32, /* token rows of one task of the head */
+    NET_HEAD_TILE = 32, /* token rows of one task of the head that scores */
+    NET_HEAD_MOST = 96, /* and at most of one that trains: the head's weights, which fit no second
+                           cache, are read once for all rows of a task */
     NET_HEAD_ROWS =
         512 /* token rows whose logits are held at a time; twice as many for a large batch, or for a
                smaller one with a small vocabulary, to have enough tasks for many threads */
@@ -103,10 +105,13 @@ struct net {
     float *rstd_final;                          /* [rows] */
     struct operand hidden; /* [rows][D] rmsnorm(x_final, sf): what the head reads; floats kept */
     size_t head_rows;      /* token rows of a chunk: NET_HEAD_ROWS or twice as many */
-    struct operand logits; /* [min(max_rows, head_rows)][V], of one chunk of rows */
-    struct attend *attend; /* [n_workers]; NULL without attention */
+    size_t head_tile;      /* token rows of a task that trains: a multiple of 8, <= NET_HEAD_MOST */
+    size_t head_block; /* columns of their logits at a time, which stay in the second cache between
+                          the products that write and read them: a multiple of KERN_SUM_COLUMNS */
+    struct operand logits;               /* [min(max_rows, head_rows)][V], of one chunk of rows */
+    struct attend *attend;               /* [n_workers]; NULL without attention */
     struct operand_scratch scratch;      /* of blocks: tiles of NET_TILE rows */
-    struct operand_scratch head_scratch; /* of the head: tiles of NET_HEAD_TILE rows */
+    struct operand_scratch head_scratch; /* of the head: a task's rows */
 };
 
 /* Lays out everything for up to max_rows token rows, run by at most n_workers threads, in the arena

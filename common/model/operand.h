@@ -50,7 +50,7 @@ void operand_scratch_init(struct operand_scratch *s, const struct kern *k, size_
 float *operand_floats(const struct operand *o, const struct operand_scratch *t, struct span s,
                       size_t worker);
 
-/* Where the two forms of rows s go, for an operation that writes them itself (kern.h softmax). In
+/* Where the two forms of rows s go, for an operation that writes them itself (kern.h powers). In
  * f32 both are the floats' own place. */
 struct operand_forms {
     void *rows;

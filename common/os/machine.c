@@ -132,3 +132,19 @@ uint64_t machine_memory(void)
     walk_cgroup("memory", "memory.limit_in_bytes", visit_memory, &memory);
     return memory;
 }
+
+size_t machine_cache(void)
+{
+    const char *folder = "/sys/devices/system/cpu/cpu0/cache";
+    char path[128];
+    char line[32];
+    for (int i = 0;; i++) {
+        snprintf(path, sizeof path, "%s/index%d/level", folder, i);
+        if (!read_line(path, line, sizeof line))
+            return 0;
+        if (atoi(line) != 2)
+            continue;
+        snprintf(path, sizeof path, "%s/index%d/size", folder, i); /* as 512K */
+        return read_line(path, line, sizeof line) ? (size_t)strtoul(line, NULL, 10) << 10 : 0;
+    }
+}

@@ -10,4 +10,7 @@ int machine_processors(void);
 /* Bytes of memory this process may use: physical memory and cgroup limits (v1 and v2). */
 uint64_t machine_memory(void);
 
+/* Bytes of second-level cache that a processor has, 0 where that is not told. */
+size_t machine_cache(void);
+
 #endif

@@ -124,11 +124,17 @@ static void run_logsumexp(struct bench *b)
         result = (double)b->kern->logsumexp(b->x[0] + r * V, V);
 }
 
-static void run_softmax(struct bench *b)
+static void run_maximum(struct bench *b)
 {
-    float max[32];
-    float sum[32];
-    b->kern->softmax(b->x[0], 32, V, max, sum, b->x[1], b->x[2]);
+    result = (double)b->kern->maximum(b->x[0], V);
+}
+
+static void run_powers(struct bench *b)
+{
+    static const float level[32];
+    float sum[32] = {0};
+    b->kern->powers(b->x[0], V, 32, V, level, sum, b->x[1], b->x[2], V);
+    result = (double)sum[0];
 }
 
 static void run_attend(struct bench *b)
@@ -280,7 +286,8 @@ static const struct shape shapes[] = {
     BYTES(swiglu, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
     BYTES(swiglu_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
     BYTES(logsumexp, "32x10000", 32 * V, 32 * V),
-    BYTES(softmax, "32x10000", 2 * 32 * V, 32 * V),
+    BYTES(maximum, "10000", V, V),
+    BYTES(powers, "32x10000", 2 * 32 * V, 32 * V),
     BYTES(attend, "32x96", 4 * 32 * 96, 2 * 32 * 96),
     BYTES(sum_abs, "512x192", D *WIDE, D *WIDE),
     BYTES(sum_sq, "512x192", D *WIDE, D *WIDE),

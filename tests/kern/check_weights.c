@@ -109,34 +109,97 @@ static uint32_t *output_cells(struct kcheck *t, size_t n)
     return t->kern->unit == 2 ? (uint32_t *)(void *)kcheck_output(t, n) : NULL;
 }
 
-static void softmax_one(struct kcheck *t, size_t n, int shape)
+struct powers {
+    float *x;
+    size_t stride;
+    size_t rows;
+    size_t n;
+    float level[MAX_ROWS];
+    float *sum;
+    uint32_t *by_rows;
+    uint32_t *by_columns;
+};
+
+/* Rows apart from each other, with levels at the largest or somewhat below. */
+static struct powers powers_input(struct kcheck *t, size_t n, int shape)
+{
+    static const float below[] = {0, 0, 20, 50};
+    struct powers p = {.n = n, .stride = n + 3};
+    p.rows = n == LONG_ROW ? 3 : 1 + rng_below(&t->rng, MAX_ROWS);
+    p.x = kcheck_in_out(t, (p.rows - 1) * p.stride + n, 1);
+    p.sum = kcheck_output(t, p.rows);
+    p.by_rows = output_cells(t, p.rows * DIV_UP(n, 2));
+    p.by_columns = output_cells(t, DIV_UP(p.rows, 2) * n);
+    for (size_t r = 0; r < p.rows; r++) {
+        p.sum[r] = 0;
+        logits(t, p.x + r * p.stride, n, shape);
+        p.level[r] = (float)softmax_of(p.x + r * p.stride, n).max -
+                     below[rng_below(&t->rng, ARRAY_LEN(below))];
+    }
+    return p;
+}
+
+static void powers_row(struct kcheck *t, const struct powers *p, size_t r, double *want)
+{
+    const float *before = kcheck_before(p->x) + r * p->stride;
+    double sum = 0;
+    double spread = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        double above = (double)before[i] - (double)p->level[r];
+        want[i] = exp(above);
+        sum += want[i];
+        spread += fabs(above) * want[i];
+        if (!p->by_rows)
+            kcheck_near(t, "power", r * p->n + i, (double)p->x[r * p->stride + i], want[i],
+                        want[i] * (EXP_ERROR + ROUNDING * (fabs(above) + 1)) + 2 * TINIEST);
+    }
+    kcheck_near(t, "sum", r, (double)p->sum[r], sum,
+                sum * (EXP_ERROR + ROUNDING * ((double)p->n + spread / sum)) +
+                    (double)p->n * 2 * TINIEST);
+    for (size_t i = p->n; i < p->stride && r + 1 < p->rows; i++)
+        if (memcmp(&p->x[r * p->stride + i], &before[i], sizeof *before) != 0)
+            kcheck_fail(t, "number %zu after row %zu was written", i - p->n, r);
+}
+
+/* Rows two at a time and columns cut: the same sums. */
+static void powers_cut(struct kcheck *t, const struct powers *p, float *x)
+{
+    size_t cut = KERN_SUM_COLUMNS * (1 + rng_below(&t->rng, DIV_UP(p->n, KERN_SUM_COLUMNS)));
+    for (size_t r = 0; r < p->rows; r += 2) {
+        size_t rows = MIN((size_t)2, p->rows - r);
+        float sum[2] = {0, 0};
+        for (size_t i = 0; i < p->n; i += cut) {
+            uint32_t *cells = p->by_rows ? p->by_rows + r * DIV_UP(p->n, 2) : NULL;
+            t->kern->powers(x + r * p->stride + i, p->stride, rows, MIN(cut, p->n - i),
+                            p->level + r, sum, cells,
+                            p->by_columns ? p->by_columns + r / 2 * p->n + i : NULL, p->n);
+        }
+        if (memcmp(sum, p->sum + r, rows * sizeof *sum) != 0)
+            kcheck_fail(t, "sums of rows from %zu on differ when columns are cut at %zu", r, cut);
+    }
+}
+
+static void powers_one(struct kcheck *t, size_t n, int shape)
 {
     static double powers[MAX_ROWS * LONG_ROW];
-    size_t rows = n == LONG_ROW ? 3 : 1 + rng_below(&t->rng, MAX_ROWS);
-    float *x = kcheck_in_out(t, rows * n, 1);
-    float *max = kcheck_output(t, rows);
-    float *sum = kcheck_output(t, rows);
-    uint32_t *by_rows = output_cells(t, rows * DIV_UP(n, 2));
-    uint32_t *by_columns = output_cells(t, DIV_UP(rows, 2) * n);
-    for (size_t r = 0; r < rows; r++)
-        logits(t, x + r * n, n, shape);
+    struct powers p = powers_input(t, n, shape);
+    float *again = kcheck_in_out(t, (p.rows - 1) * p.stride + n, 1);
+    memcpy(again, p.x, ((p.rows - 1) * p.stride + n) * sizeof *again);
     kcheck_seal(t);
-    t->kern->softmax(x, rows, n, max, sum, by_rows, by_columns);
-    for (size_t r = 0; r < rows; r++) {
-        const float *before = kcheck_before(x) + r * n;
-        struct softmax s = softmax_of(before, n);
-        kcheck_near(t, "max", r, (double)max[r], s.max, 0);
-        kcheck_near(t, "sum", r, (double)sum[r], s.sum, s.sum * s.error);
-        for (size_t i = 0; i < n; i++) {
-            double below = s.max - (double)before[i];
-            double want = powers[r * n + i] = exp(-below);
-            if (!by_rows)
-                kcheck_near(t, "power", r * n + i, (double)x[r * n + i], want,
-                            want * (EXP_ERROR + ROUNDING * (below + 1)) + 2 * TINIEST);
-        }
-    }
-    if (by_rows)
-        softmax_cells(t, rows, n, powers, by_rows, by_columns);
+    t->kern->powers(p.x, p.stride, p.rows, n, p.level, p.sum, p.by_rows, p.by_columns, n);
+    for (size_t r = 0; r < p.rows; r++)
+        powers_row(t, &p, r, powers + r * n);
+    if (p.by_rows)
+        softmax_cells(t, p.rows, n, powers, p.by_rows, p.by_columns);
+    powers_cut(t, &p, again);
+}
+
+static void maximum_one(struct kcheck *t, size_t n, int shape)
+{
+    float *x = kcheck_input(t, n, 1);
+    logits(t, x, n, shape);
+    kcheck_seal(t);
+    kcheck_near(t, "maximum", 0, (double)t->kern->maximum(x, n), softmax_of(x, n).max, 0);
 }
 
 static void each_softmax(struct kcheck *t, void (*one)(struct kcheck *t, size_t n, int shape))
@@ -182,21 +245,27 @@ static void logsumexp_spoilt(struct kcheck *t, size_t n, size_t at, float bad)
 }
 
 /* The row's sum shows it, and so does the loss that is made of it; its neighbours are as they were.
- */
-static void softmax_spoilt(struct kcheck *t, size_t n, size_t at, float bad)
+ * A number far above the level shows, too. */
+static void powers_spoilt(struct kcheck *t, size_t n, size_t at, float bad)
 {
     enum { ROWS = 3 };
+    static const float zero[ROWS];
     size_t row = rng_below(&t->rng, ROWS);
     float *x = kcheck_in_out(t, ROWS * n, 1);
-    float *max = kcheck_output(t, ROWS);
     float *sum = kcheck_output(t, ROWS);
     uint32_t *by_rows = output_cells(t, ROWS * DIV_UP(n, 2));
     uint32_t *by_columns = output_cells(t, DIV_UP(ROWS, 2) * n);
-    x[row * n + at] = bad;
-    t->kern->softmax(x, ROWS, n, max, sum, by_rows, by_columns);
+    bool number = rng_below(&t->rng, 2);
+    for (size_t i = 0; i < ROWS * n; i++)
+        x[i] = 0;
+    memset(sum, 0, ROWS * sizeof *sum);
+    x[row * n + at] = number ? 60 + 1000 * (float)rng_below(&t->rng, 2) : bad;
+    t->kern->powers(x, n, ROWS, n, zero, sum, by_rows, by_columns, n);
     for (size_t r = 0; r < ROWS; r++)
-        if (isnan(sum[r]) != (r == row))
+        if ((sum[r] <= KERN_SUM_LIMIT) == (r == row))
             kcheck_fail(t, "sum[%zu] is %.9g, the bad row is %zu", r, (double)sum[r], row);
+    if (!number && isnan(bad) && !isnan(sum[row]))
+        kcheck_fail(t, "the sum is %.9g, expected NaN", (double)sum[row]);
 }
 
 void kcheck_logsumexp(struct kcheck *t)
@@ -205,10 +274,15 @@ void kcheck_logsumexp(struct kcheck *t)
     each_spoilt(t, logsumexp_spoilt);
 }
 
-void kcheck_softmax(struct kcheck *t)
+void kcheck_maximum(struct kcheck *t)
 {
-    each_softmax(t, softmax_one);
-    each_spoilt(t, softmax_spoilt);
+    each_softmax(t, maximum_one);
+}
+
+void kcheck_powers(struct kcheck *t)
+{
+    each_softmax(t, powers_one);
+    each_spoilt(t, powers_spoilt);
 }
 
 /* ---- attention weights ----------------------------------------------------------------------- */

@@ -110,10 +110,17 @@ static float broken_logsumexp(const float *x, size_t n)
     return lse;
 }
 
-static void broken_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                           void *by_columns)
+static float broken_maximum(const float *x, size_t n)
 {
-    sound.softmax(x, rows, n, max, sum, by_rows, by_columns);
+    float maximum = sound.maximum(x, n);
+    spoil(&maximum);
+    return maximum;
+}
+
+static void broken_powers(float *x, size_t x_stride, size_t rows, size_t n, const float *level,
+                          float *sum, void *by_rows, void *by_columns, size_t columns_stride)
+{
+    sound.powers(x, x_stride, rows, n, level, sum, by_rows, by_columns, columns_stride);
     spoil(&sum[rows - 1]);
 }
 

@@ -56,7 +56,8 @@ struct kcheck {
     OP(swiglu_back, swiglu_back)             \
     OP(add, add)                             \
     OP(logsumexp, logsumexp)                 \
-    OP(softmax, softmax)                     \
+    OP(maximum, maximum)                     \
+    OP(powers, powers)                       \
     OP(attend, attend)                       \
     OP(sum_abs, sum_abs)                     \
     OP(sum_sq, sum_sq)                       \

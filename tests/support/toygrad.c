@@ -11,14 +11,12 @@
 #include "support/toy.h"
 #include "train/init.h"
 
-void toygrad_open(struct toytrain *t, const struct dims *d, const struct cpu_level *level,
-                  int threads, size_t rows)
+void toygrad_open_with(struct toytrain *t, const struct dims *d, const struct toytrain_options *o,
+                       size_t rows)
 {
     struct err e;
     struct rng rng;
-    struct toytrain_options o = {level, .threads = threads,
-                                 .optim = optim_defaults(optim_kinds[0])};
-    if (toytrain_open(t, d, rows, &o, &e))
+    if (toytrain_open(t, d, rows, o, &e))
         fail_msg("%s", e.text);
     init_params(d, 7, t->params);
     rng_seed(&rng, 11, 0);
@@ -47,4 +45,12 @@ struct dims toygrad_dims(size_t i)
     bool alone = i < DIMS_N_MIXERS;
     d.L = alone ? 1 : DIMS_N_MIXERS;
     return toy_every(d, alone ? 2 : 3, alone ? 3 : 5, alone ? 70 : 7, i);
+}
+
+void toygrad_open(struct toytrain *t, const struct dims *d, const struct cpu_level *level,
+                  int threads, size_t rows)
+{
+    struct toytrain_options o = {level, .threads = threads,
+                                 .optim = optim_defaults(optim_kinds[0])};
+    toygrad_open_with(t, d, &o, rows);
 }

@@ -14,5 +14,7 @@ struct dims toygrad_dims(size_t i);
 /* Random weights and random rows, sequences of uneven length. Fails the test where it cannot. */
 void toygrad_open(struct toytrain *t, const struct dims *d, const struct cpu_level *level,
                   int threads, size_t rows);
+void toygrad_open_with(struct toytrain *t, const struct dims *d, const struct toytrain_options *o,
+                       size_t rows);
 
 #endif

@@ -24,6 +24,8 @@ int toytrain_open(struct toytrain *t, const struct dims *d, size_t rows,
     struct arena measure;
     *t = (struct toytrain){.dims = *d};
     kern_init(&t->kern, o->level);
+    if (o->cache > 0)
+        t->kern.cache = o->cache;
     if (o->bf16)
         kern_use_bf16(&t->kern);
     t->pool = threads_new(o->threads, e);

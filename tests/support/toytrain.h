@@ -26,6 +26,7 @@ struct toytrain_options {
     const struct cpu_level *level;
     bool bf16;
     int threads;
+    size_t cache; /* 0: kern.h's own */
     struct optim_settings optim;
 };
 

@@ -223,6 +223,82 @@ static void test_head_filter(void **state)
     toytrain_close(&f);
 }
 
+/* Tiles follow the size of the cache and the number of threads; the gradient does not, in floats
+ * nor in bf16. */
+static void test_tiles_of_the_head_do_not_matter(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t cache;
+        int threads;
+    } ways[] = {{1, 1}, {1 << 20, 1}, {1 << 24, 1}, {1 << 19, 3}, {1 << 21, 5}};
+    struct dims d = toygrad_small();
+    d.V = 1501;
+    size_t bytes = dims_n_floats(&d) * sizeof(float);
+    float *first = malloc(bytes);
+    for (int bf16 = 0; bf16 < 2; bf16++)
+        for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+            struct toytrain f;
+            toygrad_open_with(&f, &d,
+                      &(struct toytrain_options){cpu_best(), .bf16 = bf16,
+                                                 .threads = ways[i].threads, .cache = ways[i].cache,
+                                                 .optim = optim_defaults(optim_kinds[0])},
+                      333);
+            f.params[1400 * d.D] = 3; /* far above the first ones, in some rows */
+            toytrain_gradient(&f, false);
+            if (i == 0)
+                memcpy(first, f.gradient, bytes);
+            else
+                assert_memory_equal(f.gradient, first, bytes);
+            toytrain_close(&f);
+        }
+    free(first);
+}
+
+/* Rows whose largest logit stands far above their first ones, and loss and gradient of plain
+ * doubles beside theirs. */
+static void test_late_large_logits(void **state)
+{
+    (void)state;
+    struct dims d = toygrad_small();
+    d.V = 700;
+    struct toytrain f;
+    toygrad_open(&f, &d, cpu_best(), 2, 100);
+    size_t D = (size_t)f.dims.D;
+    size_t raised = 0;
+    for (size_t i = 0; i < D; i++)
+        f.params[500 * D + i] = 40 * (float)((int)(i % 3) - 1);
+    toytrain_gradient(&f, false);
+    for (size_t r = 0; r < f.batch.rows; r++) {
+        const float *hidden = f.net.hidden.floats + r * D;
+        double logits[700];
+        double sum = 0;
+        double early = -INFINITY;
+        double most = -INFINITY;
+        for (size_t v = 0; v < 700; v++) {
+            logits[v] = 0;
+            for (size_t i = 0; i < D; i++)
+                logits[v] += (double)hidden[i] * (double)f.params[v * D + i];
+            most = fmax(most, logits[v]);
+            early = v < KERN_SUM_COLUMNS ? fmax(early, logits[v]) : early;
+        }
+        for (size_t v = 0; v < 700; v++)
+            sum += exp(logits[v] - most);
+        raised += most - early > 60;
+        double nll = most + log(sum) - logits[f.targets[r]];
+        assert_true(fabs((double)f.grad.loss.nll[r] - nll) <= 1e-5 * (1 + fabs(most) + nll));
+        for (size_t i = 0; i < D; i++) {
+            double want = -(double)f.params[f.targets[r] * D + i];
+            for (size_t v = 0; v < 700; v++)
+                want += exp(logits[v] - most) / sum * (double)f.params[v * D + i];
+            assert_true(fabs((double)f.grad.loss.d_hidden[r * D + i] * (double)f.batch.rows -
+                             want) <= 1e-3);
+        }
+    }
+    assert_in_range(raised, 10, 90);
+    toytrain_close(&f);
+}
+
 static void test_overfits_one_batch(void **state)
 {
     (void)state;
@@ -248,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_sums_are_the_tree),
         cmocka_unit_test(test_sums_of_parts_are_the_tree),
         cmocka_unit_test(test_head_filter),
+        cmocka_unit_test(test_tiles_of_the_head_do_not_matter),
+        cmocka_unit_test(test_late_large_logits),
         cmocka_unit_test(test_overfits_one_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,11 +49,22 @@ static void test_memory_is_sane(void **state)
     assert_true(machine_memory() >= 1u << 20);
 }
 
+/* Some machines do not tell; none has less than the smallest processors had, or a gigabyte. */
+static void test_cache_is_sane(void **state)
+{
+    (void)state;
+    size_t cache = machine_cache();
+    if (cache == 0)
+        skip();
+    assert_in_range(cache, 32 << 10, 1 << 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_processors_are_those_we_may_use),
         cmocka_unit_test(test_memory_is_sane),
+        cmocka_unit_test(test_cache_is_sane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

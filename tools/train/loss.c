@@ -5,9 +5,9 @@
 #include "base/fmath.h"
 
 enum {
-    EMBED_TILE = 48,   /* vocabulary rows of one task of the embedding's gradient */
-    ROW_STEP = 16,     /* cells of a row at a time */
-    FILTER_BLOCK = 512 /* cells of a row of powers that are left out together */
+    EMBED_TILE = 48, /* vocabulary rows of one task of the embedding's gradient */
+    ROW_STEP = 16,   /* cells of a row at a time */
+    FILTER_ROWS = 8  /* whose powers of KERN_SUM_COLUMNS tokens are left out together */
 };
 
 struct chunk {
@@ -54,17 +54,18 @@ static void subtract_scaled(float factor, const float *restrict x, size_t n, flo
         y[i] -= factor * x[i];
 }
 
-/* True if any power of the block's columns reaches its row's threshold. A cell's larger half, as an
- * integer, orders positive bf16 numbers; a float orders itself the same way. */
-static bool block_counts(const uint32_t *powers, size_t cells, size_t first, size_t count,
-                         size_t rows, const float *threshold, bool halves)
+/* True if any of the powers [rows][count], stride cells apart, reaches its row's threshold. A
+ * cell's larger half, as an integer, orders positive bf16 numbers; a float orders itself the same
+ * way. */
+static bool any_counts(const uint32_t *powers, size_t stride, size_t rows, size_t count,
+                       const float *threshold, bool halves)
 {
     for (size_t r = 0; r < rows; r++) {
         uint32_t least;
         uint32_t largest = 0;
         memcpy(&least, &threshold[r], sizeof least);
-        for (size_t i = first; i < first + count; i++) {
-            uint32_t cell = powers[r * cells + i];
+        for (size_t i = 0; i < count; i++) {
+            uint32_t cell = powers[r * stride + i];
             uint32_t high = halves ? MAX(cell & 0xffff0000u, cell << 16) : cell;
             largest = MAX(largest, high);
         }
@@ -74,62 +75,183 @@ static bool block_counts(const uint32_t *powers, size_t cells, size_t first, siz
     return false;
 }
 
-/* d_hidden [rows][D] = powers E, without the blocks that the filter leaves out. */
-static void hidden_product(const struct loss *l, const uint32_t *powers, size_t rows,
-                           const float *sum, float *d_hidden)
+/* A task's rows on their way through the vocabulary. */
+struct tile {
+    const struct chunk *chunk;
+    struct span rows; /* of the chunk */
+    size_t worker;
+    const uint32_t *hidden; /* their cells by rows */
+    float level[NET_HEAD_MOST];
+    float sum[NET_HEAD_MOST];
+    float at_target[NET_HEAD_MOST];
+};
+
+/* Columns [first, first + count) of the rows' logits, then of their powers. */
+struct block {
+    size_t first;
+    size_t count;
+    float *x; /* the logits; in f32 the powers too */
+    size_t stride;
+    const uint32_t *powers; /* by rows */
+    size_t powers_stride;
+};
+
+static struct block logits_of(const struct tile *t, size_t first, size_t count)
 {
+    const struct net *n = t->chunk->loss->net;
+    const struct kern *k = n->kern;
+    size_t cells = DIV_UP((size_t)n->dims.D, k->unit);
+    struct block b = {.first = first, .count = count};
+    if (k->unit == 1) {
+        b.stride = (size_t)n->dims.V;
+        b.x = n->logits.floats + t->rows.first * b.stride + first;
+    } else {
+        b.stride = count;
+        b.x = operand_floats(&n->logits, &n->head_scratch, t->rows, t->worker);
+    }
+    k->product(t->rows.count, count, cells, t->hidden, cells, 1,
+               (struct kern_b){(const uint32_t *)n->head.packed + first * cells, 0, true}, b.x,
+               b.stride, false);
+    return b;
+}
+
+static void powers_of(struct tile *t, struct block *b)
+{
+    const struct net *n = t->chunk->loss->net;
+    const struct kern *k = n->kern;
+    size_t V = (size_t)n->dims.V;
+    if (k->unit == 1) {
+        k->powers(b->x, b->stride, t->rows.count, b->count, t->level, t->sum, NULL, NULL, 0);
+        b->powers = (const uint32_t *)(const void *)b->x;
+        b->powers_stride = b->stride;
+        return;
+    }
+    uint32_t *rows = n->head_scratch.cells + t->worker * n->head_scratch.size +
+                     n->head_tile * DIV_UP((size_t)n->dims.D, k->unit);
+    uint32_t *columns = (uint32_t *)n->logits.columns + t->rows.first / k->unit * V + b->first;
+    k->powers(b->x, b->stride, t->rows.count, b->count, t->level, t->sum, rows, columns, V);
+    b->powers = rows;
+    b->powers_stride = DIV_UP(b->count, k->unit);
+}
+
+/* d_hidden [rows][D] += powers E. */
+static void hidden_rows(const struct tile *t, const struct block *b, size_t first, size_t count)
+{
+    const struct loss *l = t->chunk->loss;
     const struct net *n = l->net;
     const struct kern *k = n->kern;
     size_t D = (size_t)n->dims.D;
-    size_t cells = DIV_UP((size_t)n->dims.V, k->unit);
-    size_t block = l->filter > 0 ? FILTER_BLOCK : cells;
-    const uint32_t *embed = n->head.columns;
-    float threshold[NET_HEAD_TILE];
-    bool any = false;
-    for (size_t r = 0; r < rows; r++)
-        threshold[r] = l->filter * sum[r];
-    for (size_t i = 0; i < cells; i += block) {
-        size_t count = MIN(block, cells - i);
-        if (l->filter > 0 && !block_counts(powers, cells, i, count, rows, threshold, k->unit > 1))
-            continue;
-        k->product(rows, D, count, powers + i, cells, 1, (struct kern_b){embed + i * D, D, true},
-                   d_hidden, D, any);
-        any = true;
-    }
-    if (!any)
-        memset(d_hidden, 0, rows * D * sizeof *d_hidden);
+    const uint32_t *embed = (const uint32_t *)n->head.columns + b->first / k->unit * D;
+    k->product(count, D, DIV_UP(b->count, k->unit), b->powers + first * b->powers_stride,
+               b->powers_stride, 1, (struct kern_b){embed, D, true},
+               l->d_hidden + (t->chunk->first + t->rows.first + first) * D, D, true);
 }
 
-/* A few rows: logits, their powers, loss, and the rows' own gradient. */
+/* The same without the rows that the filter leaves out. Of their sums this much is known. */
+static void filtered_rows(const struct tile *t, const struct block *b)
+{
+    const struct loss *l = t->chunk->loss;
+    size_t unit = l->net->kern->unit;
+    float threshold[FILTER_ROWS];
+    for (size_t first = 0; first < t->rows.count; first += FILTER_ROWS) {
+        size_t count = MIN((size_t)FILTER_ROWS, t->rows.count - first);
+        for (size_t r = 0; r < count; r++)
+            threshold[r] = l->filter * t->sum[first + r];
+        if (any_counts(b->powers + first * b->powers_stride, b->powers_stride, count,
+                       DIV_UP(b->count, unit), threshold, unit > 1))
+            hidden_rows(t, b, first, count);
+    }
+}
+
+/* From the logits to their powers, which add to sum and d_hidden. Each row's level is the largest
+ * of its first KERN_SUM_COLUMNS logits, unless `levels` are there already. */
+static void through_vocabulary(struct tile *t, bool levels)
+{
+    const struct chunk *h = t->chunk;
+    const struct net *n = h->loss->net;
+    size_t V = (size_t)n->dims.V;
+    size_t D = (size_t)n->dims.D;
+    size_t width = h->loss->filter > 0 ? (size_t)KERN_SUM_COLUMNS : n->head_block;
+    const uint16_t *targets = h->targets + h->first + t->rows.first;
+    memset(t->sum, 0, sizeof t->sum);
+    memset(h->loss->d_hidden + (h->first + t->rows.first) * D, 0,
+           t->rows.count * D * sizeof(float));
+    for (size_t first = 0; first < V; first += width) {
+        struct block b = logits_of(t, first, MIN(width, V - first));
+        for (size_t r = 0; r < t->rows.count; r++) {
+            const float *x = b.x + r * b.stride;
+            if (first == 0 && !levels)
+                t->level[r] = n->kern->maximum(x, MIN((size_t)KERN_SUM_COLUMNS, V));
+            if (targets[r] - first < b.count) /* wraps below first */
+                t->at_target[r] = x[targets[r] - first];
+        }
+        powers_of(t, &b);
+        if (h->loss->filter > 0)
+            filtered_rows(t, &b);
+        else
+            hidden_rows(t, &b, 0, t->rows.count);
+    }
+}
+
+static bool too_low(const struct tile *t, size_t row)
+{
+    return !(t->sum[row] <= KERN_SUM_LIMIT);
+}
+
+/* Rare: where a level was too low, the largest of all logits becomes the level. True if one was. */
+static bool raise_levels(struct tile *t)
+{
+    const struct net *n = t->chunk->loss->net;
+    size_t V = (size_t)n->dims.V;
+    bool any = false;
+    for (size_t r = 0; r < t->rows.count; r++)
+        any |= too_low(t, r);
+    for (size_t first = 0; any && first < V; first += n->head_block) {
+        struct block b = logits_of(t, first, MIN(n->head_block, V - first));
+        for (size_t r = 0; r < t->rows.count; r++) {
+            float most = n->kern->maximum(b.x + r * b.stride, b.count);
+            if (too_low(t, r) && most > t->level[r])
+                t->level[r] = most;
+        }
+    }
+    return any;
+}
+
+/* The rows' cells, which stay where they are until their powers have been used. */
+static const uint32_t *hidden_cells(const struct net *n, struct span all, size_t worker)
+{
+    const float *hidden = n->hidden.floats + all.first * (size_t)n->dims.D;
+    if (n->kern->unit == 1)
+        return (const uint32_t *)(const void *)hidden;
+    uint32_t *cells = n->head_scratch.cells + worker * n->head_scratch.size;
+    n->kern->operand(hidden, all.count, (size_t)n->dims.D, cells, NULL);
+    return cells;
+}
+
+/* A tile of rows: logits, their powers, loss, and the rows' own gradient. */
 static void rows_task(void *context, size_t task, size_t worker)
 {
     const struct chunk *h = context;
     const struct loss *l = h->loss;
     const struct net *n = l->net;
-    const struct kern *k = n->kern;
-    size_t V = (size_t)n->dims.V;
     size_t D = (size_t)n->dims.D;
-    struct span s = {task * NET_HEAD_TILE,
-                     MIN((size_t)NET_HEAD_TILE, h->count - task * NET_HEAD_TILE)};
-    struct span all = {h->first + s.first, s.count}; /* the same rows in the whole batch */
-    float max[NET_HEAD_TILE], sum[NET_HEAD_TILE], at_target[NET_HEAD_TILE];
-    float *logits = operand_floats(&n->logits, &n->head_scratch, s, worker);
-    net_logits(n, all.first, s.count, worker, logits);
-    for (size_t r = 0; r < s.count; r++)
-        at_target[r] = logits[r * V + h->targets[all.first + r]];
-    struct operand_forms powers = operand_forms(&n->logits, k, &n->head_scratch, s, worker);
-    k->softmax(logits, s.count, V, max, sum, powers.rows, powers.columns);
-    float *d_hidden = l->d_hidden + all.first * D;
-    hidden_product(l, powers.rows, s.count, sum, d_hidden);
+    size_t first = task * n->head_tile;
+    struct tile t = {
+        .chunk = h, .rows = {first, MIN(n->head_tile, h->count - first)}, .worker = worker};
+    struct span all = {h->first + first, t.rows.count}; /* the same rows in the whole batch */
+    t.hidden = hidden_cells(n, all, worker);
+    through_vocabulary(&t, false);
+    if (raise_levels(&t))
+        through_vocabulary(&t, true);
     float *weighed = operand_floats(&l->weighed, &n->head_scratch, all, worker);
-    for (size_t r = 0; r < s.count; r++) {
+    for (size_t r = 0; r < t.rows.count; r++) {
         size_t row = all.first + r;
-        float factor = h->scale / sum[r];
-        l->nll[row] = max[r] + (float)fmath_log((double)sum[r]) - at_target[r];
+        float factor = h->scale / t.sum[r];
+        l->nll[row] = t.level[r] + (float)fmath_log((double)t.sum[r]) - t.at_target[r];
         scaled_copy(n->hidden.floats + row * D, factor, D, weighed + r * D);
-        finish_row(d_hidden + r * D, factor, n->head.w + h->targets[row] * D, h->scale, D);
+        finish_row(l->d_hidden + row * D, factor, n->head.w + h->targets[row] * D, h->scale, D);
     }
-    operand_pack(&l->weighed, k, &n->head_scratch, all, worker);
+    operand_pack(&l->weighed, n->kern, &n->head_scratch, all, worker);
 }
 
 /* `count` vocabulary rows, over NET_HEAD_ROWS token rows of the chunk. */
@@ -176,7 +298,7 @@ static struct chunk chunk_of(struct loss *l, const struct loss_rows *r, float *d
 void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r)
 {
     struct chunk h = chunk_of(l, r, NULL);
-    pool_run(p, rows_task, &h, DIV_UP(h.count, (size_t)NET_HEAD_TILE));
+    pool_run(p, rows_task, &h, DIV_UP(h.count, l->net->head_tile));
 }
 
 void loss_embed(struct loss *l, struct pool *p, const struct loss_rows *r, float *d_embed)

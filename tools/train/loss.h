@@ -1,8 +1,13 @@
 /* loss.h - the output head of training: cross-entropy and its gradients.
  *
  * The head is 44 % of the work of a small model, and [rows][V] floats would not fit any cache, so
- * a chunk (net.h) of token rows is taken at a time. With P = e^(logits - max) of a row and sum its
- * sum,
+ * a chunk (net.h) of token rows is taken at a time, a tile of it by one task, and of the tile a
+ * block of columns: each logit is written, read and multiplied while it is in the second cache. So
+ * the largest of a row is not known when its first powers are needed. But a softmax is the same
+ * whatever is subtracted, as long as no power overflows: that is the largest of the first
+ * KERN_SUM_COLUMNS, a row's level. Where it turns out too low, the tile is done again with the
+ * largest of all (an online softmax, Milakov and Gimelshein 2018, which rescales only when it
+ * must). With P = e^(logits - level) of a row and sum its sum,
  *
  *   d loss / d logits = scale * (P / sum - onehot(target))
  *
@@ -16,9 +21,9 @@
 #include "model/net.h"
 
 /* With `filter` above 0, d_hidden leaves out blocks of the vocabulary whose softmax probabilities
- * are all below it in a few neighbouring rows (gradient filtering: Wijmans et al. 2024, "Cut Your
- * Losses in Large-Vocabulary Language Models"). nll and the gradient of E stay exact: AdamW
- * normalises small gradients, and rare rows need theirs. */
+ * are all below it in a few neighbouring rows, as far as is known when they are read (gradient
+ * filtering: Wijmans et al. 2024, "Cut Your Losses in Large-Vocabulary Language Models"). nll and
+ * the gradient of E stay exact: AdamW normalises small gradients, and rare rows need theirs. */
 struct loss {
     struct net *net;
     float filter;           /* 0: exact; else see below */

@@ -265,6 +265,8 @@ int trainer_open(struct trainer *t, const struct options *o, struct err *e)
     if (!trainer_is_first(t))
         cli_fall_silent();
     kern_init(&t->kern, o->cpu);
+    if (machine_cache() > 0)
+        t->kern.cache = machine_cache();
     int rc = data_open(t, e);
     if (rc == 0)
         rc = hold_folder(t, e);

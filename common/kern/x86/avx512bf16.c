@@ -74,19 +74,19 @@ static void op_operand(const float *x, size_t rows, size_t cols, void *by_rows, 
     }
 }
 
-/* e^(x - max) of 32 columns of two rows, as cells by rows and by columns. The masks are constants
+/* e^(x - level) of 32 columns of two rows, as cells by rows and by columns. The masks are constants
  * but for the last columns. */
-INLINE void softmax_step(const float *x[2], size_t i, const vec max[2], vec sum[2],
-                         uint32_t *rows[2], uint32_t *columns, __mmask16 low, __mmask16 high,
-                         __mmask16 half)
+INLINE void powers_step(const float *x[2], size_t i, const vec level[2], vec sum[2],
+                        uint32_t *rows[2], uint32_t *columns, __mmask16 low, __mmask16 high,
+                        __mmask16 half)
 {
     vec p[2][2];
     for (size_t r = 0; r < 2; r++) {
-        vec first = v_exp_below(v_sub(v_load_mask(x[r] + i, low), max[r]));
-        vec second = v_exp_below(v_sub(v_load_mask(x[r] + i + WIDTH, high), max[r]));
+        vec first = v_exp_within(v_sub(v_load_mask(x[r] + i, low), level[r]));
+        vec second = v_exp_within(v_sub(v_load_mask(x[r] + i + WIDTH, high), level[r]));
         p[r][0] = _mm512_maskz_mov_ps(low, first);
         p[r][1] = _mm512_maskz_mov_ps(high, second);
-        sum[r] = v_add(sum[r], v_add(p[r][0], p[r][1]));
+        sum[r] = v_add(v_add(sum[r], p[r][0]), p[r][1]);
         _mm512_mask_storeu_epi32(rows[r] + i / 2, half,
                                  (__m512i)_mm512_cvtne2ps_pbh(p[r][1], p[r][0]));
     }
@@ -94,37 +94,42 @@ INLINE void softmax_step(const float *x[2], size_t i, const vec max[2], vec sum[
     _mm512_mask_storeu_epi32(columns + i + WIDTH, high, interleave(p[0][1], p[1][1]));
 }
 
-static void softmax_pair(const float *x, size_t n, const vec max[2], vec sum[2], uint32_t *rows[2],
-                         uint32_t *columns)
+/* Of two rows, columns [first, end), at most KERN_SUM_COLUMNS. */
+static void powers_pair(const float *x[2], size_t first, size_t end, const float *level, float *sum,
+                        uint32_t *rows[2], uint32_t *columns)
 {
-    const float *both[2] = {x, x + n};
-    size_t i = 0;
-    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH)
-        softmax_step(both, i, max, sum, rows, columns, 0xffff, 0xffff, 0xffff);
-    if (i < n)
-        softmax_step(both, i, max, sum, rows, columns, mask_of(n - i),
-                     n - i > WIDTH ? mask_of(n - i - WIDTH) : 0, mask_of(DIV_UP(n - i, (size_t)2)));
+    const vec lv[2] = {v_set(level[0]), v_set(level[1])};
+    vec total[2] = {v_set(0.0f), v_set(0.0f)};
+    size_t i = first;
+    for (; i + 2 * WIDTH <= end; i += 2 * WIDTH)
+        powers_step(x, i, lv, total, rows, columns, 0xffff, 0xffff, 0xffff);
+    if (i < end)
+        powers_step(x, i, lv, total, rows, columns, mask_of(end - i),
+                    end - i > WIDTH ? mask_of(end - i - WIDTH) : 0,
+                    mask_of(DIV_UP(end - i, (size_t)2)));
+    sum[0] += v_sum(total[0]);
+    sum[1] += v_sum(total[1]);
 }
 
-static void op_softmax(float *x, size_t rows, size_t n, float *max, float *sum, void *by_rows,
-                       void *by_columns)
+static void op_powers(float *x, size_t x_stride, size_t rows, size_t n, const float *level,
+                      float *sum, void *by_rows, void *by_columns, size_t columns_stride)
 {
     size_t width = DIV_UP(n, (size_t)2);
-    uint32_t *columns = by_columns;
-    for (size_t r = 0; r + 2 <= rows; r += 2) {
-        uint32_t *out[2] = {(uint32_t *)by_rows + r * width, (uint32_t *)by_rows + (r + 1) * width};
-        max[r] = maximum(x + r * n, n);
-        max[r + 1] = maximum(x + (r + 1) * n, n);
-        vec mv[2] = {v_set(max[r]), v_set(max[r + 1])};
-        vec total[2] = {v_set(0.0f), v_set(0.0f)};
-        softmax_pair(x + r * n, n, mv, total, out, columns + r / 2 * n);
-        sum[r] = v_sum(total[0]);
-        sum[r + 1] = v_sum(total[1]);
-    }
-    if (rows % 2) { /* an odd last row has zeros for a neighbour */
-        float *last = x + (rows - 1) * n;
-        sum[rows - 1] = softmax_row(last, n, &max[rows - 1]);
-        op_operand(last, 1, n, (uint32_t *)by_rows + (rows - 1) * width, columns + rows / 2 * n);
+    for (size_t r = 0; r < rows; r += 2) {
+        float *row = x + r * x_stride;
+        uint32_t *out = (uint32_t *)by_rows + r * width;
+        uint32_t *columns = (uint32_t *)by_columns + r / 2 * columns_stride;
+        bool pair = r + 1 < rows;
+        for (size_t i = 0; i < n; i += KERN_SUM_COLUMNS) {
+            size_t end = MIN(n, i + KERN_SUM_COLUMNS);
+            if (pair)
+                powers_pair((const float *[2]){row, row + x_stride}, i, end, level + r, sum + r,
+                            (uint32_t *[2]){out, out + width}, columns);
+            else
+                sum[r] += powers_of(row + i, end - i, level[r]);
+        }
+        if (!pair) /* an odd last row has zeros for a neighbour */
+            op_operand(row, 1, n, out, columns);
     }
 }
 
@@ -149,6 +154,6 @@ void kern_avx512bf16(struct kern *k)
     k->product = op_product;
     k->pack = op_pack;
     k->operand = op_operand;
-    k->softmax = op_softmax;
+    k->powers = op_powers;
     k->spin = op_spin;
 }
