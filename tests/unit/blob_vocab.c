@@ -267,7 +267,7 @@ static void test_section_rules(void **state)
     le_put32(section() + BLOB_VOCAB_KIND, 2);
     broken("unknown kind of vocabulary");
     le_put32(section() + BLOB_VOCAB_KIND, VOCAB_BPE);
-    broken("no token of this bpe vocabulary");
+    broken("is not a token of this bpe vocabulary");
     le_put16(section() + BLOB_VOCAB_NORMALIZE, 3);
     broken("unknown kind of vocabulary");
     le_put32(section() + BLOB_VOCAB_N_TOKENS, TOYVOCAB_SIZE - 1);
