@@ -66,11 +66,33 @@ keeps_tensors() {
     done
 }
 
-@test "a run resumed from an old checkpoint takes the steps it took, to the bit" {
+# near_figures OLD NEW: the same lines with the same figures, but for rounding.
+near_figures() {
+    jq -e -n --slurpfile old "$1" --slurpfile new "$2" '
+        def near($a; $b): if ($a | type) == "number" then ($a - $b | fabs) <= 1e-6 * ($a | fabs) else $a == $b end;
+        ($old | length) == ($new | length) and
+        all(range($old | length); . as $i | all($old[$i] | to_entries[]; near(.value; $new[$i][.key])))' > /dev/null ||
+        flunk "$2 is far from $1: $(diff "$1" "$2")"
+}
+
+# near_tensors OLD NEW N: the N tensors of OLD, each number within 10^-5 of the largest of its tensor.
+near_tensors() {
+    local names
+    names=$(header "$1" | jq -r 'keys[] | select(. != "__metadata__")')
+    [ "$(wc -l <<< "$names")" -eq "$3" ] || flunk "$1 does not have $3 tensors: $names"
+    for name in $names; do
+        paste <(tensor "$1" "$name" | od -An -v -w4 -tf4) <(tensor "$2" "$name" | od -An -v -w4 -tf4) |
+            awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > far) far = d; a = $1 < 0 ? -$1 : $1; if (a > most) most = a }
+                NF != 2 { exit 1 } END { exit !(NR && far <= 1e-5 * most) }' || flunk "$name differs"
+    done
+}
+
+# Sums of a step may be taken in another order than an old version took them, so its last bits are not kept.
+@test "a run resumed from an old checkpoint takes the steps it took, but for rounding" {
     for v in "${versions[@]}"; do
         old=$ROOT/tests/compat/$v
-        same_figures "$old/log.jsonl" "$v/run/log.jsonl"
-        keeps_tensors "$old/step-000000040.safetensors" "$v/run/step-000000040.safetensors" 54
+        near_figures "$old/log.jsonl" "$v/run/log.jsonl"
+        near_tensors "$old/step-000000040.safetensors" "$v/run/step-000000040.safetensors" 54
         diff "$old/train.stories" <(grep '^  | ' "$v/train.err") || flunk "training tells other stories"
     done
 }
