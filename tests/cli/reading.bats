@@ -76,12 +76,12 @@ held_out() {
     both_fail 1 "latin1.txt: 8.3 % of its characters are invalid as UTF-8: name its encoding" latin1.txt
     both_read 1 --invalid replace latin1.txt
     contains "$stderr" "latin1.txt: 1 invalid character was replaced by U+FFFD"
-    printf 'One.<|endoftext|>Two.' | iconv -t UTF-16 > utf16.txt
+    printf 'One.<|endoftext|>Two.' | iconv -f UTF-8 -t UTF-16 > utf16.txt
     both_read 2 utf16.txt
-    printf 'One.<|endoftext|>Two.' | iconv -t UTF-16LE > bare.txt
+    printf 'One.<|endoftext|>Two.' | iconv -f UTF-8 -t UTF-16LE > bare.txt
     both_fail 1 "bare.txt: looks like UTF-16LE without a byte-order mark: read it with --encoding UTF-16LE" bare.txt
     both_read 2 --encoding UTF-16LE bare.txt
-    printf '%s' "$(printf '\320\232\320\276\321\202' | iconv -t KOI8-R)" > koi8.txt
+    printf '%s' "$(printf '\320\232\320\276\321\202' | iconv -f UTF-8 -t KOI8-R)" > koi8.txt
     tar cf koi8.tar koi8.txt utf16.txt
     both_read 3 --encoding KOI8-R koi8.tar
 }

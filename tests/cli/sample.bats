@@ -339,6 +339,7 @@ stories_of() {
     for at in 0 1 7 16 33 50 71; do
         for length in 1 3 9 20; do
             text=${drawn:at:length}
+            case $text in *$'\357\277\275'*) continue ;; esac # bytes that are no character are another text
             succeeds sample "$model" -p "$prompt" -n 60 --seed 5 --stop "$text"
             [ "$output" = "$prompt${drawn%%"$text"*}" ] || flunk "stop text '$text'"
         done

@@ -17,8 +17,8 @@
 #include "prep/words.h"
 
 struct lexicon {                 /* zero-initialise */
-    struct words *_Atomic words; /* owned: those of the current segment, the last one */
     size_t most;                 /* words at once */
+    struct words *_Atomic words; /* owned: those of the current segment, the last one */
     size_t n_ended;              /* segments before it */
     const char *folder;
     FILE *file;         /* their words, one segment after the other */
