@@ -67,7 +67,9 @@ void cli_usage(const char *format, ...)
 
 void cli_fail(const struct err *e)
 {
-    (e->code == ERR_USAGE ? cli_usage : cli_die)("%s", e->text);
+    if (e->code == ERR_USAGE)
+        cli_usage("%s", e->text);
+    cli_die("%s", e->text);
 }
 
 void cli_say(const char *format, ...)

@@ -240,10 +240,10 @@ static void test_tiles_of_the_head_do_not_matter(void **state)
         for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
             struct toytrain f;
             toygrad_open_with(&f, &d,
-                      &(struct toytrain_options){cpu_best(), .bf16 = bf16,
-                                                 .threads = ways[i].threads, .cache = ways[i].cache,
-                                                 .optim = optim_defaults(optim_kinds[0])},
-                      333);
+                              &(struct toytrain_options){
+                                  cpu_best(), .bf16 = bf16, .threads = ways[i].threads,
+                                  .cache = ways[i].cache, .optim = optim_defaults(optim_kinds[0])},
+                              333);
             f.params[1400 * d.D] = 3; /* far above the first ones, in some rows */
             toytrain_gradient(&f, false);
             if (i == 0)

@@ -4,15 +4,15 @@
 
 #include "base/err.h"
 
-struct claim {        /* claim_release in any case */
-    int folder;       /* descriptors; -1 for none */
+struct claim {  /* claim_release in any case */
+    int folder; /* descriptors; -1 for none */
     int vocab;
 };
 
 /* Keeps other preps out: two that write at once would each leave a list without the other's shards.
- * With `replaces`, what stands in the folder is to go, which is an error while a run of train learns
- * from it: it could not be resumed. Such runs hold vocab.db (FILE_SHARED), which --append leaves as
- * it is. */
+ * With `replaces`, what stands in the folder is to go, which is an error while a run of train
+ * learns from it: it could not be resumed. Such runs hold vocab.db (FILE_SHARED), which --append
+ * leaves as it is. */
 MUST_USE int claim_folder(struct claim *c, const char *folder, bool replaces, struct err *e);
 void claim_release(struct claim *c);
 

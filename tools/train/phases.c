@@ -20,5 +20,5 @@ void phases_end(struct phases *p, enum phase phase)
     double now = clock_seconds();
     p->seconds[phase] += now - p->mark;
     p->mark = now;
-    plan_end_phase(p->plan, phase);
+    plan_end_phase(p->plan, (int)phase);
 }
