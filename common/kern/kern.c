@@ -332,10 +332,8 @@ static void nesterov_c(const float *g, float *m, size_t n, float mu, float *y)
 
 static void descend_c(float *w, const float *x, size_t n, const struct kern_descend *o)
 {
-    for (size_t i = 0; i < n; i++) {
-        float keep = o->cautious && !(w[i] * x[i] > 0) ? 1.0f : 1.0f - o->decay;
-        w[i] = w[i] * keep - o->rate * x[i];
-    }
+    for (size_t i = 0; i < n; i++)
+        w[i] = w[i] * (1.0f - o->decay) - o->rate * x[i];
 }
 
 static void axpby_c(float a, const float *x, float b, size_t n, float *y)

@@ -156,8 +156,7 @@ struct kern {
     /* Momentum after Nesterov, as means: m = mu m + (1 - mu) g, y = mu m + (1 - mu) g. */
     void (*nesterov)(const float *g, float *m, size_t n, float mu, float *y);
 
-    /* w -= decay * w + rate * x; where cautious, without the decay of weights whose sign is not
-     * that of x, which grow by the step (Chen et al., arXiv 2510.12402). */
+    /* w -= decay * w + rate * x. */
     void (*descend)(float *w, const float *x, size_t n, const struct kern_descend *o);
 
     /* y = a x + b y; x may be y itself. */
@@ -178,7 +177,6 @@ struct kern_adamw {
 
 struct kern_descend {
     float rate, decay;
-    bool cautious;
 };
 
 /* Fills the table for `level`, which this machine must have (cpu.h). */

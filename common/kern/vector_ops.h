@@ -288,15 +288,7 @@ static void op_descend(float *w, const float *x, size_t n, const struct kern_des
 {
     vec rate = v_set(-o->rate);
     vec keep = v_set(1.0f - o->decay);
-    vec grown = v_set(o->cautious ? 1.0f : 1.0f - o->decay);
-    vec zero = v_set(0.0f);
-#define BODY(load, store)                                        \
-    do {                                                         \
-        vec xi = load(x + i);                                    \
-        vec wi = load(w + i);                                    \
-        vec k = v_select_less(zero, v_mul(wi, xi), keep, grown); \
-        store(w + i, v_fma(rate, xi, v_mul(wi, k)));             \
-    } while (0)
+#define BODY(load, store) store(w + i, v_fma(rate, load(x + i), v_mul(load(w + i), keep)))
     FOR_VECTORS(n, BODY);
 #undef BODY
 }

@@ -59,15 +59,9 @@ static double *iterate(double *x, size_t rows, size_t cols, const double f[3])
     return next;
 }
 
-static double *orthogonal(const double *y, size_t rows, size_t cols, size_t n_iterations,
-                          bool polar)
+static double *orthogonal(const double *y, size_t rows, size_t cols, size_t n_iterations)
 {
     static const double newton_schulz[3] = {3.4445, -4.7750, 2.0315};
-    static const double polar_express[5][3] = {{8.15655, -22.48329, 15.87877},
-                                               {4.04293, -2.80892, 0.50002},
-                                               {3.89167, -2.77248, 0.50606},
-                                               {3.28575, -2.36813, 0.46449},
-                                               {2.34654, -1.70978, 0.42324}};
     double *x = calloc(rows * cols, sizeof *x);
     double sum = 0;
     for (size_t i = 0; i < rows * cols; i++)
@@ -75,7 +69,7 @@ static double *orthogonal(const double *y, size_t rows, size_t cols, size_t n_it
     for (size_t i = 0; i < rows * cols; i++)
         x[i] = y[i] / (1.02 * sqrt(sum) + 1e-6);
     for (size_t i = 0; i < n_iterations; i++)
-        x = iterate(x, rows, cols, polar ? polar_express[i] : newton_schulz);
+        x = iterate(x, rows, cols, newton_schulz);
     return x;
 }
 
@@ -103,12 +97,9 @@ static double error_of_part(const struct tensor *t, size_t part, float *const g[
             m[i] = mu * m[i] + fresh;
             y[i] = mu * m[i] + fresh;
         }
-        double *x = orthogonal(y, rows, cols, (size_t)*optim_value(s, "muon_iterations"),
-                               *optim_value(s, "muon_polar") > 0);
+        double *x = orthogonal(y, rows, cols, (size_t)*optim_value(s, "muon_iterations"));
         for (size_t i = 0; i < n; i++) {
             double decay = lr * *optim_value(s, "muon_decay");
-            if (*optim_value(s, "muon_cautious") > 0 && w[i] * x[i] <= 0)
-                decay = 0;
             w[i] -= decay * w[i] + lr * sqrt(MAX(1.0, (double)rows / (double)cols)) * x[i];
         }
         free(x);
@@ -148,15 +139,13 @@ static double muon_error(const struct dims *d, struct optim_settings *s, bool bf
 }
 
 /* Settings that show, so that two steps depend on each. */
-static struct optim_settings settings_of(int n_iterations, bool polar, bool cautious)
+static struct optim_settings settings_of(int n_iterations)
 {
     struct optim_settings s = optim_defaults(&muon_kind);
     *optim_value(&s, "muon_lr") = 0.1;
     *optim_value(&s, "muon_warmup") = 4;
     *optim_value(&s, "muon_iterations") = n_iterations;
-    *optim_value(&s, "muon_polar") = polar;
     *optim_value(&s, "muon_decay") = 0.3;
-    *optim_value(&s, "muon_cautious") = cautious;
     return s;
 }
 
@@ -168,29 +157,17 @@ static void test_definition(void **state)
                                  toy_dims(20, 3, 5, 3, 1, "1"), toy_dims(20, 1, 2, 3, 1, "1")};
     for (size_t size = 0; size < ARRAY_LEN(sizes); size++)
         for (int n = 1; n <= ORTHO_MOST; n++) {
-            struct optim_settings s = settings_of(n, n % 2, false);
+            struct optim_settings s = settings_of(n);
             double f32 = muon_error(&sizes[size], &s, false);
             if (!(f32 < (sizes[size].D < 64 ? 1e-3 : 1e-4)))
                 fail_msg("size %zu, %d iterations: error %g", size, n, f32);
             if (sizes[size].D < 64 || n < 3 ||
                 n == 5) /* where one direction is all, rounding is more of it */
                 continue;
-            *optim_value(&s, "muon_polar") = 0;
             double bf16 = muon_error(&sizes[size], &s, true);
             if (!(bf16 < 0.02))
                 fail_msg("size %zu, %d iterations: error %g in bf16", size, n, bf16);
         }
-}
-
-/* Rounding decides the sign where a step is next to nothing: few weights, little decay. */
-static void test_cautious_decay(void **state)
-{
-    (void)state;
-    struct dims d = toy_dims(20, 66, 97, 3, 1, "1");
-    struct optim_settings s = settings_of(3, false, true);
-    assert_true(muon_error(&d, &s, false) < 5e-3);
-    struct optim_settings other = settings_of(3, false, false);
-    assert_true(muon_error(&d, &other, false) < 1e-4);
 }
 
 /* ---- what follows from it -------------------------------------------------------------------- */
@@ -234,30 +211,28 @@ static void look_at(const struct tensor *t, size_t part, const float *params, do
     free(x);
 }
 
-/* Newton-Schulz brings singular values to between 0.7 and 1.2, Polar Express to 1. */
+/* Newton-Schulz brings singular values to between 0.7 and 1.2. */
 static void test_steps_are_orthogonal(void **state)
 {
     (void)state;
     struct dims d = toy_dims(20, 100, 130, 3, 1, "1");
-    for (int bf16 = 0; bf16 < 2; bf16++)
-        for (int polar = 0; polar < 2; polar++) {
-            struct toysteps r;
-            struct optim_settings s = settings_of(5, polar, false);
-            first_step(&r, d, &s, bf16, 1);
-            for (size_t i = 0; i < dims_n_tensors(&d); i++) {
-                struct tensor t;
-                double mean;
-                double beside;
-                dims_tensor(&d, i, &t);
-                for (size_t part = 0; t.form == TENSOR_TERNARY && part < (size_t)t.n_parts;
-                     part++) {
-                    look_at(&t, part, r.params, &mean, &beside);
-                    if (!(fabs(mean - (polar ? 1 : 0.8)) < 0.15 && beside < (polar ? 0.03 : 0.05)))
-                        fail_msg("%s: mean %g, beside %g", t.name, mean, beside);
-                }
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        struct toysteps r;
+        struct optim_settings s = settings_of(5);
+        first_step(&r, d, &s, bf16, 1);
+        for (size_t i = 0; i < dims_n_tensors(&d); i++) {
+            struct tensor t;
+            double mean;
+            double beside;
+            dims_tensor(&d, i, &t);
+            for (size_t part = 0; t.form == TENSOR_TERNARY && part < (size_t)t.n_parts; part++) {
+                look_at(&t, part, r.params, &mean, &beside);
+                if (!(fabs(mean - 0.8) < 0.15 && beside < 0.05))
+                    fail_msg("%s: mean %g, beside %g", t.name, mean, beside);
             }
-            toysteps_close(&r);
         }
+        toysteps_close(&r);
+    }
 }
 
 /* Neither clipping nor the scale of the gradient changes a first step; nothing moves along no
@@ -267,7 +242,7 @@ static void test_scale_of_the_gradient(void **state)
     (void)state;
     struct dims d = toy_dims(20, 70, 101, 3, 1, "1");
     struct toysteps r[4];
-    struct optim_settings s = settings_of(3, false, false);
+    struct optim_settings s = settings_of(3);
     first_step(&r[0], d, &s, false, 1);
     first_step(&r[1], d, &s, false, 1024);
     first_step(&r[3], d, &s, false, 0);
@@ -303,7 +278,7 @@ static void test_alike_blocks(void **state)
     (void)state;
     struct dims d = toy_dims(20, 64, 4200, 3, 2, "1");
     struct toysteps r;
-    struct optim_settings s = settings_of(4, false, false);
+    struct optim_settings s = settings_of(4);
     toysteps_open(&r, &d, &s, (struct toysteps_how){cpu_best(), false, 2});
     float *g = toysteps_gradient(&r, 1);
     make_alike(&d, r.params);
@@ -338,7 +313,7 @@ static void test_rounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definition),           cmocka_unit_test(test_cautious_decay),
+        cmocka_unit_test(test_definition),
         cmocka_unit_test(test_steps_are_orthogonal), cmocka_unit_test(test_scale_of_the_gradient),
         cmocka_unit_test(test_alike_blocks),         cmocka_unit_test(test_rounds),
     };

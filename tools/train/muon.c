@@ -7,7 +7,7 @@
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-enum { LR, MOMENTUM, MOMENTUM_START, WARMUP, ITERATIONS, POLAR, DECAY, CAUTIOUS };
+enum { LR, MOMENTUM, MOMENTUM_START, WARMUP, ITERATIONS, DECAY };
 
 static const struct optim_setting settings[] = {
     [LR] = {"muon_lr", 0.02, 0, 1e3, false},
@@ -15,27 +15,7 @@ static const struct optim_setting settings[] = {
     [MOMENTUM_START] = {"muon_momentum_start", 0.85, 0, 1, false},
     [WARMUP] = {"muon_warmup", 300, 0, 1e15, true},
     [ITERATIONS] = {"muon_iterations", 3, 1, ORTHO_MOST + 1, true},
-    [POLAR] = {"muon_polar", 0, 0, 2, true},
     [DECAY] = {"muon_decay", 0, 0, 1e3, false},
-    [CAUTIOUS] = {"muon_cautious", 0, 0, 2, true},
-};
-
-/* Newton-Schulz (Jordan 2024) and Polar Express (Amsel et al. 2025). */
-static const struct ortho_coefficients coefficients[2][ORTHO_MOST] = {
-    {
-        {3.4445f, -4.7750f, 2.0315f},
-        {3.4445f, -4.7750f, 2.0315f},
-        {3.4445f, -4.7750f, 2.0315f},
-        {3.4445f, -4.7750f, 2.0315f},
-        {3.4445f, -4.7750f, 2.0315f},
-    },
-    {
-        {8.15655f, -22.48329f, 15.87877f},
-        {4.04293f, -2.80892f, 0.50002f},
-        {3.89167f, -2.77248f, 0.50606f},
-        {3.28575f, -2.36813f, 0.46449f},
-        {2.34654f, -1.70978f, 0.42324f},
-    },
 };
 
 static size_t iterations(const struct optim_tensor *t)
@@ -100,7 +80,6 @@ static void descend(const struct optim_step *s, const struct optim_tensor *t, si
     struct kern_descend d = {
         .rate = (float)(lr * sqrt(MAX(1.0, rows / (double)t->tensor.shape[1]))),
         .decay = (float)(lr * q[DECAY]),
-        .cautious = q[CAUTIOUS] > 0,
     };
     s->kern->descend(s->params + t->tensor.offset + first, x, n, &d);
 }
@@ -119,7 +98,7 @@ static void run(const struct optim_step *s, const struct optim_tensor *t, size_t
     if (r.what == ORTHO_LOAD && r.done == 0)
         s->kern->nesterov(s->gradient + t->tensor.offset + first, t->state[0] + first, n,
                           (float)momentum_now(t, s->number), ortho_input(m, s->kern, task, spare));
-    const float *x = ortho_run(m, s->kern, &r, coefficients[t->settings[POLAR] > 0], task, spare);
+    const float *x = ortho_run(m, s->kern, &r, task, spare);
     if (x)
         descend(s, t, first, x, n);
 }

@@ -265,22 +265,24 @@ static void gram(const struct ortho *m, const struct kern *k, const struct ortho
 }
 
 static void polynomial(const struct ortho *m, const struct kern *k, const struct ortho_round *round,
-                       const struct ortho_coefficients *f, size_t block, float *floats,
-                       uint32_t *spare)
+                       size_t block, float *floats, uint32_t *spare)
 {
+    const float c0 = 3.4445f;
+    const float c1 = -4.7750f;
+    const float c2 = 2.0315f;
     struct block a = block_of_a(m, k, block);
     struct block b = block_of(m, k, block, m->p[round->i % 2], floats);
     multiply(m, k, &b, m->a, m->a);
     for (size_t r = 0; r < b.rows; r++) {
         float *row = b.x + r * b.stride;
-        k->axpby(f->b, a.x + r * a.stride, f->c, b.cols, row);
-        row[b.first + r] += f->a;
+        k->axpby(c1, a.x + r * a.stride, c2, b.cols, row);
+        row[b.first + r] += c0;
     }
     store(m, k, &b, m->p[round->i % 2], spare);
 }
 
 const float *ortho_run(const struct ortho *m, const struct kern *k, const struct ortho_round *round,
-                       const struct ortho_coefficients *f, size_t task, float *spare)
+                       size_t task, float *spare)
 {
     size_t n_blocks = DIV_UP(m->side, (size_t)BLOCK);
     size_t block = block_of_task(m, task);
@@ -295,7 +297,7 @@ const float *ortho_run(const struct ortho *m, const struct kern *k, const struct
         gram(m, k, round, block, cells);
         break;
     case ORTHO_P:
-        polynomial(m, k, round, f + round->done + round->i, block, spare, cells);
+        polynomial(m, k, round, block, spare, cells);
         break;
     case ORTHO_AP:
     case ORTHO_QP:

@@ -1,8 +1,9 @@
 /* ortho.h - a matrix made roughly orthogonal, by products alone and in rounds of tasks (optim.h).
  *
- * X = Y / (1.02 |Y| + 1e-6), |Y| the Frobenius norm; then n times X <- X P, P = a + b A + c A^2,
- * A = X'X, or from the left where X has fewer rows than columns. All singular values come near to 1
- * (Bjorck and Bowie 1971; the coefficients: Jordan 2024, Amsel et al. 2025).
+ * X = Y / (1.02 |Y| + 1e-6), |Y| the Frobenius norm; then n times X <- X P,
+ * P = 3.4445 - 4.7750 A + 2.0315 A^2, A = X'X, or from the left where X has fewer rows than columns.
+ * All singular values come near to 1 (Newton-Schulz: Bjorck and Bowie 1971; the coefficients: Jordan
+ * 2024).
  *
  * The iterations are worked out in matrices of the shorter side, C x C, as far as that goes well:
  * A_{i+1} = A_i P_i P_i and Q_{i+1} = Q_i P_i, since all of them commute, and X is multiplied with
@@ -18,10 +19,6 @@ enum {
     ORTHO_MOST = 5,   /* iterations */
     ORTHO_STAGE = 3,  /* of them between two visits to X */
     ORTHO_ROUNDS = 19 /* of ORTHO_MOST iterations */
-};
-
-struct ortho_coefficients {
-    float a, b, c;
 };
 
 /* One matrix and the memory it needs. Symmetric matrices are operands by columns. In f32 by_rows
@@ -82,9 +79,9 @@ struct ortho_rows ortho_rows(const struct ortho *m, size_t task);
 /* Where a task of loading writes its rows of Y before it calls ortho_run. */
 float *ortho_input(const struct ortho *m, const struct kern *k, size_t task, float *spare);
 
-/* Runs a task. f: [n] the coefficients of the iterations. Returns, for ORTHO_RESULT of the last
- * stage, its rows of X, which lie in spare; else NULL. */
+/* Runs a task. Returns, for ORTHO_RESULT of the last stage, its rows of X, which lie in spare; else
+ * NULL. */
 const float *ortho_run(const struct ortho *m, const struct kern *k, const struct ortho_round *r,
-                       const struct ortho_coefficients *f, size_t task, float *spare);
+                       size_t task, float *spare);
 
 #endif
