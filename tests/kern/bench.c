@@ -171,7 +171,7 @@ static void run_nesterov(struct bench *b)
 
 static void run_descend(struct bench *b)
 {
-    const struct kern_descend o = {0.02f, 0.1f, true};
+    const struct kern_descend o = {0.02f, 0.1f};
     b->kern->descend(b->x[0], b->x[1], D * WIDE, &o);
 }
 
