@@ -91,7 +91,7 @@ setup() {
     "$BUILD/train" --json --status whole | jq -e '.val_parts.few.loss > 0'
     "$BUILD/train" --status whole | grep -q '^  few  '
     "$BUILD/export" --json --info whole/best.safetensors | jq -e '.version == 3 and (.curriculum | startswith("40%: tiny 1; 60%"))'
-    small_train "$in/data" parts --steps 40 --curriculum "$in/stages" --save-every 5 --keep 0 > /dev/null
+    small_train "$in/data" parts --steps 40 --curriculum <(cat "$in/stages") --save-every 5 --keep 0 > /dev/null
     for step in 000000035 000000020 000000010; do
         rm -f parts/best.safetensors
         for f in parts/step-*; do [ "${f#parts/step-}" \> "$step.safetensors" ] && rm "$f"; done
@@ -128,6 +128,8 @@ setup() {
     printf '50%%: tiny\n40%%: few\n' > bad
     fails 1 "bad: the shares of its stages add up to 90%, not to 100%" train --data "$in/data" --save-dir x --curriculum bad
     fails 1 "nothing: cannot open" train --data "$in/data" --save-dir x --curriculum nothing
+    printf '100%%: tiny\0\n' > bad
+    fails 1 "bad: is no text (found a NUL byte)" train --data "$in/data" --save-dir x --curriculum bad
     "$BUILD/prep" -q -o plain --vocab-size 400 "$in/b.txt"
     fails 2 "plain: has no parts for --curriculum to name; prep --part makes them" \
         train --data plain --save-dir x --curriculum "$in/stages"

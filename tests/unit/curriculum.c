@@ -59,6 +59,11 @@ static void test_stages_and_shares(void **state)
     assert_true(curriculum_uses(&c, 2));
     c = parse("100%: tiny 0, simple");
     assert_false(curriculum_uses(&c, 0));
+    c = parse("33.3%: tiny; 33.3%: simple; 33.3%: edu");
+    expect_shares(&c, 0.3333, 1, 0, 0);
+    expect_shares(&c, 0.3334, 0, 1, 0);
+    expect_shares(&c, 0.6666, 0, 1, 0);
+    expect_shares(&c, 0.6667, 0, 0, 1);
 }
 
 static void test_text_comes_back(void **state)
@@ -95,6 +100,8 @@ static void test_faults_name_the_line(void **state)
     expect_refused("", "holds no stage");
     expect_refused("# nothing\n\n", "holds no stage");
     expect_refused("50%: tiny\n\n40%: edu", "the shares of its stages add up to 90%, not to 100%");
+    expect_refused("33.3%: tiny\n33.3%: edu\n33.2%: tiny",
+                   "the shares of its stages add up to 99.8%, not to 100%");
     expect_refused("50%: tiny\nhalf: edu",
                    "line 2: found 'half', expected a share of the budget, such as 30%");
     expect_refused("-50%: tiny",

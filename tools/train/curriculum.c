@@ -8,7 +8,7 @@
 #include "base/rng.h"
 
 enum { DRAW_STREAM = 3 << 20 };
-static const double TOTAL_SLACK = 1e-6; /* shares as people write them: 33.3%, 33.3%, 33.4% */
+static const double TOTAL_SLACK = 0.1 + 1e-9; /* percent: thirds as people write them, 33.3% */
 static const double MOST_WEIGHT = 1e6;
 static const double LEAST_WEIGHT = 1e-6; /* so that nothing vanishes in a sum */
 
@@ -173,7 +173,7 @@ int curriculum_parse(struct curriculum *c, const char *text, const char *const *
     }
     if (c->n_stages == 0)
         return err_set(e, "holds no stage");
-    if (fabs(total - 100) > 100 * TOTAL_SLACK)
+    if (fabs(total - 100) > TOTAL_SLACK)
         return err_set(e, "the shares of its stages add up to %.10g%%, not to 100%%", total);
     for (size_t i = 0; i < c->n_stages; i++)
         c->stages[i].end /= total;

@@ -31,7 +31,8 @@ struct curriculum {
     struct curriculum_stage stages[CURRICULUM_MAX_STAGES];
 };
 
-/* Reads a text. `parts` are the names that it may use. An error begins with "line N: ". */
+/* Reads a text. `parts` are the names that it may use. Shares may add up to 0.1 % more or less than
+ * 100 %, of which they are then. An error begins with "line N: ". */
 MUST_USE int curriculum_parse(struct curriculum *c, const char *text, const char *const *parts,
                               size_t n_parts, struct err *e);
 

@@ -13,6 +13,8 @@
 #include "os/file.h"
 #include "train/choose.h"
 
+enum { LONGEST_CURRICULUM = 1 << 20 /* bytes of its text, remarks included */ };
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 /* While somebody holds the vocabulary of a folder, prep does not replace what is in it (claim.h).
@@ -149,27 +151,38 @@ void data_close(struct trainer *t)
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
+/* All of a file or pipe, which has no NUL in it. */
+static int read_text(const char *path, char **text, struct err *e)
+{
+    size_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_errno(e, "%s: cannot open", path);
+    int rc = file_read_fd(fd, path, LONGEST_CURRICULUM, text, &n, e);
+    close(fd); /* only read: nothing can be lost */
+    if (rc || strlen(*text) == n)
+        return rc;
+    free(*text);
+    return err_set(e, "%s: is no text (found a NUL byte)", path);
+}
+
 int data_curriculum(const struct trainer *t, char out[CKPT_CURRICULUM_BYTES], struct err *e)
 {
     const char *path = t->options.curriculum;
     const char *names[CURRICULUM_MAX_PARTS];
     size_t n_names = mixture_names(&t->train, names);
     struct curriculum c;
-    struct file_map map;
+    char *text;
     out[0] = '\0';
     if (!path)
         return 0;
     if (n_names == 0)
         return err_usage(e, "%s: has no parts for --curriculum to name; prep --part makes them",
                          t->options.data.items[0]);
-    if (file_map(&map, path, e))
+    if (read_text(path, &text, e))
         return -1;
-    char *text = strndup(map.data ? (const char *)map.data : "", map.size);
-    int rc = text ? 0 : err_memory(e, "out of memory");
-    if (rc == 0)
-        rc = curriculum_parse(&c, text, names, n_names, e) || curriculum_text(&c, names, out, e);
+    int rc = curriculum_parse(&c, text, names, n_names, e) || curriculum_text(&c, names, out, e);
     free(text);
-    file_unmap(&map);
     return rc ? err_at(e, path, e) : 0;
 }
 
