@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/cpu.h"
 
 /* A round of tasks; one without tasks is what was done outside of rounds. Its times are those of
@@ -59,15 +60,6 @@ static double clock_cost(void)
     return least;
 }
 
-/* Room for one more of `size` bytes. */
-static void *grown(void *array, size_t n, size_t *room, size_t size)
-{
-    if (n < *room)
-        return array;
-    *room = 2 * *room + 64;
-    return realloc(array, *room * size);
-}
-
 static void note_time(struct plan *p, double took)
 {
     took = MAX(0.0, took - p->cost);
@@ -77,13 +69,9 @@ static void note_time(struct plan *p, double took)
         p->time++;
         return;
     }
-    double *times = grown(p->times, p->n_times, &p->times_room, sizeof *times);
-    if (!times) {
-        p->starved = true;
-        return;
-    }
-    p->times = times;
-    p->times[p->n_times++] = took;
+    p->starved |= array_reserve(&p->times, &p->times_room, p->n_times + 1, sizeof *p->times) != 0;
+    if (!p->starved)
+        p->times[p->n_times++] = took;
 }
 
 static void note_round(struct plan *p, bool pipeline, size_t n_tasks)
@@ -93,13 +81,10 @@ static void note_round(struct plan *p, bool pipeline, size_t n_tasks)
         p->round++;
         return;
     }
-    struct round *rounds = grown(p->rounds, p->n_rounds, &p->rounds_room, sizeof *rounds);
-    if (!rounds) {
-        p->starved = true;
-        return;
-    }
-    p->rounds = rounds;
-    p->rounds[p->n_rounds++] = (struct round){NO_PHASE, pipeline, n_tasks, p->n_times};
+    p->starved |=
+        array_reserve(&p->rounds, &p->rounds_room, p->n_rounds + 1, sizeof *p->rounds) != 0;
+    if (!p->starved)
+        p->rounds[p->n_rounds++] = (struct round){NO_PHASE, pipeline, n_tasks, p->n_times};
 }
 
 /* What has been done since the last round. */
