@@ -71,13 +71,13 @@ static int bind(sqlite3_stmt *s, int column, const struct cell *c)
 
 static int insert(sqlite3_stmt *s, const struct cell *cells, int n)
 {
-    int status = SQLITE_OK;
-    for (int i = 0; i < n && status == SQLITE_OK; i++)
-        status = bind(s, i + 1, &cells[i]);
-    if (status == SQLITE_OK)
-        status = sqlite3_step(s) == SQLITE_DONE ? SQLITE_OK : SQLITE_ERROR;
+    int code = SQLITE_OK;
+    for (int i = 0; i < n && code == SQLITE_OK; i++)
+        code = bind(s, i + 1, &cells[i]);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(s) == SQLITE_DONE ? SQLITE_OK : SQLITE_ERROR;
     int reset = sqlite3_reset(s);
-    return status == SQLITE_OK ? reset : status;
+    return code == SQLITE_OK ? reset : code;
 }
 
 /* What the rows come from, and the filling of row i of each table. */
@@ -134,20 +134,20 @@ static int insert_all(sqlite3 *db, const char *path, const char *sql, fill_row *
                       const struct content *c, size_t n, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int status = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
-    int columns = status == SQLITE_OK ? sqlite3_bind_parameter_count(s) : 0;
-    for (size_t i = 0; i < n && status == SQLITE_OK; i++) {
+    int code = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+    int columns = code == SQLITE_OK ? sqlite3_bind_parameter_count(s) : 0;
+    for (size_t i = 0; i < n && code == SQLITE_OK; i++) {
         struct cell row[9];
         fill(c, i, row);
-        status = insert(s, row, columns);
+        code = insert(s, row, columns);
     }
-    if (status != SQLITE_OK)
+    if (code != SQLITE_OK)
         err_set(e, "%s: cannot fill the database: %s", path,
-                status == SQLITE_TOOBIG ? "a count is too large" : sqlite3_errmsg(db));
+                code == SQLITE_TOOBIG ? "a count is too large" : sqlite3_errmsg(db));
     int end = sqlite3_finalize(s);
-    if (status == SQLITE_OK && end != SQLITE_OK)
-        status = sql_fail(db, path, "cannot fill the database", e);
-    return status == SQLITE_OK ? 0 : -1;
+    if (code == SQLITE_OK && end != SQLITE_OK)
+        return sql_fail(db, path, "cannot fill the database", e);
+    return code == SQLITE_OK ? 0 : -1;
 }
 
 static void PRINTF_LIKE(3, 4)
@@ -223,17 +223,17 @@ static int write_out(sqlite3 *db, const char *path, struct file_set *set, struct
     if (!image)
         return err_memory(e, "%s: out of memory for the database", path);
     struct file_out out;
-    int status = file_out_open(&out, path, e);
-    if (!status) {
+    int rc = file_out_open(&out, path, e);
+    if (!rc) {
         if (file_out_write(&out, image, (size_t)size, e)) {
             file_out_abort(&out);
-            status = -1;
+            rc = -1;
         } else {
-            status = file_set_take(set, &out, e);
+            rc = file_set_take(set, &out, e);
         }
     }
     sqlite3_free(image);
-    return status;
+    return rc;
 }
 
 int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources, size_t n_sources,
@@ -243,13 +243,13 @@ int vocabdb_save(const struct vocab *v, const struct vocabdb_source *sources, si
         return -1;
     struct content c = {.v = v, .sources = sources, .n_sources = n_sources};
     sqlite3 *db = NULL;
-    int status;
+    int rc;
     if (open_memory(&db) != SQLITE_OK)
-        status = sql_fail(db, path, "cannot make the database", e);
+        rc = sql_fail(db, path, "cannot make the database", e);
     else
-        status = fill(db, path, &c, e) || write_out(db, path, set, e) ? -1 : 0;
+        rc = fill(db, path, &c, e) || write_out(db, path, set, e) ? -1 : 0;
     sqlite3_close(db);
-    return status;
+    return rc;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -279,10 +279,10 @@ static int prepare(struct reader *r, const char *sql, sqlite3_stmt **s, struct e
 /* 1: a row, 0: no more, -1: failed. */
 static int step_row(struct reader *r, sqlite3_stmt *s, struct err *e)
 {
-    int status = sqlite3_step(s);
-    if (status == SQLITE_ROW)
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW)
         return 1;
-    return status == SQLITE_DONE ? 0 : sql_fail(r->db, r->path, "damaged database", e);
+    return code == SQLITE_DONE ? 0 : sql_fail(r->db, r->path, "damaged database", e);
 }
 
 /* The first column of the first row as text, in a buffer; empty without a row. */
@@ -290,19 +290,19 @@ static int read_text(struct reader *r, const char *sql, const char *parameter, c
                      size_t size, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int status = prepare(r, sql, &s, e);
-    if (!status && parameter && sqlite3_bind_text(s, 1, parameter, -1, SQLITE_STATIC) != SQLITE_OK)
-        status = sql_fail(r->db, r->path, "cannot read the database", e);
+    int rc = prepare(r, sql, &s, e);
+    if (!rc && parameter && sqlite3_bind_text(s, 1, parameter, -1, SQLITE_STATIC) != SQLITE_OK)
+        rc = sql_fail(r->db, r->path, "cannot read the database", e);
     buf[0] = '\0';
-    if (!status) {
+    if (!rc) {
         int row = step_row(r, s, e);
         const char *text = row == 1 ? (const char *)sqlite3_column_text(s, 0) : NULL;
         if (text)
             snprintf(buf, size, "%s", text);
-        status = MIN(row, 0);
+        rc = MIN(row, 0);
     }
     sqlite3_finalize(s);
-    return status;
+    return rc;
 }
 
 static int check_ids(struct reader *r, struct err *e)
@@ -477,18 +477,18 @@ static int read_rows(struct reader *r, const char *table, const char *sql, take_
                      uint32_t n, struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    int status = prepare(r, sql, &s, e);
+    int rc = prepare(r, sql, &s, e);
     uint32_t i = 0;
     int row = 0;
-    while (!status && (row = step_row(r, s, e)) == 1) {
+    while (!rc && (row = step_row(r, s, e)) == 1) {
         if (i == n || sqlite3_column_int64(s, 0) != (sqlite3_int64)i)
-            status = err_set(e, "%s: table %s is not numbered 0 to %" PRId64 " (found %lld)",
-                             r->path, table, (int64_t)n - 1, (long long)sqlite3_column_int64(s, 0));
+            rc = err_set(e, "%s: table %s is not numbered 0 to %" PRId64 " (found %lld)", r->path,
+                         table, (int64_t)n - 1, (long long)sqlite3_column_int64(s, 0));
         else
-            status = take(r, s, i++, e);
+            rc = take(r, s, i++, e);
     }
     sqlite3_finalize(s);
-    if (status || row < 0)
+    if (rc || row < 0)
         return -1;
     if (i < n)
         return err_set(e, "%s: too few rows in table %s (found %u, expected %u)", r->path, table, i,
@@ -525,12 +525,12 @@ int vocabdb_load(struct vocab *v, const char *path, struct err *e)
 {
     *v = (struct vocab){0};
     struct reader r = {.path = path, .v = v};
-    int status = connect(&r, e) || check_form(&r, e) || read_content(&r, e) ? -1 : 0;
+    int rc = connect(&r, e) || check_form(&r, e) || read_content(&r, e) ? -1 : 0;
     sqlite3_close(r.db);
     file_unmap(&r.map);
-    if (status)
+    if (rc)
         vocab_release(v);
-    return status;
+    return rc;
 }
 
 bool vocabdb_probe(const void *data, size_t n)

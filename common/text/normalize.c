@@ -186,9 +186,9 @@ int normalize_text(struct vocab_form form, const char *in, size_t n, struct text
                    size_t *n_chars, struct normalize_stats *stats, struct err *e)
 {
     struct unicode_scratch w = {0};
-    int status = normalize_text_in(&w, form, in, n, out, n_chars, stats, e);
+    int rc = normalize_text_in(&w, form, in, n, out, n_chars, stats, e);
     unicode_scratch_release(&w);
-    return status;
+    return rc;
 }
 
 /* A byte grows to 3 at most where it is invalid and in NFC, to 11 in NFKC (U+FDFA). */

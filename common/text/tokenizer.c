@@ -239,10 +239,10 @@ int tokenizer_symbols(const struct tokenizer *t, struct tokenizer_cache *cache, 
         size_t length = next_word(t, text + at, n - at);
         if (array_reserve(&out->ids, &out->capacity, out->n + length, sizeof *out->ids))
             return err_memory(e, "out of memory for %zu tokens", out->n + length);
-        int status = cache && length <= CACHE_MAX_BYTES
-                         ? encode_cached(t, cache, text + at, length, out, e)
-                         : encode_pretoken(t, cache, text + at, length, out, e);
-        if (status)
+        int rc = cache && length <= CACHE_MAX_BYTES
+                     ? encode_cached(t, cache, text + at, length, out, e)
+                     : encode_pretoken(t, cache, text + at, length, out, e);
+        if (rc)
             return -1;
         at += length;
     }

@@ -93,15 +93,15 @@ int vocab_check_merges(const struct vocab *v, struct merges *m, const char *name
     struct bytemap seen;
     if (bytemap_init(&seen, v->n_tokens, v->tokens, sizeof *v->tokens))
         return err_memory(e, "%s: out of memory for %u tokens", name, v->n_tokens);
-    int status = check_tokens(v, &seen, name, e);
-    if (!status)
-        status = merges_init(m, v, name, e);
-    if (!status && v->kind == VOCAB_BPE)
-        status = check_bpe(v, &seen, m, name, e);
-    if (status)
+    int rc = check_tokens(v, &seen, name, e);
+    if (!rc)
+        rc = merges_init(m, v, name, e);
+    if (!rc && v->kind == VOCAB_BPE)
+        rc = check_bpe(v, &seen, m, name, e);
+    if (rc)
         merges_release(m);
     bytemap_release(&seen);
-    return status;
+    return rc;
 }
 
 int vocab_check(const struct vocab *v, const char *name, struct err *e)

@@ -135,11 +135,11 @@ static int apply(struct trainer *t, struct pair *pair)
     const struct vocab_bytes *right = &t->symbols[p.right];
     t->merges[t->n_symbols - 256] = (struct vocab_merge){*left, *right};
     t->symbols[t->n_symbols++] = (struct vocab_bytes){NULL, left->n + right->n};
-    int status = 0;
-    for (uint32_t i = 0; i < p.n_places && !status; i++)
-        status = join(t, p.left, p.right, p.places[i]);
+    int rc = 0;
+    for (uint32_t i = 0; i < p.n_places && !rc; i++)
+        rc = join(t, p.left, p.right, p.places[i]);
     free(p.places);
-    return status;
+    return rc;
 }
 
 static int load(struct trainer *t, const struct pretokens *words)
@@ -170,15 +170,15 @@ static int train(struct trainer *t, const struct pretokens *words, struct err *e
 {
     if (allocate(t, words, e))
         return -1;
-    int status = load(t, words);
-    while (!status && t->n_symbols < t->max_symbols) {
-        status = pairqueue_push_new(&t->queue);
-        struct pair *p = status ? NULL : pairqueue_pop(&t->queue);
+    int rc = load(t, words);
+    while (!rc && t->n_symbols < t->max_symbols) {
+        rc = pairqueue_push_new(&t->queue);
+        struct pair *p = rc ? NULL : pairqueue_pop(&t->queue);
         if (!p)
             break;
-        status = apply(t, p);
+        rc = apply(t, p);
     }
-    return status ? err_memory(e, "out of memory for the training of a vocabulary") : 0;
+    return rc ? err_memory(e, "out of memory for the training of a vocabulary") : 0;
 }
 
 /* The vocabulary of all symbols, once in the order they were made, to count them in the encoded
@@ -191,7 +191,7 @@ static int finish(struct vocab *v, const struct trainer *t, const struct pretoke
     struct vocab made = {0};
     struct vocab_token *tokens = calloc(n, sizeof *tokens);
     uint64_t *counts = calloc((size_t)VOCAB_N_SPECIAL + n, sizeof *counts);
-    int status = -1;
+    int rc = -1;
     if (!tokens || !counts) {
         err_memory(e, "out of memory for %u tokens", n);
         goto out;
@@ -204,14 +204,14 @@ static int finish(struct vocab *v, const struct trainer *t, const struct pretoke
     for (uint32_t i = 0; i < n; i++)
         tokens[i].count = counts[VOCAB_N_SPECIAL + i];
     vocabbuild_sort(tokens, n);
-    status = vocabbuild_make(v, counts, tokens, n, t->merges, n - 256, e);
+    rc = vocabbuild_make(v, counts, tokens, n, t->merges, n - 256, e);
     v->kind = VOCAB_BPE;
     v->form = form;
 out:
     vocab_release(&made);
     free(tokens);
     free(counts);
-    return status;
+    return rc;
 }
 
 int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_size, bool fewer,
@@ -222,14 +222,14 @@ int bpetrain_run(struct vocab *v, const struct pretokens *words, uint32_t vocab_
         return err_set(e, "bad vocabulary size (found %u, expected %d to %d)", vocab_size,
                        BPETRAIN_MIN_SIZE, VOCAB_MAX_TOKENS);
     struct trainer t = {.max_symbols = vocab_size - VOCAB_N_SPECIAL};
-    int status = train(&t, words, e);
-    if (!status && t.n_symbols < t.max_symbols && !fewer)
-        status = err_set(e,
-                         "the stories have too few distinct pieces for a vocabulary of %u tokens: "
-                         "the largest that works is %u",
-                         vocab_size, t.n_symbols + VOCAB_N_SPECIAL);
-    if (!status)
-        status = finish(v, &t, words, form, e);
+    int rc = train(&t, words, e);
+    if (!rc && t.n_symbols < t.max_symbols && !fewer)
+        rc = err_set(e,
+                     "the stories have too few distinct pieces for a vocabulary of %u tokens: "
+                     "the largest that works is %u",
+                     vocab_size, t.n_symbols + VOCAB_N_SPECIAL);
+    if (!rc)
+        rc = finish(v, &t, words, form, e);
     release(&t);
-    return status;
+    return rc;
 }

@@ -13,11 +13,11 @@ int vocabbuild_count(const struct vocab *v, const struct pretokens *words, uint6
     if (!t)
         return -1;
     struct token_buf ids = {0};
-    int status = 0;
-    for (size_t i = 0; i < words->n && !status; i++) {
+    int rc = 0;
+    for (size_t i = 0; i < words->n && !rc; i++) {
         const struct pretoken *w = &words->items[i];
         ids.n = 0;
-        status = tokenizer_encode(t, NULL, (const char *)w->bytes, w->n, &ids, e);
+        rc = tokenizer_encode(t, NULL, (const char *)w->bytes, w->n, &ids, e);
         for (size_t k = 0; k < ids.n; k++) {
             counts[ids.ids[k]] += w->count;
             if (counts_head)
@@ -27,7 +27,7 @@ int vocabbuild_count(const struct vocab *v, const struct pretokens *words, uint6
     counts[VOCAB_EOS] += words->n_stories;
     free(ids.ids);
     tokenizer_free(t);
-    return status;
+    return rc;
 }
 
 static int by_count(const void *a, const void *b)
