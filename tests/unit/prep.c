@@ -244,6 +244,35 @@ static void test_batch(void **state)
     free(b);
 }
 
+/* A table may stand where an earlier one stood: what a thread remembers of that is void. */
+static void test_a_batch_of_another_segment(void **state)
+{
+    (void)state;
+    const struct vocab_form form = {VOCAB_NORM_NFC, VOCAB_LINES_LF};
+    struct err e;
+    struct words table = {0};
+    uint32_t number;
+    struct batch *b = calloc(1, sizeof *b);
+    struct batch_worker *w = calloc(1, sizeof *w);
+    assert_true(b && w);
+    batch_init(b);
+    assert_int_equal(stories_add(&b->raw, "cat", 3, &e), 0);
+    assert_int_equal(words_add(&table, "cat", 3, hash64("cat", 3), &number, &e), 0);
+    assert_int_equal(batch_process(b, w, form, VOCAB_WORDS, &table, &e), 0);
+    assert_int_equal(b->stories[0].words[0], 0);
+    words_release(&table);
+    table.segment = 1;
+    assert_int_equal(words_add(&table, "dog", 3, hash64("dog", 3), &number, &e), 0);
+    assert_int_equal(batch_process(b, w, form, VOCAB_WORDS, &table, &e), 0);
+    assert_int_equal(b->stories[0].words[0], WORDS_NONE);
+    assert_int_equal(b->segment, 1);
+    batch_worker_release(w);
+    batch_release(b);
+    words_release(&table);
+    free(w);
+    free(b);
+}
+
 /* Words encoded one by one are the story encoded as a whole. */
 static void test_words_are_enough(void **state)
 {
@@ -417,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_lexicon),
         cmocka_unit_test(test_lexicon_of_long_words),
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_a_batch_of_another_segment),
         cmocka_unit_test(test_words_are_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

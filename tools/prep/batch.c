@@ -169,10 +169,10 @@ int batch_process(struct batch *b, struct batch_worker *w, struct vocab_form for
 {
     b->text.n = b->n_words = b->n_unknown = 0;
     b->n_invalid = 0;
-    b->table = table;
-    if (w->table != table)
+    b->segment = table->segment;
+    if (w->segment != table->segment)
         memset(&w->cache, 0, sizeof w->cache);
-    w->table = table;
+    w->segment = table->segment;
     for (size_t i = 0; i < b->raw.n; i++)
         if (take_story(b, w, form, pretokens, table, i, e))
             return -1;

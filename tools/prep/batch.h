@@ -34,7 +34,7 @@ struct batch_story {
 struct batch { /* batch_init, then batch_release in any case */
     struct stories raw;
     struct batch_story stories[BATCH_STORIES]; /* [raw.n] */
-    const struct words *table;                 /* that words have their numbers in */
+    size_t segment;                            /* of the table that words have their numbers in */
     uint64_t n_invalid;                        /* U+FFFD put in */
     struct text_buf text; /* owned: texts of stories that are not as they were read */
     uint32_t *words;      /* owned, as is unknown: those of all stories */
@@ -48,7 +48,7 @@ void batch_release(struct batch *b);
 
 /* What a thread keeps between batches. Zero-initialise; batch_worker_release at the end. */
 struct batch_worker {
-    const struct words *table; /* of the last batch, which the cache is of */
+    size_t segment; /* of the table that the cache is of */
     struct wordcache cache;
     struct unicode_scratch unicode;
     struct text_buf text;

@@ -150,7 +150,8 @@ static int work_on_batch(void *context, void *piece, size_t worker, struct err *
 /* The numbers of b are those of words that have been pruned since. */
 static int renumber(struct reader *r, struct batch *b, struct err *e)
 {
-    return b->table == r->in->lexicon.words ? 0 : work_on_batch(r, b, r->n_workers - 1, e);
+    const struct words *table = r->in->lexicon.words;
+    return b->segment == table->segment ? 0 : work_on_batch(r, b, r->n_workers - 1, e);
 }
 
 /* A story to be held out after all the others were read has its words in the last segment. */

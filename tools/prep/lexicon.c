@@ -148,6 +148,7 @@ int lexicon_prune(struct lexicon *l, struct err *e)
         free_table(kept);
         return -1;
     }
+    kept->segment = before->segment + 1;
     l->old[l->n_old++] = before;
     atomic_store(&l->words, kept);
     return 0;

@@ -36,7 +36,8 @@ void lexicon_release(struct lexicon *l);
 /* Whether it is time for lexicon_prune. */
 bool lexicon_is_full(const struct lexicon *l);
 
-/* Ends the segment. The new one has at most half of the words, and l->words is another table. */
+/* Ends the segment. The new one has at most half of the words, and l->words is another table, which
+ * may have the address of one that was freed: its segment tells it from all others. */
 MUST_USE int lexicon_prune(struct lexicon *l, struct err *e);
 
 /* Frees earlier tables of l->words, which no thread uses any more. */

@@ -126,7 +126,7 @@ static struct text *new_text(struct words_index *x, size_t n, uint32_t *place)
 
 int words_init(struct words *w, struct err *e)
 {
-    *w = (struct words){.index = calloc(1, sizeof *w->index)};
+    *w = (struct words){.segment = w->segment, .index = calloc(1, sizeof *w->index)};
     return w->index ? grow_slots(w->index, e) : err_memory(e, "out of memory for words");
 }
 

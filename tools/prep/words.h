@@ -16,6 +16,7 @@ struct words {              /* zero-initialise */
     struct pretoken *items; /* owned, [n]; counts are 0 for words of validation stories alone */
     uint32_t n;
     uint32_t capacity;
+    size_t segment;            /* of the lexicon that it is of (lexicon.h) */
     struct words_index *index; /* owned; NULL: no word can be looked up */
     char *texts;               /* owned: those of a struct without an index */
     size_t text_bytes;         /* that texts in the index take */
