@@ -23,6 +23,15 @@ static size_t find(const char *text, size_t n, size_t from, const char *what, si
     return p ? (size_t)(p - text) : n;
 }
 
+/* Where text[at..n) is a beginning of `what` and not all of it, n if nowhere after `from`. */
+static size_t find_open(const char *text, size_t n, size_t from, const char *what, size_t n_what)
+{
+    size_t at = n - from >= n_what ? n - n_what + 1 : from;
+    while (at < n && memcmp(text + at, what, n - at) != 0)
+        at++;
+    return at;
+}
+
 /* A blank line: from the end of the line before it to the start of the next one with text. */
 static void find_blank_line(struct cut *c, size_t from)
 {
@@ -60,13 +69,18 @@ static void find_separator(struct cut *c, size_t from)
     }
 }
 
-void cut_begin(struct cut *c, const char *text, size_t n, size_t from)
+void cut_begin(struct cut *c, const char *text, size_t n, size_t from, bool last)
 {
     c->text = text;
     c->n = n;
     c->from = from;
     c->mark_at = find(text, n, from, CORPUS_MARK, MARK_BYTES);
     find_separator(c, from);
+    c->open_mark = c->open_separator = n;
+    if (last || c->kind != CUT_TEXT) /* the mark has no line end in it */
+        return;
+    c->open_mark = find_open(text, n, from, CORPUS_MARK, MARK_BYTES);
+    c->open_separator = find_open(text, n, from, c->separator, c->n_separator);
 }
 
 /* The first place that may belong to an end that is not complete yet. */
@@ -87,17 +101,14 @@ static size_t look_again(const struct cut *c)
 
 bool cut_next(struct cut *c, size_t *at, size_t *next, size_t *again)
 {
-    if (c->mark_at == c->n && c->separator_at == c->n) {
-        *again = look_again(c);
+    bool mark = c->mark_at <= c->separator_at;
+    bool open = mark ? c->open_separator < c->mark_at : c->open_mark <= c->separator_at;
+    *at = mark ? c->mark_at : c->separator_at;
+    if (*at == c->n || open) {
+        *again = MIN(look_again(c), *at);
         return false;
     }
-    if (c->mark_at <= c->separator_at) {
-        *at = c->mark_at;
-        *next = *at + MARK_BYTES;
-    } else {
-        *at = c->separator_at;
-        *next = c->separator_end;
-    }
+    *next = mark ? *at + MARK_BYTES : c->separator_end;
     c->from = *next;
     if (c->mark_at < *next && c->mark_at < c->n)
         c->mark_at = find(c->text, c->n, *next, CORPUS_MARK, MARK_BYTES);

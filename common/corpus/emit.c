@@ -202,7 +202,7 @@ int emit_string(struct emit *m, const char *text, size_t n, struct err *e)
     struct cut c = {.kind = m->string_cuts, .separator = m->options->separator};
     size_t begin = 0, at, next, again;
     c.n_separator = c.separator ? strlen(c.separator) : 0;
-    cut_begin(&c, text, n, 0);
+    cut_begin(&c, text, n, 0, true);
     for (; cut_next(&c, &at, &next, &again); begin = next)
         if (emit_story(m, text + begin, at - begin, e))
             return -1;

@@ -32,7 +32,7 @@ static int tell(struct text *t, const char *story, size_t n, struct err *e)
     return layout && emit_is_blank(story, n) ? 0 : emit_story(t->out, story, n, e);
 }
 
-static int take_block(struct text *t, const char *data, size_t n, struct err *e)
+static int take_block(struct text *t, const char *data, size_t n, bool last, struct err *e)
 {
     struct emit *out = t->out;
     const char *separator = out->options->separator;
@@ -42,15 +42,17 @@ static int take_block(struct text *t, const char *data, size_t n, struct err *e)
     size_t begin = 0, at, next, again;
     if (array_reserve(&t->buffer, &t->capacity, t->n + n, 1))
         return err_memory(e, "%s: out of memory for a story of %zu bytes", out->name, t->n + n);
-    memcpy(t->buffer + t->n, data, n);
+    if (n)
+        memcpy(t->buffer + t->n, data, n);
     t->n += n;
     t->n_read += n;
-    cut_begin(&c, t->buffer, t->n, t->scanned);
+    cut_begin(&c, t->buffer, t->n, t->scanned, last);
     for (; cut_next(&c, &at, &next, &again); begin = next, t->n_ends++)
         if (tell(t, t->buffer + begin, at - begin, e))
             return -1;
     t->n -= begin;
-    memmove(t->buffer, t->buffer + begin, t->n);
+    if (begin)
+        memmove(t->buffer, t->buffer + begin, t->n);
     t->scanned = again - begin;
     if (t->n <= out->limit + sizeof CORPUS_MARK + c.n_separator)
         return 0;
@@ -59,14 +61,9 @@ static int take_block(struct text *t, const char *data, size_t n, struct err *e)
 
 static int read_all(struct text *t, struct source *in, struct err *e)
 {
-    for (;;) {
+    for (size_t n = 1; n;) {
         const char *data;
-        size_t n;
-        if (source_next(in, &data, &n, e))
-            return -1;
-        if (!n)
-            break;
-        if (take_block(t, data, n, e))
+        if (source_next(in, &data, &n, e) || take_block(t, data, n, n == 0, e))
             return -1;
     }
     if (t->n_read >= LARGE && !t->n_ends) {

@@ -128,6 +128,8 @@ static void test_separators_at_borders(void **state)
         const char *separator, *tail;
         size_t n_stories;
     } cases[] = {{"</s>", "A</s>B<|endoftext|>C</s>D", 4},
+                 {"|", "A<|endoftext|>B|C", 3}, /* what begins first comes first */
+                 {"#<|endoftext|><|endoftext|>", "A#<|endoftext|><|endoftext|>B#C", 2},
                  {"line", "A\nB\n\nC<|endoftext|>\nD", 4},
                  {"blank-line", "A\n\n\nB\n \nC\nc\n\nD<|endoftext|>\n\n\n", 4}};
     static char text[BLOCK + 64];
