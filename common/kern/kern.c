@@ -210,13 +210,14 @@ static void gate_c(const float *c, const float *g, size_t n, float *u)
 }
 
 static void gate_back_c(const float *c, const float *g, const float *du, size_t n, float *dc,
-                        float *dg)
+                        float *dg, float *u)
 {
     for (size_t i = 0; i < n; i++) {
         float s = sigmoid(g[i]);
         float d = du[i];
         dc[i] = d * s;
         dg[i] = d * c[i] * s * (1.0f - s);
+        u[i] = c[i] * s;
     }
 }
 
@@ -227,7 +228,7 @@ static void swiglu_c(const float *a, const float *b, size_t n, float *h)
 }
 
 static void swiglu_back_c(const float *a, const float *b, const float *dh, size_t n, float *da,
-                          float *db)
+                          float *db, float *h)
 {
     for (size_t i = 0; i < n; i++) {
         float s = sigmoid(a[i]);
@@ -235,6 +236,7 @@ static void swiglu_back_c(const float *a, const float *b, const float *dh, size_
         float silu = a[i] * s;
         da[i] = d * b[i] * (s + silu * (1.0f - s));
         db[i] = d * silu;
+        h[i] = silu * b[i];
     }
 }
 

@@ -105,15 +105,16 @@ struct kern {
 
     /* u = c * sigmoid(g). */
     void (*gate)(const float *c, const float *g, size_t n, float *u);
-    /* Given du: dc = du * sigmoid(g), dg = du * c * sigmoid'(g). dc or dg may be du itself. */
+    /* Given du: dc = du * sigmoid(g), dg = du * c * sigmoid'(g), and u once more, the bits of
+     * `gate`. dc or dg may be du itself. */
     void (*gate_back)(const float *c, const float *g, const float *du, size_t n, float *dc,
-                      float *dg);
+                      float *dg, float *u);
 
     /* h = silu(a) * b, silu(a) = a sigmoid(a) (SwiGLU, Shazeer 2020, eq. 6). */
     void (*swiglu)(const float *a, const float *b, size_t n, float *h);
-    /* Given dh: da, db. da or db may be dh itself. */
+    /* Given dh: da, db, and h once more, the bits of `swiglu`. da or db may be dh itself. */
     void (*swiglu_back)(const float *a, const float *b, const float *dh, size_t n, float *da,
-                        float *db);
+                        float *db, float *h);
 
     /* y += x. Exact. */
     void (*add)(const float *x, size_t n, float *y);

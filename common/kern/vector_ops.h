@@ -115,7 +115,7 @@ static void op_gate(const float *c, const float *g, size_t n, float *u)
 }
 
 static void op_gate_back(const float *c, const float *g, const float *du, size_t n, float *dc,
-                         float *dg)
+                         float *dg, float *u)
 {
 #define BODY(load, store)                                          \
     do {                                                           \
@@ -124,6 +124,7 @@ static void op_gate_back(const float *c, const float *g, const float *du, size_t
         vec ci = load(c + i);                                      \
         store(dc + i, d);                                          \
         store(dg + i, v_mul(v_mul(d, ci), v_sub(v_set(1.0f), s))); \
+        store(u + i, v_mul(ci, s));                                \
     } while (0)
     FOR_VECTORS(n, BODY);
 #undef BODY
@@ -141,7 +142,7 @@ static void op_swiglu(const float *a, const float *b, size_t n, float *h)
 }
 
 static void op_swiglu_back(const float *a, const float *b, const float *dh, size_t n, float *da,
-                           float *db)
+                           float *db, float *h)
 {
 #define BODY(load, store)                                                          \
     do {                                                                           \
@@ -152,6 +153,7 @@ static void op_swiglu_back(const float *a, const float *b, const float *dh, size
         vec silu = v_mul(ai, s);                                                   \
         store(da + i, v_mul(v_mul(d, bi), v_fma(silu, v_sub(v_set(1.0f), s), s))); \
         store(db + i, v_mul(d, silu));                                             \
+        store(h + i, v_mul(silu, bi));                                             \
     } while (0)
     FOR_VECTORS(n, BODY);
 #undef BODY

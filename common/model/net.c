@@ -22,14 +22,14 @@ static float *floats(struct arena *a, size_t rows, size_t cols)
     return arena_alloc(a, n, sizeof(float));
 }
 
-static void linear_init(struct net_linear *l, size_t n_out, size_t n_in, bool own, bool keep,
+/* own_columns: the parameters themselves are not W by columns. */
+static void linear_init(struct net_linear *l, size_t n_out, size_t n_in, bool own_columns,
                         const struct kern *k, struct arena *a)
 {
     *l = (struct net_linear){.n_out = n_out, .n_in = n_in};
-    l->own = own ? floats(a, n_out, n_in) : NULL;
     l->packed =
         arena_alloc(a, kern_packed_cells(k, DIV_UP(n_in, k->unit), n_out), sizeof(uint32_t));
-    if (keep && k->unit > 1)
+    if (own_columns)
         l->own_columns = arena_alloc(a, DIV_UP(n_out, k->unit) * n_in, sizeof(uint32_t));
 }
 
@@ -39,24 +39,17 @@ static size_t query_key_width(const struct dims *d)
 }
 
 static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, bool query_key,
-                      bool keep, const struct kern *k, struct arena *a)
+                      struct arena *a)
 {
     size_t D = (size_t)d->D;
     size_t H = (size_t)d->H;
-    struct operand_use use = {.keep_columns = keep};
     t->x = floats(a, rows, D);
-    t->rstd1 = floats(a, rows, 1);
-    operand_init(&t->norm1, k, rows, D, use, a);
     t->gate_value = floats(a, rows, 2 * D);
     t->query_key = query_key ? floats(a, rows, query_key_width(d)) : NULL;
     t->mix = floats(a, rows, D);
-    operand_init(&t->mixed, k, rows, D, use, a);
     t->mid = floats(a, rows, D);
-    t->rstd2 = floats(a, rows, 1);
-    operand_init(&t->norm2, k, rows, D, use, a);
     t->ffn_gate = floats(a, rows, H);
     t->ffn_up = floats(a, rows, H);
-    operand_init(&t->ffn_hidden, k, rows, H, use, a);
 }
 
 /* How a chunk is cut for training: as few tasks as there are workers or a multiple of that, and
@@ -80,7 +73,7 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     size_t D = (size_t)n->dims.D;
     size_t V = (size_t)n->dims.V;
     size_t rows = n->max_rows;
-    linear_init(&n->head, V, D, false, n->keep, k, a);
+    linear_init(&n->head, V, D, n->keep && k->unit > 1, k, a);
     n->x_final = floats(a, rows, D);
     n->rstd_final = floats(a, rows, 1);
     operand_init(&n->hidden, k, rows, D, (struct operand_use){.keep_floats = true}, a);
@@ -93,7 +86,7 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     size_t numbers = NET_HEAD_TILE * MAX(D, V);
     if (n->keep)
         numbers = MAX(numbers, n->head_tile * (D + n->head_block));
-    operand_scratch_init(&n->head_scratch, k, 1, numbers, (size_t)n_workers, a);
+    operand_scratch_init(&n->head_scratch, k, 1, 1, numbers, (size_t)n_workers, a);
 }
 
 void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, const struct kern *k,
@@ -113,15 +106,16 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
             if (!dims_has(d, net_layer_kind[i], l))
                 continue;
             dims_shape(d, net_layer_kind[i], &rank, shape);
-            linear_init(&b->linear[i], shape[0], shape[1], true, keep, k, a);
+            linear_init(&b->linear[i], shape[0], shape[1], keep, k, a);
         }
         if (keep || l < 2)
-            acts_init(&b->acts, d, max_rows, keep ? query_key : attends, keep, k, a);
+            acts_init(&b->acts, d, max_rows, keep ? query_key : attends, a);
         else
             b->acts = n->block[l - 2].acts;
     }
-    operand_scratch_init(&n->scratch, k, NET_TILE, MAX(MAX(2 * D, H), query_key_width(d)),
-                         (size_t)n_workers, a);
+    /* in the backward pass ffn_hidden and the gradients of ffn_gate and ffn_up */
+    operand_scratch_init(&n->scratch, k, keep ? 3 : 1, NET_TILE,
+                         MAX(MAX(2 * D, H), query_key_width(d)), (size_t)n_workers, a);
     if (attends)
         n->attend = attend_workers(d, k, false, (size_t)n_workers, a);
     if (d->embed_norm) {
@@ -133,7 +127,7 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-enum { PACK_ROWS = 64 }; /* rows of weights that a task packs; a multiple of panels */
+enum { PACK_ROWS = NET_TILE }; /* rows of weights that a task packs; a multiple of panels */
 
 struct load {
     struct net *net;
@@ -152,12 +146,14 @@ static const float *masters_of(const struct net *n, size_t number)
                                    (int)(number / NET_N_LAYERS));
 }
 
-static void pack_rows(const struct net *n, const struct net_linear *l, size_t first, size_t count)
+/* w [count][in]: rows [first, first + count) of W, whole panels. */
+static void pack_rows(const struct net *n, const struct net_linear *l, const float *w, size_t first,
+                      size_t count)
 {
-    n->kern->pack(l->w, l->n_out, l->n_in, first, count, l->packed);
-    if (l->own_columns)
-        n->kern->operand(l->w + first * l->n_in, count, l->n_in, NULL,
-                         l->own_columns + first / n->kern->unit * l->n_in);
+    const struct kern *k = n->kern;
+    k->pack(w, count, l->n_in, 0, count, l->packed + first * DIV_UP(l->n_in, k->unit));
+    if (l->own_columns && k->unit > 1)
+        k->operand(w, count, l->n_in, NULL, l->own_columns + first / k->unit * l->n_in);
 }
 
 /* First the scales of the layers, each a mean over all of one, what mixers load, and the head's
@@ -171,7 +167,8 @@ static void scale_task(void *context, size_t task, size_t worker)
     size_t mixers = layers + (size_t)n->dims.L;
     if (task >= mixers) {
         size_t first = (task - mixers) * PACK_ROWS;
-        pack_rows(n, &n->head, first, MIN((size_t)PACK_ROWS, n->head.n_out - first));
+        pack_rows(n, &n->head, n->embed + first * n->head.n_in, first,
+                  MIN((size_t)PACK_ROWS, n->head.n_out - first));
         return;
     }
     if (task >= layers) {
@@ -186,31 +183,33 @@ static void scale_task(void *context, size_t task, size_t worker)
 }
 
 /* Rows of a layer: quantised, then packed. */
-static void load_rows(const struct load *job, size_t number, size_t first)
+static void load_rows(const struct load *job, size_t number, size_t first, size_t worker)
 {
     const struct net *n = job->net;
     const struct net_linear *l = layer_of(job->net, number);
     size_t count = MIN((size_t)PACK_ROWS, l->n_out - first);
     const float *w = masters_of(n, number) + first * l->n_in;
-    float *own = l->own + first * l->n_in;
+    struct operand passing = {.width = l->n_in};
+    float *out = operand_floats(&passing, &n->scratch, (struct span){first, count}, worker);
+    if (l->own_columns && n->kern->unit == 1)
+        out = (float *)(void *)(l->own_columns + first * l->n_in);
     if (job->ternary)
-        memcpy(own, w, count * l->n_in * sizeof *w);
+        memcpy(out, w, count * l->n_in * sizeof *w);
     else
         tern_quantise(n->kern, w, count * l->n_in,
-                      n->alpha[number / NET_N_LAYERS][number % NET_N_LAYERS], own);
-    pack_rows(n, l, first, count);
+                      n->alpha[number / NET_N_LAYERS][number % NET_N_LAYERS], out);
+    pack_rows(n, l, out, first, count);
 }
 
 /* The widest layers come first, so that threads end together. */
 static void load_task(void *context, size_t task, size_t worker)
 {
-    (void)worker;
     const struct load *job = context;
     struct net *n = job->net;
     for (size_t i = NET_N_LAYERS * (size_t)n->dims.L; i > 0; i--) {
         size_t n_tasks = DIV_UP(layer_of(n, i - 1)->n_out, (size_t)PACK_ROWS);
         if (task < n_tasks) {
-            load_rows(job, i - 1, task * PACK_ROWS);
+            load_rows(job, i - 1, task * PACK_ROWS, worker);
             return;
         }
         task -= n_tasks;
@@ -229,8 +228,9 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
 {
     const struct dims *d = &n->dims;
     n->params = params;
-    n->head.w = params + dims_offset(d, TENSOR_EMBED, 0);
-    n->head.columns = n->head.own_columns ? (const void *)n->head.own_columns : n->head.w;
+    n->embed = params + dims_offset(d, TENSOR_EMBED, 0);
+    n->head.columns =
+        n->head.own_columns ? n->head.own_columns : (const uint32_t *)(const void *)n->embed;
     n->final_norm = params + dims_offset(d, TENSOR_FINAL_NORM, 0);
     for (int c = 0; c < d->D && d->embed_norm; c++)
         n->ones[c] = 1;
@@ -241,13 +241,30 @@ void net_load(struct net *n, struct pool *p, const float *params, bool ternary)
     }
     for (size_t i = 0; i < NET_N_LAYERS * (size_t)d->L; i++) {
         struct net_linear *l = layer_of(n, i);
-        l->w = l->own;
-        l->columns = l->own_columns ? (const void *)l->own_columns : l->w;
+        l->columns = l->own_columns;
     }
     struct load job = {n, ternary};
     pool_run(p, scale_task, &job,
              (NET_N_LAYERS + 1) * (size_t)d->L + DIV_UP(n->head.n_out, (size_t)PACK_ROWS));
     pool_run(p, load_task, &job, n_load_tasks(n));
+}
+
+size_t net_zeros(const struct net *n, int block, size_t *of)
+{
+    size_t unit = n->kern->unit;
+    size_t zeros = 0;
+    *of = 0;
+    for (int i = 0; i < NET_N_LAYERS; i++) {
+        const struct net_linear *l = &n->block[block].linear[i];
+        size_t cells = DIV_UP(l->n_out, unit) * l->n_in;
+        for (size_t j = 0; j < cells; j++)
+            zeros += unit == 1
+                         ? l->columns[j] == 0
+                         : (size_t)((l->columns[j] & 0xffff) == 0) + (l->columns[j] >> 16 == 0);
+        zeros -= cells * unit - l->n_out * l->n_in; /* beyond an odd end */
+        *of += l->n_out * l->n_in;
+    }
+    return zeros;
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -262,17 +279,23 @@ static void linear_forward(const struct net *n, const struct net_linear *l, cons
                y + s.first * l->n_out, l->n_out, add);
 }
 
-/* y = rmsnorm(x, scale) for the rows of a span; returns their cells by rows. */
-static const void *norm_forward(const struct net *n, const float *x, const float *scale,
-                                struct span s, size_t worker, const struct operand *y, float *rstd)
+void net_norm(const struct net *n, const float *x, const float *scale, struct span s, size_t worker,
+              const struct operand *y, float *rstd)
 {
     size_t D = (size_t)n->dims.D;
     float *out = operand_floats(y, &n->scratch, s, worker);
-    for (size_t i = 0; i < s.count; i++) {
-        size_t r = s.first + i;
-        n->kern->rmsnorm(x + r * D, scale, D, DIMS_NORM_EPS, out + i * D, &rstd[r]);
-    }
-    return operand_pack(y, n->kern, &n->scratch, s, worker);
+    for (size_t i = 0; i < s.count; i++)
+        n->kern->rmsnorm(x + (s.first + i) * D, scale, D, DIMS_NORM_EPS, out + i * D, &rstd[i]);
+}
+
+/* rmsnorm(x, scale) as cells by rows. */
+static const void *norm_forward(const struct net *n, const float *x, const float *scale,
+                                struct span s, size_t worker)
+{
+    struct operand passing = {.width = (size_t)n->dims.D};
+    float rstd[NET_TILE];
+    net_norm(n, x, scale, s, worker, &passing, rstd);
+    return operand_pack(&passing, n->kern, &n->scratch, s, worker);
 }
 
 /* The mixer before rows look at each other: x to gate and value and, of attention, query and key.
@@ -281,7 +304,7 @@ static void mixer_in_forward(const struct net *n, int block, struct span s, size
 {
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
-    const void *norm1 = norm_forward(n, t->x, b->norm1, s, worker, &t->norm1, t->rstd1);
+    const void *norm1 = norm_forward(n, t->x, b->norm1, s, worker);
     linear_forward(n, &b->linear[NET_MIXER_UP], norm1, s, t->gate_value, false);
     if (b->linear[NET_QUERY_KEY].n_out > 0)
         linear_forward(n, &b->linear[NET_QUERY_KEY], norm1, s, t->query_key, false);
@@ -293,12 +316,13 @@ static void mixer_out_forward(const struct net *n, int block, struct span s, siz
     const struct net_block *b = &n->block[block];
     const struct net_acts *t = &b->acts;
     size_t D = (size_t)n->dims.D;
-    float *mixed = operand_floats(&t->mixed, &n->scratch, s, worker);
+    struct operand passing = {.width = D};
+    float *mixed = operand_floats(&passing, &n->scratch, s, worker);
     for (size_t r = s.first; r < s.first + s.count; r++, mixed += D)
         n->kern->gate(t->mix + r * D, t->gate_value + r * 2 * D, D, mixed);
     memcpy(t->mid + s.first * D, t->x + s.first * D, s.count * D * sizeof(float));
     linear_forward(n, &b->linear[NET_MIXER_DOWN],
-                   operand_pack(&t->mixed, n->kern, &n->scratch, s, worker), s, t->mid, true);
+                   operand_pack(&passing, n->kern, &n->scratch, s, worker), s, t->mid, true);
 }
 
 /* out = mid + ffn_down (silu(ffn_gate n) * (ffn_up n)), n = rmsnorm(mid, norm2). */
@@ -308,14 +332,15 @@ static void ffn_forward(const struct net *n, int block, struct span s, size_t wo
     const struct net_acts *t = &b->acts;
     size_t D = (size_t)n->dims.D;
     size_t H = (size_t)n->dims.H;
-    const void *norm2 = norm_forward(n, t->mid, b->norm2, s, worker, &t->norm2, t->rstd2);
+    struct operand hidden = {.width = H};
+    const void *norm2 = norm_forward(n, t->mid, b->norm2, s, worker);
     linear_forward(n, &b->linear[NET_FFN_GATE], norm2, s, t->ffn_gate, false);
     linear_forward(n, &b->linear[NET_FFN_UP], norm2, s, t->ffn_up, false);
     n->kern->swiglu(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, s.count * H,
-                    operand_floats(&t->ffn_hidden, &n->scratch, s, worker));
+                    operand_floats(&hidden, &n->scratch, s, worker));
     memcpy(out + s.first * D, t->mid + s.first * D, s.count * D * sizeof(float));
     linear_forward(n, &b->linear[NET_FFN_DOWN],
-                   operand_pack(&t->ffn_hidden, n->kern, &n->scratch, s, worker), s, out, true);
+                   operand_pack(&hidden, n->kern, &n->scratch, s, worker), s, out, true);
 }
 
 /* What is left of a block after mixer_in_forward of all rows. */
@@ -341,7 +366,7 @@ static void embed_forward(const struct net *n, const uint16_t *tokens, struct sp
     size_t D = (size_t)n->dims.D;
     for (size_t r = s.first; r < s.first + s.count; r++) {
         float *x = n->block[0].acts.x + r * D;
-        const float *row = n->head.w + tokens[r] * D;
+        const float *row = n->embed + tokens[r] * D;
         if (n->dims.embed_norm)
             n->kern->rmsnorm(row, n->ones, D, DIMS_NORM_EPS, x, &n->rstd_embed[r]);
         else
@@ -362,7 +387,7 @@ static void forward_task(void *context, size_t task, size_t worker)
         block_forward(n, f->block - 1, f->pos, s, worker,
                       last ? n->x_final : n->block[f->block].acts.x);
     if (last)
-        norm_forward(n, n->x_final, n->final_norm, s, worker, &n->hidden, n->rstd_final);
+        net_norm(n, n->x_final, n->final_norm, s, worker, &n->hidden, n->rstd_final + s.first);
     else
         mixer_in_forward(n, f->block, s, worker);
 }

@@ -15,9 +15,10 @@
  * that. Each operation of a block is a function of net.c or of a mixer, X_forward;
  * tools/train/grad.c has X_back for it, with the same name and arguments.
  *
- * With `keep`, every block has its own activation buffers, which the backward pass (tools/train)
- * reads; without, the blocks take turns with two sets: a task writes block l+1 while its neighbours
- * still look back at rows of block l. */
+ * With `keep`, every block has its own activations, what products and mixers made of the rows,
+ * which the backward pass (tools/train) reads; what is computed from them number by number it
+ * computes again. Without, the blocks take turns with two sets: a task writes block l+1 while its
+ * neighbours still look back at rows of block l. */
 #ifndef NET_H
 #define NET_H
 
@@ -53,29 +54,21 @@ extern const enum tensor_kind net_layer_kind[NET_N_LAYERS];
 struct net_linear {
     size_t n_out;
     size_t n_in;
-    const float *w; /* [out][in] */
-    float *own;     /* where w points, if it is not the parameters themselves */
-    void *packed;   /* W transposed in panels (kern.h pack): B operand of the forward product */
-    const void
-        *columns; /* W as cells by columns: B operand of the input gradient; NULL unless keep */
-    uint32_t *own_columns; /* where columns points; NULL in f32, where w itself serves */
+    uint32_t *packed; /* W transposed in panels (kern.h pack): B operand of the forward product */
+    const uint32_t *columns; /* W as cells by columns: B operand of the input gradient; NULL unless
+                                keep */
+    uint32_t *own_columns;   /* where columns points; NULL for f32 weights that are parameters */
 };
 
 /* Activations of one block over all rows, named as in the formula. */
 struct net_acts {
-    float *x;                  /* [rows][D] input of the block */
-    float *rstd1;              /* [rows] 1 / sqrt(mean(x^2) + eps) */
-    struct operand norm1;      /* [rows][D] */
-    float *gate_value;         /* [rows][2D]: gate, then value */
-    float *query_key;          /* [rows][2 heads key_width]; NULL without attention */
-    float *mix;                /* [rows][D] */
-    struct operand mixed;      /* [rows][D] mix * sigmoid(gate) */
-    float *mid;                /* [rows][D] x after the mixer */
-    float *rstd2;              /* [rows] */
-    struct operand norm2;      /* [rows][D] */
-    float *ffn_gate;           /* [rows][H] */
-    float *ffn_up;             /* [rows][H] */
-    struct operand ffn_hidden; /* [rows][H] silu(ffn_gate) * ffn_up */
+    float *x;          /* [rows][D] input of the block */
+    float *gate_value; /* [rows][2D]: gate, then value */
+    float *query_key;  /* [rows][2 heads key_width]; NULL without attention */
+    float *mix;        /* [rows][D] */
+    float *mid;        /* [rows][D] x after the mixer */
+    float *ffn_gate;   /* [rows][H] */
+    float *ffn_up;     /* [rows][H] */
 };
 
 struct net_block {
@@ -95,15 +88,16 @@ struct net {
     size_t max_rows;
     bool keep;
     const float *params;     /* [dims_n_floats] as given to net_load */
+    const float *embed;      /* E [V][D] */
     const float *final_norm; /* [D] */
     float *ones;             /* [D] scale of a norm that has none; with embed_norm */
     float *rstd_embed;       /* [rows] of it */
-    struct net_linear head;  /* E [V][D] */
+    struct net_linear head;  /* E */
     struct net_block block[DIMS_MAX_BLOCKS];
     float alpha[DIMS_MAX_BLOCKS][NET_N_LAYERS]; /* absmean, after net_load */
     float *x_final;                             /* [rows][D] output of the last block */
     float *rstd_final;                          /* [rows] */
-    struct operand hidden; /* [rows][D] rmsnorm(x_final, sf): what the head reads; floats kept */
+    struct operand hidden; /* [rows][D] rmsnorm(x_final, final_norm), what the head reads: floats */
     size_t head_rows;      /* token rows of a chunk: NET_HEAD_ROWS or twice as many */
     size_t head_tile;      /* token rows of a task that trains: a multiple of 8, <= NET_HEAD_MOST */
     size_t head_block; /* columns of their logits at a time, which stay in the second cache between
@@ -130,6 +124,14 @@ void net_forward(struct net *n, struct pool *p, const uint16_t *tokens, const ui
 
 /* nll[r] = -log softmax(E hidden[r])[target[r]] in nats, after net_forward of the same rows. */
 void net_nll(struct net *n, struct pool *p, const uint16_t *targets, size_t rows, float *nll);
+
+/* How many weights of a block's ternary layers were 0 in the last net_load; *of: out of how many.
+ * Of a net that keeps. */
+size_t net_zeros(const struct net *n, int block, size_t *of);
+
+/* y = rmsnorm(x, scale) for the rows of a span; rstd [s.count]: 1 / sqrt(mean(x^2) + eps). */
+void net_norm(const struct net *n, const float *x, const float *scale, struct span s, size_t worker,
+              const struct operand *y, float *rstd);
 
 /* Logits of rows [first, first + count) after net_forward: out [count][V], by one worker. */
 void net_logits(const struct net *n, size_t first, size_t count, size_t worker, float *out);

@@ -1,9 +1,9 @@
 /* operand.h - activations (or their gradients) that a product reads.
  *
  * They are computed as floats, a tile of rows at a time; products want operand cells (kern.h), by
- * rows at once, and by columns over all rows later, for a weight gradient. In f32 the floats are
- * the cells, so they are written where they stay. In bf16 the floats of a tile are temporary: they
- * are in the worker's scratch, unless they are read later as floats too. */
+ * rows at once, or by columns over all rows later, for a weight gradient. What is not kept, as
+ * floats or by columns, is in the worker's scratch while its tile lasts. In f32 the floats are the
+ * cells, so what is kept by columns is written where it stays. */
 #ifndef OPERAND_H
 #define OPERAND_H
 
@@ -23,12 +23,11 @@ struct operand {
     size_t slot;   /* which of the worker's scratch floats it uses, if not kept */
 };
 
-enum { OPERAND_SLOTS = 2 }; /* operands whose floats a worker holds at the same time */
-
 /* What the workers need while they work on a tile. */
 struct operand_scratch {
-    float *floats;   /* [n_workers][OPERAND_SLOTS][size] */
-    uint32_t *cells; /* [n_workers][size] cells by rows of one operand at a time */
+    float *floats;   /* [n_workers][slots][size] */
+    uint32_t *cells; /* [n_workers][size] cells by rows of one operand at a time; NULL in f32 */
+    size_t slots;    /* operands whose floats a worker holds at the same time */
     size_t size;     /* numbers of the widest operand's tile */
 };
 
@@ -42,26 +41,21 @@ struct operand_use {
 void operand_init(struct operand *o, const struct kern *k, size_t rows, size_t width,
                   struct operand_use use, struct arena *a);
 
-/* Scratch for tiles of tile_rows x widest numbers; none in f32, where nothing is temporary. */
-void operand_scratch_init(struct operand_scratch *s, const struct kern *k, size_t tile_rows,
-                          size_t widest, size_t n_workers, struct arena *a);
+/* Scratch for tiles of tile_rows x widest numbers. */
+void operand_scratch_init(struct operand_scratch *s, const struct kern *k, size_t slots,
+                          size_t tile_rows, size_t widest, size_t n_workers, struct arena *a);
 
 /* Where a worker writes the floats of rows s. */
 float *operand_floats(const struct operand *o, const struct operand_scratch *t, struct span s,
                       size_t worker);
 
-/* Where the two forms of rows s go, for an operation that writes them itself (kern.h powers). In
- * f32 both are the floats' own place. */
-struct operand_forms {
-    void *rows;
-    void *columns; /* NULL: not kept */
-};
-struct operand_forms operand_forms(const struct operand *o, const struct kern *k,
-                                   const struct operand_scratch *t, struct span s, size_t worker);
-
 /* Call once they are written: makes the cells of rows s, by columns only where they are kept.
  * Returns those by rows, to be read before the worker's next call. s.first is even. */
 const void *operand_pack(const struct operand *o, const struct kern *k,
                          const struct operand_scratch *t, struct span s, size_t worker);
+
+/* The same by columns alone, which are kept. */
+void operand_pack_columns(const struct operand *o, const struct kern *k,
+                          const struct operand_scratch *t, struct span s, size_t worker);
 
 #endif

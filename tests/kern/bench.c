@@ -103,7 +103,8 @@ static void run_gate(struct bench *b)
 
 static void run_gate_back(struct bench *b)
 {
-    b->kern->gate_back(b->x[0], b->x[1], b->x[4], ROWS * WIDE, b->x[2], b->x[3]);
+    b->kern->gate_back(b->x[0], b->x[1], b->x[4], ROWS * WIDE, b->x[2], b->x[3],
+                       b->x[3] + ROWS * WIDE);
 }
 
 static void run_swiglu(struct bench *b)
@@ -113,7 +114,8 @@ static void run_swiglu(struct bench *b)
 
 static void run_swiglu_back(struct bench *b)
 {
-    b->kern->swiglu_back(b->x[0], b->x[1], b->x[4], ROWS * WIDE, b->x[2], b->x[3]);
+    b->kern->swiglu_back(b->x[0], b->x[1], b->x[4], ROWS * WIDE, b->x[2], b->x[3],
+                         b->x[3] + ROWS * WIDE);
 }
 
 static volatile double result;
@@ -282,9 +284,9 @@ static const struct shape shapes[] = {
     BYTES(mul_add, "64x512", 4 * ROWS * WIDE, 3 * ROWS * WIDE),
     BYTES(add, "64x512", 3 * ROWS * WIDE, 2 * ROWS * WIDE),
     BYTES(gate, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
-    BYTES(gate_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
+    BYTES(gate_back, "64x512", 6 * ROWS * WIDE, 6 * ROWS * WIDE),
     BYTES(swiglu, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
-    BYTES(swiglu_back, "64x512", 5 * ROWS * WIDE, 5 * ROWS * WIDE),
+    BYTES(swiglu_back, "64x512", 6 * ROWS * WIDE, 6 * ROWS * WIDE),
     BYTES(logsumexp, "32x10000", 32 * V, 32 * V),
     BYTES(maximum, "10000", V, V),
     BYTES(powers, "32x10000", 2 * 32 * V, 32 * V),

@@ -5,6 +5,7 @@
 #include "kern/kcheck.h"
 
 #include <math.h>
+#include <string.h>
 
 static const double TINIEST = (double)FLT_MIN;
 
@@ -225,6 +226,15 @@ void kcheck_gate(struct kcheck *t)
     each_nan(t, gate_nan);
 }
 
+/* What is computed once more is what the forward pass had. */
+static void same_bits(struct kcheck *t, const float *got, const float *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(got + i, want + i, sizeof *got) != 0)
+            kcheck_fail(t, "element %zu is %.9g again, was %.9g", i, (double)got[i],
+                        (double)want[i]);
+}
+
 static void gate_back_compare(struct kcheck *t, const float *c, const float *g, const float *du,
                               size_t n, const float *dc, const float *dg)
 {
@@ -251,14 +261,18 @@ static void gate_back_one(struct kcheck *t, size_t n)
     const float *du = kcheck_input(t, n, 1e12f);
     float *dc = kcheck_output(t, n);
     float *dg = kcheck_output(t, n);
+    float *u = kcheck_output(t, n);
+    float *forward = kcheck_output(t, n);
     float *du_dc = kcheck_in_out(t, n, 1e12f);
     float *du_dg = kcheck_in_out(t, n, 1e12f);
     kcheck_seal(t);
-    t->kern->gate_back(c, g, du, n, dc, dg);
+    t->kern->gate(c, g, n, forward);
+    t->kern->gate_back(c, g, du, n, dc, dg, u);
     gate_back_compare(t, c, g, du, n, dc, dg);
-    t->kern->gate_back(c, g, du_dc, n, du_dc, dg);
+    same_bits(t, u, forward, n);
+    t->kern->gate_back(c, g, du_dc, n, du_dc, dg, u);
     gate_back_compare(t, c, g, kcheck_before(du_dc), n, du_dc, dg);
-    t->kern->gate_back(c, g, du_dg, n, dc, du_dg);
+    t->kern->gate_back(c, g, du_dg, n, dc, du_dg, u);
     gate_back_compare(t, c, g, kcheck_before(du_dg), n, dc, du_dg);
 }
 
@@ -332,14 +346,18 @@ static void swiglu_back_one(struct kcheck *t, size_t n)
     const float *dh = kcheck_input(t, n, 1e12f);
     float *da = kcheck_output(t, n);
     float *db = kcheck_output(t, n);
+    float *h = kcheck_output(t, n);
+    float *forward = kcheck_output(t, n);
     float *dh_da = kcheck_in_out(t, n, 1e12f);
     float *dh_db = kcheck_in_out(t, n, 1e12f);
     kcheck_seal(t);
-    t->kern->swiglu_back(a, b, dh, n, da, db);
+    t->kern->swiglu(a, b, n, forward);
+    t->kern->swiglu_back(a, b, dh, n, da, db, h);
     swiglu_back_compare(t, a, b, dh, n, da, db);
-    t->kern->swiglu_back(a, b, dh_da, n, dh_da, db);
+    same_bits(t, h, forward, n);
+    t->kern->swiglu_back(a, b, dh_da, n, dh_da, db, h);
     swiglu_back_compare(t, a, b, kcheck_before(dh_da), n, dh_da, db);
-    t->kern->swiglu_back(a, b, dh_db, n, da, dh_db);
+    t->kern->swiglu_back(a, b, dh_db, n, da, dh_db, h);
     swiglu_back_compare(t, a, b, kcheck_before(dh_db), n, da, dh_db);
 }
 

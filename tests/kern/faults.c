@@ -78,9 +78,9 @@ static void broken_gate(const float *c, const float *g, size_t n, float *u)
 }
 
 static void broken_gate_back(const float *c, const float *g, const float *du, size_t n, float *dc,
-                             float *dg)
+                             float *dg, float *u)
 {
-    sound.gate_back(c, g, du, n, dc, dg);
+    sound.gate_back(c, g, du, n, dc, dg, u);
     spoil(&dg[n - 1]);
 }
 
@@ -91,9 +91,9 @@ static void broken_swiglu(const float *a, const float *b, size_t n, float *h)
 }
 
 static void broken_swiglu_back(const float *a, const float *b, const float *dh, size_t n, float *da,
-                               float *db)
+                               float *db, float *h)
 {
-    sound.swiglu_back(a, b, dh, n, da, db);
+    sound.swiglu_back(a, b, dh, n, da, db, h);
     spoil(&da[n - 1]);
 }
 

@@ -13,8 +13,9 @@ static void lay_out(struct toytrain *t, size_t rows, const struct toytrain_optio
     t->targets = arena_alloc(a, rows, sizeof *t->targets);
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
     t->batch = (struct grad_batch){t->tokens, t->targets, t->pos, rows};
-    net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
-    grad_init(&t->grad, &t->net, pool_threads(t->pool), a);
+    net_init(&t->net, &t->dims, o->part_rows ? o->part_rows : rows, true, &t->kern,
+             pool_threads(t->pool), a);
+    grad_init(&t->grad, &t->net, rows, pool_threads(t->pool), a);
     optim_init(&t->optim, &o->optim, &t->dims, &t->kern, o->threads, NULL, 0, a);
 }
 

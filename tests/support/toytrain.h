@@ -26,7 +26,8 @@ struct toytrain_options {
     const struct cpu_level *level;
     bool bf16;
     int threads;
-    size_t cache; /* 0: kern.h's own */
+    size_t cache;     /* 0: kern.h's own */
+    size_t part_rows; /* at most, of the parts that a batch goes through in; 0: all of it */
     struct optim_settings optim;
 };
 

@@ -45,6 +45,93 @@ static void test_threads_do_not_matter(void **state)
     }
 }
 
+enum { PARTS_ROWS = 3 * NET_HEAD_ROWS - 64 };
+
+/* The gradient of a batch that goes through in parts of at most so many rows; 0: all of them. Its
+ * sequences are all `length` long, unless that is 0. */
+static void gradient_in_parts(const struct dims *d, size_t part_rows, size_t length, bool bf16,
+                              float *out, double *loss)
+{
+    struct toytrain f;
+    struct toytrain_options o = {cpu_best(), .bf16 = bf16, .threads = 2, .part_rows = part_rows,
+                                 .optim = optim_defaults(optim_kinds[0])};
+    toygrad_open_with(&f, d, &o, PARTS_ROWS);
+    for (size_t r = 0; length && r < PARTS_ROWS; r++)
+        f.pos[r] = (uint32_t)(r % length);
+    for (int again = 0; again < 2; again++) /* what the first one leaves has no influence */
+        *loss = toytrain_gradient(&f, false);
+    memcpy(out, f.gradient, dims_n_floats(&f.dims) * sizeof *out);
+    toytrain_close(&f);
+}
+
+/* Parts that begin where a chunk of the head does leave the bits as they are. */
+static void test_parts_do_not_matter(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * TOY_N_EVERY; i++) {
+        struct dims d = toygrad_dims(i / 2);
+        size_t n = dims_n_floats(&d);
+        bool bf16 = i % 2 == 1;
+        float *whole = malloc(n * sizeof *whole);
+        float *parts = malloc(n * sizeof *parts);
+        double loss_whole;
+        double loss;
+        gradient_in_parts(&d, 0, 64, bf16, whole, &loss_whole);
+        for (size_t rows = NET_HEAD_ROWS; rows <= 2 * NET_HEAD_ROWS; rows += NET_HEAD_ROWS) {
+            gradient_in_parts(&d, rows, 64, bf16, parts, &loss);
+            assert_memory_equal(parts, whole, n * sizeof *parts);
+            assert_true(loss == loss_whole);
+        }
+        free(whole);
+        free(parts);
+    }
+}
+
+/* Others, which end where the last sequence does that fits, change the rounding alone. */
+static void test_uneven_parts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TOY_N_EVERY; i++) {
+        struct dims d = toygrad_dims(i);
+        size_t n = dims_n_floats(&d);
+        float *whole = malloc(n * sizeof *whole);
+        float *parts = malloc(n * sizeof *parts);
+        double loss_whole;
+        double loss;
+        gradient_in_parts(&d, 0, 0, false, whole, &loss_whole);
+        gradient_in_parts(&d, 301, 0, false, parts, &loss);
+        assert_true(fabs(loss - loss_whole) < 1e-6);
+        float max = 0;
+        float error = 0;
+        for (size_t j = 0; j < n; j++) {
+            max = fmaxf(max, fabsf(whole[j]));
+            error = fmaxf(error, fabsf(parts[j] - whole[j]));
+        }
+        assert_true(error > 0 && error < 1e-5f * max);
+        free(whole);
+        free(parts);
+    }
+}
+
+/* Whole sequences are as many as there are threads for, never cut, never more than the batch;
+ * others are about as many for any threads, and leave room for the longest sequence. */
+static void test_sizes_of_parts(void **state)
+{
+    (void)state;
+    assert_int_equal(grad_part_rows(2048, 256, true, 1), 512);
+    assert_int_equal(grad_part_rows(2048, 256, true, 2), 512);
+    assert_int_equal(grad_part_rows(2048, 256, true, 3), 1024);
+    assert_int_equal(grad_part_rows(2048, 256, true, 64), 2048);
+    assert_int_equal(grad_part_rows(7680, 384, true, 2), 1536);
+    assert_int_equal(grad_part_rows(800, 100, true, 2), 800);
+    assert_int_equal(grad_part_rows(256, 256, true, 2), 256);
+    assert_int_equal(grad_part_rows(256, 256, false, 2), 256);
+    for (int threads = 1; threads < 100; threads *= 3) {
+        assert_int_equal(grad_part_rows(2048, 256, false, threads), 1024 + 256);
+        assert_int_equal(grad_part_rows(8192, 512, false, threads), 8192 / 5 + 512);
+    }
+}
+
 /* Two halves, each with half the share, add up to the whole. */
 static void check_shares(const struct dims *d)
 {
@@ -320,6 +407,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_parts_do_not_matter),
+        cmocka_unit_test(test_uneven_parts),
+        cmocka_unit_test(test_sizes_of_parts),
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_sums_are_the_tree),
         cmocka_unit_test(test_sums_of_parts_are_the_tree),

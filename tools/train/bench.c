@@ -62,10 +62,10 @@ static void count_work(struct bench *b, const struct trainer *t)
     b->flops[PHASE_GLU] = 2 * rows * (glu + down + 2.5 * attend);
     b->flops[PHASE_CONV] = 2 * rows * (up + 2 * taps);
     b->flops[PHASE_WEIGHTS] = 2 * rows * (up + down + glu);
-    /* floats of 4 bytes: a weight is read and written quantised, and written packed once or twice
-     */
-    double packed = t->kern.unit == 1 ? 4 : 2 + 2;
-    b->bytes[PHASE_PACK] = (up + down + glu) * (4 + 4 + packed) + head * (4 + packed);
+    /* floats of 4 bytes: a weight is read, and written packed in two forms, one of which the
+     * embedding is itself in f32 */
+    double packed = t->kern.unit == 1 ? 4 : 2;
+    b->bytes[PHASE_PACK] = (up + down + glu) * (4 + 2 * packed) + head * (4 + 4);
     /* the gradient twice, weight and moments read and written */
     b->bytes[PHASE_OPTIMISE] = (up + down + glu + taps + head) * (2 * 4 + 6 * 4);
     b->flops[PHASE_OPTIMISE] = optim_flops(&t->optim);

@@ -1,5 +1,6 @@
 #include "train/grad.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "train/mixer_back.h"
@@ -7,20 +8,22 @@
 enum {
     WEIGHT_WORK = 9216, /* weights of a matrix, about, whose gradient is one task */
     WEIGHT_STEP = 16,   /* rows that kernels take at a time, once or twice */
-    TOKEN_TASKS = 64    /* tasks of the embedding as input: each has every 64th token */
+    TOKEN_TASKS = 64,   /* tasks of the embedding as input: each has every 64th token */
+    PART_TILES = 4,     /* tiles of a part for each thread, at least */
+    PART_ROWS = 1024    /* rows of a part, at least, where it does not depend on the threads */
 };
 
 enum { NORM1, NORM2, FINAL_NORM, N_NORMS };
 
 static size_t n_tiles(const struct grad *g)
 {
-    return DIV_UP(g->batch.rows, (size_t)NET_TILE);
+    return DIV_UP(g->part.rows, (size_t)NET_TILE);
 }
 
 static struct span tile_span(const struct grad *g, size_t task)
 {
     size_t first = task * NET_TILE;
-    return (struct span){first, MIN((size_t)NET_TILE, g->batch.rows - first)};
+    return (struct span){first, MIN((size_t)NET_TILE, g->part.rows - first)};
 }
 
 /* The sums over the rows of one tile: of the mixer, then of the norms' scales. */
@@ -59,7 +62,27 @@ static void mixers_init(struct grad *g, int n_workers, struct arena *a)
     }
 }
 
-void grad_init(struct grad *g, struct net *n, int n_workers, struct arena *a)
+/* Parts of sequences that are all T long begin where a chunk of the head does. */
+static size_t common_multiple(size_t x, size_t y)
+{
+    size_t multiple = x;
+    while (multiple % y != 0)
+        multiple += x;
+    return multiple;
+}
+
+size_t grad_part_rows(size_t rows, size_t T, bool whole, int n_workers)
+{
+    if (whole) {
+        size_t step = common_multiple(T, NET_HEAD_ROWS);
+        size_t least = PART_TILES * NET_TILE * (size_t)n_workers;
+        return MIN(rows, DIV_UP(least, step) * step);
+    }
+    size_t n = rows < 2 * (size_t)PART_ROWS ? 1 : DIV_UP(rows, 2 * (size_t)PART_ROWS) + 1;
+    return MIN(rows, rows / n + T);
+}
+
+void grad_init(struct grad *g, struct net *n, size_t max_rows, int n_workers, struct arena *a)
 {
     const struct kern *k = n->kern;
     size_t rows = n->max_rows;
@@ -67,22 +90,31 @@ void grad_init(struct grad *g, struct net *n, int n_workers, struct arena *a)
     size_t H = (size_t)n->dims.H;
     struct operand_use both = {.keep_floats = true, .keep_columns = true};
     struct operand_use columns = {.keep_columns = true};
-    *g = (struct grad){.net = n, .next = GRAD_DONE};
+    *g = (struct grad){.net = n, .max_rows = max_rows, .next = GRAD_DONE};
     loss_init(&g->loss, n, a);
     operand_init(&g->d_out, k, rows, D, both, a);
     operand_init(&g->d_in, k, rows, D, both, a);
     operand_init(&g->d_mid, k, rows, D, both, a);
+    operand_init(&g->ffn_hidden, k, rows, H, columns, a);
+    columns.slot = 1; /* these are computed together */
     operand_init(&g->d_ffn_gate, k, rows, H, columns, a);
-    columns.slot = 1; /* d_ffn_gate and d_ffn_up are computed together */
+    columns.slot = 2;
     operand_init(&g->d_ffn_up, k, rows, H, columns, a);
     operand_init(&g->d_gate_value, k, rows, 2 * D, both, a);
     g->d_mix = arena_alloc(a, rows * D, sizeof(float));
-    g->d_norm = arena_alloc(a, rows * D, sizeof(float));
+    g->d_norm = arena_alloc(a, (size_t)n_workers * NET_TILE * D, sizeof(float));
+    columns.slot = 0;
+    operand_init(&g->norm1, k, rows, D, columns, a);
+    operand_init(&g->mixed, k, rows, D, columns, a);
+    operand_init(&g->norm2, k, rows, D, columns, a);
     g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
     g->sums = mixer_sums(&n->dims) + N_NORMS * D;
     g->tile_sums = arena_alloc(a, g->n_tiles * g->sums, sizeof(float));
-    if (n->dims.embed_norm)
+    g->d_first = arena_alloc(a, max_rows * D, sizeof(float));
+    if (n->dims.embed_norm) {
         g->d_ones = arena_alloc(a, (size_t)n_workers * D, sizeof(float));
+        g->rstd_embed = arena_alloc(a, max_rows, sizeof(float));
+    }
     mixers_init(g, n_workers, a);
 }
 
@@ -99,8 +131,17 @@ static void linear_back(const struct net *n, const struct net_linear *l, const s
                (struct kern_b){l->columns, l->n_in, false}, dx, l->n_in, add);
 }
 
+/* y = rmsnorm(x, scale) once more, by columns. */
+static void norm_again(const struct net *n, const float *x, const float *scale, struct span s,
+                       size_t worker, const struct operand *y, float *rstd)
+{
+    net_norm(n, x, scale, s, worker, y, rstd);
+    operand_pack_columns(y, n->kern, &n->scratch, s, worker);
+}
+
 /* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and d_scale [D]
- * the sum over the span's rows of dy * x * rstd. skip: the gradient that goes past the norm. */
+ * the sum over the span's rows of dy * x * rstd; dy and rstd are those of the span's rows. skip:
+ * the gradient that goes past the norm. */
 static void norm_back(const struct net *n, const float *x, const float *scale, const float *rstd,
                       struct span s, const float *dy, const float *skip, float *dx, float *d_scale)
 {
@@ -110,8 +151,15 @@ static void norm_back(const struct net *n, const float *x, const float *scale, c
     else
         memset(dx + s.first * D, 0, s.count * D * sizeof(float));
     memset(d_scale, 0, D * sizeof(float));
-    for (size_t r = s.first; r < s.first + s.count; r++)
-        n->kern->rmsnorm_back(x + r * D, scale, rstd[r], dy + r * D, D, dx + r * D, d_scale);
+    for (size_t i = 0; i < s.count; i++) {
+        size_t r = s.first + i;
+        n->kern->rmsnorm_back(x + r * D, scale, rstd[i], dy + i * D, D, dx + r * D, d_scale);
+    }
+}
+
+static float *norm_gradient(const struct grad *g, size_t worker)
+{
+    return g->d_norm + worker * NET_TILE * (size_t)g->net->dims.D;
 }
 
 /* out = mid + ffn_down h, h = silu(a) * b, a = ffn_gate n, b = ffn_up n, n = rmsnorm(mid, norm2),
@@ -125,14 +173,16 @@ static void ffn_back(const struct grad *g, struct span s, size_t worker, float *
     size_t H = (size_t)n->dims.H;
     float *d_gate = operand_floats(&g->d_ffn_gate, &n->scratch, s, worker);
     float *d_up = operand_floats(&g->d_ffn_up, &n->scratch, s, worker);
-    float *d_norm = g->d_norm + s.first * (size_t)n->dims.D;
+    float *d_norm = norm_gradient(g, worker);
+    float rstd[NET_TILE];
+    norm_again(n, t->mid, b->norm2, s, worker, &g->norm2, rstd);
     linear_back(n, &b->linear[NET_FFN_DOWN], &g->d_out, s, worker, d_up, false);
     n->kern->swiglu_back(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, d_up, s.count * H,
-                         d_gate, d_up);
+                         d_gate, d_up, operand_floats(&g->ffn_hidden, &n->scratch, s, worker));
+    operand_pack_columns(&g->ffn_hidden, n->kern, &n->scratch, s, worker);
     linear_back(n, &b->linear[NET_FFN_GATE], &g->d_ffn_gate, s, worker, d_norm, false);
     linear_back(n, &b->linear[NET_FFN_UP], &g->d_ffn_up, s, worker, d_norm, true);
-    norm_back(n, t->mid, b->norm2, t->rstd2, s, g->d_norm, g->d_out.floats, g->d_mid.floats,
-              d_norm2);
+    norm_back(n, t->mid, b->norm2, rstd, s, d_norm, g->d_out.floats, g->d_mid.floats, d_norm2);
 }
 
 /* mid = x + mixer_down (mix * sigmoid(gate)), so
@@ -143,10 +193,12 @@ static void mixer_out_back(const struct grad *g, struct span s, size_t worker)
     const struct net_block *b = &n->block[g->block];
     size_t D = (size_t)n->dims.D;
     float *d_mix = g->d_mix + s.first * D;
+    float *mixed = operand_floats(&g->mixed, &n->scratch, s, worker);
     linear_back(n, &b->linear[NET_MIXER_DOWN], &g->d_mid, s, worker, d_mix, false);
-    for (size_t r = s.first; r < s.first + s.count; r++, d_mix += D)
+    for (size_t r = s.first; r < s.first + s.count; r++, d_mix += D, mixed += D)
         n->kern->gate_back(b->acts.mix + r * D, b->acts.gate_value + r * 2 * D, d_mix, D, d_mix,
-                           g->d_gate_value.floats + r * 2 * D);
+                           g->d_gate_value.floats + r * 2 * D, mixed);
+    operand_pack_columns(&g->mixed, n->kern, &n->scratch, s, worker);
 }
 
 /* gate, value = mixer_up rmsnorm(x, norm1), and x also goes past the mixer, so
@@ -156,12 +208,14 @@ static void mixer_in_back(const struct grad *g, struct span s, size_t worker, fl
 {
     const struct net *n = g->net;
     const struct net_block *b = &n->block[g->block];
-    float *d_norm = g->d_norm + s.first * (size_t)n->dims.D;
+    float *d_norm = norm_gradient(g, worker);
+    float *d_in = g->block > 0 ? g->d_in.floats : g->d_first + g->first * (size_t)n->dims.D;
+    float rstd[NET_TILE];
+    norm_again(n, b->acts.x, b->norm1, s, worker, &g->norm1, rstd);
     linear_back(n, &b->linear[NET_MIXER_UP], &g->d_gate_value, s, worker, d_norm, false);
     if (b->linear[NET_QUERY_KEY].n_out > 0)
         linear_back(n, &b->linear[NET_QUERY_KEY], &g->d_query_key, s, worker, d_norm, true);
-    norm_back(n, b->acts.x, b->norm1, b->acts.rstd1, s, g->d_norm, g->d_mid.floats, g->d_in.floats,
-              d_norm1);
+    norm_back(n, b->acts.x, b->norm1, rstd, s, d_norm, g->d_mid.floats, d_in, d_norm1);
 }
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
@@ -169,8 +223,8 @@ static void mixer_in_back(const struct grad *g, struct span s, size_t worker, fl
 static void final_norm_back(const struct grad *g, struct span s, float *d_final_norm)
 {
     const struct net *n = g->net;
-    norm_back(n, n->x_final, n->final_norm, n->rstd_final, s, g->loss.d_hidden, NULL,
-              g->d_out.floats, d_final_norm);
+    norm_back(n, n->x_final, n->final_norm, n->rstd_final + s.first, s,
+              g->loss.d_hidden + s.first * (size_t)n->dims.D, NULL, g->d_out.floats, d_final_norm);
 }
 
 static bool is_last_block(const struct grad *g)
@@ -205,7 +259,7 @@ void grad_add_up(const struct grad *g, const float *sums, size_t step, size_t co
                  size_t stride)
 {
     size_t D = (size_t)g->net->dims.D;
-    for (size_t c = 0; c < D; c++)
+    for (size_t c = 0; c < D && g->first == 0; c++)
         out[c * stride] = 0;
     for (size_t t = 0; t < count; t++)
         for (size_t c = 0; c < D; c++)
@@ -236,23 +290,22 @@ struct pair {
 
 static struct pair layer_pair(const struct grad *g, enum net_layer layer)
 {
-    const struct net_acts *t = &g->net->block[g->block].acts;
     switch (layer) {
     case NET_MIXER_UP:
-        return (struct pair){t->norm1.columns, g->d_gate_value.columns};
+        return (struct pair){g->norm1.columns, g->d_gate_value.columns};
     case NET_MIXER_DOWN:
-        return (struct pair){t->mixed.columns, g->d_mid.columns};
+        return (struct pair){g->mixed.columns, g->d_mid.columns};
     case NET_FFN_GATE:
-        return (struct pair){t->norm2.columns, g->d_ffn_gate.columns};
+        return (struct pair){g->norm2.columns, g->d_ffn_gate.columns};
     case NET_FFN_UP:
-        return (struct pair){t->norm2.columns, g->d_ffn_up.columns};
+        return (struct pair){g->norm2.columns, g->d_ffn_up.columns};
     case NET_QUERY_KEY:
-        return (struct pair){t->norm1.columns, g->d_query_key.columns};
+        return (struct pair){g->norm1.columns, g->d_query_key.columns};
     case NET_FFN_DOWN:
     case NET_N_LAYERS:
         break;
     }
-    return (struct pair){t->ffn_hidden.columns, g->d_out.columns};
+    return (struct pair){g->ffn_hidden.columns, g->d_out.columns};
 }
 
 /* Rows of a layer's weights in one task: about as much work in all of them. */
@@ -274,10 +327,10 @@ static void layer_task(const struct grad *g, enum net_layer layer, size_t task)
     const struct net_linear *l = &n->block[g->block].linear[layer];
     struct pair p = layer_pair(g, layer);
     size_t first = task * weight_tile(l);
-    n->kern->product(MIN(weight_tile(l), l->n_out - first), l->n_in,
-                     DIV_UP(g->batch.rows, n->kern->unit), p.dy + first, 1, l->n_out,
-                     (struct kern_b){p.x, l->n_in, true},
-                     grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in, false);
+    n->kern->product(
+        MIN(weight_tile(l), l->n_out - first), l->n_in, DIV_UP(g->part.rows, n->kern->unit),
+        p.dy + first, 1, l->n_out, (struct kern_b){p.x, l->n_in, true},
+        grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in, g->first > 0);
 }
 
 /* The embedding as input, through its norm if it has one, of every token that is the task's: rows
@@ -292,10 +345,10 @@ static void token_task(const struct grad *g, size_t task, size_t worker)
         if (g->batch.tokens[r] % TOKEN_TASKS != task)
             continue;
         if (n->dims.embed_norm)
-            n->kern->rmsnorm_back(n->head.w + at, n->ones, n->rstd_embed[r], g->d_in.floats + r * D,
-                                  D, d_embed + at, g->d_ones + worker * D);
+            n->kern->rmsnorm_back(n->embed + at, n->ones, g->rstd_embed[r], g->d_first + r * D, D,
+                                  d_embed + at, g->d_ones + worker * D);
         else
-            n->kern->add(g->d_in.floats + r * D, D, d_embed + at);
+            n->kern->add(g->d_first + r * D, D, d_embed + at);
     }
 }
 
@@ -324,25 +377,57 @@ static size_t n_weight_tasks(const struct grad *g)
     size_t n = 1; /* the sums */
     for (int layer = 0; layer < NET_N_LAYERS; layer++)
         n += n_layer_tasks(g, (enum net_layer)layer);
-    return n + (g->block == 0 ? TOKEN_TASKS : 0);
+    return n + (g->block == 0 && grad_in_last_part(g) ? TOKEN_TASKS : 0);
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
 void grad_start(struct grad *g, const struct grad_batch *b, float share, float *out)
 {
+    assert(b->rows <= g->max_rows);
     g->batch = *b;
+    g->part.rows = 0;
+    g->first = 0;
+    g->nats = 0;
     g->share = share;
     g->out = out;
     g->next = GRAD_FORWARD;
+}
+
+bool grad_in_last_part(const struct grad *g)
+{
+    return g->first + g->part.rows == g->batch.rows;
+}
+
+/* From the part that is done, or none, to the next. */
+static void next_part(struct grad *g)
+{
+    const struct grad_batch *b = &g->batch;
+    size_t first = g->first + g->part.rows;
+    size_t count = MIN(g->net->max_rows, b->rows - first);
+    while (first + count < b->rows && b->pos[first + count] > 0)
+        count--;
+    assert(count > 0);
+    g->first = first;
+    g->part = (struct grad_batch){b->tokens + first, b->targets + first, b->pos + first, count};
     g->head_row = 0;
     g->block = g->net->dims.L - 1;
 }
 
+static void forward_round(struct grad *g, struct pool *p)
+{
+    struct net *n = g->net;
+    next_part(g);
+    net_forward(n, p, g->part.tokens, g->part.pos, g->part.rows);
+    if (n->dims.embed_norm)
+        memcpy(g->rstd_embed + g->first, n->rstd_embed, g->part.rows * sizeof(float));
+    g->next = GRAD_HEAD;
+}
+
 static void head_round(struct grad *g, struct pool *p)
 {
-    struct loss_rows r = {g->batch.targets, g->batch.rows, g->head_row,
-                          g->share / (float)g->batch.rows};
+    struct loss_rows r = {g->part.targets, g->part.rows, g->head_row,
+                          g->share / (float)g->batch.rows, g->first > 0};
     if (g->next == GRAD_HEAD) {
         loss_hidden(&g->loss, p, &r);
         g->next = GRAD_EMBED;
@@ -350,7 +435,7 @@ static void head_round(struct grad *g, struct pool *p)
     }
     loss_embed(&g->loss, p, &r, grad_of(g, TENSOR_EMBED, 0));
     g->head_row += g->net->head_rows;
-    g->next = g->head_row < g->batch.rows ? GRAD_HEAD : GRAD_GLU;
+    g->next = g->head_row < g->part.rows ? GRAD_HEAD : GRAD_GLU;
 }
 
 static void weights_round(struct grad *g, struct pool *p)
@@ -360,7 +445,12 @@ static void weights_round(struct grad *g, struct pool *p)
     g->d_out = g->d_in;
     g->d_in = swap;
     g->block--;
-    g->next = g->block >= 0 ? GRAD_GLU : GRAD_DONE;
+    g->next = GRAD_GLU;
+    if (g->block >= 0)
+        return;
+    for (size_t r = 0; r < g->part.rows; r++)
+        g->nats += (double)g->loss.nll[r];
+    g->next = grad_in_last_part(g) ? GRAD_DONE : GRAD_FORWARD;
 }
 
 enum grad_round grad_round(struct grad *g, struct pool *p)
@@ -368,8 +458,7 @@ enum grad_round grad_round(struct grad *g, struct pool *p)
     enum grad_round now = g->next;
     switch (now) {
     case GRAD_FORWARD:
-        net_forward(g->net, p, g->batch.tokens, g->batch.pos, g->batch.rows);
-        g->next = GRAD_HEAD;
+        forward_round(g, p);
         break;
     case GRAD_HEAD:
     case GRAD_EMBED:
@@ -394,10 +483,7 @@ enum grad_round grad_round(struct grad *g, struct pool *p)
 
 double grad_loss(const struct grad *g)
 {
-    double sum = 0;
-    for (size_t r = 0; r < g->batch.rows; r++)
-        sum += (double)g->loss.nll[r];
-    return sum / (double)g->batch.rows;
+    return g->nats / (double)g->batch.rows;
 }
 
 double grad_whole(struct grad *g, struct pool *p, const struct grad_batch *b, float *out)

@@ -15,6 +15,7 @@ struct chunk {
     const uint16_t *targets;
     float scale;
     float *d_embed;
+    bool add;     /* to d_embed, from the first row on */
     size_t first; /* row of logits[0] */
     size_t count;
 };
@@ -110,8 +111,7 @@ static struct block logits_of(const struct tile *t, size_t first, size_t count)
         b.x = operand_floats(&n->logits, &n->head_scratch, t->rows, t->worker);
     }
     k->product(t->rows.count, count, cells, t->hidden, cells, 1,
-               (struct kern_b){(const uint32_t *)n->head.packed + first * cells, 0, true}, b.x,
-               b.stride, false);
+               (struct kern_b){n->head.packed + first * cells, 0, true}, b.x, b.stride, false);
     return b;
 }
 
@@ -141,7 +141,7 @@ static void hidden_rows(const struct tile *t, const struct block *b, size_t firs
     const struct net *n = l->net;
     const struct kern *k = n->kern;
     size_t D = (size_t)n->dims.D;
-    const uint32_t *embed = (const uint32_t *)n->head.columns + b->first / k->unit * D;
+    const uint32_t *embed = n->head.columns + b->first / k->unit * D;
     k->product(count, D, DIV_UP(b->count, k->unit), b->powers + first * b->powers_stride,
                b->powers_stride, 1, (struct kern_b){embed, D, true},
                l->d_hidden + (t->chunk->first + t->rows.first + first) * D, D, true);
@@ -249,7 +249,7 @@ static void rows_task(void *context, size_t task, size_t worker)
         float factor = h->scale / t.sum[r];
         l->nll[row] = t.level[r] + (float)fmath_log((double)t.sum[r]) - t.at_target[r];
         scaled_copy(n->hidden.floats + row * D, factor, D, weighed + r * D);
-        finish_row(l->d_hidden + row * D, factor, n->head.w + h->targets[row] * D, h->scale, D);
+        finish_row(l->d_hidden + row * D, factor, n->embed + h->targets[row] * D, h->scale, D);
     }
     operand_pack(&l->weighed, n->kern, &n->head_scratch, all, worker);
 }
@@ -267,7 +267,7 @@ static void embed_rows(const struct chunk *h, size_t first, size_t count, struct
     size_t begin = h->first + rows.first;
     n->kern->product(count, D, DIV_UP(rows.count, unit), powers + rows.first / unit * V + first, 1,
                      V, (struct kern_b){weighed + begin / unit * D, D, true},
-                     h->d_embed + first * D, D, begin > 0);
+                     h->d_embed + first * D, D, h->add || begin > 0);
     for (size_t row = begin; row < begin + rows.count; row++) {
         size_t target = h->targets[row];
         if (target - first < count) /* wraps below first */
@@ -291,6 +291,7 @@ static struct chunk chunk_of(struct loss *l, const struct loss_rows *r, float *d
                           .targets = r->targets,
                           .scale = r->scale,
                           .d_embed = d_embed,
+                          .add = r->add,
                           .first = r->first,
                           .count = MIN(l->net->head_rows, r->rows - r->first)};
 }

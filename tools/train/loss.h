@@ -35,20 +35,21 @@ struct loss {
 /* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
 void loss_init(struct loss *l, struct net *n, struct arena *a);
 
-/* The rows of a batch, of which the head takes a chunk at a time (net.head_rows): those from
+/* The rows of a forward pass, of which the head takes a chunk at a time (net.head_rows): those from
  * `first` on. */
 struct loss_rows {
     const uint16_t *targets; /* [rows] */
-    size_t rows;             /* of the batch */
+    size_t rows;             /* of all */
     size_t first;            /* of the chunk: 0, head_rows, ... */
     float scale;
+    bool add; /* these rows are not the first of d_embed */
 };
 
 /* After net_forward: nll and d_hidden of a chunk. */
 void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r);
 
 /* After loss_hidden of the same chunk: adds its scale * d(sum of nll)/d E to d_embed [V][D],
- * NET_HEAD_ROWS rows after the other; the first ones overwrite. */
+ * NET_HEAD_ROWS rows after the other; the first ones overwrite, unless r->add. */
 void loss_embed(struct loss *l, struct pool *p, const struct loss_rows *r, float *d_embed);
 
 #endif

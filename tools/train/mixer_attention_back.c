@@ -53,7 +53,7 @@ static void group_back(const struct grad *g, struct span s, size_t head, struct 
     struct attend_head h = attend_head(d, head);
     size_t D = (size_t)d->D;
     size_t all = (size_t)(d->heads * d->key_width);
-    size_t keys = attend_scores(t, n, g->block, &h, g->batch.pos, s);
+    size_t keys = attend_scores(t, n, g->block, &h, g->part.pos, s);
     size_t row_cells = DIV_UP(s.count, k->unit);
     size_t key_cells = DIV_UP(keys, k->unit);
     size_t value_cells = DIV_UP(h.value_width, k->unit);
@@ -106,7 +106,7 @@ static void attention_later(const struct grad *g, struct span s, float *sums)
     size_t D = (size_t)d->D;
     size_t all = (size_t)(d->heads * d->key_width);
     size_t window = (size_t)d->window;
-    size_t n_tiles = DIV_UP(g->batch.rows, (size_t)NET_TILE);
+    size_t n_tiles = DIV_UP(g->part.rows, (size_t)NET_TILE);
     (void)sums;
     for (size_t r = s.first; r < s.first + s.count; r++) {
         float *d_key = g->d_query_key.floats + r * 2 * all + all;
@@ -133,10 +133,10 @@ static void attention_add_up(const struct grad *g, const float *sums, size_t str
         float scale = attend_head(d, head).scale;
         for (size_t back = 0; back < window; back++) {
             const float *of_tile = sums + ATTEND_ROWS - 1 + window - back;
-            float sum = 0;
+            float sum = g->first > 0 ? *out : 0;
             for (size_t t = 0; t < n_tiles; t++, of_tile += stride)
                 sum += *of_tile;
-            *out++ = sum / scale;
+            *out++ = grad_in_last_part(g) ? sum / scale : sum;
         }
     }
 }

@@ -11,9 +11,9 @@ static size_t conv_n_sums(const struct dims *d)
 /* Rows r, r + dilation, ... of r's own sequence, at most K: those whose convolution reads row r. */
 static size_t later_rows(const struct grad *g, size_t r, size_t dilation, size_t K)
 {
-    const uint32_t *pos = g->batch.pos;
+    const uint32_t *pos = g->part.pos;
     size_t n = 1;
-    while (n < K && r + n * dilation < g->batch.rows &&
+    while (n < K && r + n * dilation < g->part.rows &&
            pos[r + n * dilation] == pos[r] + n * dilation)
         n++;
     return n;
@@ -35,7 +35,7 @@ static void conv_back(const struct grad *g, struct span s, float *d_taps)
         size_t later = later_rows(g, r, dilation, K);
         k->conv_back(d_mix, dilation * D, b->taps + (K - later) * D, later, D,
                      g->d_gate_value.floats + r * 2 * D + D);
-        size_t n_taps = MIN(K, g->batch.pos[r] / dilation + 1);
+        size_t n_taps = MIN(K, g->part.pos[r] / dilation + 1);
         for (size_t i = 0; i < n_taps; i++)
             k->mul_add(d_mix, b->acts.gate_value + (r - i * dilation) * 2 * D + D, D,
                        d_taps + (K - 1 - i) * D);

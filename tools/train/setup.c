@@ -32,8 +32,11 @@ static void lay_out(struct trainer *t, struct arena *a)
     t->tokens = arena_alloc(a, rows, sizeof *t->tokens);
     t->targets = arena_alloc(a, rows, sizeof *t->targets);
     t->pos = arena_alloc(a, rows, sizeof *t->pos);
-    net_init(&t->net, &t->dims, rows, true, &t->kern, pool_threads(t->pool), a);
-    grad_init(&t->grad, &t->net, pool_threads(t->pool), a);
+    net_init(
+        &t->net, &t->dims,
+        grad_part_rows(rows, (size_t)t->dims.T, !trainer_reads_stories(t), pool_threads(t->pool)),
+        true, &t->kern, pool_threads(t->pool), a);
+    grad_init(&t->grad, &t->net, rows, pool_threads(t->pool), a);
     sums_init(&t->sums, n, s->accum / (uint64_t)t->ranks.size, a);
     if (t->ranks.size > 1)
         exchange_init(&t->exchange, &t->kern, a);

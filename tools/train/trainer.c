@@ -43,7 +43,7 @@ static int send_group(struct trainer *t, int group, struct err *e)
 /* After a round of this rank's last micro-batch: what it has completed goes to its owners. */
 static int send_completed(struct trainer *t, enum grad_round round, struct err *e)
 {
-    if (round != GRAD_WEIGHTS)
+    if (round != GRAD_WEIGHTS || !grad_in_last_part(&t->grad))
         return ranks_poll(&t->ranks, e);
     if (send_group(t, t->grad.block + 1, e) || (t->grad.block < 0 && send_group(t, t->dims.L, e)))
         return -1;
@@ -177,15 +177,14 @@ bool trainer_reads_stories(const struct trainer *t)
     return batches_find(t->settings.windows) == BATCHES_STORY;
 }
 
-/* Nats of the first n rows of t->tokens, t->targets and t->pos. */
-static double rows_nats(struct trainer *t, size_t n)
+/* Adds the nats of the first n rows of t->tokens, t->targets and t->pos, one after the other, so
+ * that the sum does not depend on how many rows the net takes. */
+static void add_nats(struct trainer *t, size_t n, double *sum)
 {
-    double sum = 0;
     net_forward(&t->net, t->pool, t->tokens, t->pos, n);
     net_nll(&t->net, t->pool, t->targets, n, t->grad.loss.nll);
     for (size_t r = 0; r < n; r++)
-        sum += (double)t->grad.loss.nll[r];
-    return sum;
+        *sum += (double)t->grad.loss.nll[r];
 }
 
 /* Windows of the stream, from `first` on. */
@@ -206,13 +205,14 @@ static bool validate_stream(struct trainer *t, const struct shardset *s, uint64_
 {
     size_t T = (size_t)t->dims.T;
     size_t n_windows = batches_windows(n_tokens, T);
+    size_t most = t->net.max_rows / T;
     double sum = 0;
-    for (size_t first = 0; first < n_windows; first += t->settings.batch) {
+    for (size_t first = 0; first < n_windows; first += most) {
         if (cli_caught())
             return false;
-        size_t count = MIN((size_t)t->settings.batch, n_windows - first);
+        size_t count = MIN(most, n_windows - first);
         take_windows(t, s, first, count);
-        sum += rows_nats(t, count * T);
+        add_nats(t, count * T, &sum);
     }
     *loss = sum / (double)(n_windows * T);
     return true;
@@ -231,7 +231,7 @@ static bool validate_stories(struct trainer *t, struct pieces *p, uint64_t n_tok
         n = pieces_fit(p, most);
         n = n ? n : most;
         pieces_take(p, n, t->tokens, t->targets, t->pos);
-        sum += rows_nats(t, n);
+        add_nats(t, n, &sum);
     }
     *loss = sum / (double)n_tokens;
     return true;
@@ -270,15 +270,8 @@ double trainer_zero_share(const struct trainer *t, double blocks[])
     size_t all_zero = 0;
     size_t all = 0;
     for (int l = 0; l < t->dims.L; l++) {
-        size_t n_zero = 0;
-        size_t n = 0;
-        for (int i = 0; i < NET_N_LAYERS; i++) {
-            const struct net_linear *w = &t->net.block[l].linear[i];
-            size_t count = w->n_out * w->n_in;
-            for (size_t j = 0; j < count; j++)
-                n_zero += w->w[j] == 0;
-            n += count;
-        }
+        size_t n;
+        size_t n_zero = net_zeros(&t->net, l, &n);
         blocks[l] = (double)n_zero / (double)n;
         all_zero += n_zero;
         all += n;
