@@ -59,13 +59,18 @@ MUST_USE int file_out_patch(struct file_out *o, uint64_t at, const void *data, s
  * half-way; not for streams, which it leaves alone. *e says so and errno why. */
 MUST_USE int file_out_reserve(struct file_out *o, uint64_t n, struct err *e);
 
-/* Flushes and fsyncs a regular file, so that a later commit has little left to fail: for outputs
- * that belong together. */
-MUST_USE int file_out_sync(struct file_out *o, struct err *e);
-
 /* Flushes, fsyncs, renames over path and fsyncs the folder. On failure the temporary is removed.
  * The handle is released either way. */
 MUST_USE int file_out_commit(struct file_out *o, struct err *e);
+
+/* Its steps, for outputs that belong together; the last is the handle's release by file_out_abort.
+ * To end: flushes, frees the buffer, and lets the disk begin; nothing is written after it. To sync:
+ * waits for the disk. To place: renames. To settle: fsyncs the folder, for all that were placed in
+ * it. A stream is flushed, and closed in its place. */
+MUST_USE int file_out_end(struct file_out *o, struct err *e);
+MUST_USE int file_out_sync(struct file_out *o, struct err *e);
+MUST_USE int file_out_place(struct file_out *o, struct err *e);
+MUST_USE int file_out_settle(const struct file_out *o, struct err *e);
 
 /* Discards what was written. Safe on a zeroed or committed handle. */
 void file_out_abort(struct file_out *o);

@@ -375,7 +375,8 @@ int file_out_reserve(struct file_out *o, uint64_t n, struct err *e)
     return -1;
 }
 
-int file_out_sync(struct file_out *o, struct err *e)
+/* All that was accepted, and no more of the file than that. */
+static int write_rest(struct file_out *o, struct err *e)
 {
     if (o->failed)
         return err_set(e, "%s: not saved, since an earlier write failed", o->path);
@@ -383,6 +384,27 @@ int file_out_sync(struct file_out *o, struct err *e)
         return -1;
     if (o->reserved && ftruncate(o->fd, (off_t)o->position) != 0)
         return err_errno(e, "%s: cannot write", o->path);
+    o->reserved = false;
+    return 0;
+}
+
+int file_out_end(struct file_out *o, struct err *e)
+{
+    if (write_rest(o, e))
+        return -1;
+    free(o->buf);
+    o->buf = NULL;
+#ifdef SYNC_FILE_RANGE_WRITE
+    if (o->temp)
+        (void)sync_file_range(o->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* fsync tells what fails */
+#endif
+    return 0;
+}
+
+int file_out_sync(struct file_out *o, struct err *e)
+{
+    if (write_rest(o, e))
+        return -1;
     if (o->temp && fsync(o->fd) != 0)
         return err_errno(e, "%s: cannot write", o->path);
     return 0;
@@ -390,8 +412,13 @@ int file_out_sync(struct file_out *o, struct err *e)
 
 /* The file keeps its lock until it has its place: a close that could fail has nothing left to lose
  * after fsync. */
-static int put_in_place(struct file_out *o, struct err *e)
+int file_out_place(struct file_out *o, struct err *e)
 {
+    if (!o->temp) {
+        int closed = close(o->fd);
+        o->fd = -1;
+        return closed == 0 || errno == EINTR ? 0 : err_errno(e, "%s: cannot write", o->path);
+    }
     if (!o->named && name_temp(o, e))
         return -1;
     if (rename(o->temp, o->target) != 0)
@@ -399,20 +426,17 @@ static int put_in_place(struct file_out *o, struct err *e)
     slot_set(o->temp, SLOT_FREE);
     o->temp = NULL;
     o->named = false;
-    return sync_folder(o, e);
+    return 0;
+}
+
+int file_out_settle(const struct file_out *o, struct err *e)
+{
+    return o->target ? sync_folder(o, e) : 0;
 }
 
 int file_out_commit(struct file_out *o, struct err *e)
 {
-    int rc = file_out_sync(o, e);
-    if (rc == 0 && o->temp) {
-        rc = put_in_place(o, e);
-    } else if (rc == 0) {
-        int closed = close(o->fd);
-        o->fd = -1;
-        if (closed != 0 && errno != EINTR)
-            rc = err_errno(e, "%s: cannot write", o->path);
-    }
+    int rc = file_out_sync(o, e) || file_out_place(o, e) || file_out_settle(o, e) ? -1 : 0;
     file_out_abort(o);
     return rc;
 }

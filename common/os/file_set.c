@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -16,47 +15,57 @@ int file_set_take(struct file_set *s, struct file_out *o, struct err *e)
         rc = err_set(e, "%s: more than %d files that belong together", o->path, FILE_SET_MAX);
     else if (array_reserve(&s->out, &s->capacity, s->n + 1, sizeof *s->out))
         rc = err_memory(e, "%s: out of memory", o->path);
-    if (rc || file_out_sync(o, e)) {
+    if (rc || file_out_end(o, e)) {
         file_out_abort(o);
         return -1;
     }
-    free(o->buf); /* nothing more is written, and many may wait */
-    o->buf = NULL;
     s->out[s->n++] = *o; /* moved */
     *o = (struct file_out){.fd = -1};
     return 0;
 }
 
-/* Whether the file of fd stands under this name. */
-static bool is_there(int fd, const struct stat *file, const char *name)
+/* Bytes of the path's folder, with its slash. */
+static int folder_length(const char *path)
 {
-    struct stat st;
-    return fd >= 0 && stat(name, &st) == 0 && st.st_dev == file->st_dev &&
-           st.st_ino == file->st_ino;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? (int)(slash + 1 - path) : 0;
+}
+
+/* Whether the folder of this file is that of one before it. */
+static bool is_settled(const struct file_set *s, size_t i)
+{
+    const char *path = s->out[i].target;
+    int n = folder_length(path);
+    for (size_t k = 0; path && k < i; k++) {
+        const char *before = s->out[k].target;
+        if (before && folder_length(before) == n && strncmp(before, path, (size_t)n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* *n_placed gets the number of those that are in place. */
+static int commit(struct file_set *s, size_t *n_placed, struct err *e)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (file_out_sync(&s->out[i], e))
+            return -1;
+    for (; *n_placed < s->n; ++*n_placed)
+        if (file_out_place(&s->out[*n_placed], e))
+            return -1;
+    for (size_t i = 0; i < s->n; i++)
+        if (!is_settled(s, i) && file_out_settle(&s->out[i], e))
+            return -1;
+    return 0;
 }
 
 int file_set_commit(struct file_set *s, struct err *e)
 {
-    char **placed = calloc(s->n + 1, sizeof *placed);
-    int rc = placed ? 0 : err_memory(e, "out of memory for %zu files", s->n);
-    for (size_t i = 0; i < s->n && rc == 0; i++) {
-        struct stat file;
-        int fd = s->out[i].target && fstat(s->out[i].fd, &file) == 0 ? s->out[i].fd : -1;
-        if (s->out[i].target && !(placed[i] = strdup(s->out[i].target)))
-            rc = err_memory(e, "%s: out of memory", s->out[i].path);
-        else
-            rc = file_out_commit(&s->out[i], e);
-        if (rc && !(placed[i] && is_there(fd, &file, placed[i]))) { /* this one is not in place */
-            free(placed[i]);
-            placed[i] = NULL;
-        }
-    }
-    for (size_t i = 0; placed && i < s->n; i++) {
-        if (rc && placed[i])
-            unlink(placed[i]);
-        free(placed[i]);
-    }
-    free(placed);
+    size_t n_placed = 0;
+    int rc = commit(s, &n_placed, e);
+    for (size_t i = 0; i < n_placed && rc; i++)
+        if (s->out[i].target)
+            unlink(s->out[i].target);
     file_set_abort(s);
     return rc;
 }

@@ -18,14 +18,14 @@ struct file_set {         /* begins zeroed */
     size_t n, capacity;
 };
 
-/* Adds a finished file to the set: it is synced to disk (file_out_sync) and appears when the set is
- * committed; with NULL for a set it appears at once (file_out_commit). The handle is released
- * either way, and the file discarded on failure. */
+/* Adds a finished file to the set: it is on its way to the disk (file_out_end) and appears when the
+ * set is committed; with NULL for a set it appears at once (file_out_commit). The handle is
+ * released either way, and the file discarded on failure. */
 MUST_USE int file_set_take(struct file_set *s, struct file_out *o, struct err *e);
 
-/* Puts all files in their places, in the order taken. Only a rename or the fsync of its folder can
- * fail here: then the files already in place are removed again, so that no part of a set is taken
- * for the whole. The set is empty afterwards. */
+/* Waits until all files are on disk, puts them in their places, in the order taken, and fsyncs each
+ * folder once. Where a rename or the last fsync fails, the files already in place are removed
+ * again, so that no part of a set is taken for the whole. The set is empty afterwards. */
 MUST_USE int file_set_commit(struct file_set *s, struct err *e);
 
 /* Discards all files. Safe on an empty set. */

@@ -20,6 +20,7 @@
 
 #include "format/ckpt.h"
 #include "os/file.h"
+#include "os/file_set.h"
 #include "support/scratch.h"
 #include "support/toy.h"
 
@@ -223,6 +224,30 @@ static void test_reserved_room(void **state)
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
+/* All files of a set are on disk before the first has its place, and their folder is synced once.
+ */
+static void test_a_set_is_synced_and_then_placed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c"};
+    struct file_set set = {0};
+    for (int fault = 0; fault < 2; fault++) {
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+            struct file_out o;
+            assert_int_equal(file_out_open(&o, scratch_path(names[i]), &e), 0);
+            assert_int_equal(file_out_write(&o, "text", 4, &e), 0);
+            assert_int_equal(file_set_take(&set, &o, &e), 0);
+        }
+        fsync_fault = fault ? EIO : 0;
+        events[0] = '\0';
+        assert_int_equal(file_set_commit(&set, &e), fault ? -1 : 0);
+        assert_string_equal(events, fault ? "fsync file\n"
+                                          : "fsync file\nfsync file\nfsync file\nrename a\n"
+                                            "rename b\nrename c\nfsync folder\n");
+    }
+    assert_int_equal(scratch_count(), 3);
+}
+
 /* The new checkpoint and its name are on the disk before the older one goes. */
 static void test_checkpoints_are_synced_before_older_ones_go(void **state)
 {
@@ -253,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup(test_nothing_else_is_removed, reset),
         cmocka_unit_test_setup(test_failing_sync, reset),
         cmocka_unit_test_setup(test_reserved_room, reset),
+        cmocka_unit_test_setup(test_a_set_is_synced_and_then_placed, reset),
         cmocka_unit_test_setup(test_checkpoints_are_synced_before_older_ones_go, reset),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
