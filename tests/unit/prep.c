@@ -421,9 +421,12 @@ static void test_cuts_of_a_spool(void **state)
         for (uint32_t i = 0; i < ARRAY_LEN(stories); i++) {
             for (bool more = stories[i] > 0; more; more = false) {
                 assert_int_equal(spool_read(&s, &f, &e), 0);
-                assert_int_equal(f.n, 4 * stories[i]);
-                assert_int_equal(f.data[0], i);
-                assert_int_equal(f.data[3], i);
+                const unsigned char *at = f.data;
+                assert_int_equal(f.n, 8 * stories[i]);
+                assert_int_equal(spool_get(&at), i);
+                assert_int_equal(spool_get(&at), 0);
+                assert_int_equal(spool_get(&at), 1);
+                assert_int_equal(spool_get(&at), i);
             }
             assert_int_equal(spool_read(&s, &f, &e), 0);
             assert_int_equal(f.n, 0);

@@ -8,7 +8,7 @@
 #include "base/le.h"
 #include "os/file.h"
 
-enum { FRAME_BYTES = 1 << 18, LEB_BYTES = 10, LENGTH_BYTES = 8 };
+enum { FRAME_BYTES = 1 << 18, NUMBER_BYTES = 10, LENGTH_BYTES = 8 };
 
 int spool_init(struct spool *s, const char *folder, struct err *e)
 {
@@ -50,37 +50,46 @@ static int write_frame(struct spool *s, struct err *e)
     return rc;
 }
 
+static unsigned char *put_bytes(unsigned char *p, const void *data, size_t n)
+{
+    memcpy(p, data, n);
+    return p + n;
+}
+
 static unsigned char *put_long(unsigned char *p, uint64_t value)
 {
-    for (; value >= 0x80; value >>= 7)
-        *p++ = (unsigned char)(value | 0x80);
-    *p++ = (unsigned char)value;
-    return p;
+    const uint16_t halves[] = {(uint16_t)(SPOOL_LONG + (value >> 16)), (uint16_t)value};
+    const uint16_t mark = SPOOL_LONGEST;
+    if (value >> 16 < SPOOL_LONGEST - SPOOL_LONG)
+        return put_bytes(p, halves, sizeof halves);
+    return put_bytes(put_bytes(p, &mark, sizeof mark), &value, sizeof value);
 }
 
 uint64_t spool_get_long(const unsigned char **p)
 {
-    uint64_t value = *(*p) & 0x7f;
-    for (unsigned shift = 7; *(*p)++ & 0x80; shift += 7)
-        value |= (uint64_t)(**p & 0x7f) << shift;
+    uint16_t halves[2];
+    uint64_t value;
+    memcpy(halves, *p, sizeof halves);
+    *p += sizeof *halves;
+    if (halves[0] < SPOOL_LONGEST) {
+        *p += sizeof *halves;
+        return (uint64_t)(halves[0] - SPOOL_LONG) << 16 | halves[1];
+    }
+    memcpy(&value, *p, sizeof value);
+    *p += sizeof value;
     return value;
 }
 
-/* One byte or two without a branch, as spool_get has it. */
 static unsigned char *put(unsigned char *p, uint64_t value)
 {
-    if (value >= 1 << 14)
-        return put_long(p, value);
-    unsigned two = value >= 0x80;
-    p[0] = (unsigned char)((value & 0x7f) | two << 7);
-    p[1] = (unsigned char)(value >> 7);
-    return p + 1 + two;
+    uint16_t first = (uint16_t)value;
+    return value < SPOOL_LONG ? put_bytes(p, &first, sizeof first) : put_long(p, value);
 }
 
 int spool_add(struct spool *s, uint64_t n_chars, uint64_t n_bytes, const uint32_t *words,
               size_t n_words, struct err *e)
 {
-    size_t most = (n_words + 3) * LEB_BYTES;
+    size_t most = (n_words + 3) * NUMBER_BYTES;
     if (array_reserve(&s->frame, &s->capacity, MAX(s->n + most, (size_t)2 * FRAME_BYTES), 1))
         return err_memory(e, "out of memory for a story of %zu words", n_words);
     unsigned char *p = s->frame + s->n;
@@ -136,9 +145,8 @@ int spool_read(struct spool *s, struct spool_frame *f, struct err *e)
     size_t n = got == sizeof head ? le_get64(head) : 0;
     if (!got || (got == sizeof head && !n)) /* the end, or a cut */
         return 0;
-    if (array_reserve(&f->data, &f->capacity, n + 1, 1))
+    if (array_reserve(&f->data, &f->capacity, n, 1))
         return err_memory(e, "out of memory for %zu bytes of stories", n);
-    f->data[n] = 0; /* spool_get looks at it */
     if (read_fully(s, f->data, n, &got, e))
         return -1;
     if (!n || got != n)

@@ -3,11 +3,13 @@
  * memory does not grow with it.
  *
  * The file is a sequence of frames, each its length in bytes (8 bytes) and whole stories:
- * characters, bytes, number of words, and the words, all as LEB128. Frequent words appear early,
- * get small numbers and take one or two bytes. A cut, after which numbers stand for other words
- * (lexicon.h), is a frame of no bytes. */
+ * characters, bytes, number of words, and the words. A number has two bytes, in this machine's
+ * order, or four or ten where it is large; frequent words appear early and get small ones. A cut,
+ * after which numbers stand for other words (lexicon.h), is a frame of no bytes. */
 #ifndef SPOOL_H
 #define SPOOL_H
+
+#include <string.h>
 
 #include "base/err.h"
 
@@ -43,18 +45,22 @@ MUST_USE int spool_rewind(struct spool *s, struct err *e);
 /* Reads the next frame into f; f->n is 0 at a cut and after the last. */
 MUST_USE int spool_read(struct spool *s, struct spool_frame *f, struct err *e);
 
-uint64_t spool_get_long(const unsigned char **p); /* of three bytes or more */
+/* The first two bytes: a number, or from SPOOL_LONG on the upper half of one of four bytes, or what
+ * comes before one of eight. */
+enum { SPOOL_LONG = 0xf000, SPOOL_LONGEST = 0xffff };
 
-/* The number at *p, which moves on. Only over bytes that spool_add wrote, as spool_read gives them:
- * the byte after is looked at. Whether a number has one byte or two cannot be predicted, so there
- * is no branch for it. */
+uint64_t spool_get_long(const unsigned char **p); /* of four bytes or more */
+
+/* The number at *p, which moves on. Only over bytes that spool_add wrote, as spool_read gives them.
+ */
 static inline uint64_t spool_get(const unsigned char **p)
 {
-    unsigned first = (*p)[0], second = (*p)[1], two = first >> 7;
-    if (first & second & 0x80)
+    uint16_t first;
+    memcpy(&first, *p, sizeof first);
+    if (first >= SPOOL_LONG)
         return spool_get_long(p);
-    *p += 1 + two;
-    return (first & 0x7f) | (two ? second << 7 : 0);
+    *p += sizeof first;
+    return first;
 }
 
 #endif
