@@ -172,7 +172,7 @@ int corpus_read(const char *path, const struct corpus_options *options,
 {
     struct reading r = {.options = options};
     struct unpack_result result;
-    const struct unpack_hooks walk = {visit, hooks->progress, hooks->context, &r};
+    const struct unpack_hooks walk = {visit, hooks->progress, hooks->context, &r, options->ahead};
     emit_begin(&r.out, strcmp(path, "-") ? path : "standard input", options, hooks, counts);
     int rc =
         unpack_file(path, options->max_bytes ? options->max_bytes : MAX_BYTES, &walk, &result, e);

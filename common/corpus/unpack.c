@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "corpus/ahead.h"
 #include "corpus/gunzip.h"
 #include "corpus/packed.h"
 #include "corpus/unzstd.h"
@@ -23,7 +24,8 @@ struct file {
     int fd;
     bool regular, close_fd;
     uint64_t size; /* 0 if unknown */
-    uint64_t n_read;
+    _Atomic uint64_t n_read;
+    bool ahead; /* another thread reads it */
     const struct unpack_hooks *hooks;
     struct unpack_result *result;
     uint64_t n_unpacked, max_bytes;
@@ -48,6 +50,12 @@ static int walk(struct file *f, struct source *in, struct place place, struct er
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+static void tell_progress(const struct file *f)
+{
+    if (f->hooks->progress)
+        f->hooks->progress(f->hooks->progress_context, f->n_read, f->size);
+}
+
 static int next_of_file(struct source *source, const char **data, size_t *n, struct err *e)
 {
     struct file *f = (struct file *)source;
@@ -60,8 +68,8 @@ static int next_of_file(struct source *source, const char **data, size_t *n, str
     *data = f->block;
     *n = (size_t)got;
     f->n_read += *n;
-    if (f->hooks->progress)
-        f->hooks->progress(f->hooks->progress_context, f->n_read, f->size);
+    if (!f->ahead)
+        tell_progress(f);
     return 0;
 }
 
@@ -94,17 +102,37 @@ static int next_of_meter(struct source *source, const char **data, size_t *n, st
     if (source_next(m->from, data, n, e))
         return -1;
     m->file->n_unpacked += *n;
+    if (m->file->ahead)
+        tell_progress(m->file);
     if (m->file->n_unpacked <= m->file->max_bytes)
         return 0;
     return err_set(e, "%s: unpacks to more than %" PRIu64 " bytes (--max-bytes N allows more)",
                    m->name, m->file->max_bytes);
 }
 
-/* Walks what comes out of a packing. */
+struct walk {
+    struct file *file;
+    struct place place;
+};
+
+static int walk_metered(void *context, struct source *out, struct err *e)
+{
+    const struct walk *w = context;
+    struct meter m = {{next_of_meter}, out, w->file, w->place.name};
+    return walk(w->file, &m.source, w->place, e);
+}
+
+/* Walks what comes out of a compression. That of the file itself is undone by another thread, but
+ * not where reading may have to wait for somebody. */
 static int walk_out(struct file *f, struct source *out, struct place place, struct err *e)
 {
-    struct meter m = {.source = {next_of_meter}, .from = out, .file = f, .name = place.name};
-    return walk(f, &m.source, place, e);
+    struct walk w = {f, place};
+    if (!f->hooks->ahead || !f->regular || place.n_archives || place.n_streams > 1)
+        return walk_metered(&w, out, e);
+    f->ahead = true;
+    int rc = ahead_run(out, walk_metered, &w, e);
+    f->ahead = false;
+    return rc;
 }
 
 static int walk_gzip(struct file *f, struct source *in, struct place place, struct err *e)
@@ -266,6 +294,7 @@ int unpack_file(const char *path, uint64_t max_bytes, const struct unpack_hooks 
     f->source.next = next_of_file;
     f->close_fd = false;
     f->n_read = f->n_unpacked = 0;
+    f->ahead = false;
     f->hooks = hooks;
     f->result = result;
     f->max_bytes = max_bytes;

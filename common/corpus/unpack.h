@@ -20,6 +20,7 @@ struct unpack_hooks {
     unpack_progress *progress; /* may be NULL */
     void *progress_context;
     void *context; /* of visit */
+    bool ahead;    /* a regular file is unpacked by one thread, walked and visited by another */
 };
 
 struct unpack_result {

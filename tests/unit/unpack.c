@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "corpus/ahead.h"
 #include "support/reading.h"
 #include "support/scratch.h"
 
@@ -20,10 +21,12 @@ static const char expected[] = "One\n\0\nTwo";
 
 static void expect_two(void)
 {
-    if (reading_read(reading_path, &(struct corpus_options){0}))
-        fail_msg("%s", reading.err.text);
-    assert_int_equal(reading.n, sizeof expected);
-    assert_memory_equal(reading.text, expected, sizeof expected);
+    for (int ahead = 0; ahead < 2; ahead++) {
+        if (reading_read(reading_path, &(struct corpus_options){.ahead = ahead}))
+            fail_msg("%s", reading.err.text);
+        assert_int_equal(reading.n, sizeof expected);
+        assert_memory_equal(reading.text, expected, sizeof expected);
+    }
 }
 
 static void test_packings(void **state)
@@ -66,6 +69,67 @@ static void test_compressed_members(void **state)
     }
 }
 
+/* A source of numbered blocks of many sizes, and then an end or an error. */
+struct numbers {
+    struct source source;
+    uint32_t n, at, bytes; /* blocks, of which so many were given */
+    bool fails;
+    uint32_t block[60000];
+};
+
+static int next_number(struct source *source, const char **data, size_t *n, struct err *e)
+{
+    struct numbers *s = (struct numbers *)source;
+    if (s->at == s->n) {
+        *n = 0;
+        return s->fails ? err_set(e, "numbers: failed") : 0;
+    }
+    size_t count = s->at % 7 ? 1 + s->at % 1000 : ARRAY_LEN(s->block);
+    for (size_t i = 0; i < count; i++)
+        s->block[i] = s->bytes++;
+    s->at++;
+    *data = (const char *)s->block;
+    *n = count * sizeof *s->block;
+    return 0;
+}
+
+/* Adds up what comes, at most *most blocks. */
+static int count_numbers(void *context, struct source *in, struct err *e)
+{
+    uint32_t *left = context, wanted = 0;
+    for (size_t n = 1; n && *left; --*left) {
+        const char *data;
+        if (source_next(in, &data, &n, e))
+            return -1;
+        for (size_t i = 0; i < n; i += sizeof wanted) {
+            uint32_t number;
+            memcpy(&number, data + i, sizeof number);
+            if (number != wanted++)
+                return err_set(e, "found %u, expected %u", number, wanted - 1);
+        }
+    }
+    return *left ? (int)wanted : 7;
+}
+
+static void test_reading_ahead(void **state)
+{
+    (void)state;
+    static struct numbers s;
+    for (uint32_t n = 0; n < 60; n = 3 * n + 1)
+        for (int fails = 0; fails < 2; fails++) {
+            uint32_t left = UINT32_MAX, few = 1;
+            s = (struct numbers){.source = {next_number}, .n = n, .fails = fails};
+            int rc = ahead_run(&s.source, count_numbers, &left, &reading.err);
+            assert_int_equal(rc, fails ? -1 : (int)s.bytes);
+            assert_int_equal(s.at, n);
+            if (fails)
+                assert_string_equal(reading.err.text, "numbers: failed");
+            s.at = s.bytes = 0; /* who uses it may end before it */
+            rc = ahead_run(&s.source, count_numbers, &few, &reading.err);
+            assert_int_equal(rc, n ? 7 : fails ? -1 : 7);
+        }
+}
+
 static void test_empty_archive(void **state)
 {
     (void)state;
@@ -103,7 +167,8 @@ static void test_cut_anywhere(void **state)
             size_t n = reading_load(packed, sizeof packed);
             for (size_t cut = 1; cut < n; cut++) {
                 scratch_write(reading_path, packed, cut);
-                int code = reading_read(reading_path, &(struct corpus_options){0});
+                int code =
+                    reading_read(reading_path, &(struct corpus_options){.ahead = cut % 16 == 0});
                 /* too little to be known as packed, or only the packing's own end missing */
                 if (code == 0 && cut >= 16 && cut + 32 < n)
                     fail_msg("filter %zu, packing %d: cut to %zu of %zu unnoticed", i, (int)p, cut,
@@ -451,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packings),
         cmocka_unit_test(test_compressed_members),
+        cmocka_unit_test(test_reading_ahead),
         cmocka_unit_test(test_empty_archive),
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_flipped_bytes),

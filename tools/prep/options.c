@@ -284,4 +284,5 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
     };
     if (cmdline_options(&reading, &o->corpus, &e))
         cli_fail(&e);
+    o->corpus.ahead = !plan_threads; /* a plan is of one thread's time */
 }
