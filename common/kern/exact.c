@@ -218,6 +218,25 @@ static void float_head_c(enum number_type type, const void *packed, const float 
         }
 }
 
+static void float_rows_c(enum number_type type, const void *w, const float *w_scale, size_t cols,
+                         const uint16_t *ids, size_t n, const float *x, float *y)
+{
+    enum { AT_ONCE = 64 };
+    const size_t bytes = number_bytes(type);
+    float v[AT_ONCE];
+    for (size_t j = 0; j < n; j++) {
+        const unsigned char *row = (const unsigned char *)w + ids[j] * cols * bytes;
+        float sum = 0;
+        for (size_t c = 0; c < cols; c += AT_ONCE) {
+            size_t count = MIN(cols - c, (size_t)AT_ONCE);
+            number_read(type, row + c * bytes, 1, count, v);
+            for (size_t i = 0; i < count; i++)
+                sum += v[i] * x[c + i];
+        }
+        y[j] = type == NUMBER_Q8 ? sum * w_scale[ids[j]] : sum;
+    }
+}
+
 /* ---- between the products -------------------------------------------------------------------- */
 
 static float fold(float lane[KERN_LANES])
@@ -348,6 +367,16 @@ static size_t largest_c(const float *x, size_t n, size_t k, uint16_t *ids)
     return count;
 }
 
+static size_t reaching_c(const float *x, size_t n, float a, const float *s, float b, const float *t,
+                         float bound, uint16_t *ids)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (x[i] + (a * s[i] + b * t[i]) >= bound)
+            ids[count++] = (uint16_t)i;
+    return count;
+}
+
 void kern_exact_c(struct kern_exact *k)
 {
     *k = (struct kern_exact){
@@ -369,6 +398,7 @@ void kern_exact_c(struct kern_exact *k)
         .float_head_bytes = float_head_bytes_c,
         .float_head_pack = float_head_pack_c,
         .float_head = float_head_c,
+        .float_rows = float_rows_c,
         .rmsnorm = rmsnorm_c,
         .conv = conv_c,
         .gate = gate_c,
@@ -378,5 +408,6 @@ void kern_exact_c(struct kern_exact *k)
         .logsumexp = logsumexp_c,
         .argmax = argmax_c,
         .largest = largest_c,
+        .reaching = reaching_c,
     };
 }

@@ -104,6 +104,11 @@ struct kern_exact {
                        size_t cols, size_t m, const float *x, size_t x_stride, float *y,
                        size_t y_stride);
 
+    /* float_head of n >= 1 single rows of w, which lies as it is stored: y[j] is what row ids[j]
+     * gives for one row of x. */
+    void (*float_rows)(enum number_type type, const void *w, const float *w_scale, size_t cols,
+                       const uint16_t *ids, size_t n, const float *x, float *y);
+
     /* ---- between the products ---------------------------------------------------------------- */
 
     /* One row: y = (x * r) * scale, r = 1 / sqrt(s / n + eps); s is the sum of x^2 in 16 lanes,
@@ -140,6 +145,11 @@ struct kern_exact {
      * n). A NaN is below all numbers. Returns how many. n <= 65,536, 1 <= k <= n. Which others, a
      * level may choose. */
     size_t (*largest)(const float *x, size_t n, size_t k, uint16_t *ids);
+
+    /* Writes the indices i, ascending, with x[i] + (a s[i] + b t[i]) >= bound, which no NaN is.
+     * Returns how many; ids has room for n <= 65,536. */
+    size_t (*reaching)(const float *x, size_t n, float a, const float *s, float b, const float *t,
+                       float bound, uint16_t *ids);
 };
 
 /* Fills every member with plain C. */

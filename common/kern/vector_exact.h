@@ -183,6 +183,65 @@ static void exact_head(enum number_type type, const void *packed, const float *w
     }
 }
 
+/* ---- single rows of the head ----------------------------------------------------------------- */
+
+enum {
+    ROWS_TOGETHER = 8, /* sums that hide the latency of an addition */
+    ROWS_COLS = 64     /* columns made floats at a time */
+};
+
+/* ROWS_COLS numbers, or `count` of them and then zeros, as floats. */
+INLINE void rows_floats(const enum number_type type, const unsigned char *w, size_t count, float *v)
+{
+    _Alignas(64) unsigned char last[ROWS_COLS * sizeof(float)];
+    if (count < ROWS_COLS) { /* nothing beyond the end may be read */
+        memset(last, 0, sizeof last);
+        memcpy(last, w, count * number_bytes(type));
+        w = last;
+    }
+    for (size_t c = 0; c < ROWS_COLS; c += WIDTH)
+        v_store(v + c, type == NUMBER_F32   ? v_load((const float *)(const void *)w + c)
+                       : type == NUMBER_F16 ? v_load_f16((const uint16_t *)(const void *)w + c)
+                                            : v_load_q8((const int8_t *)w + c));
+}
+
+INLINE void rows_typed(const enum number_type type, const unsigned char *w, const float *w_scale,
+                       size_t cols, const uint16_t *ids, size_t n, const float *x, float *y)
+{
+    float v[ROWS_TOGETHER][ROWS_COLS];
+    for (size_t j = 0; j < n; j += ROWS_TOGETHER) {
+        float sum[ROWS_TOGETHER] = {0};
+        size_t have = MIN(n - j, (size_t)ROWS_TOGETHER); /* after them, the last one again */
+        for (size_t c = 0; c < cols; c += ROWS_COLS) {
+            size_t count = MIN(cols - c, (size_t)ROWS_COLS);
+            for (size_t r = 0; r < ROWS_TOGETHER; r++)
+                rows_floats(type, w + (ids[j + MIN(r, have - 1)] * cols + c) * number_bytes(type),
+                            count, v[r]);
+            for (size_t i = 0; i < count; i++)
+                for (size_t r = 0; r < ROWS_TOGETHER; r++)
+                    sum[r] += v[r][i] * x[c + i];
+        }
+        for (size_t r = 0; r < have; r++)
+            y[j + r] = type == NUMBER_Q8 ? sum[r] * w_scale[ids[j + r]] : sum[r];
+    }
+}
+
+static void exact_rows(enum number_type type, const void *w, const float *w_scale, size_t cols,
+                       const uint16_t *ids, size_t n, const float *x, float *y)
+{
+    switch (type) {
+    case NUMBER_F32:
+        rows_typed(NUMBER_F32, w, w_scale, cols, ids, n, x, y);
+        break;
+    case NUMBER_F16:
+        rows_typed(NUMBER_F16, w, w_scale, cols, ids, n, x, y);
+        break;
+    default:
+        rows_typed(NUMBER_Q8, w, w_scale, cols, ids, n, x, y);
+        break;
+    }
+}
+
 /* ---- between the products -------------------------------------------------------------------- */
 
 static void exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
@@ -258,6 +317,7 @@ INLINE void exact_install(struct kern_exact *k)
     k->float_head_bytes = exact_head_bytes;
     k->float_head_pack = exact_head_pack;
     k->float_head = exact_head;
+    k->float_rows = exact_rows;
     k->rmsnorm = exact_rmsnorm;
     k->conv = exact_conv;
     k->gate = exact_gate;

@@ -230,21 +230,30 @@ INLINE void multiply(bool ternary, const struct product *p, const uint8_t *w, si
         }
 }
 
-/* What p->q and p->y point to, m rows, and the rest of p set. */
-INLINE void multiply_all(bool ternary, struct product *p, const void *packed, float alpha, size_t m,
-                         const struct kern_int8_row *row)
+/* Both contracts: int8_tern's alpha, int8_head's w_scale. */
+INLINE void multiply_all(bool ternary, const void *packed, const float *w_scale, float alpha,
+                         size_t rows, size_t cols, size_t m, const int8_t *q, size_t q_stride,
+                         const struct kern_int8_row *row, float *y, size_t y_stride)
 {
+    struct product p; /* whose arrays need no zeros */
+    p.rows = rows;
+    p.steps = n_steps(cols);
+    p.w_scale = w_scale;
+    p.q = q;
+    p.q_stride = q_stride;
+    p.y = y;
+    p.y_stride = y_stride;
     while (m > 0) {
         size_t n = MIN(m, (size_t)PASS_ROWS);
         for (size_t i = 0; i < n; i++) {
-            const int8_t *q = p->q + i * p->q_stride;
-            (void)q; /* some HEAD_OFFSET need not look at it */
-            p->offset[i] = ternary ? row[i].sum : HEAD_OFFSET(&row[i], q, p->steps);
-            p->factor[i] = ternary ? alpha * row[i].scale : row[i].scale;
+            const int8_t *q_row = p.q + i * q_stride;
+            (void)q_row; /* some HEAD_OFFSET need not look at it */
+            p.offset[i] = ternary ? row[i].sum : HEAD_OFFSET(&row[i], q_row, p.steps);
+            p.factor[i] = ternary ? alpha * row[i].scale : row[i].scale;
         }
-        multiply(ternary, p, packed, n);
-        p->q += n * p->q_stride;
-        p->y += n * p->y_stride;
+        multiply(ternary, &p, packed, n);
+        p.q += n * q_stride;
+        p.y += n * y_stride;
         row += n;
         m -= n;
     }
@@ -254,30 +263,14 @@ static void op_tern(const void *packed, size_t rows, size_t cols, float alpha, s
                     const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
                     size_t y_stride)
 {
-    struct product p;
-    p.rows = rows;
-    p.steps = n_steps(cols);
-    p.w_scale = NULL;
-    p.q = q;
-    p.q_stride = q_stride;
-    p.y = y;
-    p.y_stride = y_stride;
-    multiply_all(true, &p, packed, alpha, m, row);
+    multiply_all(true, packed, NULL, alpha, rows, cols, m, q, q_stride, row, y, y_stride);
 }
 
 static void op_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
                     const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
                     size_t y_stride)
 {
-    struct product p;
-    p.rows = rows;
-    p.steps = n_steps(cols);
-    p.w_scale = w_scale;
-    p.q = q;
-    p.q_stride = q_stride;
-    p.y = y;
-    p.y_stride = y_stride;
-    multiply_all(false, &p, packed, 1, m, row);
+    multiply_all(false, packed, w_scale, 1, rows, cols, m, q, q_stride, row, y, y_stride);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

@@ -297,12 +297,38 @@ static size_t logits_largest(const float *x, size_t n, size_t k, uint16_t *ids)
     return n;
 }
 
+/* ---- those that may reach a bound ------------------------------------------------------------ */
+
+static size_t logits_reaching(const float *x, size_t n, float a, const float *s, float b,
+                              const float *t, float bound, uint16_t *ids)
+{
+    vec av = v_set(a);
+    vec bv = v_set(b);
+    vec least = v_set(bound);
+    size_t count = 0;
+    size_t i = 0;
+    for (; i + LOGITS_WORD <= n; i += LOGITS_WORD) {
+        uint64_t bits = 0;
+        for (size_t v = i; v < i + LOGITS_WORD; v += WIDTH) {
+            vec slack = v_add(v_mul(av, v_load(s + v)), v_mul(bv, v_load(t + v)));
+            bits |= (uint64_t)v_bits_at_least(v_add(v_load(x + v), slack), least) << (v - i);
+        }
+        count += logits_write(bits, i, ids + count);
+    }
+    for (; i < n; i++) {
+        ids[count] = (uint16_t)i;
+        count += x[i] + (a * s[i] + b * t[i]) >= bound;
+    }
+    return count;
+}
+
 static void logits_install(struct kern_exact *k)
 {
     k->exp = logits_exp;
     k->logsumexp = logits_logsumexp;
     k->argmax = logits_argmax;
     k->largest = logits_largest;
+    k->reaching = logits_reaching;
 }
 
 #endif

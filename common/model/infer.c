@@ -45,27 +45,25 @@ static void pack_block(struct infer_weights *w, int l)
     mixer_of(&w->model->dims, l)->pack(w, l);
 }
 
-/* Rounding to 8 bits is best if the numbers of a row are of like size, but trained embeddings have
- * a few columns far larger than all others. Where column c of E is large beside what meets it -
- * which the final norm makes about sf[c] - a factor goes from E to sf: E[v][c] f and sf[c] / f,
- * with f = (|sf[c]| / rms(E[.][c]))^(1/4), within bounds. That evens out both and leaves their
- * product as it was. */
+double infer_column_factor(float norm, double rms)
+{
+    const double least = 1.0 / 256;
+    double f = sqrt(sqrt(fabs((double)norm) / rms));
+    return f > least ? MIN(f, 1 / least) : least; /* not a number: 0 / 0 */
+}
+
 static void even_columns(const struct model *m, float *row, double *squares, float *factor,
                          float *norm)
 {
     size_t D = (size_t)m->dims.D;
     size_t V = (size_t)m->dims.V;
-    const double least = 1.0 / 256;
     for (size_t id = 0; id < V; id++) {
         model_embed_row(m, id, row);
         for (size_t c = 0; c < D; c++)
             squares[c] += (double)row[c] * (double)row[c];
     }
     for (size_t c = 0; c < D; c++) {
-        double rms = sqrt(squares[c] / (double)V);
-        double f = sqrt(sqrt(fabs((double)m->final_norm[c]) / rms));
-        f = f > least ? MIN(f, 1 / least) : least; /* not a number: 0 / 0 */
-        factor[c] = (float)f;
+        factor[c] = (float)infer_column_factor(m->final_norm[c], sqrt(squares[c] / (double)V));
         norm[c] = (float)((double)m->final_norm[c] / (double)factor[c]);
     }
 }

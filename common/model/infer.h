@@ -62,6 +62,13 @@ MUST_USE int infer_weights_init(struct infer_weights *w, const struct model *m,
                                 const struct memory *memory, struct err *e);
 void infer_weights_release(struct infer_weights *w); /* safe on a zeroed struct */
 
+/* What evens out the columns of the embedding E for rounding. That is best if the numbers of a row
+ * are of like size, but trained embeddings have a few columns far larger than all others. Where
+ * column c of E is large beside what meets it - which the final norm makes about sf[c] - a factor
+ * goes from E to sf: E[v][c] f and sf[c] / f, with f = (|sf[c]| / rms(E[.][c]))^(1/4), within 1/256
+ * and 256. That evens out both and leaves their product as it was. */
+double infer_column_factor(float norm, double rms);
+
 /* A story. */
 struct infer_stream {
     uint64_t position;             /* tokens read since the reset */

@@ -28,6 +28,13 @@ struct sampler_options sampler_defaults(void)
         .temperature = 0.8f, .top_k = 50, .top_p = 1, .min_p = 0, .repeat_penalty = 1};
 }
 
+size_t sampler_reach(const struct sampler_options *o)
+{
+    if (o->repeat_penalty != 1)
+        return 0;
+    return o->temperature > 0 ? (size_t)o->top_k : 1;
+}
+
 void sampler_init(struct sampler *s, const struct sampler_options *o, uint64_t seed)
 {
     *s = (struct sampler){.options = *o};

@@ -58,6 +58,10 @@ void sampler_reset(struct sampler *s, uint64_t seed, uint64_t stream);
 uint16_t sampler_draw(struct sampler *s, struct sampler_scratch *w, const float *logits,
                       float *logprob);
 
+/* How many of the highest logits, from the first id that may be drawn (DIMS_EOS) on, a draw without
+ * logprob depends on: any below them may stand for the others. 0: all. */
+size_t sampler_reach(const struct sampler_options *o);
+
 /* Notes a token of the text (a prompt's, or one just drawn). */
 void sampler_accept(struct sampler *s, uint16_t token);
 

@@ -274,6 +274,18 @@ stories_of() {
     done
 }
 
+@test "sample: a draw that needs some exact logits tells what one tells that is given all" {
+    for options in "--temperature 0" "--temperature 1.2" "--top-k 4 --top-p 0.9" "--top-k 40 --ignore-eos" "--top-k 0"; do
+        # shellcheck disable=SC2086 # several options
+        "$BUILD/sample" "$model" -p "One day" -n 60 --math exact --threads 2 $options < /dev/null > some
+        # shellcheck disable=SC2086
+        "$BUILD/sample" --json "$model" -p "One day" -n 60 --math exact $options < /dev/null |
+            jq -rj 'select(.text).text' > all # with log-probabilities
+        [ "$(wc -c < all)" -gt 60 ]
+        [ "$(head -c "$(wc -c < all)" some)" = "$(cat all)" ]
+    done
+}
+
 @test "sample: a story is the same alone and in a large batch" {
     "$BUILD/sample" --json "$model" -p "One day" --count 70 -n 15 --threads 2 < /dev/null |
         jq -c 'del(.tok_s)' > many

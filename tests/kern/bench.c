@@ -260,6 +260,12 @@ static void run_largest(struct bench *b)
     result = (double)b->kern->exact.largest(b->x[0], V, 50, (uint16_t *)b->x[1]);
 }
 
+static void run_reaching(struct bench *b)
+{
+    result = (double)b->kern->exact.reaching(b->x[0], V, 0.5f, b->x[3], 0.5f, b->x[3] + V, 2,
+                                             (uint16_t *)b->x[1]);
+}
+
 #define PRODUCT(m, n, k, note, run) \
     FLOPS("product", #m "x" #n "x" #k note, m, n, k, 2.0 * m * n * k, run)
 #define INT8(op, m, n, k)                                                              \
@@ -316,6 +322,7 @@ static const struct shape shapes[] = {
     BYTES(exact_logsumexp, "10000", V, V),
     BYTES(argmax, "10000", V, V),
     BYTES(largest, "10000, 50", V, V),
+    BYTES(reaching, "10000", 3 * V, 3 * V),
 };
 
 /* ---- the stopwatch --------------------------------------------------------------------------- */

@@ -59,6 +59,15 @@ static void run_head_q8(struct bench *b)
     run_head(b, NUMBER_Q8);
 }
 
+/* Rows that lie far apart. */
+static void run_rows_f16(struct bench *b)
+{
+    uint16_t ids[64];
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        ids[i] = (uint16_t)(i * 7919 % V);
+    b->kern->exact.float_rows(NUMBER_F16, b->x[2], NULL, D, ids, ARRAY_LEN(ids), b->x[0], b->x[3]);
+}
+
 /* A token's: one row. */
 static void run_exact_rmsnorm(struct bench *b)
 {
@@ -127,6 +136,8 @@ const struct shape bench_exact[] = {
     HEAD(q8, 1),
     HEAD_ROWS(f32, 32),
     HEAD_ROWS(f16, 32),
+    {"float_rows", "64 of 10000x192 f16", 0, 0, 0, 0, 2.0 * 64 * D, 64 * D / 2, run_rows_f16, 0,
+     prepare_head_f16},
     BYTES(exact_rmsnorm, "192", 3 * D, 3 * D),
     FLOPS("exact_conv", "192, 8 taps", 0, 0, 0, 2.0 * K * D, run_exact_conv),
     FLOPS("exact_attend", "192, 64 keys", 0, 0, 0, 4.0 * 64 * D, run_exact_attend),

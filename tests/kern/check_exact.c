@@ -491,3 +491,28 @@ void kcheck_float_head(struct kcheck *t)
     each_product(t, t->kern->exact.float_head_panel, head_f16);
     each_product(t, t->kern->exact.float_head_panel, head_q8);
 }
+
+/* Of any rows, in any order, the same ones again, too. */
+static void rows_one(struct product *p)
+{
+    static const enum number_type types[] = {NUMBER_F32, NUMBER_F16, NUMBER_Q8};
+    struct kcheck *t = p->t;
+    float want[MOST];
+    struct weights s = random_weights(p, types[rng_below(&t->rng, ARRAY_LEN(types))]);
+    uint16_t *ids = buffers_input(p->m * sizeof *ids);
+    for (size_t j = 0; j < p->m; j++)
+        ids[j] = (uint16_t)rng_below(&t->rng, p->rows);
+    ids[p->m - 1] = (uint16_t)(p->rows - 1);
+    const float *x = input(t, p->cols, rng_below(&t->rng, 4) ? 1e18f : FLT_MAX);
+    float *y = kcheck_output(t, p->m);
+    kcheck_seal(t);
+    t->kern->exact.float_rows(s.type, s.w, s.scale, p->cols, ids, p->m, x, y);
+    for (size_t j = 0; j < p->m; j++)
+        want[j] = head_of(p, &s, ids[j], x);
+    compare(t, number_type_names[s.type], y, want, p->m, ZERO_SIGNED);
+}
+
+void kcheck_float_rows(struct kcheck *t)
+{
+    each_product(t, 1, rows_one);
+}

@@ -1,6 +1,7 @@
 /* check_logits.c - what a sampler asks of the logits: exponents and their sum, the largest, the k
  * largest. The first two bit by bit beside the written order, the largest beside a plain search;
- * of the k largest, what every set of them must have, and that it is not far too large. */
+ * of the k largest, what every set of them must have, and that it is not far too large; and
+ * all that reach a bound. */
 #include "kern/kcheck.h"
 
 #include <math.h>
@@ -271,4 +272,41 @@ void kcheck_largest(struct kcheck *t)
 {
     each_kind(t, largest_one);
     largest_is_not_all(t);
+}
+
+/* ---- those that may reach a bound ------------------------------------------------------------ */
+
+static void reaching_one(struct kcheck *t, const float *x, size_t n)
+{
+    const float *s = kcheck_input(t, n, 1);
+    const float *slack = kcheck_input(t, n, 1);
+    const float bounds[] = {x[rng_below(&t->rng, n)], 0, INFINITY, -INFINITY};
+    float a = (float)rng_unit(&t->rng);
+    float b = rng_below(&t->rng, 2) ? 0 : (float)rng_unit(&t->rng);
+    uint16_t *ids = buffers_output(n * sizeof *ids);
+    for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
+        size_t want = 0;
+        kcheck_seal(t);
+        size_t count = t->kern->exact.reaching(x, n, a, s, b, slack, bounds[i], ids);
+        for (size_t j = 0; j < n; j++) {
+            float product = a * s[j];
+            float other = b * slack[j];
+            float sum = product + other;
+            if (!(x[j] + sum >= bounds[i]))
+                continue;
+            if (want >= count || ids[want] != j) {
+                kcheck_fail(t, "%zu is missing for the bound %g", j, (double)bounds[i]);
+                return;
+            }
+            want++;
+        }
+        if (count != want)
+            kcheck_fail(t, "%zu were found, expected %zu", count, want);
+        kcheck_flush(false);
+    }
+}
+
+void kcheck_reaching(struct kcheck *t)
+{
+    each_kind(t, reaching_one);
 }

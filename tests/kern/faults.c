@@ -243,6 +243,13 @@ static void broken_float_head(enum number_type type, const void *packed, const f
     spoil_bit(&y[(m - 1) * y_stride + rows - 1]);
 }
 
+static void broken_float_rows(enum number_type type, const void *w, const float *w_scale,
+                              size_t cols, const uint16_t *ids, size_t n, const float *x, float *y)
+{
+    sound.exact.float_rows(type, w, w_scale, cols, ids, n, x, y);
+    spoil_bit(&y[n - 1]);
+}
+
 static void broken_exact_rmsnorm(const float *x, const float *scale, size_t n, float eps, float *y)
 {
     sound.exact.rmsnorm(x, scale, n, eps, y);
@@ -297,6 +304,15 @@ static size_t broken_argmax(const float *x, size_t n)
 static size_t broken_largest(const float *x, size_t n, size_t k, uint16_t *ids)
 {
     return MAX(sound.exact.largest(x, n, k, ids), 2) - 1;
+}
+
+/* Without the slack. */
+static size_t broken_reaching(const float *x, size_t n, float a, const float *s, float b,
+                              const float *t, float bound, uint16_t *ids)
+{
+    (void)a;
+    (void)b;
+    return sound.exact.reaching(x, n, 0, s, 0, t, bound, ids);
 }
 
 /* All of them are a set with all that is asked for, too. */

@@ -74,6 +74,7 @@ struct kcheck {
     OP(int8_head, exact.int8_head)           \
     OP(float_tern, exact.float_tern)         \
     OP(float_head, exact.float_head)         \
+    OP(float_rows, exact.float_rows)         \
     OP(exact_rmsnorm, exact.rmsnorm)         \
     OP(exact_conv, exact.conv)               \
     OP(exact_gate, exact.gate)               \
@@ -82,7 +83,8 @@ struct kcheck {
     OP(exact_logsumexp, exact.logsumexp)     \
     OP(exp, exact.exp)                       \
     OP(argmax, exact.argmax)                 \
-    OP(largest, exact.largest)
+    OP(largest, exact.largest)               \
+    OP(reaching, exact.reaching)
 
 typedef void kcheck_fault(struct kern *k);
 

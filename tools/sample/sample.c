@@ -14,11 +14,16 @@ int sample_open(struct sample *s, const struct sample_options *o, const char *mo
     kern_init(&s->kern, o->level);
     if (load_open(&s->file, model, vocab, &s->kern, e))
         return -1;
-    return infer_weights_init(&s->weights, &s->file.model, &s->kern, o->math, &pages_memory, e);
+    if (infer_weights_init(&s->weights, &s->file.model, &s->kern, o->math, &pages_memory, e))
+        return -1;
+    return o->math == MODEL_EXACT
+               ? shortlist_head_init(&s->shortlist, &s->weights, &pages_memory, e)
+               : 0;
 }
 
 void sample_close(struct sample *s)
 {
+    shortlist_head_release(&s->shortlist);
     infer_weights_release(&s->weights);
     load_close(&s->file);
     *s = (struct sample){0};

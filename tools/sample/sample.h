@@ -5,6 +5,7 @@
 #include "load/load.h"
 #include "model/infer.h"
 #include "model/sampler.h"
+#include "model/shortlist.h"
 #include "sample/output.h"
 
 struct sample_options {
@@ -23,6 +24,7 @@ struct sample {
     struct kern kern;
     struct modelfile file;
     struct infer_weights weights;
+    struct shortlist_head shortlist; /* in exact arithmetic */
 };
 
 /* Opens the model (load_open) and prepares it. sample_close in any case. */

@@ -11,6 +11,8 @@ static const float never_drawn = -1e30f;
 static void lay_out_teller(struct seats *t, struct arena *a)
 {
     teller_init(&t->teller, &t->sample->weights, INFER_ROWS, a);
+    if (t->sample->weights.math == MODEL_EXACT)
+        shortlist_init(&t->shortlist, &t->sample->shortlist, &t->sample->file.model.dims, a);
     if (t->together)
         infer_readers_init(&t->readers, &t->sample->weights, t->together, a);
 }
@@ -115,12 +117,29 @@ static int draw(struct seats *t, struct seat *seat, float *logits, struct err *e
     return 0;
 }
 
-/* Logits of the rows [first, first + n) read last. */
+/* Highest logits that a draw depends on; 0 for all of them. */
+static size_t reach(const struct seats *t)
+{
+    const struct sample_options *o = &t->sample->options;
+    size_t k = t->keep_ids || o->math != MODEL_EXACT ? 0 : sampler_reach(&o->sampler);
+    return k > 0 ? k + o->ignore_eos : 0;
+}
+
+static void lone_head(void *context, struct pool *p)
+{
+    struct seats *t = context;
+    struct infer *f = &t->teller.infer;
+    size_t k = reach(t);
+    if (k == 0 || !shortlist_logits(&t->shortlist, f, p, 0, DIMS_EOS, k, t->teller.logits))
+        infer_head_split(f, p, 0, 1, t->teller.logits);
+}
+
+/* Logits of the rows [first, first + n) read last, or what a draw needs of them. */
 static void make_logits(struct seats *t, size_t first, size_t n, bool alone)
 {
     double start = t->times ? clock_seconds() : 0;
     if (t->n == 1)
-        split_head(&t->choice, &t->teller.infer, alone ? t->split : NULL, t->teller.logits);
+        split_run(&t->choice, lone_head, t, alone ? t->split : NULL);
     else
         infer_head(&t->teller.infer, first, n, t->teller.logits);
     if (t->times)

@@ -6,6 +6,7 @@
 #ifndef SEATS_H
 #define SEATS_H
 
+#include "model/shortlist.h"
 #include "model/teller.h"
 #include "sample/queue.h"
 #include "sample/sample.h"
@@ -37,6 +38,7 @@ struct seats {
 
     struct arena arena;
     struct teller teller;
+    struct shortlist shortlist;   /* in exact arithmetic */
     struct infer_readers readers; /* with `together` */
     struct tokenizer_cache *cache;
     struct seat seats[INFER_ROWS]; /* the first n are taken, the first n_seats laid out */

@@ -24,10 +24,10 @@ static float median(float *x)
 }
 
 /* Seconds of a head made one way or the other. */
-static float timed(struct infer *f, struct pool *p, float *logits)
+static float timed(split_head *head, void *context, struct pool *p)
 {
     double start = clock_seconds();
-    infer_head_split(f, p, 0, 1, logits);
+    head(context, p);
     return (float)(clock_seconds() - start);
 }
 
@@ -38,22 +38,22 @@ static void decide(struct split *s)
     s->pays = s->recent < clearly * s->whole;
 }
 
-void split_head(struct split *s, struct infer *f, struct pool *p, float *logits)
+void split_run(struct split *s, split_head *head, void *context, struct pool *p)
 {
     unsigned n = s->n++;
     if (!p) {
-        infer_head(f, 0, 1, logits);
+        head(context, NULL);
     } else if (n < 2 * SPLIT_TRIALS) {
         /* The trials of a way stand together: the pool's threads sleep when they are left alone. */
         unsigned way = n / SPLIT_TRIALS;
-        s->seconds[way][n % SPLIT_TRIALS] = timed(f, way ? p : NULL, logits);
+        s->seconds[way][n % SPLIT_TRIALS] = timed(head, context, way ? p : NULL);
         if (n + 1 == 2 * SPLIT_TRIALS)
             decide(s);
     } else if (s->pays) {
-        s->recent += (timed(f, p, logits) - s->recent) / 16;
+        s->recent += (timed(head, context, p) - s->recent) / 16;
         s->pays = s->recent < s->whole;
     } else {
-        infer_head(f, 0, 1, logits);
+        head(context, NULL);
     }
     if (n == AGAIN)
         s->n = 0;

@@ -7,7 +7,7 @@
 #ifndef SPLIT_H
 #define SPLIT_H
 
-#include "model/infer.h"
+#include "base/pool.h"
 
 enum { SPLIT_TRIALS = 9 }; /* of each way */
 
@@ -19,7 +19,10 @@ struct split {                      /* zero-initialise */
     float recent; /* of those that are, the last weighing most */
 };
 
-/* infer_head_split of row 0 with the pool, or without it. */
-void split_head(struct split *s, struct infer *f, struct pool *p, float *logits);
+/* Makes the logits of a lone story; p as infer_head_split takes it. */
+typedef void split_head(void *context, struct pool *p);
+
+/* Runs `head` with the pool, or without it. */
+void split_run(struct split *s, split_head *head, void *context, struct pool *p);
 
 #endif

@@ -10,7 +10,7 @@
 #define HEAD_VECS 8
 #define HEAD_TILE_VECS 2 /* 8 sums, 4 activations, a weight and a product: 14 of 16 registers */
 #define HEAD_TILE_ROWS 4
-#define TERN_SIGN_BIT (1 << 4) /* vpshufb looks at bits 0 to 3, and bit 7 */
+#define TERN_SIGN_BIT (1 << 4 | 1 << 6) /* vpshufb looks at bits 0 to 3, and bit 7 */
 
 #include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
@@ -66,7 +66,8 @@ INLINE __m256i look_up(const uint8_t plane[MAGNITUDES], __m256i index)
 INLINE void add_group(const uint8_t *indices, const struct table *table, vec sum[TERN_VECS])
 {
     __m256i index = _mm256_loadu_si256((const __m256i *)indices);
-    __m256i sign = _mm256_slli_epi16(_mm256_and_si256(index, _mm256_set1_epi8(TERN_SIGN_BIT)), 3);
+    __m256i sign = _mm256_and_si256(index, _mm256_set1_epi8(1 << 6));
+    sign = _mm256_add_epi8(sign, sign); /* a shift would wait for the units of vpshufb */
     __m256i p0 = look_up(table->plane[0], index);
     __m256i p1 = look_up(table->plane[1], index);
     __m256i p2 = look_up(table->plane[2], index);

@@ -4,7 +4,7 @@
  * once for all tokens.
  *
  * Not a header in the usual sense: for avx2_exact.c, which includes vector_planes.h before it. The
- * packed indices are those, TERN_SIGN_BIT being MAGNITUDES. */
+ * packed indices are those; the sign is looked for in the bit of MAGNITUDES. */
 
 enum {
     LANES_TABLES = 24, /* of 1 KB each, in the first-level cache */
