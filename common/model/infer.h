@@ -128,7 +128,7 @@ void infer_head_split(struct infer *f, struct pool *p, size_t first, size_t n, f
 /* ---- many threads ---------------------------------------------------------------------------- */
 
 /* Workspaces of the threads of a pool, which read a long prompt together. Chunks of its tokens go
- * through the blocks one behind the other: in each round, a chunk is in one block, the next chunk
+ * through the blocks one after the other: in each round, a chunk is in one block, the next chunk
  * in the block before, and these are the tasks of the threads. So a block meets the tokens in their
  * order, and no more than `blocks` threads have work. */
 struct infer_readers {

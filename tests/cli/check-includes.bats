@@ -65,7 +65,7 @@ reported() {
     reported 'tools/sample/tell.h: includes "train/loss.h", which tools/sample may not'
 }
 
-@test "a folder that nobody drew" {
+@test "a folder that the table of folders lacks" {
     plant common/extra/extra.h '#include "base/base.h"'
     reported 'common/extra/extra.h: includes "base/base.h", which common/extra may not'
 }
@@ -104,7 +104,7 @@ reported() {
     reported 'common/format/db.h: a header may not include <sqlite3.h>'
 }
 
-@test "a library that nobody chose" {
+@test "a library that is not on the list" {
     plant common/base/extra.c '#include "base/base.h"
 #include <lzma.h>'
     reported 'common/base/extra.c: includes <lzma.h>, a library that is not in the list'

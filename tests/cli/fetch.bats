@@ -119,7 +119,7 @@ asked() {
     asked - "bytes=$((n / 2))-" "bytes=$((n / 2 + 1000))-"
 }
 
-@test "a file that has changed meanwhile is not sewn together" {
+@test "parts of two versions of a file are not joined" {
     for mode in half dated; do
         rm -f f.txt
         fetch $mode

@@ -12,7 +12,7 @@ static const size_t AREA_BYTES = (size_t)4 << 20;
 static const unsigned char KNOWN = 0xA5;
 
 struct area {
-    unsigned char *first;  /* page behind the lower guard */
+    unsigned char *first;  /* page after the lower guard */
     unsigned char *before; /* copy of the window */
     unsigned char *at;     /* the operand */
     size_t bytes;
@@ -48,13 +48,13 @@ void buffers_reset(enum buffers_place place)
     placing = place;
 }
 
-/* Bytes of the window before and behind the operand. */
+/* Bytes of the window before and after the operand. */
 static size_t room_before(const struct area *a)
 {
     return MIN((size_t)(a->at - a->first), (size_t)CANARY);
 }
 
-static size_t room_behind(const struct area *a)
+static size_t room_after(const struct area *a)
 {
     return MIN((size_t)(a->first + AREA_BYTES - (a->at + a->bytes)), (size_t)CANARY);
 }
@@ -77,7 +77,7 @@ static void *take(size_t bytes, bool output)
         break;
     }
     memset(a->at - room_before(a), KNOWN, room_before(a));
-    memset(a->at + bytes, KNOWN, room_behind(a));
+    memset(a->at + bytes, KNOWN, room_after(a));
     return a->at;
 }
 
@@ -121,8 +121,8 @@ const char *buffers_damage(void)
         const char *fault = NULL;
         if (!all_known(a->at - room_before(a), room_before(a)))
             fault = "bytes before it were written";
-        else if (!all_known(a->at + a->bytes, room_behind(a)))
-            fault = "bytes behind it were written";
+        else if (!all_known(a->at + a->bytes, room_after(a)))
+            fault = "bytes after it were written";
         else if (!a->output && memcmp(a->before, a->at, a->bytes) != 0)
             fault = "an input was changed";
         if (fault) {

@@ -295,7 +295,7 @@ static void take_rows(struct product *p)
     p->y = kcheck_output(t, n_y);
 }
 
-/* Row i of y, and that the gap behind it is as it was. */
+/* Row i of y, and that the gap after it is as it was. */
 static void compare_row(const struct product *p, size_t i, const float *want, enum zeros zeros)
 {
     const float *got = p->y + i * p->y_stride;

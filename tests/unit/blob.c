@@ -325,7 +325,7 @@ static void test_section_rules(void **state)
     broken("section 4 stands at");
     le_put64(entry(UP) + BLOB_ENTRY_BYTES, le_get64(entry(UP) + BLOB_ENTRY_BYTES) - 1);
     broken("wrong size");
-    content(CONFIG)[blob_config_bytes(&dims, 2)] = 1; /* behind its last byte */
+    content(CONFIG)[blob_config_bytes(&dims, 2)] = 1; /* after its last byte */
     broken("bytes between sections");
     unsigned char *longer = realloc(bytes, n_bytes + 64);
     assert_non_null(longer);

@@ -335,7 +335,7 @@ static void test_merge_rules(void **state)
 
 /* Merges whose results are as long as may be: merge i < 10 makes 2^(i+1) a's, of 1,024 the most;
  * 256 more make 256 a's and a byte, and the rest are pairs of these, so many that the results have
- * just not more than BLOB_MAX_MERGED_BYTES together. One more is behind them. */
+ * just not more than BLOB_MAX_MERGED_BYTES together. One more follows them. */
 enum {
     N_DOUBLING = 10,
     N_START = N_DOUBLING + 256,

@@ -77,7 +77,7 @@ static void test_stories_are_shared_evenly_and_in_order(void **context)
     close_queue(&f);
 }
 
-/* Behind a story that does not end, only so many ended ones are kept. */
+/* After a story that does not end, only so many ended ones are kept. */
 static void test_ended_stories_are_bounded(void **context)
 {
     (void)context;

@@ -290,7 +290,7 @@ struct prepared {
     struct pool *pool;
 };
 
-/* Stories as prep parks them. */
+/* Stories as prep spools them. */
 static void park(struct prepared *p)
 {
     struct err e;

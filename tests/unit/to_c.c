@@ -102,7 +102,7 @@ static struct dims mixed(size_t i)
         {33, 6, 5, 2, 2, "1", "attention", 2, 61, 19, true},
         /* heads of one channel; a window of one token, of the token itself */
         {50, 12, 40, 8, 2, "3", "attention,conv", 12, 1, 1, false},
-        /* rings of all sizes one behind the other; more heads than lanes */
+        /* rings of all sizes one after the other; more heads than lanes */
         {64, 34, 31, 5, 5, "7,1,2,1,1", "conv,attention,conv,attention,attention", 17, 3, 40, true},
         /* a norm alone */
         {64, 31, 32, 3, 2, "1,4", "conv", 0, 0, 0, true},
