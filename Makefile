@@ -103,9 +103,10 @@ sources_of = common/$(1)/*.c $(foreach p,$(PARTS_$(1)),common/$(1)/$(p)/*.c)
 all: $(PROGRAMS) $(LIBRARIES) ## the five programs and the library to embed, in build/
 tests: $(UNIT_TESTS) $(CHECKS) $(OUT)/stories $(PIC)/core.o ## the test programs, in build/tests/ (without running them)
 
-# What is tested under ThreadSanitizer: without the library, which is the same objects compiled once more.
+# What is tested under ThreadSanitizer: without the library, which is the same objects compiled once more, and
+# only the unit tests that can start a thread, which a plain build tells.
 programs: $(PROGRAMS) $(OUT)/stories
-units: $(UNIT_TESTS)
+units: $(if $(filter tsan,$(CONFIG)),$(shell BUILD=$(OUT) PLAIN=$(OUT_release) tests/run --list threads),$(UNIT_TESTS))
 ranked: $(RANKED:%=$(OUT)/mpi/%)
 fuzzers: $(FUZZERS)
 
@@ -151,11 +152,14 @@ endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(foreach t,$(RANKED),$(eval $(call ranked_rule,$(t))))
 
-SUPPORT := $(call objects,tests/support/*.c)
+# An archive, too, so that a test is linked with what it uses: one that can start a thread is known by that (tests/run).
+SUPPORT := $(OUT)/tests/support.a
+$(SUPPORT): $(call objects,tests/support/*.c)
+	@mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 $(UNIT_TESTS): $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS) $(LIBS) -lcmocka
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(OBJ)/tests/support/toytrain.o $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@

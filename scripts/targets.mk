@@ -138,6 +138,7 @@ asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## the unit tests that start threads under ThreadSanitizer
 	@scripts/deps build test
+	@$(SUBMAKE) -j$(JOBS) units
 	@$(SUBMAKE) -j$(JOBS) CONFIG=tsan units
 	@BUILD=$(OUT_tsan) tests/run threads
 

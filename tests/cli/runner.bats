@@ -36,11 +36,19 @@ closes() {
     [ "${lines[-2]}" = "1 skipped" ] || flunk "the skipped test is not counted"
 }
 
-@test "run: threads leaves out what starts none, which unit holds it to" {
-    program one 'echo 1..1; echo "ok 1 - a"; [ -z "${FAULT-}" ]'
-    program sampler 'echo 1..1; [ "${FAULT-}" = thread:1:kill ] && echo "ok 1 - a"'
-    closes "1 passed, 0 failed" 0 threads
-    closes "2 passed, 0 failed" 0 unit
+@test "run: threads are the programs that can start one, and those of which nobody knows" {
+    mkdir bin
+    printf '%s\n' '#!/bin/sh' '[ -e "$1" ] || exit 1' 'case $1 in *starts) echo "U pthread_create@GLIBC_2.34" ;; *still) echo "T main" ;; *) exit 1 ;; esac' > bin/nm
+    chmod +x bin/nm
+    for name in starts still odd; do program $name 'echo 1..1; echo "ok 1 - a"'; done
+    PATH=$PWD/bin:$PATH closes "2 passed, 0 failed" 0 threads
+    contains "$output" "starts"
+    contains "$output" "odd"
+    PATH=$PWD/bin:$PATH PLAIN=none closes "3 passed, 0 failed" 0 threads
+    touch tests/unit/missing.c
+    PATH=$PWD/bin:$PATH closes "2 passed, 1 failed" 1 threads
+    BUILD=build PATH=$PWD/bin:$PATH run tests/run --list threads
+    [ "$output" = $'build/tests/missing\nbuild/tests/odd\nbuild/tests/starts' ] || flunk "$output"
 }
 
 @test "run: a failed test is counted, and its output shown" {

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "os/threads.h"
-#include "os/pages.h"
 
 struct dims toy_dims(int V, int D, int H, int K, int L, const char *dilation)
 {
@@ -102,32 +100,4 @@ float *toy_params(const struct dims *d, uint64_t seed)
             params[t.offset + k] = (float)(0.5 * rng_normal(&r) + (scale ? 1 : 0));
     }
     return params;
-}
-
-void toy_open(struct toy *t, const struct dims *d, float *params, uint64_t seed, size_t max_rows,
-              int n_threads, const struct cpu_level *level)
-{
-    struct err e;
-    *t = (struct toy){.dims = *d};
-    kern_init(&t->kern, level);
-    t->pool = threads_new(n_threads, &e);
-    assert_non_null(t->pool);
-    t->params = params ? params : toy_params(d, seed);
-    assert_int_equal(model_from_params(&t->model, d, t->params, false, &t->kern, &e), 0);
-
-    struct arena measure;
-    arena_measure(&measure);
-    net_init(&t->net, d, max_rows, false, &t->kern, n_threads, &measure);
-    assert_int_equal(arena_init(&t->arena, &pages_memory, measure.used, &e), 0);
-    net_init(&t->net, d, max_rows, false, &t->kern, n_threads, &t->arena);
-    net_load(&t->net, t->pool, t->params, false);
-}
-
-void toy_close(struct toy *t)
-{
-    model_release(&t->model);
-    arena_release(&t->arena);
-    threads_free(t->pool);
-    free(t->params);
-    *t = (struct toy){0};
 }

@@ -12,11 +12,12 @@
 #include "base/rng.h"
 #include "model/infer.h"
 #include "os/pages.h"
+#include "support/toy.h"
 
 static void store_embedding(struct toystory *s, enum number_type type)
 {
-    size_t D = (size_t)s->toy.dims.D;
-    size_t V = (size_t)s->toy.dims.V;
+    size_t D = (size_t)s->model.dims.D;
+    size_t V = (size_t)s->model.dims.V;
     float row[200];
     assert_true(D <= ARRAY_LEN(row));
     s->stored = calloc(V * D, sizeof(float));
@@ -25,7 +26,7 @@ static void store_embedding(struct toystory *s, enum number_type type)
     assert_non_null(s->scales);
     for (size_t id = 0; id < V; id++) {
         unsigned char *out = s->stored + id * D * number_bytes(type);
-        model_embed_row(&s->toy.model, id, row);
+        model_embed_row(&s->floats, id, row);
         if (type == NUMBER_Q8)
             s->scales[id] = number_q8(row, D, (signed char *)out);
         for (size_t c = 0; c < D && type == NUMBER_F16; c++)
@@ -39,7 +40,7 @@ static void store_embedding(struct toystory *s, enum number_type type)
 /* Tokens of no, one and more bytes, and one of the longest. */
 static void make_vocab(struct toystory *s)
 {
-    size_t V = (size_t)s->toy.dims.V;
+    size_t V = (size_t)s->model.dims.V;
     struct vocab_token *tokens = calloc(V, sizeof *tokens);
     s->texts = calloc(VOCAB_MAX_TOKEN_BYTES, 1);
     assert_non_null(tokens);
@@ -61,15 +62,15 @@ static void make_logits(struct toystory *s, const struct cpu_level *level)
     struct infer f;
     struct infer_stream stream;
     struct arena measure, arena;
-    size_t V = (size_t)s->toy.dims.V;
+    size_t V = (size_t)s->model.dims.V;
     kern_init(&kern, level);
     assert_int_equal(infer_weights_init(&w, &s->model, &kern, MODEL_EXACT, &pages_memory, &e), 0);
     arena_measure(&measure);
     infer_init(&f, &w, 1, &measure);
-    infer_stream_init(&stream, &s->toy.dims, &measure);
+    infer_stream_init(&stream, &s->model.dims, &measure);
     assert_int_equal(arena_init(&arena, &pages_memory, measure.used, &e), 0);
     infer_init(&f, &w, 1, &arena);
-    infer_stream_init(&stream, &s->toy.dims, &arena);
+    infer_stream_init(&stream, &s->model.dims, &arena);
     s->logits = calloc(TOYSTORY_TOKENS * V, sizeof *s->logits);
     assert_non_null(s->logits);
     for (size_t i = 0; i < TOYSTORY_TOKENS; i++)
@@ -81,12 +82,15 @@ static void make_logits(struct toystory *s, const struct cpu_level *level)
 void toystory_open(struct toystory *s, struct dims d, enum number_type type)
 {
     const uint64_t seed = (uint64_t)d.D;
+    struct kern k;
     struct rng r;
+    struct err e;
     *s = (struct toystory){0};
-    float *params = toy_params(&d, seed);
-    params[dims_offset(&d, TENSOR_EMBED, 0)] = 3e-6f; /* subnormal as a half */
-    toy_open(&s->toy, &d, params, seed, 1, 1, CPU_C);
-    s->model = s->toy.model;
+    s->params = toy_params(&d, seed);
+    s->params[dims_offset(&d, TENSOR_EMBED, 0)] = 3e-6f; /* subnormal as a half */
+    kern_init(&k, CPU_C);
+    assert_int_equal(model_from_params(&s->floats, &d, s->params, false, &k, &e), 0);
+    s->model = s->floats;
     store_embedding(s, type);
     make_vocab(s);
     rng_seed(&r, seed, 1);
@@ -102,5 +106,6 @@ void toystory_close(struct toystory *s)
     free(s->vocab.tokens);
     free(s->texts);
     free(s->logits);
-    toy_close(&s->toy);
+    model_release(&s->floats);
+    free(s->params);
 }

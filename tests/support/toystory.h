@@ -3,14 +3,15 @@
 #ifndef TOYSTORY_H
 #define TOYSTORY_H
 
-#include "support/toy.h"
+#include "model/model.h"
 #include "text/vocab.h"
 
 enum { TOYSTORY_TOKENS = 300 };
 
 struct toystory {
-    struct toy toy;
-    struct model model;    /* that of toy, but for its embedding, which is stored as asked for */
+    float *params;
+    struct model floats;   /* their model, the embedding in floats */
+    struct model model;    /* the same, but for its embedding, which is stored as asked for */
     unsigned char *stored; /* the embedding */
     float *scales;         /* of its rows */
     struct vocab vocab;    /* texts of one byte and more, and one of the longest */

@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "model/infer.h"
 #include "support/toy.h"
+#include "support/toynet.h"
 #include "os/threads.h"
 #include "os/pages.h"
 
@@ -22,7 +23,7 @@ enum { ROWS = 150 };
 
 /* A model with its embedding in any storage, weights packed, one workspace, many streams. */
 struct runner {
-    struct toy toy;
+    struct toynet toy;
     void *stored;
     float *scales;
     struct kern kern;
@@ -62,7 +63,7 @@ static void open_runner(struct runner *r, size_t size, enum number_type type, en
     struct err e;
     struct arena measure;
     struct dims d = toy_size(size);
-    toy_open(&r->toy, &d, NULL, size, ROWS, 1, CPU_C);
+    toynet_open(&r->toy, &d, NULL, size, ROWS, 1, CPU_C);
     store_embed(r, type);
     kern_init(&r->kern, level);
     assert_int_equal(
@@ -82,7 +83,7 @@ static void close_runner(struct runner *r)
     free(r->stored);
     free(r->scales);
     free(r->streams);
-    toy_close(&r->toy);
+    toynet_close(&r->toy);
 }
 
 /* Logits [ROWS][V] of the rows, one token at a time. */
@@ -168,7 +169,7 @@ static void test_large_columns_are_evened_out(void **state)
     struct err e;
     float logits[2][300];
     assert_int_equal(d.V, 300);
-    toy_open(&r.toy, &d, params, 0, ROWS, 1, CPU_C);
+    toynet_open(&r.toy, &d, params, 0, ROWS, 1, CPU_C);
     for (int math = MODEL_INT8; math <= MODEL_EXACT; math++) {
         struct infer_stream stream;
         assert_int_equal(infer_weights_init(&r.weights, &r.toy.model, &r.toy.kern,
@@ -190,7 +191,7 @@ static void test_large_columns_are_evened_out(void **state)
     }
     if (!(sqrt(error / square) <= 0.06))
         fail_msg("relative error %g", sqrt(error / square));
-    toy_close(&r.toy);
+    toynet_close(&r.toy);
 }
 
 static void expect_same(const struct runner *r, size_t size, enum number_type type,

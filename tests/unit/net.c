@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "support/toy.h"
+#include "support/toynet.h"
 
 enum { ROWS = 150 };
 
@@ -27,7 +28,7 @@ static struct dims dims_of(size_t i)
     return toy_every(toy_dims(50, 24, 40, 4, 3, "1,2,5"), 3, 5, 13, i);
 }
 
-static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *pos)
+static float *net_rows(struct toynet *t, const uint16_t *tokens, const uint32_t *pos)
 {
     float *logits = calloc(ROWS * (size_t)t->dims.V, sizeof *logits);
     assert_non_null(logits);
@@ -40,10 +41,10 @@ static float *net_rows(struct toy *t, const uint16_t *tokens, const uint32_t *po
 static struct change change_rows(const struct dims *d, uint32_t second, size_t first, size_t end)
 {
     struct change c = {.dims = *d, .V = 50};
-    struct toy t;
+    struct toynet t;
     uint16_t tokens[ROWS];
     uint32_t pos[ROWS];
-    toy_open(&t, &c.dims, NULL, 3, ROWS, 2, cpu_best());
+    toynet_open(&t, &c.dims, NULL, 3, ROWS, 2, cpu_best());
     toy_rows(&c.dims, 4, ROWS, tokens, pos);
     for (uint32_t i = 0; i < ROWS; i++)
         pos[i] = i < second ? i : i - second;
@@ -51,7 +52,7 @@ static struct change change_rows(const struct dims *d, uint32_t second, size_t f
     for (size_t i = first; i < end; i++)
         tokens[i] = (uint16_t)((tokens[i] + 1) % t.dims.V);
     c.after = net_rows(&t, tokens, pos);
-    toy_close(&t);
+    toynet_close(&t);
     return c;
 }
 

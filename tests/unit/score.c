@@ -14,6 +14,7 @@
 #include "model/score_infer.h"
 #include "model/score_net.h"
 #include "support/toy.h"
+#include "support/toynet.h"
 #include "os/pages.h"
 
 enum { V = 40, N_STORIES = 30, MAX_STORY = 400 };
@@ -47,8 +48,8 @@ static void make_stories(struct stories *s)
 static struct score_sum score_all(const struct stories *s, const struct dims *d, size_t rows,
                                   int n_threads)
 {
-    struct toy t;
-    toy_open(&t, d, NULL, 5, rows, n_threads, cpu_best());
+    struct toynet t;
+    toynet_open(&t, d, NULL, 5, rows, n_threads, cpu_best());
     struct score_net engine;
     score_net_init(&engine, &t.net, t.pool);
     struct err e;
@@ -58,7 +59,7 @@ static struct score_sum score_all(const struct stories *s, const struct dims *d,
         score_story(score, s->ids[i], s->n[i], 3 * i, 4 * i);
     struct score_sum sum = *score_finish(score);
     score_free(score);
-    toy_close(&t);
+    toynet_close(&t);
     return sum;
 }
 
@@ -121,8 +122,8 @@ static void test_equals_direct_losses(void **state)
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
     static const uint16_t line[] = {DIMS_EOS, 7, 8, 7, 30, DIMS_EOS};
     static const uint32_t pos[] = {0, 1, 2, 3, 4};
-    struct toy t;
-    toy_open(&t, &d, NULL, 5, 100, 1, cpu_best());
+    struct toynet t;
+    toynet_open(&t, &d, NULL, 5, 100, 1, cpu_best());
     struct score_net engine;
     score_net_init(&engine, &t.net, t.pool);
     float nll[5];
@@ -147,7 +148,7 @@ static void test_equals_direct_losses(void **state)
     assert_int_equal(score_finish(tokens)->n_stories, 3);
     score_free(story);
     score_free(tokens);
-    toy_close(&t);
+    toynet_close(&t);
 }
 
 /* With D = 1 and blocks of nothing, hidden = sign(E[token]) / sqrt(1 + 1e-6) and the logits are
@@ -162,8 +163,8 @@ static void test_known_by_hand(void **state)
     params[3] = 1;
     params[4] = -1;
     params[dims_offset(&d, TENSOR_FINAL_NORM, 0)] = 1;
-    struct toy t;
-    toy_open(&t, &d, params, 0, 64, 1, cpu_best());
+    struct toynet t;
+    toynet_open(&t, &d, params, 0, 64, 1, cpu_best());
     struct score_net engine;
     score_net_init(&engine, &t.net, t.pool);
     struct err e;
@@ -180,7 +181,7 @@ static void test_known_by_hand(void **state)
     assert_near(score_bpc(sum), 2 * each / log(2) / 3, 1e-6);
     assert_near(score_bpb(sum), 2 * each / log(2) / 5, 1e-6);
     score_free(s);
-    toy_close(&t);
+    toynet_close(&t);
 }
 
 /* ---- inference ------------------------------------------------------------------------------- */
@@ -222,7 +223,7 @@ struct infer_engine {
     struct score_infer score;
 };
 
-static void infer_engine_open(struct infer_engine *g, const struct toy *t, enum model_math math,
+static void infer_engine_open(struct infer_engine *g, const struct toynet *t, enum model_math math,
                               size_t max_rows)
 {
     struct err e;
@@ -244,13 +245,13 @@ static void infer_engine_close(struct infer_engine *g)
 static struct score_sum infer_all(const struct dims *d, enum model_math math, size_t max_rows,
                                   int n_threads, const struct cpu_level *level)
 {
-    struct toy t;
+    struct toynet t;
     struct infer_engine g;
-    toy_open(&t, d, NULL, 5, 64, n_threads, level);
+    toynet_open(&t, d, NULL, 5, 64, n_threads, level);
     infer_engine_open(&g, &t, math, max_rows);
     struct score_sum sum = score_engine_varied(&g.score.engine);
     infer_engine_close(&g);
-    toy_close(&t);
+    toynet_close(&t);
     return sum;
 }
 
@@ -279,15 +280,15 @@ static void test_exact_inference_is_close_to_the_net(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
-    struct toy t;
-    toy_open(&t, &d, NULL, 5, score_net_rows(&d), 1, cpu_best());
+    struct toynet t;
+    toynet_open(&t, &d, NULL, 5, score_net_rows(&d), 1, cpu_best());
     struct score_net net;
     score_net_init(&net, &t.net, t.pool);
     struct score_sum want = score_engine_varied(&net.engine);
     struct score_sum got = infer_all(&d, MODEL_EXACT, 0, 1, cpu_best());
     assert_near(got.nats, want.nats, 1e-5 * want.nats);
     assert_int_equal(got.n_tokens, want.n_tokens);
-    toy_close(&t);
+    toynet_close(&t);
 }
 
 /* The losses of an engine are those of the story fed token by token. */
@@ -296,8 +297,8 @@ static void test_inference_equals_single_tokens(void **state)
     (void)state;
     enum { N = 70 };
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
-    struct toy t;
-    toy_open(&t, &d, NULL, 5, 64, 1, cpu_best());
+    struct toynet t;
+    toynet_open(&t, &d, NULL, 5, 64, 1, cpu_best());
     for (int math = MODEL_INT8; math <= MODEL_EXACT; math++) {
         struct infer_engine g;
         infer_engine_open(&g, &t, (enum model_math)math, 0);
@@ -330,7 +331,7 @@ static void test_inference_equals_single_tokens(void **state)
         arena_release(&a);
         infer_engine_close(&g);
     }
-    toy_close(&t);
+    toynet_close(&t);
 }
 
 /* An engine that hands many runs to another, the last one first. */
@@ -346,8 +347,8 @@ static void test_runs_at_a_time_do_not_matter(void **state)
 {
     (void)state;
     struct dims d = toy_mixed(toy_dims(V, 24, 30, 4, 2, "2,1"), "conv,attention", 2, 8, 16);
-    struct toy t;
-    toy_open(&t, &d, NULL, 5, 160, 1, cpu_best());
+    struct toynet t;
+    toynet_open(&t, &d, NULL, 5, 160, 1, cpu_best());
     struct score_net net;
     score_net_init(&net, &t.net, t.pool);
     struct score_sum want = score_engine_varied(&net.engine);
@@ -356,21 +357,21 @@ static void test_runs_at_a_time_do_not_matter(void **state)
         struct score_sum got = score_engine_varied(&many);
         assert_same(&want, &got);
     }
-    toy_close(&t);
+    toynet_close(&t);
 }
 
 static void test_too_few_rows_are_refused(void **state)
 {
     (void)state;
     struct dims d = toy_dims(V, 20, 30, 4, 3, "1,2,3");
-    struct toy t;
-    toy_open(&t, &d, NULL, 5, 2 * dims_context(&d) + 1, 1, cpu_best());
+    struct toynet t;
+    toynet_open(&t, &d, NULL, 5, 2 * dims_context(&d) + 1, 1, cpu_best());
     struct score_net engine;
     score_net_init(&engine, &t.net, t.pool);
     struct err e;
     assert_null(score_new(&engine.engine, &e));
     assert_string_equal(e.text, "scoring needs at least 38 rows (found 37)");
-    toy_close(&t);
+    toynet_close(&t);
 }
 
 int main(void)

@@ -13,6 +13,7 @@
 
 #include "export/to_c.h"
 #include "support/scratch.h"
+#include "support/toy.h"
 #include "support/toystory.h"
 
 #define STRICT "-pedantic -Wall -Wextra -Werror -Wshadow -Wconversion -Wundef"
@@ -51,7 +52,7 @@ static void export_sample(const struct toystory *s, enum number_type type, struc
 static void compare(const struct toystory *s, const char *cc, const char *options)
 {
     const char *dir = scratch_dir();
-    size_t V = (size_t)s->toy.dims.V;
+    size_t V = (size_t)s->model.dims.V;
     size_t n;
     FILE *ids = fopen(scratch_path("ids"), "w");
     assert_non_null(ids);
@@ -223,8 +224,8 @@ static void test_estimates(void **state)
         struct toystory s;
         toystory_open(&s, toy_size(size), NUMBER_Q8);
         /* twice the same logits, at scales far apart: the lowest id wins */
-        size_t D = (size_t)s.toy.dims.D;
-        size_t V = (size_t)s.toy.dims.V;
+        size_t D = (size_t)s.model.dims.D;
+        size_t V = (size_t)s.model.dims.V;
         memcpy(s.stored + (V - 1) * D, s.stored + (V - 3) * D, D);
         s.scales[V - 1] = s.scales[V - 3];
         s.scales[V - 2] = 1e-30f;
@@ -296,7 +297,7 @@ static void test_same_bytes(void **state)
         export_sample(&s, (enum number_type)type, &counted);
         unsigned char *text = scratch_read(scratch_path("toy.c"), &n);
         unsigned char *header = scratch_read(scratch_path("toy.h"), &n_header);
-        s.model.embed = s.toy.model.embed;
+        s.model.embed = s.floats.embed;
         export_sample(&s, (enum number_type)type, &counted);
         unsigned char *other = scratch_read(scratch_path("toy.c"), &again);
         assert_int_equal(n, again);

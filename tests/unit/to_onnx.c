@@ -15,6 +15,7 @@
 #include "export/to_onnx.h"
 #include "support/scratch.h"
 #include "support/toy.h"
+#include "support/toynet.h"
 
 /* ---- protobuf -------------------------------------------------------------------------------- */
 
@@ -185,7 +186,7 @@ static const struct constant *next_table(const struct constant *c, const struct 
 }
 
 /* The constants of rank 2: embedding, matrices and biases in the order of the tensors. */
-static void check_tables(const struct toy *t, const struct constant *found, size_t n,
+static void check_tables(const struct toynet *t, const struct constant *found, size_t n,
                          enum to_onnx_weights weights)
 {
     struct model m = t->model;
@@ -251,7 +252,7 @@ static void check_state(const struct dims *d, const struct described *found, int
     assert_int_equal(found->sizes[2], to_onnx_state_length(d, l));
 }
 
-static void check_graph(const struct toy *t, const struct field *graph,
+static void check_graph(const struct toynet *t, const struct field *graph,
                         enum to_onnx_weights weights)
 {
     static struct constant constants[1024];
@@ -282,7 +283,7 @@ static void check_graph(const struct toy *t, const struct field *graph,
     check_tables(t, constants, n, weights);
 }
 
-static void check_file(const struct toy *t, enum to_onnx_weights weights)
+static void check_file(const struct toynet *t, enum to_onnx_weights weights)
 {
     struct err e;
     size_t n;
@@ -313,11 +314,11 @@ static void test_graphs(void **state)
         toy_mixed(toy_dims(5, 1, 1, 1, 1, "1"), "attention", 1, 1, 1024),
     };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        struct toy t;
-        toy_open(&t, &sizes[i], NULL, 3, 4, 1, CPU_C);
+        struct toynet t;
+        toynet_open(&t, &sizes[i], NULL, 3, 4, 1, CPU_C);
         for (int w = TO_ONNX_F32; w <= TO_ONNX_INT2; w++)
             check_file(&t, (enum to_onnx_weights)w);
-        toy_close(&t);
+        toynet_close(&t);
     }
 }
 
