@@ -5,8 +5,14 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
     . "$ROOT/tests/compat/runs"
     for old in "$ROOT"/tests/compat/*/; do
-        mkdir "$(basename "$old")"
-        train_again "$BUILD" "$old" "$(basename "$old")/run" 2> "$(basename "$old")/train.err"
+        v=$(basename "$old")
+        mkdir "$v"
+        # shellcheck disable=SC1091
+        . "$old/lists"
+        for run in "${resumed[@]}"; do
+            from=${run%% *}
+            train_again "$BUILD" "$old" "$v/$from" "$from" 2> "$v/$from.talk"
+        done
     done
 }
 
@@ -15,6 +21,14 @@ setup() {
     # shellcheck source=tests/compat/runs
     . "$ROOT/tests/compat/runs"
     versions=(*/)
+    [ ${#versions[@]} -ge 2 ]
+}
+
+# look_at VERSION: $old is its folder, and its lists are read.
+look_at() {
+    old=$ROOT/tests/compat/$1
+    # shellcheck disable=SC1091
+    . "$old/lists"
 }
 
 # same_figures OLD NEW: every line of OLD stands in NEW, which may say more about it.
@@ -47,22 +61,25 @@ keeps_tensors() {
 
 @test "the same stories" {
     for v in "${versions[@]}"; do
-        tell_again "$BUILD" "$ROOT/tests/compat/$v" > "$v/stories.jsonl"
-        same_figures "$ROOT/tests/compat/$v/stories.jsonl" "$v/stories.jsonl"
+        look_at "$v"
+        tell_again "$BUILD" "$old" > "$v/stories.jsonl"
+        same_figures "$old/stories.jsonl" "$v/stories.jsonl"
     done
 }
 
 @test "the same losses of a text and a shard" {
     for v in "${versions[@]}"; do
-        score_again "$BUILD" "$ROOT/tests/compat/$v" > "$v/scores.jsonl"
-        same_figures "$ROOT/tests/compat/$v/scores.jsonl" "$v/scores.jsonl"
+        look_at "$v"
+        score_again "$BUILD" "$old" > "$v/scores.jsonl"
+        same_figures "$old/scores.jsonl" "$v/scores.jsonl"
     done
 }
 
 @test "export --info says what it said" {
     for v in "${versions[@]}"; do
-        describe_again "$BUILD" "$ROOT/tests/compat/$v" > "$v/descriptions.jsonl"
-        same_figures "$ROOT/tests/compat/$v/descriptions.jsonl" "$v/descriptions.jsonl"
+        look_at "$v"
+        describe_again "$BUILD" "$old" > "$v/descriptions.jsonl"
+        same_figures "$old/descriptions.jsonl" "$v/descriptions.jsonl"
     done
 }
 
@@ -90,21 +107,24 @@ near_tensors() {
 # Sums of a step may be taken in another order than an old version took them, so its last bits are not kept.
 @test "a run resumed from an old checkpoint takes the steps it took, but for rounding" {
     for v in "${versions[@]}"; do
-        old=$ROOT/tests/compat/$v
-        near_figures "$old/log.jsonl" "$v/run/log.jsonl"
-        near_tensors "$old/step-000000040.safetensors" "$v/run/step-000000040.safetensors" 54
-        diff "$old/train.stories" <(grep '^  | ' "$v/train.err") || flunk "training tells other stories"
+        look_at "$v"
+        for run in "${resumed[@]}"; do
+            read -r from figures stories end <<< "$run"
+            near_figures "$old/$figures" "$v/$from/log.jsonl"
+            [ "$end" = - ] || near_tensors "$old/$end" "$v/$from/$end" "$n_arrays"
+            diff "$old/$stories" <(grep '^  | ' "$v/$from.talk") || flunk "$from: training tells other stories"
+        done
     done
 }
 
 @test "an old checkpoint is exported to the same model files, to the byte, and the same tensors" {
     for v in "${versions[@]}"; do
-        old=$ROOT/tests/compat/$v
+        look_at "$v"
         for embed in f16 q8 f32; do
             succeeds export "$old/step-000000040.safetensors" -o "$v/$embed" --vocab "$old/vocab.db" --embed "$embed"
             same "$v/$embed" "$old/model-$embed.bolt"
         done
         succeeds export "$old/step-000000040.safetensors" -o "$v/weights" --format safetensors
-        keeps_tensors "$old/weights.safetensors" "$v/weights" 18
+        keeps_tensors "$old/weights.safetensors" "$v/weights" "$n_weights"
     done
 }
