@@ -130,6 +130,10 @@ extern struct cli_settings cli;
 /* Of many processes that do one thing together one talks; this one does not, but for errors. */
 void cli_fall_silent(void);
 
+/* To be called before cli_parse by process `number` of many that were given one command line: its
+ * mistakes, --help and --version are left to number 0, and the others just end. */
+void cli_one_of_many(int number);
+
 /* Parses argv: options and operands in any order, "--name value", "--name=value", "-n5", "-n 5",
  * "--" ends options; long names may be cut short while unambiguous, as getopt_long has it.
  * -h/--help (stdout, exit 0), -V/--version, -q/--quiet, -v/--verbose and --json are added here. Any
@@ -137,6 +141,15 @@ void cli_fall_silent(void);
  * the write. --list-options alone prints the table for the completion of command lines and is in no
  * help. Returns the operands, which are NULL-terminated. */
 char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_operands);
+
+/* Whether the last cli_parse met the option of this long name. */
+bool cli_given(const char *name);
+
+/* What an option makes meaningless is wrong usage, not ignored: ends with "--mode takes no --other"
+ * (cli_usage) if any of the tool's options but `mode` and those of `allowed`, or any of `refused`,
+ * was given. Both are long names, NULL at the end. */
+void cli_allow_only(const char *mode, const char *const *allowed);
+void cli_refuse(const char *mode, const char *const *refused);
 
 /* "tool: message\n" on stderr; control bytes in it are made harmless. */
 void cli_warn(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -29,7 +29,8 @@ static const struct cli_option general[] = {
 /* All options of the tool, its own and the general ones; lives until exit. */
 static struct {
     struct cli_option *options;
-    size_t n;
+    bool *given;
+    size_t n, n_own;
     const char **list_items; /* argc places for each option */
     struct option *longs;    /* for getopt_long */
     char *letters;
@@ -73,15 +74,18 @@ static void build_table(const struct cli_tool *tool, int argc)
     size_t n_general = ARRAY_LEN(general) - !tool->has_json;
     size_t n = tool->n_options + n_general;
     free(table.options);
+    free(table.given);
     free(table.list_items);
     free(table.longs);
     free(table.letters);
     table.n = n;
+    table.n_own = tool->n_options;
     table.options = calloc(n, sizeof *table.options);
+    table.given = calloc(n, sizeof *table.given);
     table.list_items = calloc(n * (size_t)argc + 1, sizeof *table.list_items);
     table.longs = calloc(n + 1, sizeof *table.longs);
     table.letters = calloc(6 * n + 2, 1);
-    if (!table.options || !table.list_items || !table.longs || !table.letters)
+    if (!table.options || !table.given || !table.list_items || !table.longs || !table.letters)
         cli_die("out of memory");
     memcpy(table.options, tool->options, tool->n_options * sizeof *table.options);
     memcpy(table.options + tool->n_options, general, n_general * sizeof *general);
@@ -195,8 +199,40 @@ static void store(size_t index, int argc, const char *text)
         *o->to.level = level_of(o, text);
         break;
     }
+    table.given[index] = true;
     if (o->given)
         *o->given = true;
+}
+
+bool cli_given(const char *name)
+{
+    for (size_t i = 0; i < table.n; i++)
+        if (table.given[i] && strcmp(table.options[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_among(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names;
+}
+
+void cli_allow_only(const char *mode, const char *const *allowed)
+{
+    for (size_t i = 0; i < table.n_own; i++) {
+        const char *name = table.options[i].name;
+        if (table.given[i] && strcmp(name, mode) != 0 && !is_among(allowed, name))
+            cli_usage("--%s takes no --%s", mode, name);
+    }
+}
+
+void cli_refuse(const char *mode, const char *const *refused)
+{
+    for (; *refused; refused++)
+        if (cli_given(*refused))
+            cli_usage("--%s takes no --%s", mode, *refused);
 }
 
 static bool has_letter(const struct cli_option *o, int letter)
@@ -268,9 +304,9 @@ char **cli_parse(const struct cli_tool *tool, int argc, char **argv, size_t *n_o
             argv[optind][0] != '-')
             optarg = argv[optind++];
         store(i, argc, optarg);
-        if (asked_help)
+        if (asked_help && !cli_leaves_usage)
             cli_help(tool, table.options, table.n, stdout);
-        if (asked_version)
+        if (asked_version && !cli_leaves_usage)
             printf("%s %s\n", tool->name, BOLT_VERSION);
         if (asked_help || asked_version)
             finish_text();

@@ -9,6 +9,9 @@ enum { CLI_WIDTH = 80 }; /* columns of --help */
 /* The name of the running tool; "bolt" before cli_parse. */
 extern const char *cli_tool_name;
 
+/* Another process tells of the command line (cli_one_of_many). */
+extern bool cli_leaves_usage;
+
 /* Prints --help for a tool whose options, general ones included, are the n in `all`. */
 void cli_help(const struct cli_tool *tool, const struct cli_option *all, size_t n, FILE *out);
 

@@ -10,6 +10,7 @@
 
 struct cli_settings cli;
 const char *cli_tool_name = "bolt";
+bool cli_leaves_usage;
 
 static void put_safely(const char *text)
 {
@@ -59,7 +60,8 @@ void cli_usage(const char *format, ...)
     snprintf(hint, sizeof hint, " (try '%.30s --help')", cli_tool_name);
     va_list args;
     va_start(args, format);
-    put_line(format, args, hint);
+    if (!cli_leaves_usage)
+        put_line(format, args, hint);
     va_end(args);
     file_out_cleanup();
     exit(2);
@@ -89,6 +91,11 @@ void cli_fall_silent(void)
     cli.quiet = true;
     cli.verbose = false;
     cli.json = false;
+}
+
+void cli_one_of_many(int number)
+{
+    cli_leaves_usage = number > 0;
 }
 
 int cli_finish(void)

@@ -266,6 +266,18 @@ stories_of() {
     one_error_line eval "standard output: No space left on device"
 }
 
+@test "eval: options that would have no effect are refused" {
+    for option in --format=text --field=x --skip-missing --separator=line --encoding=UTF-8 --invalid=replace --max-bytes=9; do
+        fails 2 "${option%=*} is for text, and $data/valid.shard holds tokens" eval "$model" "$data/valid.shard" "$data" "$option"
+    done
+    succeeds eval -q "$model" "$data/valid.shard" "$data/valid.txt" --format text
+    fails 2 "--format text has no fields: it takes no --field" eval "$model" "$data/valid.txt" --format text --field x
+    fails 2 "--format text has no fields: it takes no --skip-missing" eval "$model" "$data/valid.txt" --format text --skip-missing
+    fails 2 "--separator line is for text, not for --format json" eval "$model" "$data/valid.txt" --format json --separator line
+    fails 2 "--plan-threads takes no --threads" eval "$model" "$data/valid.txt" --plan-threads 4 -j 2
+    fails 2 "--plan-threads takes no --v4-scoring" eval "$model" "$data/valid.txt" --plan-threads 4 --v4-scoring
+}
+
 @test "eval: --plan-threads projects reading and scoring" {
     succeeds eval -q --plan-threads 16 --json "$model" "$data/valid.txt"
     check '.[0] | .projected_threads == 16 and (.phases | keys == ["read", "score"]) and .phases.score.tasks > 0 and

@@ -352,7 +352,10 @@ tokens() {
     fails 2 "--verify" export "$RUN" -o x --format safetensors --verify t
     fails 2 "--verify" export "$RUN" -o - --vocab "$VOCAB" --verify t
     fails 2 "--json" export "$RUN" -o - --vocab "$VOCAB" --json
-    fails 2 "--info stands alone" export "$RUN" --info "$RUN"
+    fails 2 "--info takes no CHECKPOINT" export "$RUN" --info "$RUN"
+    for option in -oout --vocab=x --format=c --embed=q8 --name=x --weights=f32 --for=transformersjs --verify=x --threads=2; do
+        fails 2 "--info takes no --" export --info "$RUN" "$option"
+    done
     fails 2 "--cpu" export "$RUN" -o x --vocab "$VOCAB" --cpu vax
     for name in model.json model.gguf x.ONNX dir.c/model.pt; do
         fails 2 "$name: its ending is none of a format (.bolt, .safetensors, .c, tokenizer.json, .onnx); say which with --format" \

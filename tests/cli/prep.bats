@@ -444,7 +444,14 @@ long_lines() {
     [ -z "$output" ]
     fails 1 "a.txt" prep --inspect x --vocab "$in/a.txt"
     fails 2 "--inspect needs --vocab" prep --inspect x
-    fails 2 "stand alone" prep --inspect x --vocab "$in/ref/vocab.db" "$in/a.txt"
+    fails 2 "--inspect takes no INPUT" prep --inspect x --vocab "$in/ref/vocab.db" "$in/a.txt"
+    for option in -oout --append --part=a=b --valid=x --valid-fraction=0.1 --shard-tokens=9 --keep-duplicates --format=text \
+        --separator=x --encoding=UTF-8 --max-words=2000 --plan-threads=4 --threads=2; do
+        fails 2 "--inspect takes no --" prep --inspect x --vocab "$in/ref/vocab.db" "$option"
+        fails 2 "--report takes no --" prep --report out "$option"
+    done
+    fails 2 "--report takes no --vocab" prep --report out --vocab "$in/ref/vocab.db"
+    fails 2 "--report takes no --inspect" prep --report out --inspect x
 }
 
 @test "a folder is described" {
@@ -468,7 +475,7 @@ long_lines() {
     fails 1 "out/valid.shard: made with another vocabulary" prep --report out
     rm out/valid.shard
     fails 1 "out/valid.shard" prep --report out
-    fails 2 "stand alone" prep --report out -o new
+    fails 2 "--report takes no --output" prep --report out -o new
 }
 
 @test "places that cannot be written" {

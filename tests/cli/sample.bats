@@ -197,7 +197,7 @@ story() {
     fails 1 "$BATS_TEST_TMPDIR" sample "$BATS_TEST_TMPDIR"
 }
 
-@test "sample: a checkpoint wants its own vocabulary" {
+@test "sample: a checkpoint needs its own vocabulary" {
     fails 2 "--vocab" sample "$BATS_FILE_TMPDIR/model.safetensors"
     stories 5 400 > other.txt
     "$BUILD/prep" -q -o other --vocab-size 400 other.txt
@@ -436,7 +436,9 @@ stories_of() {
           .int8_share, .position_ratio] | all(type == "number" and . > 0)) and
         .math == "int8" and .threads == 2 and .embed == "f32" and .n_streams == 64 and
         (.cpu | type) == "string" and .n_rounds >= 5' || flunk "not as expected"
-    fails 2 "--bench" sample --bench "$model" -p "One day"
+    for option in -pOne -n5 --count=2 --stop=x --ignore-eos; do
+        fails 2 "--bench takes no --" sample --bench "$model" "$option"
+    done
     fails 1 "missing.bolt" sample --bench missing.bolt
 }
 

@@ -213,7 +213,7 @@ faked() {
             CHECKPOINTS="$BATS_TEST_TMPDIR/${3-c}" MODEL="$BATS_TEST_TMPDIR/m.bolt" ARGS="${2-}"
         [ "$status" -eq 0 ] || flunk "make $1 failed"
     }
-    small="-q --dim 32 --blocks 2 --hidden 48 --kernel 4 --seq-len 32 --batch 4"
+    small="-q --dim 32 --blocks 2 --hidden 48 --seq-len 32 --batch 4"
     run_make train "$small --steps 10"
     [ -f c/step-000000010.safetensors ]
     run_make train "$small --steps 20"

@@ -58,6 +58,20 @@ setup() {
     contains "$stderr" "make MPI=1"
 }
 
+@test "a mistake on the command line, --help and --version are told once" {
+    needs_mpi
+    ranks 3 train --data "$in/data" --seed -1 < /dev/null
+    [ "$status" -eq 2 ] || flunk "exit status"
+    one_line_of train "--seed: expected a whole number"
+    ranks 3 eval --plan-threads 16 "$in/whole" "$in/data" < /dev/null
+    [ "$status" -ne 0 ] || flunk "did not fail"
+    one_line_of eval "--plan-threads is for one process"
+    ranks 3 train --version < /dev/null
+    [ "$(wc -l <<< "$output")" -eq 1 ] || flunk "not one line"
+    ranks 3 eval --help < /dev/null
+    [ "$(grep -c '^Usage' <<< "$output")" -eq 1 ] || flunk "not one help"
+}
+
 @test "--status is printed once" {
     needs_mpi
     succeeds train --status "$in/whole"

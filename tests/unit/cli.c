@@ -1,26 +1,16 @@
-/* The command line as a user meets it: a small tool is run in a child with arguments and streams of
- * our choosing, and its exit status, output and error line are looked at. */
+/* The command line as a user meets it: a small tool is run with arguments of our choosing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "os/file.h"
 #include "cli/cli.h"
 #include "os/machine.h"
-
-/* ------------------------------------------------------------------------------------ the tool */
+#include "support/childrun.h"
 
 static bool flag;
 static long long whole = 5;
@@ -55,7 +45,7 @@ static const struct cli_option options[] = {
 };
 
 static const struct cli_tool toy = {
-    .name = "toy",
+    .name = CHILDRUN_NAME,
     .synopsis =
         "[options] -o DIR INPUT... and more operands than fit on one line of the usage text",
     .summary = "Shows what it was given.",
@@ -89,93 +79,6 @@ static int show_machine(int argc, char **argv)
     printf("%s %s, %d\n", threads == machine_processors() ? "all" : "some", level->name, threads);
     return cli_finish();
 }
-
-static int show_much(int argc, char **argv)
-{
-    size_t n;
-    cli_parse(&toy, argc, argv, &n);
-    for (int i = 0; i < 100000; i++)
-        puts("more than any buffer holds");
-    return cli_finish();
-}
-
-/* -------------------------------------------------------------------------------- running it */
-
-static struct {
-    int status; /* as from waitpid */
-    char out[8192];
-    char err[8192];
-} got;
-
-static void slurp(int fd, char *buf, size_t size)
-{
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    ssize_t n = read(fd, buf, size - 1);
-    assert_true(n >= 0);
-    buf[n] = '\0';
-    close(fd);
-}
-
-static int scratch_file(void)
-{
-    char path[] = "/tmp/cli-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    unlink(path);
-    return fd;
-}
-
-/* Runs body with the arguments in `line`, separated by blanks ("\1" stands for a blank, "@" alone
- * for an empty argument). Output goes to out_fd, or into got.out if it is -1; -2 closes it. */
-static void run(int (*body)(int, char **), const char *line, int out_fd)
-{
-    int out = scratch_file();
-    int err = scratch_file();
-    fflush(stdout);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        char copy[1024];
-        char *argv[40] = {(char[]){"toy"}};
-        int argc = 1;
-        snprintf(copy, sizeof copy, "%s", line);
-        for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-            for (char *p = word; *p; p++)
-                *p = *p == '\1' ? ' ' : *p;
-            argv[argc++] = strcmp(word, "@") == 0 ? word + 1 : word;
-        }
-        dup2(err, STDERR_FILENO);
-        if (out_fd == -2)
-            close(STDOUT_FILENO);
-        else
-            dup2(out_fd >= 0 ? out_fd : out, STDOUT_FILENO);
-        exit(body(argc, argv));
-    }
-    assert_int_equal(waitpid(child, &got.status, 0), child);
-    slurp(out, got.out, sizeof got.out);
-    slurp(err, got.err, sizeof got.err);
-}
-
-static void assert_exit(int want)
-{
-    if (!WIFEXITED(got.status) || WEXITSTATUS(got.status) != want)
-        fail_msg("status %#x, expected exit %d; stderr: %s", (unsigned)got.status, want, got.err);
-}
-
-static void assert_part(const char *where, const char *part)
-{
-    if (!strstr(where, part))
-        fail_msg("'%s' does not contain '%s'", where, part);
-}
-
-static void assert_one_line(const char *part)
-{
-    assert_part(got.err, part);
-    assert_int_equal(strncmp(got.err, "toy: ", 5), 0);
-    assert_ptr_equal(strchr(got.err, '\n'), got.err + strlen(got.err) - 1);
-}
-
-/* ------------------------------------------------------------------------------------ options */
 
 static void test_options_of_every_type(void **state)
 {
@@ -215,10 +118,10 @@ static void test_options_of_every_type(void **state)
         {"one -rpath two", "resume=path"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        run(show, cases[i].line, -1);
-        assert_exit(0);
-        assert_part(got.out, cases[i].part);
-        assert_string_equal(got.err, strstr(got.out, "quiet=1") ? "" : "talk\n");
+        childrun(show, cases[i].line, -1);
+        childrun_exit(0);
+        childrun_part(childrun_got.out, cases[i].part);
+        assert_string_equal(childrun_got.err, strstr(childrun_got.out, "quiet=1") ? "" : "talk\n");
     }
 }
 
@@ -270,12 +173,12 @@ static void test_mistakes_are_one_line_and_exit_2(void **state)
         {"\033[31mx --\033]0;y\a", "unknown"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        run(show, cases[i].line, -1);
-        assert_exit(2);
-        assert_one_line(cases[i].part);
-        assert_string_equal(got.out, "");
-        assert_null(strchr(got.err, '\033'));
-        assert_null(strchr(got.err, '\a'));
+        childrun(show, cases[i].line, -1);
+        childrun_exit(2);
+        childrun_line(cases[i].part);
+        assert_string_equal(childrun_got.out, "");
+        assert_null(strchr(childrun_got.err, '\033'));
+        assert_null(strchr(childrun_got.err, '\a'));
     }
 }
 
@@ -291,13 +194,13 @@ static void test_threads_and_instruction_set(void **state)
         {"-j 77", ", 77\n"}, {"--threads=1", ", 1\n"}, {"-w 78", ", 78\n"}, /* as it was once */
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        run(show_machine, cases[i].line, -1);
-        assert_exit(0);
-        assert_part(got.out, cases[i].part);
+        childrun(show_machine, cases[i].line, -1);
+        childrun_exit(0);
+        childrun_part(childrun_got.out, cases[i].part);
     }
-    run(show_machine, "--help", -1);
-    assert_part(got.out, "\n  -j, --threads N           workers (1 to 1024)\n");
-    assert_null(strstr(got.out, "-w,"));
+    childrun(show_machine, "--help", -1);
+    childrun_part(childrun_got.out, "\n  -j, --threads N           workers (1 to 1024)\n");
+    assert_null(strstr(childrun_got.out, "-w,"));
 }
 
 /* A program that parses twice begins anew. */
@@ -315,9 +218,71 @@ static int show_twice(int argc, char **argv)
 static void test_what_was_given_is_of_the_last_parse(void **state)
 {
     (void)state;
-    run(show_twice, "-n 3 -p a -j 3", -1);
-    assert_exit(0);
-    assert_string_equal(got.out, "1 0 0 1\n");
+    childrun(show_twice, "-n 3 -p a -j 3", -1);
+    childrun_exit(0);
+    assert_string_equal(childrun_got.out, "1 0 0 1\n");
+}
+
+/* What is meaningless beside --flag, or beside --whole. */
+static int show_modes(int argc, char **argv)
+{
+    static const char *const allowed[] = {"real", NULL};
+    static const char *const refused[] = {"text", "prompt", NULL};
+    size_t n;
+    cli_parse(&toy, argc, argv, &n);
+    if (cli_given("flag"))
+        cli_allow_only("flag", allowed);
+    if (cli_given("whole"))
+        cli_refuse("whole", refused);
+    puts("taken");
+    return cli_finish();
+}
+
+static void test_options_without_effect_are_mistakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *part; /* NULL: taken */
+    } cases[] = {
+        {"", NULL},
+        {"-f", NULL},
+        {"-f --real 1 -q --json", NULL},
+        {"-f --text x", "--flag takes no --text"},
+        {"-p x -f", "--flag takes no --prompt"},
+        {"-f -n 5", "--flag takes no --whole"}, /* its default, but given */
+        {"-n 3 --real 1", NULL},
+        {"-n 3 -t x", "--whole takes no --text"},
+        {"-n 3 -p x", "--whole takes no --prompt"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        childrun(show_modes, cases[i].line, -1);
+        childrun_exit(cases[i].part ? 2 : 0);
+        if (cases[i].part)
+            childrun_line(cases[i].part);
+        else
+            assert_string_equal(childrun_got.out, "taken\n");
+    }
+}
+
+static int show_second(int argc, char **argv)
+{
+    cli_one_of_many(1);
+    return show(argc, argv);
+}
+
+static void test_one_of_many_tells_of_the_command_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        int status;
+    } cases[] = {{"-n x", 2}, {"--help", 0}, {"--version", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        childrun(show_second, cases[i].line, -1);
+        childrun_exit(cases[i].status);
+        assert_string_equal(childrun_got.out, "");
+        assert_string_equal(childrun_got.err, "");
+    }
 }
 
 static void test_help_is_readable(void **state)
@@ -345,24 +310,24 @@ static void test_help_is_readable(void **state)
         "\n      --json ",
         "\nExample:\n  toy -n 3 file\n",
     };
-    run(show, "-n 3 --help --bogus", -1);
-    assert_exit(0);
-    assert_string_equal(got.err, "");
+    childrun(show, "-n 3 --help --bogus", -1);
+    childrun_exit(0);
+    assert_string_equal(childrun_got.err, "");
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        assert_part(got.out, parts[i]);
-    for (char *line = got.out; *line;) {
+        childrun_part(childrun_got.out, parts[i]);
+    for (char *line = childrun_got.out; *line;) {
         size_t n = strcspn(line, "\n");
         if (n > 80 || (n > 0 && line[n - 1] == ' '))
             fail_msg("a line too long or with blanks at its end: '%.*s'", (int)n, line);
         line += n + (line[n] == '\n');
     }
-    char all[sizeof got.out];
-    strcpy(all, got.out);
-    run(show, "-h", -1);
-    assert_string_equal(got.out, all);
-    run(show, "-V", -1);
-    assert_exit(0);
-    assert_string_equal(got.out, "toy " BOLT_VERSION "\n");
+    char all[sizeof childrun_got.out];
+    strcpy(all, childrun_got.out);
+    childrun(show, "-h", -1);
+    assert_string_equal(childrun_got.out, all);
+    childrun(show, "-V", -1);
+    childrun_exit(0);
+    assert_string_equal(childrun_got.out, "toy " BOLT_VERSION "\n");
 }
 
 static int without_json(int argc, char **argv)
@@ -377,167 +342,11 @@ static int without_json(int argc, char **argv)
 static void test_json_only_where_offered(void **state)
 {
     (void)state;
-    run(without_json, "--json", -1);
-    assert_exit(2);
-    run(without_json, "--help", -1);
-    assert_exit(0);
-    assert_null(strstr(got.out, "json"));
-}
-
-/* ------------------------------------------------------------------------------------ streams */
-
-static void test_lost_output_is_an_error(void **state)
-{
-    (void)state;
-    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    assert_true(full >= 0);
-    static int (*const bodies[])(int, char **) = {show, show_much};
-    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
-        run(bodies[i], "-q", full);
-        assert_exit(1);
-        assert_one_line("toy: standard output: No space left on device");
-    }
-    run(show, "--help", full);
-    assert_exit(1);
-    assert_one_line("toy: standard output: No space left on device");
-    close(full);
-    run(show, "-q", -2); /* >&- */
-    assert_exit(1);
-    assert_one_line("toy: standard output: Bad file descriptor");
-    run(without_json, "", -2); /* but nothing was to be written there */
-    assert_exit(0);
-    assert_string_equal(got.err, "");
-}
-
-static void test_closed_pipe(void **state)
-{
-    (void)state;
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    close(ends[0]);
-    run(show_much, "-q", ends[1]);
-    assert_exit(1);
-    assert_one_line("toy: standard output: Broken pipe");
-    run(show, "--help", ends[1]); /* as of | head: whoever read it has seen enough */
-    assert_exit(0);
-    assert_string_equal(got.err, "");
-    close(ends[1]);
-}
-
-static int complain(int argc, char **argv)
-{
-    size_t n;
-    cli_parse(&toy, argc, argv, &n);
-    cli_warn("%s: bad\nname \033[2J \x9b \xc2\x9b é", "file");
-    cli_die("%s", "the end");
-}
-
-static int complain_long(int argc, char **argv)
-{
-    size_t n;
-    cli_parse(&toy, argc, argv, &n);
-    char long_text[5000];
-    memset(long_text, 'x', sizeof long_text - 1);
-    long_text[sizeof long_text - 1] = '\0';
-    cli_usage("%s", long_text);
-}
-
-static void test_warnings_cannot_harm(void **state)
-{
-    (void)state;
-    run(complain, "-q", -1); /* errors show in quiet mode too */
-    assert_exit(1);
-    assert_string_equal(got.err, "toy: file: bad name \xEF\xBF\xBD[2J \xEF\xBF\xBD \xEF\xBF\xBD é\n"
-                                 "toy: the end\n");
-    run(complain_long, "", -1);
-    assert_exit(2);
-    assert_one_line("xxx");
-    assert_part(got.err, " (try 'toy --help')\n");
-}
-
-/* ------------------------------------------------------------------------------------ signals */
-
-static char folder[64];
-
-static int hold_a_file(int argc, char **argv)
-{
-    size_t n;
-    struct file_out o;
-    struct err e;
-    char path[128];
-    char **operands = cli_parse(&toy, argc, argv, &n);
-    snprintf(path, sizeof path, "%s/out", folder);
-    if (file_out_open(&o, path, &e) != 0 || file_out_write(&o, "x", 1, &e) != 0)
-        return 9;
-    if (n == 0)
-        cli_die("dying with a file open");
-    if (flag)
-        cli_catch();
-    for (size_t i = 0; i < n; i++) {
-        struct timespec pause = {.tv_nsec = (long)(1.1e9 * CLI_SAME_SIGNAL_SECONDS)};
-        if (i > 0 && list.n == 0)
-            nanosleep(&pause, NULL);
-        raise(atoi(operands[i]));
-    }
-    if (cli_caught() != atoi(operands[0]))
-        return 8;
-    return file_out_commit(&o, &e) == 0 ? cli_finish() : 7;
-}
-
-static bool folder_is_empty(void)
-{
-    return rmdir(folder) == 0 && mkdir(folder, 0700) == 0;
-}
-
-static void test_signals_leave_nothing_behind(void **state)
-{
-    (void)state;
-    char line[32];
-    static const int fatal[] = {SIGINT, SIGTERM, SIGHUP};
-    strcpy(folder, "/tmp/cli-test-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
-        signal(fatal[i], SIG_DFL);
-        snprintf(line, sizeof line, "%d", fatal[i]);
-        run(hold_a_file, line, -1); /* dies by the signal */
-        assert_true(WIFSIGNALED(got.status));
-        assert_int_equal(WTERMSIG(got.status), fatal[i]);
-        assert_true(folder_is_empty());
-        snprintf(line, sizeof line, "-f %d %d", fatal[i], SIGTERM);
-        run(hold_a_file, line, -1); /* the second kills */
-        assert_true(WIFSIGNALED(got.status));
-        assert_int_equal(WTERMSIG(got.status), SIGTERM);
-        assert_true(folder_is_empty());
-        /* the first is noted, also when it comes twice at once */
-        snprintf(line, sizeof line, "-f -p once %d %d", fatal[i], fatal[i]);
-        run(hold_a_file, line, -1);
-        assert_exit(128 + fatal[i]);
-        char path[128];
-        snprintf(path, sizeof path, "%s/out", folder);
-        assert_int_equal(unlink(path), 0);
-        assert_true(folder_is_empty());
-    }
-    run(hold_a_file, "", -1);
-    assert_exit(1);
-    assert_true(folder_is_empty());
-    rmdir(folder);
-}
-
-static int raise_hangup(int argc, char **argv)
-{
-    size_t n;
-    cli_parse(&toy, argc, argv, &n);
-    raise(SIGHUP);
-    return cli_finish();
-}
-
-static void test_ignored_signals_stay_ignored(void **state)
-{
-    (void)state;
-    signal(SIGHUP, SIG_IGN); /* as of nohup */
-    run(raise_hangup, "", -1);
-    signal(SIGHUP, SIG_DFL);
-    assert_exit(0);
+    childrun(without_json, "--json", -1);
+    childrun_exit(2);
+    childrun(without_json, "--help", -1);
+    childrun_exit(0);
+    assert_null(strstr(childrun_got.out, "json"));
 }
 
 int main(void)
@@ -547,13 +356,10 @@ int main(void)
         cmocka_unit_test(test_mistakes_are_one_line_and_exit_2),
         cmocka_unit_test(test_threads_and_instruction_set),
         cmocka_unit_test(test_what_was_given_is_of_the_last_parse),
+        cmocka_unit_test(test_options_without_effect_are_mistakes),
+        cmocka_unit_test(test_one_of_many_tells_of_the_command_line),
         cmocka_unit_test(test_help_is_readable),
         cmocka_unit_test(test_json_only_where_offered),
-        cmocka_unit_test(test_lost_output_is_an_error),
-        cmocka_unit_test(test_closed_pipe),
-        cmocka_unit_test(test_warnings_cannot_harm),
-        cmocka_unit_test(test_signals_leave_nothing_behind),
-        cmocka_unit_test(test_ignored_signals_stay_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

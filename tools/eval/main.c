@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "corpus/cmdline.h"
 #include "eval/report.h"
+#include "os/file.h"
 
 static const char *vocab;
 static const struct cpu_level *cpu;
@@ -61,6 +62,19 @@ static uint64_t check_files(char **files, size_t n)
         total += size;
     }
     return known ? total : 0;
+}
+
+/* Options of reading have nothing to say where every FILE holds tokens already. */
+static void check_reading(char **files, size_t n)
+{
+    static const char *const of_text[] = {"format",   "field",   "skip-missing", "separator",
+                                          "encoding", "invalid", "max-bytes"};
+    for (size_t i = 0; i < n; i++)
+        if (!file_is_folder(files[i]) && !shard_probe_file(files[i]))
+            return;
+    for (size_t i = 0; i < ARRAY_LEN(of_text); i++)
+        if (cli_given(of_text[i]))
+            cli_usage("--%s is for text, and %s holds tokens", of_text[i], files[0]);
 }
 
 static void say_speed(const struct eval *v, const struct eval_result *r, size_t n)
@@ -139,11 +153,15 @@ static void run_first(struct eval *v, char **files, size_t n, uint64_t total)
 
 int main(int argc, char **argv)
 {
+    static const char *const no_plan[] = {"threads", "v4-scoring", NULL};
     size_t n;
+    cli_one_of_many(ranks_told());
     char **operands = cli_parse(&tool, argc, argv, &n);
     if (n < 2)
         cli_usage(n ? "no FILE to score" : "no MODEL given");
     n--;
+    if (plan_threads)
+        cli_refuse("plan-threads", no_plan);
     struct err e;
     struct eval v;
     struct ranks ranks;
@@ -159,6 +177,8 @@ int main(int argc, char **argv)
     if (!first)
         cli_fall_silent();
     uint64_t total = first ? check_files(operands + 1, n) : 0;
+    if (first)
+        check_reading(operands + 1, n);
     if (eval_open(&v, &ranks, &o, operands[0], vocab, cpu, threads, &e))
         cli_fail(&e);
     if (first)

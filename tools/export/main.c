@@ -299,6 +299,7 @@ static void run_export(const struct output *out, const char *operand, const stru
 
 int main(int argc, char **argv)
 {
+    static const char *const of_info[] = {"cpu", NULL};
     size_t n;
     struct err e;
     struct kern kern;
@@ -309,8 +310,9 @@ int main(int argc, char **argv)
         run_export(check_usage(n), operands[0], &kern);
         return cli_finish();
     }
-    if (n || chosen.path || text || vocab)
-        cli_usage("--info stands alone");
+    if (n)
+        cli_usage("--info takes no CHECKPOINT");
+    cli_allow_only("info", of_info);
     if (info_print(info, &kern, &e))
         cli_fail(&e);
     return cli_finish();

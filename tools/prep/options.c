@@ -143,9 +143,15 @@ static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
 /* Options that only look at data take no inputs and write nothing. */
 static void check_looking(size_t n_inputs)
 {
-    if ((report && inspect) || output || append || given.shard_tokens || n_inputs || valid.n ||
-        part.n)
-        cli_usage("--report DIR and --inspect TEXT each stand alone, without -o and INPUT");
+    static const char *const of_report[] = {NULL};
+    static const char *const of_inspect[] = {"vocab", "vocab-from", "vocab-size", "normalize",
+                                             NULL};
+    if (n_inputs)
+        cli_usage("--%s takes no INPUT", report ? "report" : "inspect");
+    if (report)
+        cli_allow_only("report", of_report);
+    else
+        cli_allow_only("inspect", of_inspect);
     if (inspect && !vocab && !vocab_from)
         cli_usage("--inspect needs --vocab or --vocab-from");
 }
@@ -218,6 +224,7 @@ static void check_vocabulary_options(void)
 
 void prep_options_parse(struct prep_options *o, int argc, char **argv)
 {
+    static const char *const no_plan[] = {"threads", NULL};
     struct err e;
     size_t n_inputs, n_stdin = 0;
     char **inputs = cli_parse(&tool, argc, argv, &n_inputs);
@@ -225,6 +232,8 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
     const char *inspect_data = inspected_folder();
     if (looks)
         check_looking(n_inputs);
+    if (plan_threads)
+        cli_refuse("plan-threads", no_plan);
     if (!looks && !output)
         cli_usage("no -o DIR given");
     if (!looks && !*output)

@@ -22,7 +22,6 @@ static double temperature = 0.8;
 static double top_p = 1;
 static double min_p = 0;
 static double repeat_penalty = 1;
-static bool max_tokens_given, count_given;
 
 static const struct cli_option options[] = {
     CLI_HEADING("Story"),
@@ -30,9 +29,8 @@ static const struct cli_option options[] = {
              "how the story begins; may be given many times (default: each line of standard input, "
              "unless that is a terminal; without any, a story from its beginning)"),
     CLI_INT('n', "max-tokens", &max_tokens, 1, 1e9, "N",
-            "draw at most N tokens a story (default 200)", .given = &max_tokens_given),
-    CLI_INT(0, "count", &count, 1, 1e9, "N", "tell N stories a prompt (default 1)",
-            .given = &count_given),
+            "draw at most N tokens a story (default 200)"),
+    CLI_INT(0, "count", &count, 1, 1e9, "N", "tell N stories a prompt (default 1)"),
     CLI_SEED(&seed, "seed of the random numbers; the same seed tells the same story (default 42)"),
     CLI_LIST(0, "stop", &stop_texts, "TEXT", "end a story before TEXT; may be given many times"),
     CLI_FLAG(0, "ignore-eos", &ignore_eos, "never draw the token that ends a story: run on to -n"),
@@ -99,15 +97,11 @@ static void tell(const struct sample_options *o, const char *model, bool has_lin
 
 static void measure(const struct sample_options *o, const char *model)
 {
-    const char *of_stories = texts.n            ? "prompt"
-                             : max_tokens_given ? "max-tokens"
-                             : count_given      ? "count"
-                             : stop_texts.n     ? "stop"
-                                                : NULL;
+    static const char *const of_stories[] = {"prompt", "max-tokens", "count",
+                                             "stop",   "ignore-eos", NULL};
     struct speed_result r;
     struct err e;
-    if (of_stories)
-        cli_usage("--bench tells no story: it takes no --%s", of_stories);
+    cli_refuse("bench", of_stories);
     if (speed_measure(&r, o, model, vocab, &e))
         cli_fail(&e);
     speed_print(&r, o, cli.json);

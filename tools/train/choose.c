@@ -33,6 +33,26 @@ static int bad_value(const char *option, const struct err *fault, struct err *e)
     return err_usage(e, "--%s: %s", option, fault->text);
 }
 
+/* What attention makes meaningless: one distance for all blocks is meant for those that have taps.
+ */
+static int check_taps(const struct dims *d, const struct options *o, struct err *e)
+{
+    bool is_list = o->dilation && strchr(o->dilation, ',');
+    int n_taps = 0;
+    for (int l = 0; l < d->L; l++) {
+        if (dims_has(d, TENSOR_TAPS, l))
+            n_taps++;
+        else if (is_list && d->dilation[l] != 1)
+            return err_usage(e,
+                             "--dilation %s: block %d has attention and no taps (expected 1 there)",
+                             o->dilation, l + 1);
+    }
+    if (n_taps == 0 && (o->dilation || o->given.kernel))
+        return err_usage(e, "--dilation and --kernel are of a convolution, which no block has "
+                            "(--mixers)");
+    return 0;
+}
+
 int choose_dims(struct dims *d, const struct options *o, const struct dims *base, struct err *e)
 {
     struct err fault;
@@ -50,6 +70,8 @@ int choose_dims(struct dims *d, const struct options *o, const struct dims *base
         return bad_value("dilation", &fault, e);
     if (o->mixers && dims_parse_mixers(d, o->mixers, &fault))
         return bad_value("mixers", &fault, e);
+    if (check_taps(d, o, e))
+        return -1;
     d->embed_norm |= o->embed_norm;
     d->heads = o->given.heads ? (int)o->heads : d->heads;
     d->key_width = o->given.key_width ? (int)o->key_width : d->key_width;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "ranks/ranks.h"
 #include "train/optim.h"
 #include "train/preset.h"
 #include "train/recipe.h"
@@ -42,7 +43,7 @@ static const struct cli_option table[] = {
     CLI_INT(0, "steps", &chosen.steps, 1, HUGE_COUNT, "N", "stop after N optimiser steps",
             .given = &chosen.given.steps),
     CLI_INT(0, "epochs", &chosen.epochs, 1, 1e9, "N",
-            "stop after N passes over the data, unless --steps is given (default 10)",
+            "stop after N passes over the data (default 10 without --steps)",
             .given = &chosen.given.epochs),
     CLI_REAL(
         0, "hours", &chosen.hours, 0, 1e6, "H",
@@ -256,14 +257,39 @@ static void check_betas(void)
         cli_usage("--beta2-tokens and --set beta2 exclude each other");
 }
 
+/* What would be silently without effect. */
+static void check_modes(void)
+{
+    static const char *const none[] = {NULL};
+    static const char *const of_machine[] = {"threads", NULL};
+    static const char *const of_runs[] = {
+        "steps",       "epochs",       "hours",        "save-dir", "resume",    "init-from",
+        "save-every",  "save-minutes", "keep",         "status",   "log-every", "eval-every",
+        "eval-tokens", "patience",     "sample-every", NULL};
+    if (chosen.status)
+        cli_allow_only("status", none);
+    if (chosen.bench)
+        cli_refuse("bench", of_runs);
+    if (chosen.plan_threads && !chosen.bench)
+        cli_usage("--plan-threads goes with --bench");
+    if (chosen.plan_threads)
+        cli_refuse("plan-threads", of_machine);
+    if (chosen.eval_every == 0 && chosen.patience > 0 && cli_given("patience"))
+        cli_usage("--patience counts validations, and --eval-every 0 makes none");
+    if (chosen.curriculum && !chosen.data.n)
+        cli_usage("--curriculum needs --data");
+    if (chosen.given.steps && chosen.given.epochs)
+        cli_usage("--steps and --epochs exclude each other");
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
     size_t n_operands;
+    cli_one_of_many(ranks_told());
     char **operands = cli_parse(&tool, argc, argv, &n_operands);
     if (n_operands > 0)
         cli_usage("unexpected argument '%s'", operands[0]);
-    if (chosen.status && (chosen.data.n || chosen.bench || chosen.resume || chosen.init_from))
-        cli_usage("--status stands alone");
+    check_modes();
     if (!chosen.data.n && !chosen.bench && !chosen.status)
         cli_usage("--data PATH is required");
     if (small + large + chosen.given.preset > 1)
@@ -274,10 +300,6 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     if (chosen.resume && chosen.init_from)
         cli_usage("--resume and --init-from exclude each other");
-    if (chosen.plan_threads && !chosen.bench)
-        cli_usage("--plan-threads goes with --bench");
-    if (chosen.bench && (chosen.resume || chosen.init_from))
-        cli_usage("--bench takes no checkpoint: weights and tokens are made up");
     check_betas();
     assert(strcmp(optimisers[chosen.optimiser], optim_kinds[chosen.optimiser]->name) == 0);
     *o = chosen;
