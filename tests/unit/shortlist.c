@@ -16,12 +16,13 @@
 #include "os/pages.h"
 #include "os/threads.h"
 #include "support/toy.h"
+#include "support/toynet.h"
 
 enum { V = 3000, D = 40 };
 
 /* A model of which only the head matters. */
 struct runner {
-    struct toy toy;
+    struct toynet toy;
     struct kern kern;
     void *stored;
     float *scales;
@@ -63,7 +64,7 @@ static void open_runner(struct runner *r, enum number_type type, const struct cp
     struct err e;
     struct arena measure;
     *r = (struct runner){0};
-    toy_open(&r->toy, d, params, 1, 1, 1, CPU_C);
+    toynet_open(&r->toy, d, params, 1, 1, 1, CPU_C);
     struct model *m = &r->toy.model;
     const float *w = m->embed.data;
     r->stored = calloc((size_t)V * D, sizeof(float));
@@ -92,7 +93,7 @@ static void close_runner(struct runner *r)
     arena_release(&r->arena);
     free(r->stored);
     free(r->scales);
-    toy_close(&r->toy);
+    toynet_close(&r->toy);
 }
 
 static int descending(const void *a, const void *b)
