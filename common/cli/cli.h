@@ -48,7 +48,8 @@ struct cli_option {
     double min, max;            /* CLI_TYPE_INT and CLI_TYPE_REAL, inclusive */
     const char *const *choices; /* CLI_TYPE_CHOICE: names, NULL at the end */
     int n_choices;              /* how many of them are offered; 0 for all */
-    const char *value;          /* name of the value in --help: "FILE", "N" */
+    const char *value;          /* name of the value in --help: "N"; one that is called FILE, DIR,
+                                   PATH or DB may not be empty */
     const char *help;           /* one or more lines, without a final newline; state the default */
     bool *given; /* set to whether the option was given; NULL if nobody asks. A list's n says it */
 };

@@ -165,9 +165,19 @@ static const struct cpu_level *level_of(const struct cli_option *o, const char *
     return level;
 }
 
+/* No file has the name "": it is a variable of a script that was not set. */
+static void refuse_empty_name(const struct cli_option *o, const char *text)
+{
+    static const char *const names[] = {"FILE", "DIR", "PATH", "DB"};
+    for (size_t i = 0; i < ARRAY_LEN(names) && o->value && text && !*text; i++)
+        if (strcmp(o->value, names[i]) == 0)
+            cli_usage("--%s: the name is empty", o->name);
+}
+
 static void store(size_t index, int argc, const char *text)
 {
     const struct cli_option *o = &table.options[index];
+    refuse_empty_name(o, text);
     switch (o->type) {
     case CLI_TYPE_HEADING:
         break;

@@ -66,6 +66,7 @@ info() {
         fails 2 "--$beta-tokens and --set $beta exclude each other" "${options[@]}" -o run --steps 5 --set "$beta=0.9" \
             "--$beta-tokens" 1e6
     done
+    fails 2 "--set gives beta1 twice" "${options[@]}" -o run --steps 5 --set beta1=0.9 --set beta2=0.99 --set beta1=0.9
     succeeds "${options[@]}" -o run --steps 5
     fails 1 "--optimiser muon does not match run/step-000000005.safetensors, which has adamw" "${options[@]}" -o run \
         --resume --steps 10 --optimiser muon

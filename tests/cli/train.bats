@@ -791,6 +791,7 @@ until_says() {
     fails 2 "--status takes no --threads" train --status run --threads 2
     fails 2 "--plan-threads takes no --threads" train --bench --plan-threads 8 -j 2
     fails 2 "--curriculum needs --data" train --bench --curriculum stages
+    fails 2 "--resume: the name is empty" train --data "$in/data" --resume ""
     fails 2 "--steps and --epochs exclude each other" train --data "$in/data" --steps 5 --epochs 2
     fails 2 "--patience counts validations" train --data "$in/data" --eval-every 0 --patience 2
     fails 2 "--dilation and --kernel are of a convolution" train --data "$in/data" --blocks 2 --mixers attention --kernel 4

@@ -236,8 +236,6 @@ void prep_options_parse(struct prep_options *o, int argc, char **argv)
         cli_refuse("plan-threads", no_plan);
     if (!looks && !output)
         cli_usage("no -o DIR given");
-    if (!looks && !*output)
-        cli_usage("-o: the name of the folder is empty");
     if (part.n && n_inputs)
         cli_usage("INPUT '%s' is of no part: with --part every file is NAME=FILE", inputs[0]);
     if (part.n) {

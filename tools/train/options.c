@@ -248,9 +248,16 @@ static bool sets(const char *key)
     return false;
 }
 
-/* A beta and its half-life are two names of one setting. */
-static void check_betas(void)
+/* One value for each setting; a beta and its half-life are two names of one. */
+static void check_settings(void)
 {
+    for (size_t i = 0; i < chosen.set.n; i++) {
+        const char *x = chosen.set.items[i];
+        size_t n = strcspn(x, "=");
+        for (size_t k = 0; k < i; k++)
+            if (x[n] && strncmp(chosen.set.items[k], x, n + 1) == 0)
+                cli_usage("--set gives %.*s twice", (int)n, x);
+    }
     if (chosen.given.beta1_tokens && sets("beta1"))
         cli_usage("--beta1-tokens and --set beta1 exclude each other");
     if (chosen.given.beta2_tokens && sets("beta2"))
@@ -300,7 +307,7 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     if (chosen.resume && chosen.init_from)
         cli_usage("--resume and --init-from exclude each other");
-    check_betas();
+    check_settings();
     assert(strcmp(optimisers[chosen.optimiser], optim_kinds[chosen.optimiser]->name) == 0);
     *o = chosen;
 }
