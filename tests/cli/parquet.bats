@@ -16,10 +16,13 @@ parquet() {
     run --separate-stderr "$ROOT/scripts/parquet-stories" "$@"
 }
 
-# pipe FILE...: the shard of what the script writes into prep, as out.
-pipe() {
-    rm -rf out
-    "$ROOT/scripts/parquet-stories" "$@" | "$BUILD/prep" -q -o out --vocab-size 300 --valid-fraction 0 --field "${field:-text}" -
+# expect_shard PLAIN FILE...: what the script writes into prep, in both forms, makes the shard of PLAIN.
+expect_shard() {
+    rm -rf out text
+    "$ROOT/scripts/parquet-stories" "${@:2}" | "$BUILD/prep" -q -o out --vocab-size 300 --valid-fraction 0 --field "${field:-text}" -
+    same out/train.shard "$1"
+    "$ROOT/scripts/parquet-stories" --text "${@:2}" | "$BUILD/prep" -q -o text --vocab-size 300 --valid-fraction 0 -
+    same text/train.shard "$1"
 }
 
 # text_of FILE COLUMN: its rows as text, by pyarrow alone.
@@ -51,13 +54,11 @@ END
         'pq.write_table(t.set_column(1, "text", t["text"].dictionary_encode()), "a.parquet", compression="gzip")' \
         'pq.write_table(t.set_column(1, "text", t["text"].cast(pa.large_string())), "a.parquet", version="1.0")'; do
         rows "$write"
-        pipe a.parquet
-        same out/train.shard plain/train.shard
+        expect_shard plain/train.shard a.parquet
     done
     # and several files are one after the other
     rows '(pq.write_table(t.slice(0, 1000), "1.parquet"), pq.write_table(t.slice(1000), "2.parquet"))'
-    pipe 1.parquet 2.parquet
-    same out/train.shard plain/train.shard
+    expect_shard plain/train.shard 1.parquet 2.parquet
 }
 
 @test "real files: the shard is that of the same text" {
@@ -68,8 +69,7 @@ END
         text_of "$f" "$field" > a.txt
         rm -rf plain
         "$BUILD/prep" -q -o plain --vocab-size 300 --valid-fraction 0 a.txt
-        pipe "$f"
-        same out/train.shard plain/train.shard
+        expect_shard plain/train.shard "$f"
     done
 }
 
@@ -142,6 +142,9 @@ open("bad.parquet", "wb").write(d)'
     printf '%s\n' "$output" > bad.json
     [ "$(wc -l < bad.json)" -gt 1000 ]
     fails 1 "wrong JSON" prep -o out --field text bad.json
+    "$ROOT/scripts/parquet-stories" --text bad.parquet > bad.txt 2> /dev/null || true
+    [ "$(wc -c < bad.txt)" -gt 10000 ]
+    fails 1 "is damaged: a run of NUL bytes" prep -o out bad.txt
     succeeds prep -q -o ok --vocab-size 300 --field text <("$ROOT/scripts/parquet-stories" a.parquet)
     fails 1 "is Parquet: 'scripts/parquet-stories FILE' writes its stories as JSON lines for a pipe" prep -o out a.parquet
 }
