@@ -33,6 +33,7 @@ struct reading { /* of one file */
     const struct corpus_options *options;
     struct emit out;
     uint64_t n_bytes; /* of all members */
+    bool has_records; /* one of them is no text */
 };
 
 /* The bytes of a member, as UTF-8, on their way to the reader. */
@@ -107,8 +108,11 @@ static int read_utf8(struct reading *r, const char *name, struct source *in, str
     emit_begin_member(&r->out, name);
     head_init(&head, &member.source);
     int rc = head_look(&head, READER_HEAD, e);
-    if (!rc)
-        rc = choose(r->options, &head)->read(&head.source, &r->out, e);
+    if (!rc) {
+        const struct reader *reader = choose(r->options, &head);
+        r->has_records |= reader != &reader_text;
+        rc = reader->read(&head.source, &r->out, e);
+    }
     r->n_bytes += member.n_read;
     head_release(&head);
     return rc;
@@ -164,6 +168,9 @@ static int end_file(struct reading *r, const struct unpack_result *u, struct err
         emit_warn(&r->out,
                   "%s: the tar archive has no end mark: it may have been cut after a member",
                   r->out.file);
+    if (r->options->field && !r->has_records)
+        emit_warn(&r->out, "%s: is text, in which --field %s finds nothing: all of it was read",
+                  r->out.file, r->options->field);
     return emit_end(&r->out, e);
 }
 

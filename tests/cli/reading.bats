@@ -132,6 +132,13 @@ held_out() {
     head -c 1024 two.tar > cut.tar
     both_read 2 cut.tar
     contains "$stderr" "cut.tar: the tar archive has no end mark"
+    printf 'One.<|endoftext|>Two.' > plain.txt
+    both_read 2 --field body plain.txt
+    contains "$stderr" "plain.txt: is text, in which --field body finds nothing: all of it was read"
+    printf '{"body":"Three."}{"body":"Four."}' > records.json
+    tar cf both.tar plain.txt records.json
+    both_read 4 --field body both.tar
+    [ -z "$stderr" ] || flunk "a warning of an archive that has records"
 }
 
 @test "hold-out: one story at least, the same in any order, with all that equal it" {
