@@ -172,22 +172,38 @@ static void rmsnorm_back_c(const float *x, const float *scale, float rstd, const
 
 /* ---- convolution ----------------------------------------------------------------------------- */
 
-static void conv_back_c(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
-                        float *dv)
+static void conv_c(const struct kern_conv *o, const float *v, float *y)
 {
-    memset(dv, 0, n * sizeof *dv);
-    for (size_t i = 0; i < n_taps; i++) {
-        const float *tap = taps + (n_taps - 1 - i) * n;
-        const float *row = dy + i * back;
-        for (size_t c = 0; c < n; c++)
-            dv[c] += tap[c] * row[c];
+    for (size_t r = 0; r < o->rows; r++, v += o->stride, y += o->n) {
+        memset(y, 0, o->n * sizeof *y);
+        for (size_t i = 0; i < o->n_taps; i++) {
+            const float *row = v - (o->n_taps - 1 - i) * o->back * o->stride;
+            for (size_t c = 0; c < o->n; c++)
+                y[c] += o->taps[i * o->n + c] * row[c];
+        }
     }
 }
 
-static void mul_add_c(const float *x, const float *z, size_t n, float *y)
+static void conv_back_c(const struct kern_conv *o, const float *dy, float *dv)
 {
-    for (size_t i = 0; i < n; i++)
-        y[i] += x[i] * z[i];
+    for (size_t r = 0; r < o->rows; r++, dy += o->n, dv += o->stride) {
+        memset(dv, 0, o->n * sizeof *dv);
+        for (size_t i = 0; i < o->n_taps; i++) {
+            const float *tap = o->taps + (o->n_taps - 1 - i) * o->n;
+            for (size_t c = 0; c < o->n; c++)
+                dv[c] += tap[c] * dy[i * o->back * o->n + c];
+        }
+    }
+}
+
+static void conv_taps_c(const struct kern_conv *o, const float *dy, const float *v, float *dtaps)
+{
+    for (size_t r = 0; r < o->rows; r++, dy += o->n, v += o->stride)
+        for (size_t i = 0; i < o->n_taps; i++) {
+            const float *row = v - (o->n_taps - 1 - i) * o->back * o->stride;
+            for (size_t c = 0; c < o->n; c++)
+                dtaps[i * o->n + c] += dy[c] * row[c];
+        }
 }
 
 static void add_c(const float *x, size_t n, float *y)
@@ -387,8 +403,9 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .spin = spin_c,
         .rmsnorm = rmsnorm_c,
         .rmsnorm_back = rmsnorm_back_c,
+        .conv = conv_c,
         .conv_back = conv_back_c,
-        .mul_add = mul_add_c,
+        .conv_taps = conv_taps_c,
         .gate = gate_c,
         .gate_back = gate_back_c,
         .swiglu = swiglu_c,
@@ -408,7 +425,6 @@ void kern_init(struct kern *k, const struct cpu_level *level)
         .transpose = transpose_c,
     };
     init_exact(&k->exact, level->features);
-    k->conv = k->exact.conv; /* what is exact is bounded too */
     kern_v128(k, level->features);
 #if defined(__x86_64__)
     kern_x86(k, level->features);

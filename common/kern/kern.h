@@ -45,6 +45,7 @@ struct kern_b {
 
 enum { KERN_CACHE = 512 << 10 };
 
+struct kern_conv;
 struct kern_adamw;
 struct kern_descend;
 enum { KERN_SUM_COLUMNS = 256 };
@@ -89,19 +90,16 @@ struct kern {
     void (*rmsnorm_back)(const float *x, const float *scale, float rstd, const float *dy, size_t n,
                          float *dx, float *dscale);
 
-    /* One row of the depthwise convolution: y[c] = sum over taps i of taps[i][c] * v_i[c], where
-     * tap i reads the row v - (n_taps-1-i)*back floats earlier. taps [n_taps][n]; the caller passes
-     * only the taps that stay inside the sequence (the last n_taps of K). */
-    void (*conv)(const float *v, size_t back, const float *taps, size_t n_taps, size_t n, float *y);
+    /* The depthwise convolution (struct kern_conv): y_r[c] = sum over taps i of taps[i][c] *
+     * v_j[c], j = r - (n_taps - 1 - i) * back. */
+    void (*conv)(const struct kern_conv *o, const float *v, float *y);
 
-    /* Input gradient of the same: dv[c] = sum over i of taps[n_taps-1-i][c] * dy_i[c], dy_i the row
-     * dy + i*back (later rows); the caller passes only rows inside the sequence, taps being the
-     * last n_taps of K. */
-    void (*conv_back)(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
-                      float *dv);
+    /* Input gradient of the same, of rows that n_taps rows read: dv_r[c] = sum over i of
+     * taps[n_taps-1-i][c] * dy_j[c], j = r + i * back. */
+    void (*conv_back)(const struct kern_conv *o, const float *dy, float *dv);
 
-    /* y += x * z elementwise (tap gradient: d taps[i] += dy * v). */
-    void (*mul_add)(const float *x, const float *z, size_t n, float *y);
+    /* Tap gradient: dtaps[i][c] += dy_r[c] * v_j[c], j as in conv, for each row in turn. */
+    void (*conv_taps)(const struct kern_conv *o, const float *dy, const float *v, float *dtaps);
 
     /* u = c * sigmoid(g). */
     void (*gate)(const float *c, const float *g, size_t n, float *u);
@@ -168,6 +166,19 @@ struct kern {
                       size_t out_stride);
 
     struct kern_exact exact;
+};
+
+/* Rows of a sequence, one after the other, whose convolution has as many taps: K, or fewer where
+ * the sequence begins or ends, taps [n_taps][n] being the last of them. Rows of y and dy are n
+ * floats apart, those of v and dv `stride`; `v` and `dy` point at the first of `rows` rows, before
+ * or after which those that the taps reach stand. */
+struct kern_conv {
+    const float *taps;
+    size_t n_taps;
+    size_t n;
+    size_t rows;
+    size_t back; /* rows from a tap to the next */
+    size_t stride;
 };
 
 struct kern_adamw {

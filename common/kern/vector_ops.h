@@ -63,39 +63,90 @@ static void op_rmsnorm_back(const float *x, const float *scale, float rstd, cons
 
 /* ---- convolution ----------------------------------------------------------------------------- */
 
-static void op_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
-                    float *y)
+/* As many taps at a time as are left, of what has registers: 8, 4 or 1. */
+#define CONV_PASSES(n_taps, PASS)                                     \
+    for (size_t first = 0, count; first < (n_taps); first += count) { \
+        size_t left = (n_taps)-first;                                 \
+        count = left >= 8 ? 8 : left >= 4 ? 4 : 1;                    \
+        if (count == 8)                                               \
+            PASS(8);                                                  \
+        else if (count == 4)                                          \
+            PASS(4);                                                  \
+        else                                                          \
+            PASS(1);                                                  \
+    }
+
+/* y = or += what `count` taps, `tap_step` floats apart, make of as many rows of x, x_step floats
+ * apart, and of the rows that follow. */
+INLINE void conv_pass(const size_t count, const struct kern_conv *o, const float *taps,
+                      ptrdiff_t tap_step, const float *x, size_t x_step, size_t x_stride, float *y,
+                      size_t y_stride, bool add)
 {
-#define BODY(load, store)                                                                    \
-    do {                                                                                     \
-        vec sum = v_set(0.0f);                                                               \
-        for (size_t t = 0; t < n_taps; t++)                                                  \
-            sum = v_fma(load(taps + t * n + i), load(v - (n_taps - 1 - t) * back + i), sum); \
-        store(y + i, sum);                                                                   \
+#define BODY(load, store)                                                          \
+    do {                                                                           \
+        vec tap[8];                                                                \
+        for (size_t t = 0; t < count; t++)                                         \
+            tap[t] = load(taps + (ptrdiff_t)t * tap_step + i);                     \
+        for (size_t r = 0; r < o->rows; r++) {                                     \
+            vec sum = add ? load(y + r * y_stride + i) : v_set(0.0f);              \
+            for (size_t t = 0; t < count; t++)                                     \
+                sum = v_fma(tap[t], load(x + r * x_stride + t * x_step + i), sum); \
+            store(y + r * y_stride + i, sum);                                      \
+        }                                                                          \
     } while (0)
-    FOR_VECTORS(n, BODY);
+    FOR_VECTORS(o->n, BODY);
 #undef BODY
 }
 
-static void op_conv_back(const float *dy, size_t back, const float *taps, size_t n_taps, size_t n,
-                         float *dv)
+static void op_conv(const struct kern_conv *o, const float *v, float *y)
 {
-#define BODY(load, store)                                                                     \
-    do {                                                                                      \
-        vec sum = v_set(0.0f);                                                                \
-        for (size_t t = 0; t < n_taps; t++)                                                   \
-            sum = v_fma(load(taps + (n_taps - 1 - t) * n + i), load(dy + t * back + i), sum); \
-        store(dv + i, sum);                                                                   \
+    size_t step = o->back * o->stride;
+#define PASS(count)                                              \
+    conv_pass(count, o, o->taps + first * o->n, (ptrdiff_t)o->n, \
+              v - (o->n_taps - 1 - first) * step, step, o->stride, y, o->n, first > 0)
+    CONV_PASSES(o->n_taps, PASS)
+#undef PASS
+}
+
+static void op_conv_back(const struct kern_conv *o, const float *dy, float *dv)
+{
+    size_t step = o->back * o->n;
+#define PASS(count)                                                                 \
+    conv_pass(count, o, o->taps + (o->n_taps - 1 - first) * o->n, -(ptrdiff_t)o->n, \
+              dy + first * step, step, o->n, dv, o->stride, first > 0)
+    CONV_PASSES(o->n_taps, PASS)
+#undef PASS
+}
+
+/* Sums of `count` taps, from the first one on. */
+INLINE void conv_taps_pass(const size_t count, const struct kern_conv *o, size_t first,
+                           const float *dy, const float *v, float *dtaps)
+{
+    size_t step = o->back * o->stride;
+    v -= (o->n_taps - 1 - first) * step;
+    dtaps += first * o->n;
+#define BODY(load, store)                                                          \
+    do {                                                                           \
+        vec sum[8];                                                                \
+        for (size_t t = 0; t < count; t++)                                         \
+            sum[t] = load(dtaps + t * o->n + i);                                   \
+        for (size_t r = 0; r < o->rows; r++) {                                     \
+            vec d = load(dy + r * o->n + i);                                       \
+            for (size_t t = 0; t < count; t++)                                     \
+                sum[t] = v_fma(d, load(v + r * o->stride + t * step + i), sum[t]); \
+        }                                                                          \
+        for (size_t t = 0; t < count; t++)                                         \
+            store(dtaps + t * o->n + i, sum[t]);                                   \
     } while (0)
-    FOR_VECTORS(n, BODY);
+    FOR_VECTORS(o->n, BODY);
 #undef BODY
 }
 
-static void op_mul_add(const float *x, const float *z, size_t n, float *y)
+static void op_conv_taps(const struct kern_conv *o, const float *dy, const float *v, float *dtaps)
 {
-#define BODY(load, store) store(y + i, v_fma(load(x + i), load(z + i), load(y + i)))
-    FOR_VECTORS(n, BODY);
-#undef BODY
+#define PASS(count) conv_taps_pass(count, o, first, dy, v, dtaps)
+    CONV_PASSES(o->n_taps, PASS)
+#undef PASS
 }
 
 static void op_add(const float *x, size_t n, float *y)
@@ -315,7 +366,7 @@ INLINE void ops_install(struct kern *k)
     k->rmsnorm_back = op_rmsnorm_back;
     k->conv = op_conv;
     k->conv_back = op_conv_back;
-    k->mul_add = op_mul_add;
+    k->conv_taps = op_conv_taps;
     k->gate = op_gate;
     k->gate_back = op_gate_back;
     k->swiglu = op_swiglu;

@@ -57,6 +57,11 @@ struct mixer {
 
 extern const struct mixer mixer_conv, mixer_attention;
 
+/* For both directions of a convolution: those rows from `first` on, `end` being beyond the last,
+ * that have as many taps inside their sequence as the first; v is the value in acts.gate_value. */
+struct kern_conv mixer_conv_rows(const struct net *n, int block, const uint32_t *pos, size_t first,
+                                 size_t end);
+
 /* That of a block. */
 const struct mixer *mixer_of(const struct dims *d, int block);
 

@@ -24,20 +24,38 @@ static void conv_load(struct net *n, int block)
               n->block[block].taps);
 }
 
+/* Taps that stay inside the sequence of a row at `pos`. */
+static size_t taps_at(uint32_t pos, size_t K, size_t dilation)
+{
+    return MIN(K, pos / dilation + 1);
+}
+
+struct kern_conv mixer_conv_rows(const struct net *n, int block, const uint32_t *pos, size_t first,
+                                 size_t end)
+{
+    size_t D = (size_t)n->dims.D;
+    size_t K = (size_t)n->dims.K;
+    size_t dilation = (size_t)n->dims.dilation[block];
+    size_t n_taps = taps_at(pos[first], K, dilation);
+    size_t rows = 1;
+    while (first + rows < end && taps_at(pos[first + rows], K, dilation) == n_taps)
+        rows++;
+    return (struct kern_conv){
+        n->block[block].taps + (K - n_taps) * D, n_taps, D, rows, dilation, 2 * D};
+}
+
 /* Looks back at rows of other tiles. */
 static void conv_forward(const struct net *n, int block, const uint32_t *pos, struct span s,
                          size_t worker)
 {
-    const struct net_block *b = &n->block[block];
-    const struct net_acts *t = &b->acts;
+    const struct net_acts *t = &n->block[block].acts;
     size_t D = (size_t)n->dims.D;
-    size_t K = (size_t)n->dims.K;
-    size_t dilation = (size_t)n->dims.dilation[block];
+    size_t end = s.first + s.count;
+    struct kern_conv o;
     (void)worker;
-    for (size_t r = s.first; r < s.first + s.count; r++) {
-        size_t n_taps = MIN(K, pos[r] / dilation + 1);
-        n->kern->conv(t->gate_value + r * 2 * D + D, dilation * 2 * D, b->taps + (K - n_taps) * D,
-                      n_taps, D, t->mix + r * D);
+    for (size_t r = s.first; r < end; r += o.rows) {
+        o = mixer_conv_rows(n, block, pos, r, end);
+        n->kern->conv(&o, t->gate_value + r * 2 * D + D, t->mix + r * D);
     }
 }
 

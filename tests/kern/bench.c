@@ -74,21 +74,27 @@ static void run_rmsnorm_back(struct bench *b)
                               b->x[1] + D);
 }
 
+static struct kern_conv conv_shape(const struct bench *b)
+{
+    return (struct kern_conv){b->x[1], K, D, ROWS, 1, D};
+}
+
 static void run_conv(struct bench *b)
 {
-    for (size_t r = 0; r < ROWS; r++)
-        b->kern->conv(b->x[0] + (r + K) * D, D, b->x[1], K, D, b->x[2] + r * D);
+    struct kern_conv o = conv_shape(b);
+    b->kern->conv(&o, b->x[0] + K * D, b->x[2]);
 }
 
 static void run_conv_back(struct bench *b)
 {
-    for (size_t r = 0; r < ROWS; r++)
-        b->kern->conv_back(b->x[0] + r * D, D, b->x[1], K, D, b->x[2] + r * D);
+    struct kern_conv o = conv_shape(b);
+    b->kern->conv_back(&o, b->x[0], b->x[2]);
 }
 
-static void run_mul_add(struct bench *b)
+static void run_conv_taps(struct bench *b)
 {
-    b->kern->mul_add(b->x[0], b->x[1], ROWS * WIDE, b->x[2]);
+    struct kern_conv o = conv_shape(b);
+    b->kern->conv_taps(&o, b->x[4], b->x[0] + K * D, b->x[2]);
 }
 
 static void run_add(struct bench *b)
@@ -287,7 +293,7 @@ static const struct shape shapes[] = {
     BYTES(rmsnorm_back, "64x192", 4 * ROWS * D, 3 * ROWS * D),
     FLOPS("conv", "64x192, 8 taps", 0, 0, 0, 2.0 * K * ROWS * D, run_conv),
     FLOPS("conv_back", "64x192, 8 taps", 0, 0, 0, 2.0 * K * ROWS * D, run_conv_back),
-    BYTES(mul_add, "64x512", 4 * ROWS * WIDE, 3 * ROWS * WIDE),
+    FLOPS("conv_taps", "64x192, 8 taps", 0, 0, 0, 2.0 * K * ROWS * D, run_conv_taps),
     BYTES(add, "64x512", 3 * ROWS * WIDE, 2 * ROWS * WIDE),
     BYTES(gate, "64x512", 3 * ROWS * WIDE, 3 * ROWS * WIDE),
     BYTES(gate_back, "64x512", 6 * ROWS * WIDE, 6 * ROWS * WIDE),

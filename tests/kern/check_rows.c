@@ -115,42 +115,64 @@ void kcheck_rmsnorm_back(struct kcheck *t)
 
 /* ---- convolution ----------------------------------------------------------------------------- */
 
-/* Both directions: y[c] = sum over i of tap_i[c] * row_i[c]. */
-static void conv_compare(struct kcheck *t, const float *taps, const float *rows, size_t back,
-                         size_t n_taps, size_t n, const float *y, bool backward)
+/* Rows of a convolution: where they are, beside those that the taps reach. */
+struct conv {
+    struct kern_conv o;
+    size_t others; /* rows before the first, or after the last */
+};
+
+static struct conv conv_random(struct kcheck *t, size_t n)
 {
-    for (size_t c = 0; c < n; c++) {
-        double sum = 0;
-        double magnitude = 0;
-        for (size_t i = 0; i < n_taps; i++) {
-            size_t tap = backward ? n_taps - 1 - i : i;
-            double term = (double)taps[tap * n + c] * (double)rows[i * back + c];
-            sum += term;
-            magnitude += fabs(term);
-        }
-        double bound = (double)(n_taps + 1) * (ROUNDING * magnitude + TINIEST);
-        kcheck_near(t, "y", c, (double)y[c], sum, t->data == KCHECK_WHOLE ? 0 : bound);
-    }
+    size_t n_taps = 1 + rng_below(&t->rng, 17);
+    size_t back = 1 + rng_below(&t->rng, 3);
+    size_t rows = 1 + rng_below(&t->rng, 5);
+    size_t stride = n + rng_below(&t->rng, 3) * 7;
+    const float *taps = kcheck_input(t, n_taps * n, 1e17f);
+    return (struct conv){{taps, n_taps, n, rows, back, stride}, (n_taps - 1) * back};
 }
 
-static void conv_any(struct kcheck *t, size_t n, bool backward)
+/* Numbers of `rows` rows whose beginnings are `stride` apart. */
+static size_t conv_span(const struct conv *v, size_t rows, size_t stride)
 {
-    size_t n_taps = 1 + rng_below(&t->rng, 9);
-    size_t back = n + rng_below(&t->rng, 3) * 7;
-    const float *taps = kcheck_input(t, n_taps * n, 1e17f);
-    const float *rows = kcheck_input(t, (n_taps - 1) * back + n, 1e17f);
-    float *y = kcheck_output(t, n);
-    kcheck_seal(t);
-    if (backward)
-        t->kern->conv_back(rows, back, taps, n_taps, n, y);
-    else
-        t->kern->conv(rows + (n_taps - 1) * back, back, taps, n_taps, n, y);
-    conv_compare(t, taps, rows, back, n_taps, n, y, backward);
+    return (rows - 1) * stride + v->o.n;
+}
+
+static void conv_near(struct kcheck *t, size_t at, float got, double before, double sum,
+                      double magnitude, size_t n_terms)
+{
+    double bound = (double)(n_terms + 1) * (ROUNDING * (fabs(before) + magnitude) + TINIEST);
+    kcheck_near(t, "y", at, (double)got, before + sum, t->data == KCHECK_WHOLE ? 0 : bound);
+}
+
+/* Both directions: y_r[c] = sum over i of tap_i[c] * x_j[c], j = r + i * back, x_stride apart. */
+static void conv_compare(struct kcheck *t, const struct conv *v, const float *x, size_t x_stride,
+                         const float *y, size_t y_stride, bool backward)
+{
+    const struct kern_conv *o = &v->o;
+    for (size_t r = 0; r < o->rows; r++)
+        for (size_t c = 0; c < o->n; c++) {
+            double sum = 0;
+            double magnitude = 0;
+            for (size_t i = 0; i < o->n_taps; i++) {
+                size_t tap = backward ? o->n_taps - 1 - i : i;
+                double term =
+                    (double)o->taps[tap * o->n + c] * (double)x[(r + i * o->back) * x_stride + c];
+                sum += term;
+                magnitude += fabs(term);
+            }
+            conv_near(t, r * o->n + c, y[r * y_stride + c], 0, sum, magnitude, o->n_taps);
+        }
 }
 
 static void conv_one(struct kcheck *t, size_t n)
 {
-    conv_any(t, n, false);
+    struct conv v = conv_random(t, n);
+    const struct kern_conv *o = &v.o;
+    const float *x = kcheck_input(t, conv_span(&v, v.others + o->rows, o->stride), 1e17f);
+    float *y = kcheck_output(t, o->rows * n);
+    kcheck_seal(t);
+    t->kern->conv(o, x + v.others * o->stride, y);
+    conv_compare(t, &v, x, o->stride, y, n, false);
 }
 
 void kcheck_conv(struct kcheck *t)
@@ -158,14 +180,51 @@ void kcheck_conv(struct kcheck *t)
     kcheck_sweep(t, 1, conv_one);
 }
 
+/* Between the rows it writes nothing. */
 static void conv_back_one(struct kcheck *t, size_t n)
 {
-    conv_any(t, n, true);
+    struct conv v = conv_random(t, n);
+    const struct kern_conv *o = &v.o;
+    const float *x = kcheck_input(t, (v.others + o->rows) * n, 1e17f);
+    float *y = kcheck_in_out(t, conv_span(&v, o->rows, o->stride), 1);
+    kcheck_seal(t);
+    t->kern->conv_back(o, x, y);
+    conv_compare(t, &v, x, n, y, o->stride, true);
+    for (size_t r = 0; r + 1 < o->rows; r++)
+        for (size_t c = r * o->stride + n; c < (r + 1) * o->stride; c++)
+            kcheck_near(t, "between", c, (double)y[c], (double)kcheck_before(y)[c], 0);
 }
 
 void kcheck_conv_back(struct kcheck *t)
 {
     kcheck_sweep(t, 1, conv_back_one);
+}
+
+static void conv_taps_one(struct kcheck *t, size_t n)
+{
+    struct conv v = conv_random(t, n);
+    const struct kern_conv *o = &v.o;
+    const float *dy = kcheck_input(t, o->rows * n, 1e17f);
+    const float *x = kcheck_input(t, conv_span(&v, v.others + o->rows, o->stride), 1e17f);
+    float *dtaps = kcheck_in_out(t, o->n_taps * n, 1e30f);
+    kcheck_seal(t);
+    t->kern->conv_taps(o, dy, x + v.others * o->stride, dtaps);
+    for (size_t i = 0; i < o->n_taps * n; i++) {
+        double sum = 0;
+        double magnitude = 0;
+        for (size_t r = 0; r < o->rows; r++) {
+            double term =
+                (double)dy[r * n + i % n] * (double)x[(r + i / n * o->back) * o->stride + i % n];
+            sum += term;
+            magnitude += fabs(term);
+        }
+        conv_near(t, i, dtaps[i], (double)kcheck_before(dtaps)[i], sum, magnitude, o->rows);
+    }
+}
+
+void kcheck_conv_taps(struct kcheck *t)
+{
+    kcheck_sweep(t, 1, conv_taps_one);
 }
 
 /* ---- gates ----------------------------------------------------------------------------------- */

@@ -448,27 +448,6 @@ void kcheck_quantise(struct kcheck *t)
 
 /* ---- additions ------------------------------------------------------------------------------- */
 
-static void mul_add_one(struct kcheck *t, size_t n)
-{
-    const float *x = kcheck_input(t, n, 1e17f);
-    const float *z = kcheck_input(t, n, 1e17f);
-    float *y = kcheck_in_out(t, n, 1e30f);
-    kcheck_seal(t);
-    t->kern->mul_add(x, z, n, y);
-    for (size_t i = 0; i < n; i++) {
-        double before = (double)kcheck_before(y)[i];
-        double term = (double)x[i] * (double)z[i];
-        kcheck_near(
-            t, "y", i, (double)y[i], before + term,
-            t->data == KCHECK_WHOLE ? 0 : ROUNDING * (fabs(before) + 2 * fabs(term)) + 2 * TINIEST);
-    }
-}
-
-void kcheck_mul_add(struct kcheck *t)
-{
-    kcheck_sweep(t, 1, mul_add_one);
-}
-
 static void add_one(struct kcheck *t, size_t n)
 {
     const float *x = kcheck_input(t, n, 1e38f);

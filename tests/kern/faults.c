@@ -51,24 +51,23 @@ static void broken_rmsnorm_back(const float *x, const float *scale, float rstd, 
     spoil(&dscale[n - 1]);
 }
 
-static void broken_conv(const float *v, size_t back, const float *taps, size_t n_taps, size_t n,
-                        float *y)
+static void broken_conv(const struct kern_conv *o, const float *v, float *y)
 {
-    sound.conv(v, back, taps, n_taps, n, y);
-    spoil(&y[n - 1]);
+    sound.conv(o, v, y);
+    spoil(&y[o->n - 1]);
 }
 
-static void broken_conv_back(const float *dy, size_t back, const float *taps, size_t n_taps,
-                             size_t n, float *dv)
+static void broken_conv_back(const struct kern_conv *o, const float *dy, float *dv)
 {
-    sound.conv_back(dy, back, taps, n_taps, n, dv);
-    spoil(&dv[n - 1]);
+    sound.conv_back(o, dy, dv);
+    spoil(&dv[o->n - 1]);
 }
 
-static void broken_mul_add(const float *x, const float *z, size_t n, float *y)
+static void broken_conv_taps(const struct kern_conv *o, const float *dy, const float *v,
+                             float *dtaps)
 {
-    sound.mul_add(x, z, n, y);
-    spoil(&y[n - 1]);
+    sound.conv_taps(o, dy, v, dtaps);
+    spoil(&dtaps[o->n - 1]);
 }
 
 static void broken_gate(const float *c, const float *g, size_t n, float *u)

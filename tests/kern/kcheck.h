@@ -49,7 +49,7 @@ struct kcheck {
     OP(rmsnorm_back, rmsnorm_back)           \
     OP(conv, conv)                           \
     OP(conv_back, conv_back)                 \
-    OP(mul_add, mul_add)                     \
+    OP(conv_taps, conv_taps)                 \
     OP(gate, gate)                           \
     OP(gate_back, gate_back)                 \
     OP(swiglu, swiglu)                       \

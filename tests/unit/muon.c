@@ -314,8 +314,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definition),
-        cmocka_unit_test(test_steps_are_orthogonal), cmocka_unit_test(test_scale_of_the_gradient),
-        cmocka_unit_test(test_alike_blocks),         cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_steps_are_orthogonal),
+        cmocka_unit_test(test_scale_of_the_gradient),
+        cmocka_unit_test(test_alike_blocks),
+        cmocka_unit_test(test_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

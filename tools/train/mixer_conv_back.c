@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "model/mixer.h"
+
 static size_t conv_n_sums(const struct dims *d)
 {
     return (size_t)d->K * (size_t)d->D; /* taps [K][D] */
@@ -24,21 +26,26 @@ static size_t later_rows(const struct grad *g, size_t r, size_t dilation, size_t
  *   d_taps [K][D] = the span's part of the sum over r of d_mix[r] * value[r - i dilation] */
 static void conv_back(const struct grad *g, struct span s, float *d_taps)
 {
-    const struct net_block *b = &g->net->block[g->block];
-    const struct kern *k = g->net->kern;
-    size_t D = (size_t)g->net->dims.D;
-    size_t K = (size_t)g->net->dims.K;
-    size_t dilation = (size_t)g->net->dims.dilation[g->block];
+    const struct net *n = g->net;
+    const struct net_block *b = &n->block[g->block];
+    size_t D = (size_t)n->dims.D;
+    size_t K = (size_t)n->dims.K;
+    size_t dilation = (size_t)n->dims.dilation[g->block];
+    size_t end = s.first + s.count;
+    struct kern_conv o;
     memset(d_taps, 0, K * D * sizeof(float));
-    for (size_t r = s.first; r < s.first + s.count; r++) {
-        const float *d_mix = g->d_mix + r * D;
-        size_t later = later_rows(g, r, dilation, K);
-        k->conv_back(d_mix, dilation * D, b->taps + (K - later) * D, later, D,
-                     g->d_gate_value.floats + r * 2 * D + D);
-        size_t n_taps = MIN(K, g->part.pos[r] / dilation + 1);
-        for (size_t i = 0; i < n_taps; i++)
-            k->mul_add(d_mix, b->acts.gate_value + (r - i * dilation) * 2 * D + D, D,
-                       d_taps + (K - 1 - i) * D);
+    for (size_t r = s.first; r < end; r += o.rows) {
+        o = mixer_conv_rows(n, g->block, g->part.pos, r, end);
+        n->kern->conv_taps(&o, g->d_mix + r * D, b->acts.gate_value + r * 2 * D + D,
+                           d_taps + (K - o.n_taps) * D);
+    }
+    for (size_t r = s.first; r < end; r += o.rows) {
+        o.n_taps = later_rows(g, r, dilation, K);
+        o.taps = b->taps + (K - o.n_taps) * D;
+        for (o.rows = 1; r + o.rows < end; o.rows++)
+            if (later_rows(g, r + o.rows, dilation, K) != o.n_taps)
+                break;
+        n->kern->conv_back(&o, g->d_mix + r * D, g->d_gate_value.floats + r * 2 * D + D);
     }
 }
 

@@ -1,9 +1,9 @@
 /* ortho.h - a matrix made roughly orthogonal, by products alone and in rounds of tasks (optim.h).
  *
  * X = Y / (1.02 |Y| + 1e-6), |Y| the Frobenius norm; then n times X <- X P,
- * P = 3.4445 - 4.7750 A + 2.0315 A^2, A = X'X, or from the left where X has fewer rows than columns.
- * All singular values come near to 1 (Newton-Schulz: Bjorck and Bowie 1971; the coefficients: Jordan
- * 2024).
+ * P = 3.4445 - 4.7750 A + 2.0315 A^2, A = X'X, or from the left where X has fewer rows than
+ * columns. All singular values come near to 1 (Newton-Schulz: Bjorck and Bowie 1971; the
+ * coefficients: Jordan 2024).
  *
  * The iterations are worked out in matrices of the shorter side, C x C, as far as that goes well:
  * A_{i+1} = A_i P_i P_i and Q_{i+1} = Q_i P_i, since all of them commute, and X is multiplied with
