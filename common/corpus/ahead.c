@@ -15,6 +15,7 @@ struct ahead {
     struct source *from;
     ahead_use *use;
     void *context;
+    bool begun, used;        /* by the thread that reads, by the caller */
     struct lock *lock;       /* owned; of all that follows but the bytes */
     uint64_t n_read, n_used; /* that which is being used is not counted yet */
     bool using;              /* block n_used was handed out */
@@ -71,6 +72,7 @@ static int read_all(struct ahead *a)
 
 static void read_ahead(struct ahead *a)
 {
+    a->begun = true;
     int failed = read_all(a);
     lock_enter(a->lock);
     a->failed = failed;
@@ -105,6 +107,7 @@ static int next(struct source *source, const char **data, size_t *n, struct err 
 
 static void use_all(struct ahead *a)
 {
+    a->used = true;
     a->rc = a->use(a->context, &a->source, a->err);
     lock_enter(a->lock);
     a->stopped = true;
@@ -112,14 +115,15 @@ static void use_all(struct ahead *a)
     lock_leave(a->lock);
 }
 
-/* Two tasks, which two threads run at the same time. */
+/* One of two tasks. Each thread has its own side, even if it takes both of them. */
 static void run_side(void *context, size_t task, size_t worker)
 {
-    (void)worker;
-    if (task == 0)
-        use_all(context);
-    else
-        read_ahead(context);
+    struct ahead *a = context;
+    (void)task;
+    if (worker == 0 && !a->used)
+        use_all(a);
+    if (worker == 1 && !a->begun)
+        read_ahead(a);
 }
 
 int ahead_run(struct source *from, ahead_use *use, void *context, struct err *e)
@@ -138,6 +142,8 @@ int ahead_run(struct source *from, ahead_use *use, void *context, struct err *e)
         a->lock = lock;
         a->err = e;
         pool_run(two, run_side, a, 2);
+        if (!a->used) /* the other thread has read all, and taken both tasks */
+            use_all(a);
         rc = a->rc;
     } else {
         rc = use(context, from, e);

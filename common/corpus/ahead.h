@@ -7,9 +7,8 @@
 typedef int ahead_use(void *context, struct source *in, struct err *e);
 
 /* Returns use(context, in, e), where `in` gives the bytes of `from` and then its end or its error.
- * `from` is pulled from by one thread and `in` by another, either of which may be the caller's, and
- * not after the return. Blocks that `in` was not asked for are lost. Without memory or a thread for
- * this, `in` is `from` itself. */
+ * Another thread pulls from `from` meanwhile, and not after the return. Blocks that `in` was not
+ * asked for are lost. Without memory or a thread for this, `in` is `from` itself. */
 MUST_USE int ahead_run(struct source *from, ahead_use *use, void *context, struct err *e);
 
 #endif

@@ -35,7 +35,7 @@ struct corpus_options { /* zero-initialised: the defaults */
     bool skip_missing;           /* a record without the field is counted, not refused */
     uint64_t max_bytes;          /* what a file may unpack to; 0: 10^12 */
     size_t max_story_bytes;      /* a longer story is an error; 0: 64 MiB */
-    bool ahead; /* a thread more unpacks a file: hooks may be called by another than the caller's */
+    bool ahead;                  /* another thread undoes the compression of a regular file */
 };
 
 /* Called for every story in order, raw: not normalised, perhaps empty, perhaps invalid UTF-8. The

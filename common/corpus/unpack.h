@@ -20,7 +20,7 @@ struct unpack_hooks {
     unpack_progress *progress; /* may be NULL */
     void *progress_context;
     void *context; /* of visit */
-    bool ahead;    /* a regular file is unpacked by one thread, walked and visited by another */
+    bool ahead;    /* another thread undoes the compression of a regular file */
 };
 
 struct unpack_result {
