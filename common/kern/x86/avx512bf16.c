@@ -28,9 +28,10 @@ static inline vec c_fma(cells a, cells b, vec sum)
 /* Lanes of `first` in the lower halves, of `second` in the upper. */
 static inline cells interleave(__m512 first, __m512 second)
 {
-    __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
-    __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
 /* The first of n lanes, as many as there are. */
@@ -54,7 +55,11 @@ static void row_cells(const float *x, size_t n, uint32_t *out)
 
 static void column_cells(const float *first, const float *second, size_t n, uint32_t *out)
 {
-    for (size_t i = 0; i < n; i += WIDTH) {
+    size_t i = 0;
+    for (; second && i + WIDTH <= n; i += WIDTH)
+        _mm512_storeu_si512(out + i,
+                            interleave(_mm512_loadu_ps(first + i), _mm512_loadu_ps(second + i)));
+    for (; i < n; i += WIDTH) {
         __mmask16 have = mask_of(n - i);
         __m512 a = _mm512_maskz_loadu_ps(have, first + i);
         __m512 b = second ? _mm512_maskz_loadu_ps(have, second + i) : _mm512_setzero_ps();
