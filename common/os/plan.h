@@ -30,7 +30,7 @@ void plan_begin_step(struct plan *p);
 MUST_USE int plan_end_step(struct plan *p, struct err *e);
 
 /* Within a step: what was done since the last phase, or since its begin, belongs to `phase`, 0 or
- * more. A plan that is NULL is nobody's. */
+ * more. Nothing is done if p is NULL. */
 void plan_end_phase(struct plan *p, int phase);
 
 /* What is done from now to the next plan_end_phase is the phase that has just ended once more: of

@@ -1,4 +1,4 @@
-/* unicode.h - code points: classes, canonical composition. The one door to utf8proc. */
+/* unicode.h - code points: classes, canonical composition. The only user of utf8proc. */
 #ifndef UNICODE_H
 #define UNICODE_H
 

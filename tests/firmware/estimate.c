@@ -26,7 +26,7 @@ static float power_of_two(int range)
     return x;
 }
 
-/* What the last norm gives, of ever another kind. */
+/* What the last norm gives, one kind after another. */
 static void make(int kind)
 {
     float scale = power_of_two(kind % 4 == 3 ? 140 : 20);

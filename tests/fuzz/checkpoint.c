@@ -1,5 +1,5 @@
 /* Any bytes as safetensors and as a checkpoint: refused with a sentence, or read whole. Checksums
- * are put right first, or nothing would come past them. */
+ * are put right first, or they would refuse every input. */
 #include "fuzz/fuzz.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Any bytes as a shard: refused with a sentence, or a shard whose every promise holds. The hashes
- * are put right first, or nothing would come past them. */
+ * are put right first, or they would refuse every input. */
 #include "fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* signed.h - damaged model files whose hashes are right: or nothing would come past them. */
+/* signed.h - damaged model files with right hashes, for readers to get beyond these. */
 #ifndef SIGNED_H
 #define SIGNED_H
 

@@ -33,7 +33,7 @@ static void round_trip(const struct vocab *v, const uint8_t *data, size_t n)
     tokenizer_free(t);
 }
 
-/* Puts the fingerprint right that the message says is wrong, or hardly anything would come past it.
+/* Puts the fingerprint right that the message says is wrong, or it would refuse nearly every input.
  */
 static bool sign(uint8_t *data, size_t n, const char *message)
 {

@@ -138,7 +138,7 @@ void kcheck_exact_conv(struct kcheck *t)
 
 /* ---- gates ----------------------------------------------------------------------------------- */
 
-/* Not inlined, lest a compiler take a product with 1 for a copy of a denormal number. */
+/* Not inlined, so that no compiler replaces a product with 1 by a copy of a denormal number. */
 static __attribute__((noinline)) float sigmoid(float x)
 {
     float power = fmath_expf(-x);

@@ -250,7 +250,7 @@ OPENING(open64, (const char *path, int flags, ...), (path, flags, mode))
 OPENING(openat, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
 OPENING(openat64, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
 
-/* read, write and their kin; n is the name of the number of bytes among the parameters. */
+/* read, write and the like; n is the name of the number of bytes among the parameters. */
 #define MOVING(call, error, name, parameters, arguments)  \
     ssize_t name parameters                               \
     {                                                     \
@@ -273,7 +273,7 @@ MOVING(WRITE, ENOSPC, write, (int fd, const void *data, size_t n), (fd, data, n)
 MOVING(WRITE, ENOSPC, pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at))
 MOVING(WRITE, ENOSPC, pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at))
 
-/* fsync, rename and their kin. */
+/* fsync, rename and the like. */
 #define DOING(call, error, name, parameters, arguments) \
     int name parameters                                 \
     {                                                   \

@@ -202,7 +202,7 @@ static size_t join_all(uint16_t *cells, size_t n, uint32_t left, uint32_t right,
     return n_left;
 }
 
-/* Learns from the cells, and goes along with it, pair by pair. */
+/* Learns from the cells, and checks each pair against the slow trainer. */
 static void expect_slow_merges(const uint16_t *text, uint32_t n, uint32_t vocab_size)
 {
     struct vocab base, v;
@@ -291,7 +291,7 @@ struct prepared {
 };
 
 /* Stories as prep spools them. */
-static void park(struct prepared *p)
+static void spool_stories(struct prepared *p)
 {
     struct err e;
     struct batch *b = calloc(1, sizeof *b);
@@ -326,7 +326,7 @@ static void prepare(struct prepared *p, uint32_t vocab_size, uint32_t superwords
     struct err e;
     *p = (struct prepared){.pool = threads_new(n_threads, &e)};
     assert_non_null(p->pool);
-    park(p);
+    spool_stories(p);
     const struct words *table = p->lexicon.words;
     struct pretokens words = {table->items, table->n, N_STORIES};
     assert_int_equal(bpetrain_run(&p->vocab, &words, vocab_size - superwords, true, FORM, &e), 0);
@@ -427,7 +427,7 @@ static void test_existing_vocabulary(void **state)
     struct err e;
     prepare(&p, 400, 100, 2);
     spool_release(&p.spool);
-    park(&p);
+    spool_stories(&p);
     assert_int_equal(encode_words(&words, &p.vocab, &p.lexicon, p.pool, &e), 0);
     expect_stories(&p, &words);
     encode_words_release(&words);
