@@ -113,22 +113,25 @@ static void test_uneven_parts(void **state)
     }
 }
 
-/* Whole sequences are as many as there are threads for, never cut, never more than the batch;
- * others are about as many for any threads, and leave room for the longest sequence. */
+/* Parts are even, and give all threads enough to do; of sequences of any length they are the same
+ * for any threads, and leave room for the longest. */
 static void test_sizes_of_parts(void **state)
 {
     (void)state;
     assert_int_equal(grad_part_rows(2048, 256, true, 1), 512);
     assert_int_equal(grad_part_rows(2048, 256, true, 2), 512);
     assert_int_equal(grad_part_rows(2048, 256, true, 3), 1024);
+    assert_int_equal(grad_part_rows(2048, 256, true, 5), 2048);
+    assert_int_equal(grad_part_rows(2560, 256, true, 3), 1536);
     assert_int_equal(grad_part_rows(2048, 256, true, 64), 2048);
     assert_int_equal(grad_part_rows(7680, 384, true, 2), 1536);
     assert_int_equal(grad_part_rows(800, 100, true, 2), 800);
     assert_int_equal(grad_part_rows(256, 256, true, 2), 256);
     assert_int_equal(grad_part_rows(256, 256, false, 2), 256);
     for (int threads = 1; threads < 100; threads *= 3) {
-        assert_int_equal(grad_part_rows(2048, 256, false, threads), 1024 + 256);
-        assert_int_equal(grad_part_rows(8192, 512, false, threads), 8192 / 5 + 512);
+        assert_int_equal(grad_part_rows(4096, 256, false, threads), 4096);
+        assert_int_equal(grad_part_rows(8192, 512, false, threads), 4096 + 512);
+        assert_int_equal(grad_part_rows(14336, 512, false, threads), 14336 / 3 + 1 + 512);
     }
 }
 

@@ -10,7 +10,7 @@ enum {
     WEIGHT_STEP = 16,   /* rows that kernels take at a time, once or twice */
     TOKEN_TASKS = 64,   /* tasks of the embedding as input: each has every 64th token */
     PART_TILES = 4,     /* tiles of a part for each thread, at least */
-    PART_ROWS = 1024    /* rows of a part, at least, where it does not depend on the threads */
+    PART_ROWS = 4096    /* rows of a part, about, where it does not depend on the threads */
 };
 
 enum { NORM1, NORM2, FINAL_NORM, N_NORMS };
@@ -73,13 +73,12 @@ static size_t common_multiple(size_t x, size_t y)
 
 size_t grad_part_rows(size_t rows, size_t T, bool whole, int n_workers)
 {
-    if (whole) {
-        size_t step = common_multiple(T, NET_HEAD_ROWS);
-        size_t least = PART_TILES * NET_TILE * (size_t)n_workers;
-        return MIN(rows, DIV_UP(least, step) * step);
-    }
-    size_t n = rows < 2 * (size_t)PART_ROWS ? 1 : DIV_UP(rows, 2 * (size_t)PART_ROWS) + 1;
-    return MIN(rows, rows / n + T);
+    size_t step = whole ? common_multiple(T, NET_HEAD_ROWS) : 1;
+    size_t least =
+        whole ? DIV_UP(PART_TILES * NET_TILE * (size_t)n_workers, step) * step : PART_ROWS;
+    size_t n_parts = MAX((size_t)1, rows / least);
+    size_t even = DIV_UP(rows, n_parts);
+    return MIN(rows, whole ? DIV_UP(even, step) * step : even + T);
 }
 
 void grad_init(struct grad *g, struct net *n, size_t max_rows, int n_workers, struct arena *a)
