@@ -77,8 +77,8 @@ static void open_runner(struct runner *r, enum number_type type, const struct cp
     if (type != NUMBER_F32)
         m->embed = (struct model_embed){type, r->stored, type == NUMBER_Q8 ? r->scales : NULL};
     kern_init(&r->kern, level);
-    assert_int_equal(
-        infer_weights_init(&r->weights, m, &r->kern, MODEL_EXACT, &pages_memory, &e), 0);
+    assert_int_equal(infer_weights_init(&r->weights, m, &r->kern, MODEL_EXACT, &pages_memory, &e),
+                     0);
     assert_int_equal(shortlist_head_init(&r->head, &r->weights, &pages_memory, &e), 0);
     arena_measure(&measure);
     lay_out(r, &measure);
@@ -287,9 +287,12 @@ static void test_reach(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logits_of_the_head), cmocka_unit_test(test_threads_share_it),
-        cmocka_unit_test(test_refusals),           cmocka_unit_test(test_weights_too_large),
-        cmocka_unit_test(test_tiny_numbers),       cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_logits_of_the_head),
+        cmocka_unit_test(test_threads_share_it),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_weights_too_large),
+        cmocka_unit_test(test_tiny_numbers),
+        cmocka_unit_test(test_draws),
         cmocka_unit_test(test_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
