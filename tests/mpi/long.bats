@@ -9,7 +9,7 @@ setup_file() {
     "$BUILD/prep" -q -o parts --vocab-size 400 --part easy=data/train.txt --part hard=data/valid.txt --shard-tokens 30000
     printf '%s\n' '40%: easy' '60%: easy 1 to 0, hard 1 to 3' > stages
     in=$BATS_FILE_TMPDIR
-    one whole --accum 4 --steps 30 --mixers conv,attention --heads 2
+    one whole --accum 4 --steps 30 --mixers conv,attention --dilation 1 --heads 2
 }
 
 setup() {
@@ -47,7 +47,7 @@ same_for() {
 
 @test "Muon, attention, the norm of the embedding, stories as windows" {
     needs_mpi
-    same_for "2 4" --accum 4 --recipe swift --mixers conv,attention --heads 2 --embed-norm
+    same_for "2 4" --accum 4 --recipe swift --mixers conv,attention --dilation 1 --heads 2 --embed-norm
 }
 
 @test "in f32, with an embedding that is cut between ranks" {
