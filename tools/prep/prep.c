@@ -125,7 +125,7 @@ static void begin_part(struct writing *w, size_t part)
                                 .part = p->o->n_parts ? p->o->parts[part] : NULL,
                                 .shard_tokens = p->o->shard_tokens,
                                 .vocab_size = p->vocab.n_tokens,
-                                .vocab_fingerprint = vocab_fingerprint(&p->vocab),
+                                .vocab_fingerprint = p->list.vocab_fingerprint,
                                 .set = w->set,
                                 .list = &p->list};
 }
