@@ -10,7 +10,8 @@
 enum {
     TERN_VECS = 4,
     TERN_PANEL = TERN_VECS * WIDTH, /* rows; of a group of columns, a byte each */
-    TABLES = 256                    /* in the first-level cache: 16 KB */
+    TABLES = 256,                   /* in the first-level cache: 16 KB */
+    TERN_AHEAD = 1024               /* bytes: of indices, which no other token has read */
 };
 
 struct table {
@@ -21,7 +22,7 @@ struct table {
  */
 INLINE size_t place_of(size_t row);
 
-/* Tables of the groups [first, first + n). */
+/* Tables of the groups [first, first + n), n <= TABLES; may write all TABLES. */
 static void make_tables(const float *x, size_t cols, size_t first, size_t n, struct table *out);
 
 /* Adds the sums of one group to those of a panel. An index is a magnitude, and TERN_SIGN_BIT. */
@@ -59,8 +60,14 @@ static void tern_panel(const uint8_t *indices, size_t n, const struct table *tab
         have[j] = v_mask(rows > j * WIDTH ? MIN(rows - j * WIDTH, (size_t)WIDTH) : 0);
         sum[j] = add ? v_load_mask(y + j * WIDTH, have[j]) : v_set(0.0f);
     }
-    for (size_t g = 0; g < n; g++)
-        add_group(indices + g * TERN_PANEL, table + g, sum);
+    const struct table *end = table + n;
+    for (; table + 1 < end; table += 2, indices += 2 * (size_t)TERN_PANEL) {
+        __builtin_prefetch(indices + TERN_AHEAD);
+        add_group(indices, table, sum);
+        add_group(indices + TERN_PANEL, table + 1, sum);
+    }
+    if (table < end)
+        add_group(indices, table, sum);
     for (size_t j = 0; j < TERN_VECS; j++)
         v_store_mask(y + j * WIDTH, v_mul(sum[j], v_set(factor)), have[j]);
 }

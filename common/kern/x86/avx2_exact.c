@@ -16,6 +16,7 @@
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_planes.h"
+#include "kern/x86/rows.h"
 #include "kern/x86/v256_lanes.h"
 
 /* Row 8j + 4h + e: interleaving works within halves. */
@@ -24,36 +25,60 @@ INLINE size_t place_of(size_t row)
     return row % 8 / 4 * 16 + row / 8 * 4 + row % 4;
 }
 
-/* A term of 8 magnitudes: x times digits, which are -1, 0 or 1. */
-INLINE vec term(float x, __m256i digits)
+enum { GROUPS = 8 /* whose tables are made at once, a lane a group */ };
+
+/* The activations of GROUPS groups from column `first` on, zero beyond the end: x0, x1 and x2 of a
+ * group are three numbers in a row. */
+INLINE void load_groups(const float *x, size_t cols, size_t first, vec out[GROUP])
 {
-    __m256i has = _mm256_cmpeq_epi32(digits, _mm256_setzero_si256());
-    vec sign = _mm256_and_ps(_mm256_castsi256_ps(digits), v_set(-0.0f));
-    return _mm256_xor_ps(_mm256_andnot_ps(_mm256_castsi256_ps(has), v_set(x)), sign);
+    vec v[GROUP];
+    for (size_t i = 0; i < GROUP; i++, first += WIDTH)
+        v[i] = first + WIDTH <= cols ? v_load(x + first)
+               : first < cols        ? v_load_mask(x + first, v_mask(cols - first))
+                                     : v_set(0.0f);
+    vec x0 = _mm256_blend_ps(_mm256_blend_ps(v[0], v[1], 0x92), v[2], 0x24);
+    vec x1 = _mm256_blend_ps(_mm256_blend_ps(v[0], v[1], 0x24), v[2], 0x49);
+    vec x2 = _mm256_blend_ps(_mm256_blend_ps(v[0], v[1], 0x49), v[2], 0x92);
+    out[0] = _mm256_permutevar8x32_ps(x0, _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5));
+    out[1] = _mm256_permutevar8x32_ps(x1, _mm256_setr_epi32(1, 4, 7, 2, 5, 0, 3, 6));
+    out[2] = _mm256_permutevar8x32_ps(x2, _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7));
 }
 
+/* Transposes the 16 x 16 bytes of each half: each of four rounds moves the highest bit of a row's
+ * number to the end of a byte's, and that one's highest to the end of the row's. */
+INLINE void transpose_bytes(__m256i v[MAGNITUDES])
+{
+#pragma GCC unroll 4
+    for (size_t round = 0; round < 4; round++) {
+        __m256i t[MAGNITUDES];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++) {
+            t[2 * i] = _mm256_unpacklo_epi8(v[i], v[i + 8]);
+            t[2 * i + 1] = _mm256_unpackhi_epi8(v[i], v[i + 8]);
+        }
+#pragma GCC unroll 16
+        for (size_t i = 0; i < MAGNITUDES; i++)
+            v[i] = t[i];
+    }
+}
+
+/* Also those up to the next multiple of GROUPS. */
 static void make_tables(const float *x, size_t cols, size_t first, size_t n, struct table *out)
 {
-    const __m256i by_bytes = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-    const __m256i by_planes = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    __m256i digit[GROUP][2];
-    float room[GROUP];
-    for (size_t i = 0; i < GROUP; i++)
-        for (size_t h = 0; h < 2; h++)
-            digit[i][h] = _mm256_loadu_si256((const __m256i *)(tern_digits[i] + h * WIDTH));
-    for (size_t g = first; g < first + n; g++, out++) {
-        const float *v = tern_activations(x, cols, g, room);
-        __m256i half[2];
-        for (size_t h = 0; h < 2; h++) {
-            vec sum = v_add(v_add(term(v[0], digit[0][h]), term(v[1], digit[1][h])),
-                            term(v[2], digit[2][h]));
-            half[h] = _mm256_shuffle_epi8(_mm256_castps_si256(sum), by_bytes);
+    for (size_t g = first; g < first + n; g += GROUPS, out += GROUPS) {
+        vec activations[GROUP];
+        vec sum[MAGNITUDES];
+        __m256i v[MAGNITUDES];
+        load_groups(x, cols, g * GROUP, activations);
+        signed_sums(activations, sum);
+        for (size_t i = 0; i < MAGNITUDES; i++)
+            v[i] = _mm256_castps_si256(sum[i]);
+        transpose_bytes(v);
+        for (size_t i = 0; i < MAGNITUDES; i++) { /* byte i % 4 of groups i / 4 and i / 4 + 4 */
+            _mm_storeu_si128((__m128i *)out[i / 4].plane[i % 4], _mm256_castsi256_si128(v[i]));
+            _mm_storeu_si128((__m128i *)out[i / 4 + 4].plane[i % 4],
+                             _mm256_extracti128_si256(v[i], 1));
         }
-        __m256i low = _mm256_unpacklo_epi32(half[0], half[1]);
-        __m256i high = _mm256_unpackhi_epi32(half[0], half[1]);
-        _mm256_storeu_si256((__m256i *)out->plane[0], _mm256_permutevar8x32_epi32(low, by_planes));
-        _mm256_storeu_si256((__m256i *)out->plane[2], _mm256_permutevar8x32_epi32(high, by_planes));
     }
 }
 
@@ -85,6 +110,7 @@ INLINE void add_group(const uint8_t *indices, const struct table *table, vec sum
 void kern_avx2_exact(struct kern_exact *k)
 {
     exact_install(k);
+    k->float_rows = turned_rows;
     k->attend = exact_attend;
     logits_install(k);
     planes_install(k);

@@ -16,6 +16,7 @@
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_tern.h"
+#include "kern/x86/rows.h"
 
 enum {
     FIELDS = 6, /* indices in a word */
@@ -181,6 +182,7 @@ static void tern(const void *packed, size_t rows, size_t cols, float alpha, size
 void kern_avx512_exact(struct kern_exact *k)
 {
     exact_install(k);
+    k->float_rows = turned_rows;
     k->attend = exact_attend;
     logits_install(k);
     k->float_tern_panel = TERN_PANEL;

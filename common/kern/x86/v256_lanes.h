@@ -17,26 +17,6 @@ struct lanes_table {
     vec sum[2 * MAGNITUDES];
 };
 
-/* Rows become columns. */
-INLINE void transpose(vec v[WIDTH])
-{
-    vec a[WIDTH];
-    vec b[WIDTH];
-    for (size_t i = 0; i < WIDTH; i += 2) {
-        a[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
-        a[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
-    }
-    for (size_t i = 0; i < WIDTH; i += 4)
-        for (size_t j = 0; j < 2; j++) {
-            b[i + 2 * j] = _mm256_shuffle_ps(a[i + j], a[i + 2 + j], 0x44);
-            b[i + 2 * j + 1] = _mm256_shuffle_ps(a[i + j], a[i + 2 + j], 0xee);
-        }
-    for (size_t i = 0; i < 4; i++) {
-        v[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
-        v[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
-    }
-}
-
 /* Columns [first, first + count) of `tokens` rows of x, a lane a row; zero beyond x. Writes whole
  * WIDTHs of them. */
 static void gather_columns(const float *x, size_t x_stride, size_t tokens, size_t cols,
@@ -46,24 +26,30 @@ static void gather_columns(const float *x, size_t x_stride, size_t tokens, size_
         vmask have = v_mask(first < cols ? MIN(cols - first, (size_t)WIDTH) : 0);
         for (size_t i = 0; i < WIDTH; i++)
             out[i] = i < tokens ? v_load_mask(x + i * x_stride + first, have) : v_set(0.0f);
-        transpose(out);
+        v_transpose_floats(out);
     }
 }
 
 /* (d0 x0 + d1 x1) + d2 x2 with the digits of tern_digits. What a digit of 0 stands before is left
  * out: it could only change the sign of a zero. */
-INLINE void fill_table(const vec x[GROUP], vec t[2 * MAGNITUDES])
+INLINE void signed_sums(const vec x[GROUP], vec sum[MAGNITUDES])
 {
     const vec plus = v_add(x[0], x[1]);
     const vec minus = v_sub(x[0], x[1]);
-    const vec sums[] = {v_set(0.0f),        x[2],  v_sub(x[1], x[2]),  x[1], v_add(x[1], x[2]),
-                        v_sub(minus, x[2]), minus, v_add(minus, x[2]), //
-                        v_sub(x[0], x[2]),  x[0],  v_add(x[0], x[2]),  //
-                        v_sub(plus, x[2]),  plus,  v_add(plus, x[2])};
-    for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
-        t[i] = sums[i];
-        t[MAGNITUDES + i] = _mm256_xor_ps(sums[i], v_set(-0.0f));
-    }
+    const vec sums[MAGNITUDES] = {
+        v_set(0.0f),        x[2],  v_sub(x[1], x[2]),  x[1], v_add(x[1], x[2]), //
+        v_sub(minus, x[2]), minus, v_add(minus, x[2]),                          //
+        v_sub(x[0], x[2]),  x[0],  v_add(x[0], x[2]),                           //
+        v_sub(plus, x[2]),  plus,  v_add(plus, x[2]),  v_set(0.0f), v_set(0.0f)};
+    for (size_t i = 0; i < MAGNITUDES; i++)
+        sum[i] = sums[i];
+}
+
+INLINE void fill_table(const vec x[GROUP], vec t[2 * MAGNITUDES])
+{
+    signed_sums(x, t);
+    for (size_t i = 0; i < MAGNITUDES; i++)
+        t[MAGNITUDES + i] = _mm256_xor_ps(t[i], v_set(-0.0f));
 }
 
 /* Adds n groups to the sums of WIDTH rows whose indices stand side by side. */
@@ -92,7 +78,7 @@ static void write_lanes(const vec *sum, float alpha, size_t rows, size_t tokens,
     for (size_t k = 0; k < TERN_VECS; k++) {
         for (size_t r = 0; r < WIDTH; r++)
             at[k][r] = v_mul(sum[k * WIDTH + r], v_set(alpha));
-        transpose(at[k]);
+        v_transpose_floats(at[k]);
     }
     for (size_t i = 0; i < tokens; i++, y += y_stride)
         for (size_t j = 0; j < TERN_VECS && j * WIDTH < rows; j++) { /* the inverse of place_of */

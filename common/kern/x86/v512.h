@@ -140,6 +140,17 @@ static inline void v_transpose(__m512i r[16])
     }
 }
 
+/* The same of floats. */
+static inline void v_transpose_floats(vec v[WIDTH])
+{
+    __m512i r[WIDTH];
+    for (size_t i = 0; i < WIDTH; i++)
+        r[i] = _mm512_castps_si512(v[i]);
+    v_transpose(r);
+    for (size_t i = 0; i < WIDTH; i++)
+        v[i] = _mm512_castsi512_ps(r[i]);
+}
+
 /* Sixteen cells from the first of n numbers at x, zero beyond them. */
 typedef __m512i v_read_cells(const float *x, size_t n);
 
