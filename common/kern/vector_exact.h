@@ -132,11 +132,11 @@ INLINE void head_tile(const enum number_type type, const size_t tokens, const si
         }
     }
     for (size_t j = 0; j < vecs && j * WIDTH < rows; j++) {
-        vmask have = v_mask(MIN(rows - j * WIDTH, (size_t)WIDTH));
+        size_t have = rows - j * WIDTH;
         for (size_t i = 0; i < tokens; i++) {
             if (type == NUMBER_Q8)
-                sum[i][j] = v_mul(sum[i][j], v_load_mask(w_scale + j * WIDTH, have));
-            v_store_mask(y + i * y_stride + j * WIDTH, sum[i][j], have);
+                sum[i][j] = v_mul(sum[i][j], load_up_to(w_scale + j * WIDTH, have));
+            store_up_to(y + i * y_stride + j * WIDTH, sum[i][j], have);
         }
     }
 }

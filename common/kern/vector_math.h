@@ -25,6 +25,21 @@
 #define LOAD_REST(p) v_load_mask((p), rest)
 #define STORE_REST(p, v) v_store_mask((p), (v), rest)
 
+/* The first n numbers, or all WIDTH of them where n is more; 0 beyond. Where masks are slow, whole
+ * vectors shall not have one. */
+INLINE vec load_up_to(const float *x, size_t n)
+{
+    return n >= WIDTH ? v_load(x) : v_load_mask(x, v_mask(n));
+}
+
+INLINE void store_up_to(float *y, vec v, size_t n)
+{
+    if (n >= WIDTH)
+        v_store(y, v);
+    else
+        v_store_mask(y, v, v_mask(n));
+}
+
 /* fmath_expf in vectors, with fused multiply-adds, for x <= 88; below -88 the result is below
  * the smallest normal number, which is 0 where denormals are flushed. */
 INLINE vec v_exp_below(vec x)

@@ -55,11 +55,9 @@ static void tern_panel(const uint8_t *indices, size_t n, const struct table *tab
                        float factor, size_t rows, float *y)
 {
     vec sum[TERN_VECS];
-    vmask have[TERN_VECS];
-    for (size_t j = 0; j < TERN_VECS; j++) {
-        have[j] = v_mask(rows > j * WIDTH ? MIN(rows - j * WIDTH, (size_t)WIDTH) : 0);
-        sum[j] = add ? v_load_mask(y + j * WIDTH, have[j]) : v_set(0.0f);
-    }
+    for (size_t j = 0; j < TERN_VECS; j++)
+        sum[j] =
+            add && rows > j * WIDTH ? load_up_to(y + j * WIDTH, rows - j * WIDTH) : v_set(0.0f);
     const struct table *end = table + n;
     for (; table + 1 < end; table += 2, indices += 2 * (size_t)TERN_PANEL) {
         __builtin_prefetch(indices + TERN_AHEAD);
@@ -68,8 +66,8 @@ static void tern_panel(const uint8_t *indices, size_t n, const struct table *tab
     }
     if (table < end)
         add_group(indices, table, sum);
-    for (size_t j = 0; j < TERN_VECS; j++)
-        v_store_mask(y + j * WIDTH, v_mul(sum[j], v_set(factor)), have[j]);
+    for (size_t j = 0; j < TERN_VECS && j * WIDTH < rows; j++)
+        store_up_to(y + j * WIDTH, v_mul(sum[j], v_set(factor)), rows - j * WIDTH);
 }
 
 static void tern(const void *packed, size_t rows, size_t cols, float alpha, size_t m,

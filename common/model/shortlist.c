@@ -7,8 +7,8 @@
 
 enum {
     PACKED_ALIGN = 64,
-    PART = 1024,  /* rows of the head in one task, about */
-    SAMPLED = 16, /* of so many rows of E one tells the size of its columns */
+    PART = 1024,   /* rows of the head in one task, about */
+    SAMPLED = 16,  /* of so many rows of E one tells the size of its columns */
     LIST_SHARE = 8 /* a list is at most this part of the vocabulary */
 };
 

@@ -1,8 +1,8 @@
 /* shortlist.h - exact logits of the tokens that a draw looks at, without most of the others.
  *
  * A greedy draw needs the highest logit, one of top-k the k highest. The head rounded to int8 gives
- * every logit in a fraction of the time, and how far it can be off is known; the exact ones are then
- * made of the few rows that may be among the k highest. Tokens drawn are the same.
+ * every logit in a fraction of the time, and how far it can be off is known; the exact ones are
+ * then made of the few rows that may be among the k highest. Tokens drawn are the same.
  *
  * The bound: let w be a row of the head and x what it reads, each column of w times a power of two
  * and of x divided by it; both split into what is rounded and the rest, w = wq + dw, x = xq + dx.

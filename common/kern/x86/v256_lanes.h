@@ -37,9 +37,9 @@ INLINE void signed_sums(const vec x[GROUP], vec sum[MAGNITUDES])
     const vec plus = v_add(x[0], x[1]);
     const vec minus = v_sub(x[0], x[1]);
     const vec sums[MAGNITUDES] = {
-        v_set(0.0f),        x[2],  v_sub(x[1], x[2]),  x[1], v_add(x[1], x[2]), //
-        v_sub(minus, x[2]), minus, v_add(minus, x[2]),                          //
-        v_sub(x[0], x[2]),  x[0],  v_add(x[0], x[2]),                           //
+        v_set(0.0f),        x[2],  v_sub(x[1], x[2]),  x[1],        v_add(x[1], x[2]), //
+        v_sub(minus, x[2]), minus, v_add(minus, x[2]),                                 //
+        v_sub(x[0], x[2]),  x[0],  v_add(x[0], x[2]),                                  //
         v_sub(plus, x[2]),  plus,  v_add(plus, x[2]),  v_set(0.0f), v_set(0.0f)};
     for (size_t i = 0; i < MAGNITUDES; i++)
         sum[i] = sums[i];
@@ -86,7 +86,7 @@ static void write_lanes(const vec *sum, float alpha, size_t rows, size_t tokens,
             vec high = at[j / 2 + 2][i];
             vec v = j % 2 ? _mm256_permute2f128_ps(low, high, 0x31)
                           : _mm256_permute2f128_ps(low, high, 0x20);
-            v_store_mask(y + j * WIDTH, v, v_mask(MIN(rows - j * WIDTH, (size_t)WIDTH)));
+            store_up_to(y + j * WIDTH, v, rows - j * WIDTH);
         }
 }
 
