@@ -165,31 +165,36 @@ INLINE int32_t sum_negative(const int8_t *q, size_t steps)
     return sum_lanes(sum);
 }
 
+INLINE void head_step(size_t M, const uint8_t *w, const int8_t *q, size_t q_stride,
+                      ivec sum[MOST_ROWS][QUARTERS])
+{
+    ivec magnitude[MOST_ROWS];
+    ivec negative[MOST_ROWS];
+#pragma GCC unroll 2
+    for (size_t i = 0; i < M; i++) {
+        ivec x = _mm256_set1_epi32(word_of(q + i * q_stride));
+        magnitude[i] = _mm256_abs_epi8(x);
+        negative[i] = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
+    }
+#pragma GCC unroll 4
+    for (size_t j = 0; j < QUARTERS; j++) {
+        ivec v = _mm256_load_si256((const ivec *)w + j);
+#pragma GCC unroll 2
+        for (size_t i = 0; i < M; i++) {
+            ivec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_xor_si256(v, negative[i]));
+            sum[i][j] = _mm256_add_epi32(sum[i][j], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+            KEEP(sum[i][j]);
+        }
+    }
+}
+
 INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
                      ivec sum[MOST_ROWS][QUARTERS])
 {
-    for (size_t s = 0; s < steps; s++, w += QUARTERS * sizeof(ivec), q += STEP) {
-        ivec magnitude[MOST_ROWS];
-        ivec negative[MOST_ROWS];
-#pragma GCC unroll 2
-        for (size_t i = 0; i < M; i++) {
-            ivec x = _mm256_set1_epi32(word_of(q + i * q_stride));
-            magnitude[i] = _mm256_abs_epi8(x);
-            negative[i] = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
-        }
+    for (const int8_t *end = q + steps * STEP; q < end; q += GROUP_COLS)
 #pragma GCC unroll 4
-        for (size_t j = 0; j < QUARTERS; j++) {
-            const ivec *v_at = (const ivec *)w + j;
-            ivec v = _mm256_load_si256(v_at);
-#pragma GCC unroll 2
-            for (size_t i = 0; i < M; i++) {
-                ivec pairs = _mm256_maddubs_epi16(magnitude[i], _mm256_xor_si256(v, negative[i]));
-                sum[i][j] =
-                    _mm256_add_epi32(sum[i][j], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-                KEEP(sum[i][j]);
-            }
-        }
-    }
+        for (size_t d = 0; d < GROUP_COLS; d += STEP, w += QUARTERS * sizeof(ivec))
+            head_step(M, w, q + d, q_stride, sum);
 }
 
 INLINE void sum_panel(bool ternary, size_t M, const uint8_t *w, size_t steps, const int8_t *q,
