@@ -16,7 +16,7 @@
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
 #include "kern/vector_planes.h"
-#include "kern/x86/rows.h"
+#include "kern/vector_rows.h"
 #include "kern/x86/v256_lanes.h"
 
 /* Row 8j + 4h + e: interleaving works within halves. */

@@ -15,8 +15,8 @@
 #include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
+#include "kern/vector_rows.h"
 #include "kern/vector_tern.h"
-#include "kern/x86/rows.h"
 
 enum {
     FIELDS = 6, /* indices in a word */

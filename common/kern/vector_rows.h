@@ -1,5 +1,5 @@
-/* rows.h - float_rows by transposing: WIDTH columns of as many rows become vectors, to which the
- * lanes of a sum, one a row, are added in order.
+/* vector_rows.h - float_rows by transposing: WIDTH columns of as many rows become vectors, to which
+ * the lanes of a sum, one a row, are added in order.
  *
  * Not a header in the usual sense: for avx2_exact.c and avx512_exact.c, which include
  * vector_exact.h before it. */
