@@ -127,7 +127,7 @@ json_value() {
     succeeds export "$RUN" --vocab "$VOCAB" -o model.bolt
     export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$BUILD/tests/inject.so
     n=0
-    for fault in sync:9 sync:10 sync:24 rename:1 rename:8; do
+    for fault in sync:1 sync:8 sync:9 rename:1 rename:8; do
         FAULT=$fault:fail fails 1 "folder/" export model.bolt --format hf -o folder
         n=$((n + $(find folder -type f | wc -l)))
     done
