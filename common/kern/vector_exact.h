@@ -147,6 +147,22 @@ INLINE const float *head_scales(const enum number_type type, const float *w_scal
     return type == NUMBER_Q8 ? w_scale + r : NULL;
 }
 
+/* Calls f, which is inline, with the type as a constant: each gets code of its own. */
+#define BY_TYPE(f, type, ...)           \
+    do {                                \
+        switch (type) {                 \
+        case NUMBER_F32:                \
+            f(NUMBER_F32, __VA_ARGS__); \
+            break;                      \
+        case NUMBER_F16:                \
+            f(NUMBER_F16, __VA_ARGS__); \
+            break;                      \
+        default:                        \
+            f(NUMBER_Q8, __VA_ARGS__);  \
+            break;                      \
+        }                               \
+    } while (0)
+
 INLINE void head_typed(const enum number_type type, const unsigned char *w, const float *w_scale,
                        size_t rows, size_t cols, size_t m, const float *x, size_t x_stride,
                        float *y, size_t y_stride)
@@ -170,17 +186,7 @@ static void exact_head(enum number_type type, const void *packed, const float *w
                        size_t cols, size_t m, const float *x, size_t x_stride, float *y,
                        size_t y_stride)
 {
-    switch (type) {
-    case NUMBER_F32:
-        head_typed(NUMBER_F32, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
-        break;
-    case NUMBER_F16:
-        head_typed(NUMBER_F16, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
-        break;
-    default:
-        head_typed(NUMBER_Q8, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
-        break;
-    }
+    BY_TYPE(head_typed, type, packed, w_scale, rows, cols, m, x, x_stride, y, y_stride);
 }
 
 /* ---- single rows of the head ----------------------------------------------------------------- */
@@ -229,17 +235,7 @@ INLINE void rows_typed(const enum number_type type, const unsigned char *w, cons
 static void exact_rows(enum number_type type, const void *w, const float *w_scale, size_t cols,
                        const uint16_t *ids, size_t n, const float *x, float *y)
 {
-    switch (type) {
-    case NUMBER_F32:
-        rows_typed(NUMBER_F32, w, w_scale, cols, ids, n, x, y);
-        break;
-    case NUMBER_F16:
-        rows_typed(NUMBER_F16, w, w_scale, cols, ids, n, x, y);
-        break;
-    default:
-        rows_typed(NUMBER_Q8, w, w_scale, cols, ids, n, x, y);
-        break;
-    }
+    BY_TYPE(rows_typed, type, w, w_scale, cols, ids, n, x, y);
 }
 
 /* ---- between the products -------------------------------------------------------------------- */

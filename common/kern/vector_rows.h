@@ -64,15 +64,5 @@ INLINE void turned_typed(const enum number_type type, const unsigned char *w, co
 static void turned_rows(enum number_type type, const void *w, const float *w_scale, size_t cols,
                         const uint16_t *ids, size_t n, const float *x, float *y)
 {
-    switch (type) {
-    case NUMBER_F32:
-        turned_typed(NUMBER_F32, w, w_scale, cols, ids, n, x, y);
-        break;
-    case NUMBER_F16:
-        turned_typed(NUMBER_F16, w, w_scale, cols, ids, n, x, y);
-        break;
-    default:
-        turned_typed(NUMBER_Q8, w, w_scale, cols, ids, n, x, y);
-        break;
-    }
+    BY_TYPE(turned_typed, type, w, w_scale, cols, ids, n, x, y);
 }
