@@ -23,9 +23,10 @@ VALID_FILES = $(or $(VALID),$(if $(CORPUS),,$(call downloads,valid)))
 fetch = $(if $($(2)_URL),scripts/fetch '$($(2)_URL)' $(firstword $(call downloads,$(1))) $($(2)_SHA256) && )scripts/fetch -p $(1) \
 	'$(DATASET)' $(DATA) $(DATASET_FILES)
 
-# Parquet goes through a pipe: its column FIELD, of the rows for which WHERE holds.
+# Parquet goes through a pipe: its column FIELD, of the rows for which WHERE holds; as text, unless options say how text is read.
 export WHERE
-parquet = scripts/parquet-stories --as story $(FIELD:%=--field %) $(if $(WHERE),--where "$$WHERE") $(1)
+PARQUET_FORM = $(if $(filter --separator% --encoding% --format%,$(PREP_OPTIONS)),--as story,--text)
+parquet = scripts/parquet-stories $(PARQUET_FORM) $(FIELD:%=--field %) $(if $(WHERE),--where "$$WHERE") $(1)
 
 # A preset names the vocabulary, the model and its recipe; PREP_ARGS and ARGS add to that.
 PREP_OF_small := --preset small
@@ -92,7 +93,7 @@ data: ## download DATASET (tinystories, tinystories-v2, simplestories, fineweb-e
 ifeq ($(MAKECMDGOALS),$(DATA)/.made)
 PARQUET := $(filter %.parquet,$(CORPUS_FILES))
 VALID_PARQUET := $(filter %.parquet,$(VALID_FILES))
-PREP_VALID := $(filter-out %.parquet,$(VALID_FILES)) $(if $(VALID_PARQUET),$(DATA)/.valid.jsonl)
+PREP_VALID := $(filter-out %.parquet,$(VALID_FILES)) $(if $(VALID_PARQUET),$(DATA)/.valid.stories)
 
 # The options stand in a file that changes only when they do; so a second `make data` does nothing.
 $(DATA)/.options: FORCE
@@ -101,8 +102,8 @@ $(DATA)/.options: FORCE
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 # What ends in the middle, for whatever reason, must not look like an end.
 $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
-	$(if $(VALID_PARQUET),$(call parquet,$(VALID_PARQUET)) > $(DATA)/.valid.jsonl)
-	$(if $(PARQUET),{ $(call parquet,$(PARQUET)) || echo '{"cut'; } | )$(OUT)/prep -o $(DATA) $(PREP_VALID:%=--valid %) \
+	$(if $(VALID_PARQUET),$(call parquet,$(VALID_PARQUET)) > $(DATA)/.valid.stories)
+	$(if $(PARQUET),{ $(call parquet,$(PARQUET)) || { echo '{"cut'; head -c 1024 /dev/zero; }; } | )$(OUT)/prep -o $(DATA) $(PREP_VALID:%=--valid %) \
 		$(PREP_OPTIONS) $(filter-out %.parquet,$(CORPUS_FILES)) $(if $(PARQUET),-)
 	@touch $@
 endif

@@ -69,11 +69,18 @@ static int next_of_member(struct source *source, const char **data, size_t *n, s
     return 0;
 }
 
+/* What begins with the mark is text, whatever follows. */
+static bool is_marked(const struct head *in)
+{
+    const size_t n = sizeof CORPUS_MARK - 1;
+    return in->n >= n && !memcmp(in->data, CORPUS_MARK, n);
+}
+
 /* What has a NUL early is not text, or not in UTF-8; damage begins later, or with the file. */
 static int check_binary(const char *name, const struct head *in, struct err *e)
 {
     size_t n = MIN(in->n, (size_t)BINARY_HEAD), n_nuls = 0;
-    if (!n || !memchr(in->data, 0, n))
+    if (!n || !memchr(in->data, 0, n) || is_marked(in))
         return 0;
     while (n_nuls < in->n && !in->data[n_nuls])
         n_nuls++;
@@ -95,6 +102,8 @@ static int check_binary(const char *name, const struct head *in, struct err *e)
 
 static const struct reader *choose(const struct corpus_options *o, const struct head *in)
 {
+    if (o->format == CORPUS_AUTO && is_marked(in))
+        return &reader_text;
     for (size_t i = 0;; i++)
         if (o->format == readers[i].format ||
             (o->format == CORPUS_AUTO && readers[i].reader->probe(in->data, in->n, o)))

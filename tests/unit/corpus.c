@@ -53,6 +53,9 @@ static void test_not_text(void **state)
     REFUSE("PK\0\1garbage", "neither text nor an archive");
     REFUSE("PAR1\x15\0garbage", "is Parquet: 'scripts/parquet-stories FILE' writes its stories");
     EXPECT("PAR1 is a text.", "PAR1 is a text.\0");
+    REFUSE("A\0B", "neither text nor an archive");
+    EXPECT("<|endoftext|>A\0B", "\0A\0B\0"); /* the mark tells that it is text */
+    EXPECT("<|endoftext|>n,story\n1,a\n", "\0n,story\n1,a\n\0");
     assert_int_equal(reading_read(scratch_dir(), &(struct corpus_options){0}), -1);
     assert_non_null(strstr(reading.err.text, "is a directory"));
     assert_int_equal(reading_read("/nonexistent", &(struct corpus_options){0}), -1);
