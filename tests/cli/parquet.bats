@@ -149,6 +149,15 @@ open("bad.parquet", "wb").write(d)'
     fails 1 "is Parquet: 'scripts/parquet-stories FILE' writes its stories as JSON lines for a pipe" prep -o out a.parquet
 }
 
+@test "a full disk: one line, which does not blame the file" {
+    rows 'pq.write_table(t, "a.parquet")'
+    for form in "" --text; do
+        run --separate-stderr bash -c '"$0" $1 a.parquet > /dev/full' "$ROOT/scripts/parquet-stories" "$form"
+        [ "$status" -eq 1 ]
+        one_error_line parquet-stories "cannot write: No space left on device"
+    done
+}
+
 @test "make data: Parquet as any other corpus" {
     rows '(pq.write_table(t.slice(100), "a.parquet"), pq.write_table(t.slice(0, 100), "v.parquet"))'
     text_of a.parquet text > a.txt
