@@ -198,13 +198,13 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.
 	$(SAY) LINK $@
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(call libs_of,base)
 
-# Kernels get more optimisation, and each instruction set its own flags, in its own files only: those
-# whose names begin with it.
+# Loops over many numbers get more optimisation, and each instruction set its own flags, in its own files only: those whose
+# names begin with it.
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 begins = $(filter common/kern/$(1)%,$*)
-FILE_FLAGS = $(if $(filter common/kern/%,$*),$(if $(filter release arm web,$(CONFIG)),-O3) \
-	$(if $(call begins,x86/avx2),$(AVX2)) $(if $(call begins,x86/avx512),$(AVX512)) \
+FILE_FLAGS = $(if $(filter release arm web,$(CONFIG)),$(if $(filter common/kern/% common/model/% common/base/number,$*),-O3)) \
+	$(if $(filter common/kern/%,$*),$(if $(call begins,x86/avx2),$(AVX2)) $(if $(call begins,x86/avx512),$(AVX512)) \
 	$(if $(call begins,x86/avx512vnni),-mavx512vnni) $(if $(call begins,x86/avx512bf16),-mavx512bf16) \
 	$(if $(call begins,arm/dotprod),-march=armv8.2-a+dotprod))
 

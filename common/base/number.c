@@ -1,6 +1,5 @@
 #include "base/number.h"
 
-#include <math.h>
 #include <string.h>
 
 const char *const number_type_names[4] = {"f32", "f16", "q8", NULL};
@@ -46,34 +45,69 @@ uint16_t number_f16(float x)
     return (uint16_t)(sign | half);
 }
 
-float number_f16_value(uint16_t h)
+/* All bits set, or none. */
+static inline uint32_t mask_if(bool condition)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-    uint32_t exponent = h >> 10 & 0x1f;
-    uint32_t fraction = h & 0x3ff;
-    uint32_t bits;
-    if (exponent == 0) { /* zero or subnormal: fraction * 2^-24 */
-        bits = float_bits((float)fraction * 0x1p-24f);
-    } else if (exponent == 31) {
-        bits = 0x7f800000 | fraction << 13;
-    } else {
-        bits = (exponent + 127 - 15) << 23 | fraction << 13;
-    }
-    bits |= sign;
+    return 0u - (uint32_t)condition;
+}
+
+/* Without a branch, so that loops of it take vectors. */
+static inline float half_value(uint16_t h)
+{
+    const uint32_t rebias = (127 - 15) << 23;
+    uint32_t magnitude = h & 0x7fff;
+    uint32_t subnormal = float_bits((float)(int32_t)magnitude * 0x1p-24f); /* or zero */
+    uint32_t normal = (magnitude << 13) + rebias;
+    normal += rebias & mask_if(magnitude >= 0x7c00); /* infinity and NaN */
+    uint32_t is_subnormal = mask_if(magnitude < 0x0400);
+    uint32_t bits = (subnormal & is_subnormal) | (normal & ~is_subnormal);
+    bits |= (uint32_t)(h & 0x8000) << 16;
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
+float number_f16_value(uint16_t h)
+{
+    return half_value(h);
+}
+
+bool number_f16_all_finite(const uint16_t *h, size_t n)
+{
+    uint16_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t magnitude = h[i] & 0x7fff;
+        most = magnitude > most ? magnitude : most;
+    }
+    return most < 0x7c00;
+}
+
+/* Largest magnitude: floats above zero are in the order of their bits. */
+static float largest(const float *x, size_t n)
+{
+    int32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t magnitude = (int32_t)(float_bits(x[i]) & 0x7fffffff);
+        most = magnitude > most ? magnitude : most;
+    }
+    float m;
+    memcpy(&m, &most, sizeof m);
+    return m;
+}
+
 float number_q8(const float *x, size_t n, signed char *out)
 {
-    float most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(x[i]));
-    float scale = most / 127;
+    const float whole = 12582912; /* 1.5 * 2^23: floats near it are whole numbers */
+    float scale = largest(x, n) / 127;
+    if (scale == 0) {
+        memset(out, 0, n);
+        return scale;
+    }
     for (size_t i = 0; i < n; i++) {
-        float q = scale > 0 ? rintf(x[i] / scale) : 0;
-        out[i] = (signed char)fmaxf(-127, fminf(127, q));
+        float q = (x[i] / scale + whole) - whole; /* in [-254, 254]: a tiny scale is inexact */
+        q = q < 127 ? q : 127;
+        q = q > -127 ? q : -127;
+        out[i] = (signed char)(int32_t)q;
     }
     return scale;
 }
@@ -88,7 +122,7 @@ void number_read(enum number_type type, const void *row, float scale, size_t n, 
         break;
     case NUMBER_F16:
         for (size_t i = 0; i < n; i++)
-            out[i] = number_f16_value(halves[i]);
+            out[i] = half_value(halves[i]);
         break;
     case NUMBER_Q8:
         for (size_t i = 0; i < n; i++)

@@ -24,6 +24,9 @@ uint16_t number_f16(float x);
 /* Exact. */
 float number_f16_value(uint16_t h);
 
+/* Whether none of n is infinite or NaN. */
+bool number_f16_all_finite(const uint16_t *h, size_t n);
+
 static inline bool number_f16_is_finite(uint16_t h)
 {
     return (h & 0x7c00) != 0x7c00;

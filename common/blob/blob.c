@@ -236,15 +236,11 @@ static bool q8_valid(const struct tensor *t, const unsigned char *p)
 static bool values_valid(const struct tensor *t, enum blob_encoding encoding,
                          const unsigned char *p)
 {
-    const uint16_t *halves = (const void *)p;
-    bool ok = true;
     switch (encoding) {
     case BLOB_F32:
         return floats_valid((const void *)p, t->n);
     case BLOB_F16:
-        for (size_t i = 0; i < t->n; i++)
-            ok &= number_f16_is_finite(halves[i]);
-        return ok;
+        return number_f16_all_finite((const void *)p, t->n);
     case BLOB_Q8:
         return q8_valid(t, p);
     case BLOB_TERNARY:

@@ -78,12 +78,30 @@ static void test_q8(void **state)
     assert_int_equal(q[0], 0);
 }
 
+static void test_all_finite(void **state)
+{
+    (void)state;
+    uint16_t h[37];
+    for (size_t i = 0; i < ARRAY_LEN(h); i++)
+        h[i] = i % 2 ? 0x7bff : 0xfbff; /* the largest */
+    assert_true(number_f16_all_finite(h, ARRAY_LEN(h)));
+    assert_true(number_f16_all_finite(h, 0));
+    static const uint16_t not_finite[] = {0x7c00, 0xfc00, 0x7c01, 0xffff};
+    for (size_t i = 0; i < ARRAY_LEN(h); i++) {
+        uint16_t kept = h[i];
+        h[i] = not_finite[i % ARRAY_LEN(not_finite)];
+        assert_false(number_f16_all_finite(h, ARRAY_LEN(h)));
+        h[i] = kept;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_half),
         cmocka_unit_test(test_rounding),
         cmocka_unit_test(test_q8),
+        cmocka_unit_test(test_all_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
