@@ -97,6 +97,8 @@ static void trim(const char **text, size_t *n, bool marks)
 {
     const char *s = *text;
     size_t start = 0, end = *n, length;
+    if (!end) /* then s may be NULL */
+        return;
     for (; start < end; start += length)
         if (unicode_class_at(s + start, end - start, &length) != UNICODE_SPACE &&
             !(marks && is_mark(s + start, end - start)))
