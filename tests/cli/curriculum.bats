@@ -59,6 +59,22 @@ setup() {
     fails 2 "plain: has no parts, so --append takes INPUT without --part" prep --append -o plain --part x=d.txt
 }
 
+@test "parts: what one has for validation, no other has for training" {
+    for i in $(seq 100 199); do printf 'Line number %d.\n' "$i"; done > book.txt
+    cat book.txt <(echo '<|endoftext|>') "$in/b.txt" > more.txt
+    succeeds prep -q --json -o data --vocab-size 300 --part book=book.txt --part more=more.txt
+    [ "$(jq '.parts[1] | .train.n_stories + .valid.n_stories' <<< "$output")" -eq 30 ] || flunk "$output"
+    fails 1 "book.txt: no story for training in part 'book'" prep -q -o x --vocab-size 300 --part more=more.txt --part book=book.txt
+    # with duplicates, few has nothing of its own to hold out, and equal stories are on one side
+    for i in $(seq 12); do printf 'Story number %d.\n<|endoftext|>\n' "$i"; done > few.txt
+    for i in 1 7 13 19; do
+        sed -n "$i,$((i + 5))p" few.txt > some.txt
+        succeeds prep -q --json -o data --vocab-size 264 --keep-duplicates --valid-fraction 1e-9 --part all=few.txt --part some=some.txt
+        jq -c '[.parts[] | .train.n_stories, .valid.n_stories]' <<< "$output"
+    done | sort | uniq -c | xargs > found
+    [ "$(cat found)" = "1 [11,1,2,1] 3 [11,1,3,0]" ] || flunk "$(cat found)"
+}
+
 @test "parts: --inspect tells how often each has a token" {
     succeeds prep --json --inspect "Once there was" --vocab "$in/data"
     "$BUILD/prep" --json --inspect "Once there was" --vocab "$in/data/vocab.db" | jq -c . > plain

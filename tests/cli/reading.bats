@@ -173,6 +173,15 @@ held_out() {
     succeeds prep -q --json --vocab-size 270 --valid-fraction 0.1 -o out book.txt
     [ "$(held_out)" = "$(tail -n 10 book.txt)" ]
     [ "$(jq -c '[.train.n_stories, .valid.n_stories]' <<< "$output")" = "[1,1]" ]
+    # at the same place in every form of it
+    jq -Rs '{story: rtrimstr("\n")}' book.txt > book.json
+    awk '{ printf "%s\n%s", (NR == 1 ? "\n" : ""), $0 } END { print "\n \n" }' book.txt | sed 's/$/\r/' > spaced.txt
+    succeeds prep -q --vocab-size 270 -o ref book.txt
+    for file in book.json spaced.txt; do
+        succeeds prep -q --vocab-size 270 -o out $file
+        same out/train.shard ref/train.shard
+        same out/valid.shard ref/valid.shard
+    done
     succeeds prep -q --json --vocab-size 270 --valid-fraction 0 -o out book.txt
     [ "$(jq .valid.n_stories <<< "$output")" -eq 0 ]
     tr '\n' ' ' < book.txt > line.txt

@@ -98,6 +98,40 @@ holds() {
     diff -r many "$in/one"
 }
 
+@test "--append: a single text that was cut is there already, in any form, and a new one is not cut" {
+    for i in $(seq 100 199); do printf 'Line number %d.\n' "$i"; done > book.txt
+    "$BUILD/prep" -q -o data --vocab-size 270 book.txt
+    jq -Rs '{story: .}' book.txt > book.json
+    sed 's/$/\r/' book.txt > crlf.txt
+    cp -r data before
+    for files in book.txt book.json crlf.txt "book.txt book.txt"; do
+        # shellcheck disable=SC2086
+        succeeds prep --append -o data $files
+        contains "$stderr" "nothing is new, and the folder stays as it is"
+    done
+    diff -r before data
+    sed 's/number/no./' book.txt > other.txt
+    for _ in 1 2; do
+        succeeds prep -q --append -o data book.txt other.txt
+        [ "$("$BUILD/prep" --json --report data | jq -c '[.train.n_stories, .valid.n_stories]')" = "[2,1]" ] || flunk "added twice"
+    done
+    "$BUILD/prep" -q -o none --vocab data/vocab.db --valid-fraction 0 book.txt
+    for _ in 1 2; do
+        succeeds prep -q --append -o none other.txt
+        [ "$("$BUILD/prep" --json --report none | jq -c '[.train.n_stories, .valid.n_stories]')" = "[2,0]" ] || flunk "cut"
+    done
+}
+
+@test "--append --valid: nothing twice, and only training stories count as those of training" {
+    cp -r "$in/one" one
+    for _ in 1 2; do "$BUILD/prep" -q --append -o one --valid "$in/b.txt" "$in/a.txt"; done
+    [ "$("$BUILD/prep" --json --report one | jq .valid.n_stories)" -eq \
+        $((200 + $("$BUILD/prep" --json --report "$in/one" | jq .valid.n_stories))) ] || flunk "added twice"
+    succeeds prep -q --json --append -o one --valid "$in/b.txt" "$in/a.txt"
+    [ "$(jq -c '[.n_overlap, .valid.n_duplicates]' <<< "$output")" = "[0,200]" ] || flunk "$output"
+    ! grep -q "stand in training" <<< "$stderr" || flunk "a false alarm"
+}
+
 @test "--append takes no other vocabulary, and no folder that is none" {
     cp -r "$in/one" .
     fails 2 "--append takes the vocabulary of the folder" prep --append -o one --vocab-size 300 "$in/b.txt"

@@ -48,6 +48,7 @@ static void test_move(void **state)
     (void)state;
     static const uint32_t stories[5][3] = {{0, 1, 2}, {1, 1, 0}, {2, 2, 2}, {1, 1, 0}, {0, 0, 1}};
     static const uint64_t hashes[5] = {9, 3, 7, 3, 8};
+    static const bool is_new[5] = {true, true, true, false, true};
     struct words words = {0};
     struct spool train, valid;
     struct holdout h = {0};
@@ -62,7 +63,7 @@ static void test_move(void **state)
     assert_int_equal(spool_add(&train, 1, 1, stories[1], 3, &e), 0);
     assert_int_equal(spool_cut(&train, &e), 0);
     for (uint64_t i = 0; i < 5; i++) {
-        const struct holdout_story s = {{.low = hashes[i]}, stories[i], 3};
+        const struct holdout_story s = {{.low = hashes[i]}, stories[i], 3, is_new[i]};
         assert_int_equal(holdout_see(&h, &s, &e), 0);
         assert_int_equal(spool_add(&train, 10 + i, 20 + i, stories[i], 3, &e), 0);
         for (size_t k = 0; k < 3; k++) {
@@ -87,11 +88,32 @@ static void test_move(void **state)
     holdout_release(&h);
 }
 
+/* What also stands before these stories is not chosen, nor is anything where all do. */
+static void test_known(void **state)
+{
+    (void)state;
+    static const uint32_t words[] = {0, 1, 2};
+    static const struct holdout_story stories[] = {{{.low = 1}, &words[0], 1, false},
+                                                   {{.low = 3}, &words[1], 1, true},
+                                                   {{.low = 2}, &words[2], 1, false}};
+    struct holdout h = {0};
+    struct err e;
+    assert_int_equal(holdout_see(&h, &stories[0], &e), 0);
+    assert_int_equal(h.n_equal, 0);
+    assert_int_equal(holdout_move(&h, NULL, NULL, 0, NULL, 0, 0, on_moved, NULL, &e), 0);
+    for (size_t i = 1; i < 3; i++)
+        assert_int_equal(holdout_see(&h, &stories[i], &e), 0);
+    assert_int_equal(h.n_equal, 1);
+    assert_int_equal(h.words[0], 1);
+    holdout_release(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_move),
+        cmocka_unit_test(test_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

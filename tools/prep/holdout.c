@@ -27,9 +27,10 @@ static bool is_smaller(struct hash128 a, struct hash128 b)
 
 int holdout_see(struct holdout *h, const struct holdout_story *s, struct err *e)
 {
-    bool first = !h->n_seen++;
+    bool first = !h->n_equal;
+    h->n_seen++;
     h->n_equal += !first && s->hash.low == h->hash.low && s->hash.high == h->hash.high;
-    if (!first && !is_smaller(s->hash, h->hash))
+    if (!s->is_new || (!first && !is_smaller(s->hash, h->hash)))
         return 0;
     if (array_reserve(&h->words, &h->capacity, s->n_words, sizeof *h->words))
         return err_memory(e, "out of memory for a story of %zu words", s->n_words);
@@ -92,7 +93,7 @@ int holdout_move(const struct holdout *h, struct spool *train, struct spool *val
                  void *context, struct err *e)
 {
     struct spool rest;
-    if (h->n_seen == h->n_equal)
+    if (!h->n_equal || h->n_seen == h->n_equal)
         return 0;
     struct move m = {.holdout = h,
                      .rest = &rest,
@@ -135,7 +136,7 @@ size_t holdout_cut(const char *text, size_t n, double fraction)
     size_t begin = 0;
     while (begin < end && is_line_end(text[begin]))
         begin++;
-    size_t target = MIN((size_t)((double)n * (1 - fraction)), end), at = target;
+    size_t target = MIN((size_t)((double)(end + 1) * (1 - fraction)), end), at = target;
     while (at > begin && !is_line_end(text[at - 1]))
         at--;
     if (at > begin)

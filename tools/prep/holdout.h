@@ -2,7 +2,8 @@
  *
  * A share of few stories may be empty. Then the story that the next larger share would have
  * held out is moved, with all that equal it: the one with the smallest hash, so that the order of
- * the stories does not matter here either. */
+ * the stories does not matter here either. One that also stands before these, where duplicates are
+ * kept, stays: it would be on both sides. */
 #ifndef HOLDOUT_H
 #define HOLDOUT_H
 
@@ -23,6 +24,7 @@ struct holdout_story {
     struct hash128 hash;
     const uint32_t *words; /* [n_words] */
     size_t n_words;
+    bool is_new; /* it was not seen before, here or among the stories before these */
 };
 
 /* Looks at a story for training. */
@@ -41,7 +43,8 @@ MUST_USE int holdout_move(const struct holdout *h, struct spool *train, struct s
 void holdout_release(struct holdout *h);
 
 /* Where the held-out piece of a single text begins: after the line end nearest before the last
- * `fraction` of it, or else after the next one; n if it has no line end to cut at. */
+ * `fraction` of it, or else after the next one; n if it has no line end to cut at. Its last line
+ * counts with one line end, whatever follows it: normalised text has none there. */
 size_t holdout_cut(const char *text, size_t n, double fraction);
 
 #endif

@@ -9,6 +9,7 @@
 #include "os/pipeline.h"
 #include "prep/gpt2vocab.h"
 #include "prep/holdout.h"
+#include "prep/sources.h"
 
 const char *const intake_split_names[INTAKE_N_SPLITS] = {"train", "valid"};
 
@@ -18,7 +19,7 @@ struct reader {
     const struct prep_options *o;
     struct vocab_form form;
     enum vocab_pretokens pretokens;
-    const struct there *there; /* NULL unless stories are added to a folder */
+    struct there *there; /* NULL unless stories are added to a folder */
     struct pool *pool;
     struct batch *batches; /* owned, [n_batches] */
     size_t n_batches;
@@ -26,7 +27,8 @@ struct reader {
     size_t n_workers;             /* for batches that are worked on once more */
     size_t n_since;               /* batches taken since words were pruned */
     struct pipeline *pipeline;    /* while a file is read */
-    struct storyset seen;         /* stories of the training inputs */
+    struct storyset seen;         /* stories of the training inputs, and of the folder */
+    struct storyset held;         /* of these, held out by other rules than side's */
     struct holdout holdout;       /* used where no story fell on validation's side */
     uint64_t n_told;              /* stories read, of the current part */
     size_t part;                  /* its number */
@@ -47,36 +49,51 @@ struct reader {
  * duplicates change it, and equal stories stay together. */
 static enum intake_split side(const struct reader *r, struct hash128 hash)
 {
-    if (r->from_valid)
+    if (r->from_valid || (!r->o->n_valid && storyset_has(&r->held, hash)))
         return INTAKE_VALID;
     double place = (double)(hash.low >> 11) * 0x1p-53; /* uniform in [0, 1) */
     return place < r->o->valid_fraction ? INTAKE_VALID : INTAKE_TRAIN;
 }
 
-/* *keep is false for a duplicate that is dropped. */
-static int check_seen(struct reader *r, const struct batch_story *s, enum intake_split split,
-                      bool *keep, struct err *e)
+/* Whether the folder has the text of story i as two pieces, of which one is for validation. */
+static int find_cut(struct reader *r, const struct batch *b, size_t i, bool *found, struct err *e)
 {
-    bool is_new = true;
-    *keep = true;
+    struct batch_worker *w = &r->workers[r->n_workers - 1];
+    struct normalize_view v;
+    struct normalize_stats ignored = {0};
+    size_t n;
+    const char *raw = stories_raw(&b->raw, i, &n);
+    *found = false;
+    if (!r->there || !r->there->n_cuts || r->from_valid)
+        return 0;
+    if (normalize_view(&w->unicode, r->form, raw, n, &w->text, &v, &ignored, e))
+        return -1;
+    *found = there_is_cut(r->there, v.text, v.n);
+    return 0;
+}
+
+/* *is_new is false for a story that is there already. */
+static int check_seen(struct reader *r, const struct batch *b, size_t i, bool *is_new,
+                      struct err *e)
+{
+    struct hash128 hash = b->stories[i].hash;
+    bool is_cut;
     if (r->from_valid) {
-        r->in->n_overlap += storyset_has(&r->seen, s->hash);
+        *is_new = !storyset_has(&r->held, hash);
+        r->in->n_overlap += *is_new && storyset_has(&r->seen, hash);
         return 0;
     }
-    if (storyset_add(&r->seen, s->hash, &is_new, e))
+    if (storyset_add(&r->seen, hash, is_new, e) || find_cut(r, b, i, &is_cut, e))
         return -1;
-    if (!is_new && !r->o->keep_duplicates) {
-        r->rows[split].n_duplicates++;
-        *keep = false;
-    }
+    *is_new = *is_new && !is_cut;
     return 0;
 }
 
 /* Counts the words of a story for training, if anything is learned from them; remembers the first
  * to be held out. */
-static int learn_from(struct reader *r, const struct batch_story *s, struct err *e)
+static int learn_from(struct reader *r, const struct batch_story *s, bool is_new, struct err *e)
 {
-    const struct holdout_story story = {s->hash, s->words, s->n_words};
+    const struct holdout_story story = {s->hash, s->words, s->n_words, is_new};
     bool head = r->n_kept[INTAKE_TRAIN] < GPT2VOCAB_HEAD_STORIES;
     struct pretoken *items = r->in->lexicon.words->items;
     for (size_t i = 0; i < s->n_words && !r->o->vocab; i++) {
@@ -87,24 +104,27 @@ static int learn_from(struct reader *r, const struct batch_story *s, struct err 
     return holdout_see(&r->holdout, &story, e);
 }
 
-static int take_story(struct reader *r, struct batch_story *s, size_t i, struct err *e)
+static int take_story(struct reader *r, struct batch *b, size_t i, struct err *e)
 {
     struct intake *in = r->in;
+    struct batch_story *s = &b->stories[i];
+    bool is_new;
     if (!s->n_bytes) {
         r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_empty++;
         return 0;
     }
-    bool keep;
     enum intake_split split = r->cut ? (enum intake_split)i : side(r, s->hash);
-    if (check_seen(r, s, split, &keep, e))
+    struct vocabdb_source *row = &r->rows[split];
+    if (check_seen(r, b, i, &is_new, e))
         return -1;
-    if (!keep)
+    if (!is_new && !r->o->keep_duplicates) {
+        row->n_duplicates++;
         return 0;
+    }
     if (batch_resolve(s, in->lexicon.words, e))
         return -1;
-    if (split == INTAKE_TRAIN && learn_from(r, s, e))
+    if (split == INTAKE_TRAIN && learn_from(r, s, is_new, e))
         return -1;
-    struct vocabdb_source *row = &r->rows[split];
     r->n_kept[split]++;
     row->n_stories++;
     row->n_chars += s->n_chars;
@@ -125,17 +145,17 @@ static uint64_t n_of_part(const struct reader *r, enum intake_split split)
     return r->in->spools[split].n_stories - (r->part ? r->in->ends[split][r->part - 1] : 0);
 }
 
-/* Whether the folder that stories are added to has some of this part to validate on. */
-static bool has_valid(const struct reader *r)
+/* Whether the folder that stories are added to has some of this part. */
+static bool has(const struct reader *r, enum shardlist_split split)
 {
-    return r->there && there_count(r->there, SHARDLIST_VALID, part_name(r)) > 0;
+    return r->there && there_count(r->there, split, part_name(r)) > 0;
 }
 
 /* Whether a story of this part will be held out if none has been by its end. */
 static bool may_hold_out(const struct reader *r)
 {
     return !r->o->n_valid && r->o->valid_fraction > 0 && !n_of_part(r, INTAKE_VALID) &&
-           !has_valid(r);
+           !has(r, SHARDLIST_VALID);
 }
 
 /* ---- stages ---------------------------------------------------------------------------------- */
@@ -173,7 +193,7 @@ static int take_batch(void *context, void *piece, struct err *e)
     struct batch *b = piece;
     r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_invalid += b->n_invalid;
     for (size_t i = 0; i < b->raw.n; i++)
-        if (renumber(r, b, e) || take_story(r, &b->stories[i], i, e) || prune(r, e))
+        if (renumber(r, b, e) || take_story(r, b, i, e) || prune(r, e))
             return -1;
     stories_clear(&b->raw);
     if (++r->n_since > r->n_batches) /* all that have begun before are done */
@@ -218,22 +238,41 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
-/* A single text, all there is, is cut: a piece at its end is held out. */
+static bool is_single(const struct reader *r, const struct stories *s)
+{
+    double fraction = r->o->valid_fraction;
+    return r->last && r->n_told == 1 && s->n == 1 && fraction > 0 && fraction < 1 &&
+           !has(r, SHARDLIST_TRAIN) && !has(r, SHARDLIST_VALID);
+}
+
+/* A single text, all there is, is cut: a piece at its end is held out. Where, its normalised form
+ * decides. From then on it is known as a whole, too: another part may have it. No other batch is
+ * under way. */
 static int cut_single(struct reader *r, struct batch *b, struct err *e)
 {
     struct stories *s = &b->raw;
-    double fraction = r->o->valid_fraction;
-    if (!r->last || r->n_told != 1 || s->n != 1 || fraction <= 0 || fraction >= 1 || has_valid(r))
+    struct batch_worker *w = &r->workers[r->n_workers - 1];
+    struct normalize_stats stats = {0};
+    size_t n, n_chars;
+    bool is_new;
+    if (!is_single(r, s))
         return 0;
-    size_t at = holdout_cut(s->raw, s->n_raw, fraction), n = s->n_raw - at;
-    if (!n)
-        return 0;
-    s->ends[0] = at; /* the second piece stands in its place already */
-    s->n_raw = at;
-    if (stories_add(s, s->raw + at, n, e))
+    const char *raw = stories_raw(s, 0, &n);
+    if (normalize_text_in(&w->unicode, r->form, raw, n, &w->text, &n_chars, &stats, e))
         return -1;
+    const struct text_buf *text = &w->text;
+    struct hash128 hash = hash128(text->data, text->n);
+    size_t at = holdout_cut(text->data, text->n, r->o->valid_fraction);
+    if (at == text->n || storyset_has(&r->seen, hash) ||
+        (r->there && there_is_cut(r->there, text->data, text->n)))
+        return 0;
+    stories_clear(s);
+    r->rows[INTAKE_TRAIN].n_invalid += stats.n_invalid;
     r->cut = true;
-    return 0;
+    return storyset_add(&r->seen, hash, &is_new, e) || stories_add(s, text->data, at, e) ||
+                   stories_add(s, text->data + at, text->n - at, e)
+               ? -1
+               : 0;
 }
 
 static int make_batches(void *context, struct pipeline *p, struct err *e)
@@ -294,39 +333,13 @@ static void measure_files(struct reader *r)
         r->bytes_total = 0;
 }
 
-/* The row of the file that a training story came from, and after it the one of the same file for
- * validation, made if there is none. */
-static struct vocabdb_source *rows_of(struct intake *in, uint64_t place)
-{
-    size_t i = 0;
-    for (;; i++) {
-        bool train = !strcmp(in->sources[i].split, intake_split_names[INTAKE_TRAIN]);
-        if (train && place < in->sources[i].n_stories)
-            break;
-        place -= train ? in->sources[i].n_stories : 0;
-    }
-    struct vocabdb_source *row = &in->sources[i];
-    const char *valid = intake_split_names[INTAKE_VALID];
-    if (i + 1 == in->n_sources || strcmp(row[1].split, valid) != 0) {
-        memmove(row + 2, row + 1, (in->n_sources - i - 1) * sizeof *row);
-        row[1] = (struct vocabdb_source){.name = row->name, .split = valid};
-        in->n_sources++;
-    }
-    return row;
-}
-
 /* Places are those before anything was moved, and come in ascending order. */
 static void on_moved(void *context, uint64_t place, uint64_t n_chars, uint64_t n_bytes)
 {
     struct reader *r = context;
-    struct vocabdb_source *row = rows_of(r->in, place - r->n_moved++);
-    for (int split = 0; split < INTAKE_N_SPLITS; split++) {
-        uint64_t sign = split == INTAKE_TRAIN ? UINT64_MAX : 1; /* -1 */
-        row[split].n_stories += sign;
-        row[split].n_chars += sign * n_chars;
-        row[split].n_bytes += sign * n_bytes;
-        r->n_kept[split] += sign;
-    }
+    sources_move(r->in, place - r->n_moved++, n_chars, n_bytes);
+    r->n_kept[INTAKE_TRAIN]--;
+    r->n_kept[INTAKE_VALID]++;
 }
 
 /* A hold-out is at least one story of each part, unless it is to be none. */
@@ -334,12 +347,15 @@ static int hold_out_one(struct reader *r, struct err *e)
 {
     struct intake *in = r->in;
     uint64_t first = r->part ? in->ends[INTAKE_TRAIN][r->part - 1] : 0;
+    bool is_new;
     if (!may_hold_out(r))
         return 0;
     r->n_moved = 0;
-    return holdout_move(&r->holdout, &in->spools[INTAKE_TRAIN], &in->spools[INTAKE_VALID],
-                        in->lexicon.n_ended, in->lexicon.words, first, GPT2VOCAB_HEAD_STORIES,
-                        on_moved, r, e);
+    if (holdout_move(&r->holdout, &in->spools[INTAKE_TRAIN], &in->spools[INTAKE_VALID],
+                     in->lexicon.n_ended, in->lexicon.words, first, GPT2VOCAB_HEAD_STORIES,
+                     on_moved, r, e))
+        return -1;
+    return r->n_moved ? storyset_add(&r->held, r->holdout.hash, &is_new, e) : 0;
 }
 
 /* The inputs of one part, all there are without parts. */
@@ -412,6 +428,7 @@ static int reader_init(struct reader *r, struct err *e)
 static void reader_free(struct reader *r)
 {
     storyset_release(&r->seen);
+    storyset_release(&r->held);
     holdout_release(&r->holdout);
     for (size_t i = 0; i < r->n_workers; i++)
         batch_worker_release(&r->workers[i]);
@@ -430,7 +447,7 @@ static int run(struct reader *r, struct err *e)
     for (int i = 0; i < INTAKE_N_SPLITS; i++)
         if (spool_init(&in->spools[i], r->o->output, e))
             return -1;
-    if (r->there && !r->o->keep_duplicates && there_stories(r->there, &r->seen, e))
+    if (r->there && there_stories(r->there, &r->seen, &r->held, e))
         return -1;
     cli_progress_start(&r->progress, "reading");
     int rc = read_files(r, e);
@@ -440,7 +457,7 @@ static int run(struct reader *r, struct err *e)
 }
 
 int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
-               enum vocab_pretokens pretokens, const struct there *there, struct pool *pool,
+               enum vocab_pretokens pretokens, struct there *there, struct pool *pool,
                struct err *e)
 {
     *in = (struct intake){0};
@@ -466,21 +483,4 @@ void intake_release(struct intake *in)
         spool_release(&in->spools[i]);
     free(in->sources);
     in->sources = NULL;
-}
-
-struct vocabdb_source intake_total(const struct intake *in, enum intake_split split)
-{
-    struct vocabdb_source total = {.name = "(all)", .split = intake_split_names[split]};
-    for (size_t i = 0; i < in->n_sources; i++) {
-        const struct vocabdb_source *s = &in->sources[i];
-        if (strcmp(s->split, total.split))
-            continue;
-        total.n_stories += s->n_stories;
-        total.n_duplicates += s->n_duplicates;
-        total.n_empty += s->n_empty;
-        total.n_invalid += s->n_invalid;
-        total.n_chars += s->n_chars;
-        total.n_bytes += s->n_bytes;
-    }
-    return total;
 }

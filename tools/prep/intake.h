@@ -33,11 +33,8 @@ struct intake {
  * disk. Where stories are added to `there`, which may be NULL, a story that it already has is a
  * duplicate, and there may be no new one. intake_release in any case. */
 MUST_USE int intake_run(struct intake *in, const struct prep_options *o, struct vocab_form form,
-                        enum vocab_pretokens pretokens, const struct there *there,
-                        struct pool *pool, struct err *e);
+                        enum vocab_pretokens pretokens, struct there *there, struct pool *pool,
+                        struct err *e);
 void intake_release(struct intake *in);
-
-/* Sum over the sources of one split. */
-struct vocabdb_source intake_total(const struct intake *in, enum intake_split split);
 
 #endif

@@ -12,6 +12,7 @@
 #include "prep/bpetrain.h"
 #include "prep/gpt2vocab.h"
 #include "prep/series.h"
+#include "prep/sources.h"
 #include "prep/superwords.h"
 #include "format/vocabjson.h"
 #include "os/threads.h"
@@ -51,7 +52,7 @@ static int learn_vocabulary(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
     struct pretoken *items;
-    struct pretokens words = {.n_stories = intake_total(&p->intake, INTAKE_TRAIN).n_stories};
+    struct pretokens words = {.n_stories = sources_total(&p->intake, INTAKE_TRAIN).n_stories};
     if (training_words(p->intake.lexicon.words, &items, &words.n, e))
         return -1;
     words.items = items;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "cli/cli.h"
+#include "prep/sources.h"
 
 /* A share that is 0 of nothing. */
 static double ratio(double part, double whole)
@@ -31,7 +32,7 @@ static void say_shares(const char *label, double train, double valid, bool has_v
 
 static void warn_of_validation(const struct prep *p)
 {
-    uint64_t n = intake_total(&p->intake, INTAKE_VALID).n_stories;
+    uint64_t n = sources_total(&p->intake, INTAKE_VALID).n_stories;
     for (size_t i = 0; i < p->o->n_parts; i++)
         if (n && !p->parts[INTAKE_VALID][i].n_stories && !p->o->append)
             cli_warn("part %s has no validation stories: training will not measure it",
@@ -81,8 +82,8 @@ static void say_words(const struct lexicon *l)
 
 void report_table(const struct prep *p)
 {
-    struct vocabdb_source t = intake_total(&p->intake, INTAKE_TRAIN);
-    struct vocabdb_source v = intake_total(&p->intake, INTAKE_VALID);
+    struct vocabdb_source t = sources_total(&p->intake, INTAKE_TRAIN);
+    struct vocabdb_source v = sources_total(&p->intake, INTAKE_VALID);
     const struct encode_counts *ct = &p->counts[INTAKE_TRAIN], *cv = &p->counts[INTAKE_VALID];
     bool has_valid = v.n_stories > 0;
     char buf[32];
@@ -144,7 +145,7 @@ static void put_source(struct cli_json *j, const struct vocabdb_source *s)
 
 static void put_split(struct cli_json *j, const struct prep *p, enum intake_split split)
 {
-    struct vocabdb_source s = intake_total(&p->intake, split);
+    struct vocabdb_source s = sources_total(&p->intake, split);
     const struct encode_counts *c = &p->counts[split];
     cli_json_object(j, intake_split_names[split]);
     put_source(j, &s);
