@@ -269,13 +269,14 @@ size_t net_zeros(const struct net *n, int block, size_t *of)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* y (+)= W x for the rows of a span, x being their cells by rows. */
+/* y (+)= W x for the rows of a span, x being their cells by rows. Since the tile before, other layers
+ * and activations have passed through the second cache. */
 static void linear_forward(const struct net *n, const struct net_linear *l, const void *x,
                            struct span s, float *y, bool add)
 {
     const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_in, k->unit);
-    k->product(s.count, l->n_out, cells, x, cells, 1, (struct kern_b){l->packed, 0, false},
+    k->product(s.count, l->n_out, cells, x, cells, 1, (struct kern_b){l->packed, 0, true},
                y + s.first * l->n_out, l->n_out, add);
 }
 

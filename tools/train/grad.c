@@ -127,7 +127,7 @@ static void linear_back(const struct net *n, const struct net_linear *l, const s
     const struct kern *k = n->kern;
     size_t cells = DIV_UP(l->n_out, k->unit);
     k->product(s.count, l->n_in, cells, operand_pack(dy, k, &n->scratch, s, worker), cells, 1,
-               (struct kern_b){l->columns, l->n_in, false}, dx, l->n_in, add);
+               (struct kern_b){l->columns, l->n_in, true}, dx, l->n_in, add);
 }
 
 /* y = rmsnorm(x, scale) once more, by columns. */
