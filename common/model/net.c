@@ -449,7 +449,7 @@ void net_logits(const struct net *n, size_t first, size_t count, size_t worker, 
             hidden = by_rows;
         }
         k->product(rows, n->head.n_out, cells, hidden, cells, 1,
-                   (struct kern_b){n->head.packed, 0, false}, out + r * n->head.n_out,
+                   (struct kern_b){n->head.packed, 0, true}, out + r * n->head.n_out,
                    n->head.n_out, false);
     }
 }
