@@ -172,8 +172,9 @@ int cli_finish(void);
 /* Handlers for SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU. Without cli_catch they remove
  * temporaries and die by the signal, so that the shell sees 128+signal (cli_parse installs this).
  * After cli_catch the first signal is only noted in cli_caught (0 if none) for the tool to finish
- * its step; a second one kills. The same signal within half a second is still the first: timeout(1)
- * sends each to the process and to its group. So is any further SIGXCPU, which comes every second.
+ * its step; a second one kills. One within half a second, whichever, is still the first: timeout(1)
+ * sends each to the process and to its group, and systemd sends SIGHUP right after SIGTERM. So is
+ * any further SIGXCPU, which comes every second.
  * SIGBUS, when a mapped file was cut short while in use, is the one error line and exit 1. */
 #define CLI_SAME_SIGNAL_SECONDS 0.5
 void cli_catch(void);

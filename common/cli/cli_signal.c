@@ -26,9 +26,9 @@ static void on_signal(int number)
         caught_at = now;
         return;
     }
-    /* over its limit a process gets SIGXCPU every second of its processors, until the hard limit */
-    if (catching && number == caught &&
-        (number == SIGXCPU || now - caught_at < CLI_SAME_SIGNAL_SECONDS))
+    /* over its limit a process gets SIGXCPU every second of its processors, until the hard limit;
+     * nobody sends it to end at once */
+    if (catching && (number == SIGXCPU || now - caught_at < CLI_SAME_SIGNAL_SECONDS))
         return;
     file_out_cleanup();
     cli_progress_break();

@@ -165,6 +165,13 @@ static bool folder_is_empty(void)
     return rmdir(folder) == 0 && mkdir(folder, 0700) == 0;
 }
 
+static bool folder_had_the_file(void)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/out", folder);
+    return unlink(path) == 0 && folder_is_empty();
+}
+
 static void test_signals_leave_nothing_behind(void **state)
 {
     (void)state;
@@ -188,11 +195,18 @@ static void test_signals_leave_nothing_behind(void **state)
         snprintf(line, sizeof line, "-f -p once %d %d", fatal[i], fatal[i]);
         childrun(hold_a_file, line, -1);
         childrun_exit(128 + fatal[i]);
-        char path[128];
-        snprintf(path, sizeof path, "%s/out", folder);
-        assert_int_equal(unlink(path), 0);
-        assert_true(folder_is_empty());
+        assert_true(folder_had_the_file());
     }
+    /* a system that goes down sends one right after the other */
+    snprintf(line, sizeof line, "-f -p once %d %d", SIGTERM, SIGHUP);
+    childrun(hold_a_file, line, -1);
+    childrun_exit(128 + SIGTERM);
+    assert_true(folder_had_the_file());
+    /* a limit on processor time that is reached after another signal */
+    snprintf(line, sizeof line, "-f %d %d", SIGTERM, SIGXCPU);
+    childrun(hold_a_file, line, -1);
+    childrun_exit(128 + SIGTERM);
+    assert_true(folder_had_the_file());
     childrun(hold_a_file, "", -1);
     childrun_exit(1);
     assert_true(folder_is_empty());
