@@ -151,7 +151,7 @@ MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const flo
 /* Opens the newest step-%09d.safetensors in dir that checks clean; without any, best.safetensors.
  * *path (dir included) is its name, which the caller frees, or NULL when there is none: then c is
  * not open. Damaged ones are passed over, the fault of each in *skipped, one a line, which the
- * caller frees (may be NULL on return). */
+ * caller frees (may be NULL on return); one that cannot be read at all is an error. */
 MUST_USE int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char **skipped,
                               struct err *e);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -88,13 +89,21 @@ static int append_line(char **text, const char *line, struct err *e)
     return 0;
 }
 
-/* Opens one candidate: 1 good, 0 damaged and noted, -1 failure. */
+/* Opens one candidate: 1 good, 0 damaged and noted, or gone since the folder was read, -1 failure.
+ * A good one that the system does not give now, for want of memory or of permission, is not
+ * damaged: an older one in its place would lose what was learned since. */
 static int try_path(struct ckpt *c, const char *path, char **skipped, struct err *e)
 {
     struct err fault;
+    struct stat st;
     if (ckpt_open(c, path, &fault) == 0)
         return 1;
-    return skipped ? append_line(skipped, fault.text, e) : 0;
+    if (fault.code == ERR_DATA)
+        return skipped ? append_line(skipped, fault.text, e) : 0;
+    if (lstat(path, &st) != 0 && errno == ENOENT)
+        return 0;
+    *e = fault;
+    return -1;
 }
 
 /* The caller frees it; NULL when out of memory. */

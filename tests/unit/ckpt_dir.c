@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/scratch.h"
 #include "support/toyckpt.h"
@@ -69,6 +70,24 @@ static void test_folder_with_best_alone(void **state)
     assert_int_equal(remove(scratch_path("step-000000001.safetensors")), 0);
 }
 
+/* A link to itself stands for a disk that is away: what is on it may be good. */
+static void test_what_cannot_be_read_is_not_damaged(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt c;
+    char *path, *skipped;
+    toyckpt_save(scratch_path("step-000000001.safetensors"));
+    assert_int_equal(
+        symlink("step-000000002.safetensors", scratch_path("step-000000002.safetensors")), 0);
+    assert_int_equal(ckpt_open_newest(&c, scratch_dir(), &path, &skipped, &e), -1);
+    assert_null(path);
+    assert_non_null(strstr(e.text, "step-000000002.safetensors: cannot open"));
+    free(skipped);
+    assert_int_equal(remove(scratch_path("step-000000001.safetensors")), 0);
+    assert_int_equal(remove(scratch_path("step-000000002.safetensors")), 0);
+}
+
 static void test_strays(void **state)
 {
     (void)state;
@@ -90,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folder_with_best_alone),
+        cmocka_unit_test(test_what_cannot_be_read_is_not_damaged),
         cmocka_unit_test(test_strays),
         cmocka_unit_test(test_folder),
     };

@@ -33,12 +33,14 @@ static int open_newest(struct trainer *t, struct ckpt *c, const char *dir, struc
 /* Going on from an older checkpoint beside later ones would mix two runs in one folder. */
 static int check_is_newest(const struct trainer *t, const struct ckpt_progress *p, struct err *e)
 {
+    const char *dir = t->options.save_dir;
     struct ckpt newest;
-    struct err ignored;
     char *path;
-    int rc = 0;
-    if (ckpt_open_newest(&newest, t->options.save_dir, &path, NULL, &ignored) || !path)
+    if (!file_is_folder(dir)) /* still to be made */
         return 0;
+    int rc = ckpt_open_newest(&newest, dir, &path, NULL, e);
+    if (rc || !path)
+        return rc;
     if (newest.state.progress.step > p->step)
         rc = err_set(e,
                      "%s: is of a later step than %s (%llu, not %llu); delete it or choose "

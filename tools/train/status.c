@@ -99,17 +99,16 @@ static int read_log(struct status *s, bool *found, struct err *e)
 static int read_checkpoint(struct status *s, struct err *e)
 {
     struct ckpt c;
-    char *damaged;
-    if (ckpt_open_newest(&c, s->dir, &s->checkpoint, &damaged, e))
-        return -1;
+    char *damaged = NULL;
+    int rc = ckpt_open_newest(&c, s->dir, &s->checkpoint, &damaged, e);
     for (char *line = damaged; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         cli_warn("%.*s", (int)strcspn(line, "\n"), line);
         s->n_damaged++;
     }
     free(damaged);
-    if (!s->checkpoint)
-        return 0;
+    if (rc || !s->checkpoint)
+        return rc;
     const struct ckpt_progress *p = &c.state.progress;
     s->checkpoint_step = p->step;
     s->budget_steps = c.state.settings.budget_steps;
