@@ -17,6 +17,15 @@ static void name_of(char name[MAX_NAME], const char *array, const struct tensor 
     snprintf(name, MAX_NAME, "%s%s%s", array ? array : "", array ? "." : "", t->name);
 }
 
+static bool all_finite(const void *data, uint64_t n_bytes)
+{
+    const unsigned char *p = data;
+    uint32_t worst = 0;
+    for (uint64_t i = 0; i < n_bytes; i += sizeof(float))
+        worst = MAX(worst, le_get32(p + i) & 0x7fffffff);
+    return worst < 0x7f800000;
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Tensors to be written, with their names. */
@@ -79,6 +88,23 @@ int ckpt_save(const char *path, const struct dims *d, const float *params,
     int rc = save(path, d, params, optim, meta, NULL, e);
     free(meta);
     return rc;
+}
+
+int ckpt_check_finite(const struct dims *d, const float *params, const struct ckpt_optim *optim,
+                      struct err *e)
+{
+    size_t n = dims_n_tensors(d);
+    for (size_t i = 0; i < n + optim->n_arrays; i++) {
+        const struct ckpt_array *array = i < n ? NULL : &optim->arrays[i - n];
+        struct tensor t;
+        char name[MAX_NAME];
+        dims_tensor(d, array ? array->tensor : i, &t);
+        if (all_finite(array ? array->data : params + t.offset, t.n * sizeof(float)))
+            continue;
+        name_of(name, array ? array->name : NULL, &t);
+        return err_set(e, "tensor '%s' holds a number that is not finite", name);
+    }
+    return 0;
 }
 
 /* Of a checkpoint, at most. */
@@ -184,15 +210,6 @@ static int read_dims(struct ckpt *c, const char *path, struct err *e)
     return 0;
 }
 
-static bool all_finite(const struct st_tensor *t)
-{
-    const unsigned char *p = t->data;
-    uint32_t worst = 0;
-    for (uint64_t i = 0; i < t->n_bytes; i += sizeof(float))
-        worst = MAX(worst, le_get32(p + i) & 0x7fffffff);
-    return worst < 0x7f800000;
-}
-
 static int check_tensor(const struct st_tensor *t, const struct tensor *expected, const char *path,
                         struct err *e)
 {
@@ -204,7 +221,7 @@ static int check_tensor(const struct st_tensor *t, const struct tensor *expected
     if (!same)
         return err_set(e, "%s: tensor '%s' has a wrong shape (expected %zu x %zu x %zu)", path,
                        t->name, expected->shape[0], expected->shape[1], expected->shape[2]);
-    if (!all_finite(t))
+    if (!all_finite(t->data, t->n_bytes))
         return err_set(e, "%s: tensor '%s' holds a number that is not finite", path, t->name);
     return 0;
 }

@@ -117,6 +117,10 @@ MUST_USE int ckpt_save(const char *path, const struct dims *d, const float *para
                        const struct ckpt_optim *optim, const struct ckpt_state *state,
                        struct err *e);
 
+/* Whether all numbers to be saved are finite: a checkpoint of others would not open. */
+MUST_USE int ckpt_check_finite(const struct dims *d, const float *params,
+                               const struct ckpt_optim *optim, struct err *e);
+
 /* Whether dir has room for a file of ckpt_save with these dimensions: reserves it and releases it.
  */
 MUST_USE int ckpt_check_room(const char *dir, const struct dims *d, const struct ckpt_optim *optim,

@@ -577,6 +577,26 @@ edited() {
     [ "$(find run -name 'step-*' | wc -l)" -eq 2 ]
 }
 
+@test "weights that have become infinite are not saved: they would take the place of the last good checkpoint" {
+    tiny_succeeds -q --save-dir run --steps 20 --save-every 10 --lr 10
+    rm run/step-000000020.safetensors
+    good=run/step-000000010.safetensors
+    without_checksums $good > plain
+    mv plain $good
+    # a gradient's mean that is huge beside its squares, at a high rate
+    for array in 'adam_m \377\377\177\177' 'adam_v \0\0\0\0'; do
+        read -r name number <<< "$array"
+        at=$(head -c $(($(header_size "$good") + 8)) "$good" | tail -c +9 | jq ".\"$name.final_norm.scale\".data_offsets[0]")
+        # shellcheck disable=SC2046,SC2059 # one word a number
+        printf "$number%.0s" $(seq 24) | dd of=$good bs=1 seek=$((at + $(header_size "$good") + 8)) conv=notrunc status=none
+    done
+    cp $good before
+    tiny_fails 1 "step 11: tensor 'final_norm.scale' holds a number that is not finite; the checkpoints before it stay" \
+        -q --save-dir run --resume --steps 20 --save-every 1 --keep 1
+    same before $good
+    [ "$(find run -name 'step-*')" = $good ]
+}
+
 @test "places that cannot be written" {
     : > file
     tiny_fails 1 "file" --save-dir file --steps 2

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,24 @@ static void test_same_bytes(void **state)
     assert_memory_equal(one, two, n1);
     free(one);
     free(two);
+}
+
+static void test_not_finite(void **state)
+{
+    (void)state;
+    struct err e;
+    struct ckpt_optim o = toyckpt_optim();
+    float *const arrays[] = {toyckpt.params, toyckpt.m, toyckpt.v};
+    static const char *const names[] = {"'embedding.weight'", "'adam_m.embedding.weight'",
+                                        "'adam_v.embedding.weight'"};
+    assert_int_equal(ckpt_check_finite(&toyckpt.dims, toyckpt.params, &o, &e), 0);
+    for (size_t i = 0; i < ARRAY_LEN(arrays); i++) {
+        float had = arrays[i][1];
+        arrays[i][1] = i ? INFINITY : NAN;
+        assert_int_equal(ckpt_check_finite(&toyckpt.dims, toyckpt.params, &o, &e), -1);
+        assert_non_null(strstr(e.text, names[i]));
+        arrays[i][1] = had;
+    }
 }
 
 static void test_weights_alone(void **state)
@@ -195,9 +214,13 @@ static void test_truncation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_weights_alone), cmocka_unit_test(test_curriculum_comes_back),
-        cmocka_unit_test(test_damage),        cmocka_unit_test(test_without_checksums),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_weights_alone),
+        cmocka_unit_test(test_curriculum_comes_back),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_without_checksums),
         cmocka_unit_test(test_truncation),
     };
     const struct CMUnitTest of_mixed[] = {

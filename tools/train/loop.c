@@ -274,6 +274,15 @@ static int save_step(struct loop *l, struct err *e)
     return 0;
 }
 
+/* What no resume could read must not take the place of a checkpoint that is good: an optimiser's
+ * array can be infinite long before the loss is. Only the first rank has all of it. */
+static int gather(struct trainer *t, struct err *e)
+{
+    if (trainer_gather(t, e))
+        return -1;
+    return trainer_is_first(t) ? trainer_check_finite(t, e) : 0;
+}
+
 /* A checkpoint that cannot be written is an error for the last one alone: else the run goes on and
  * tries again at the next save, with those before it untouched. */
 static int save(struct loop *l, bool last, struct err *e)
@@ -313,7 +322,7 @@ static int make_up_validation(struct loop *l, struct err *e)
         return -1;
     if (isnan(v.loss))
         return 0;
-    if (trainer_gather(t, e))
+    if (gather(t, e))
         return -1;
     struct log_report r = {.step = t->progress.step, .val_loss = v.loss, .val_bpc = v.losses.bpc};
     tell_parts(&r, t, &v.losses);
@@ -344,7 +353,7 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
     bool telling = due(o->sample_every, step);
     if (validating || saving || due(o->log_every, step))
         report(l, &v);
-    if ((telling || saving || v.best) && trainer_gather(t, e))
+    if ((telling || saving || v.best) && gather(t, e))
         return -1;
     if (telling && tell_stories(t, e))
         return -1;

@@ -303,6 +303,20 @@ int trainer_save(struct trainer *t, const char *name, struct err *e)
     return rc;
 }
 
+int trainer_check_finite(const struct trainer *t, struct err *e)
+{
+    struct err fault;
+    struct ckpt_optim *optim = optim_state(&t->optim, e);
+    if (!optim)
+        return -1;
+    int rc = ckpt_check_finite(&t->dims, t->params, optim, &fault);
+    free(optim);
+    if (rc == 0)
+        return 0;
+    return err_set(e, "step %llu: %s; the checkpoints before it stay",
+                   (unsigned long long)t->progress.step, fault.text);
+}
+
 int trainer_check_room(const struct trainer *t, struct err *e)
 {
     struct err fault;

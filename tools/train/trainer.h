@@ -114,6 +114,9 @@ MUST_USE int trainer_gather(struct trainer *t, struct err *e);
 /* For the first, after trainer_gather: writes all state to save_dir/name. */
 MUST_USE int trainer_save(struct trainer *t, const char *name, struct err *e);
 
+/* For the first, after trainer_gather: whether what is to be saved is finite. */
+MUST_USE int trainer_check_finite(const struct trainer *t, struct err *e);
+
 /* For the first: whether save_dir has room for a checkpoint now. */
 MUST_USE int trainer_check_room(const struct trainer *t, struct err *e);
 
