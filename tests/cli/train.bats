@@ -754,4 +754,10 @@ until_says() {
     steps_once run $((at + 10))
     night 60s 0
     [ "$status" -eq 2 ] || flunk "a fault is not told"
+    # a last checkpoint that the disk has no room for
+    printf '#!/bin/sh\ntrap "echo no room; exit 1" TERM\n[ "$1" = --status ] || while :; do sleep 0.1; done\n' > full
+    chmod +x full
+    run env TRAIN=./full NIGHT=1s "$ROOT/scripts/train-night" "$in/data" run
+    [ "$status" -eq 1 ] || flunk "a night whose end is not saved passes for a good one"
+    contains "$output" "no room"
 }
