@@ -291,7 +291,7 @@ static int save(struct loop *l, bool last, struct err *e)
     const char *good = l->saved ? l->saved : l->t->resumed_from;
     if (!trainer_is_first(l->t))
         return 0;
-    /* not the share of the schedule, which the other ranks would not learn of before the next step */
+    /* not the schedule's share too, which the other ranks would learn of only after a step */
     l->t->progress.elapsed = clock_seconds() - l->started;
     note_log(l, log_sync(&l->t->log, &fault), &fault);
     int rc = save_step(l, &fault);
