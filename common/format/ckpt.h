@@ -16,6 +16,8 @@ enum {
     CKPT_CURRICULUM_BYTES = 1024,
 };
 
+#define CKPT_UNKNOWN UINT64_MAX
+
 /* Doubles are stored with 17 digits, so they are read back exactly; 64-bit words as decimal
  * integers. */
 
@@ -34,6 +36,7 @@ struct ckpt_settings {
     char recipe[16];    /* name of the bundle that optimiser and schedule are of */
     char optimiser[16]; /* name */
     char curriculum[CKPT_CURRICULUM_BYTES]; /* text (CKPT.md); "" without one */
+    uint64_t eval_tokens; /* validated on, of each part; 0: all; CKPT_UNKNOWN in older files */
     /* the budget, so that a resume without one goes on with it */
     uint64_t budget_steps;
     double budget_hours; /* 0: no clock */

@@ -37,6 +37,7 @@ static const struct field {
     FIELD("patience", FIELD_U64, progress.patience),
     FIELD("elapsed", FIELD_REAL, progress.elapsed),
     LATER("validation_due", FIELD_U64, progress.validation_due),
+    LATER("eval_tokens", FIELD_U64, settings.eval_tokens),
     FIELD("budget_steps", FIELD_U64, settings.budget_steps),
     FIELD("budget_hours", FIELD_REAL, settings.budget_hours),
     FIELD("seed", FIELD_U64, settings.seed),
@@ -364,6 +365,8 @@ int ckpt_meta_read_state(const struct safetensors *file, struct ckpt_state *s, b
     if (read_version(version, path, e))
         return -1;
     bool is_run = safetensors_meta(file, "step") != NULL;
+    if (is_run)
+        s->settings.eval_tokens = CKPT_UNKNOWN;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         const char *value = safetensors_meta(file, fields[i].key);
         if (!value && is_run && !fields[i].later)

@@ -269,8 +269,8 @@ size_t net_zeros(const struct net *n, int block, size_t *of)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* y (+)= W x for the rows of a span, x being their cells by rows. Since the tile before, other layers
- * and activations have passed through the second cache. */
+/* y (+)= W x for the rows of a span, x being their cells by rows. Since the tile before, other
+ * layers and activations have passed through the second cache. */
 static void linear_forward(const struct net *n, const struct net_linear *l, const void *x,
                            struct span s, float *y, bool add)
 {
@@ -449,7 +449,7 @@ void net_logits(const struct net *n, size_t first, size_t count, size_t worker, 
             hidden = by_rows;
         }
         k->product(rows, n->head.n_out, cells, hidden, cells, 1,
-                   (struct kern_b){n->head.packed, 0, true}, out + r * n->head.n_out,
-                   n->head.n_out, false);
+                   (struct kern_b){n->head.packed, 0, true}, out + r * n->head.n_out, n->head.n_out,
+                   false);
     }
 }

@@ -337,7 +337,7 @@ edited() {
     tiny_fails 1 "edited.safetensors: weight_decay is out of range (found 1e+99, expected 0 or more, below 1000)" \
         --save-dir new --resume edited.safetensors
     edited '"best_loss":"[0-9]' '"best_loss":"-'
-    tiny_fails 1 "out of range (step, tokens, epoch, position or best_loss)" --save-dir new --resume edited.safetensors
+    tiny_fails 1 "out of range (step, tokens, epoch, position, best_loss or eval_tokens)" --save-dir new --resume edited.safetensors
     edited '"precision":"..' '"precision":"xy'
     tiny_fails 1 "out of range (precision)" --save-dir new --resume edited.safetensors
     [ ! -e new ]
@@ -360,13 +360,15 @@ edited() {
     tiny_succeeds -q --save-dir run --steps 5 --lr 0.002 --seed 1234567890123
     path=run/step-000000005.safetensors
     for change in "dim 32 24" "blocks 1 2" "hidden 41 40" "kernel 5 4" "seq-len 16 32" "batch 4 16" "accum 2 1" \
-        "lr 0.003 0.002" "seed 1234567890124 1234567890123" "dilation 2,2 1,2"; do
+        "lr 0.003 0.002" "seed 1234567890124 1234567890123" "dilation 2,2 1,2" "eval-tokens 0 1000"; do
         read -r name given had <<< "$change"
         fails 1 "--$name $given does not match $path, which has $had" train --data "$in/data" \
-            --eval-tokens 1000 --save-dir run --resume "--$name" "$given"
+            --save-dir run --resume "--$name" "$given"
     done
     tiny_fails 1 "--dim 192 does not match $path, which has 24" --small --save-dir run --resume --dim 192
     [ "$(find run -name 'step-*')" = "$path" ]
+    succeeds train --data "$in/data" -q --save-dir run --resume --steps 6
+    [ "$(meta run/step-000000006.safetensors eval_tokens)" = 1000 ] || flunk "validated on other stories than before"
 }
 
 @test "budgets, cadences and threads may change on resume, and stay as they were if not given" {

@@ -53,7 +53,7 @@ struct options {
         bool dim, blocks, hidden, kernel, seq_len, heads, key_width, window, epochs, steps, hours,
             seed;
         bool preset, recipe, optimiser, batch, accum, lr, beta1_tokens, beta2_tokens;
-        bool windows, schedule, decay_share;
+        bool windows, schedule, decay_share, eval_tokens;
     } given;
 };
 

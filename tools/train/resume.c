@@ -134,6 +134,17 @@ static int check_curriculum(const struct trainer *t, const char *had, struct err
                    t->resumed_from, had[0] ? had : "none");
 }
 
+/* Losses of other stories do not compare: neither with the best one nor with one another. */
+static int keep_eval_tokens(struct options *o, uint64_t had, const char *path, struct err *e)
+{
+    if (had == CKPT_UNKNOWN)
+        return 0;
+    if (o->given.eval_tokens)
+        return differs("eval-tokens", (double)o->eval_tokens, (double)had, path, e);
+    o->eval_tokens = (long long)had;
+    return 0;
+}
+
 /* Half-lives are kept as the betas that they give. */
 static int check_betas(const struct trainer *t, const struct ckpt *c, struct err *e)
 {
@@ -200,7 +211,8 @@ static int check_state(const struct ckpt_state *state, const char *path, struct 
     const struct ckpt_progress *p = &state->progress;
     bool sizes = s->batch >= 1 && s->batch <= 65536 && s->accum >= 1 && s->accum <= 65536;
     bool counts = p->step <= MOST && p->tokens <= UINT64_C(1) << 60 && p->epoch <= MOST &&
-                  p->position <= MOST && p->best_loss >= 0 && p->validation_due <= 1;
+                  p->position <= MOST && p->best_loss >= 0 && p->validation_due <= 1 &&
+                  (s->eval_tokens <= MOST || s->eval_tokens == CKPT_UNKNOWN);
     bool rates = s->lr > 0 && s->lr <= 10 && s->min_lr >= 0 && s->min_lr <= 10 && p->share >= 0 &&
                  p->share <= 1 && p->elapsed >= 0 && p->elapsed < 1e12 && s->budget_hours >= 0 &&
                  s->budget_hours <= 1e6 && s->budget_steps > 0;
@@ -215,7 +227,7 @@ static int check_state(const struct ckpt_state *state, const char *path, struct 
         return 0;
     return err_set(e, "%s: the state of its run is out of range (%s)", path,
                    !sizes       ? "batch or accum_steps"
-                   : !counts    ? "step, tokens, epoch, position or best_loss"
+                   : !counts    ? "step, tokens, epoch, position, best_loss or eval_tokens"
                    : !rates     ? "lr, progress, elapsed or budget"
                    : !schedule  ? "schedule or decay_share"
                    : !windows   ? "windows"
@@ -246,6 +258,7 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
                        path);
     if (check_state(&c->state, path, e) ||
         check_settings(&t->options, &c->state.settings, path, e) ||
+        keep_eval_tokens(&t->options, c->state.settings.eval_tokens, path, e) ||
         check_curriculum(t, c->state.settings.curriculum, e) ||
         choose_dims(&d, &t->options, &c->dims, e) || check_dims(&d, &c->dims, path, e) ||
         same_fingerprint("vocabulary", t->train.vocab_fingerprint, c->state.prints.vocab, path,

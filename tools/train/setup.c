@@ -165,6 +165,7 @@ static int decide(struct trainer *t, const struct ckpt *c, struct err *e)
     if (t->resumed_from ? choose_set(&t->optim_settings, o, e)
                         : choose_optim(&t->optim_settings, o, &t->settings, t->dims.T, e))
         return -1;
+    t->settings.eval_tokens = (uint64_t)t->options.eval_tokens;
     t->prints.vocab = t->train.vocab_fingerprint;
     if (!t->resumed_from)
         t->prints.train = t->train.fingerprint;
