@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -48,10 +49,58 @@ static void test_log_has_each_step_once(void **state)
     assert_int_equal(expected, 45);
 }
 
+static void report(struct log *l, uint64_t step, int wanted, struct err *e)
+{
+    struct log_report r = {.step = step, .val_loss = NAN, .zero_share = NAN};
+    assert_int_equal(log_write(l, &r, e), wanted);
+}
+
+/* Removed or moved away, as by a program that rotates logs. */
+static void test_log_that_is_taken_away(void **state)
+{
+    (void)state;
+    struct err e;
+    struct log l = {0}, other = {0};
+    char line[256];
+    char *dir = strdup(toyrun_path("taken"));
+    char *path = strdup(toyrun_path("taken/log.jsonl"));
+    char *aside = strdup(toyrun_path("taken/log.jsonl.1"));
+    assert_int_equal(file_make_dirs(dir, &e), 0);
+    assert_int_equal(log_open(&l, dir, true, &e), 0);
+    report(&l, 1, 0, &e);
+    assert_int_equal(rename(path, aside), 0);
+    report(&l, 2, 0, &e);
+    assert_int_equal(log_open(&other, dir, true, &e), -1); /* the folder is held again */
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    for (int step = 1; step <= 2; step++) {
+        assert_non_null(fgets(line, sizeof line, f));
+        assert_int_equal(strtol(line + strlen("{\"step\":"), NULL, 10), step);
+    }
+    fclose(f);
+    assert_int_equal(rename(aside, path), 0); /* as by another run */
+    report(&l, 3, -1, &e);
+    assert_non_null(strstr(e.text, "another file has taken the place of this run's"));
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+    report(&l, 4, 0, &e);
+    log_close(&l);
+    f = fopen(path, "r");
+    for (int step = 1; step <= 4; step++) {
+        assert_non_null(fgets(line, sizeof line, f));
+        assert_int_equal(strtol(line + strlen("{\"step\":"), NULL, 10), step);
+    }
+    fclose(f);
+    free(dir);
+    free(path);
+    free(aside);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_has_each_step_once),
+        cmocka_unit_test(test_log_that_is_taken_away),
     };
     return cmocka_run_group_tests(tests, toyrun_setup, toyrun_teardown);
 }

@@ -240,11 +240,75 @@ static int put_bytes(const struct log *l, const char *text, size_t n, struct err
     return 0;
 }
 
+/* Whether the name has gone, or leads to another file. */
+static bool is_displaced(const struct log *l)
+{
+    struct stat ours, there;
+    if (!l->regular || fstat(l->fd, &ours) != 0)
+        return false;
+    if (stat(l->path, &there) != 0)
+        return errno == ENOENT;
+    return ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+}
+
+/* The lines of the file that was removed, in a new one, which holds the folder as it did. */
+static int copy_to(struct log *to, const struct log *from, struct err *e)
+{
+    char *text = NULL;
+    size_t n;
+    int rc = claim(to, e);
+    if (rc == 0 && lseek(from->fd, 0, SEEK_SET) != 0)
+        rc = err_errno(e, "%s: cannot read", from->path);
+    if (rc == 0)
+        rc = file_read_fd(from->fd, from->path, (size_t)1 << 32, &text, &n, e);
+    if (rc == 0)
+        rc = put_bytes(to, text, MIN(n, from->n), e);
+    free(text);
+    return rc;
+}
+
+/* Its folder may have gone with it. */
+static int make_again(const char *path)
+{
+    struct err ignored;
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY;
+    int fd = open(path, flags, 0666);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    int rc = folder ? file_make_dirs(folder, &ignored) : -1;
+    free(folder);
+    return rc ? -1 : open(path, flags, 0666);
+}
+
+static int put_back(struct log *l, struct err *e)
+{
+    struct log again = {.path = l->path, .regular = true};
+    again.fd = make_again(l->path);
+    if (again.fd < 0 && errno == EEXIST)
+        return err_system(e,
+                          "%s: another file has taken the place of this run's, and perhaps another "
+                          "run the folder",
+                          l->path);
+    if (again.fd < 0)
+        return err_errno(e, "%s: was removed, and cannot be made again", l->path);
+    if (copy_to(&again, l, e)) {
+        (void)unlink(l->path);
+        close(again.fd);
+        return -1;
+    }
+    close(l->fd);
+    l->fd = again.fd;
+    return 0;
+}
+
 static int write_waiting(struct log *l, struct err *e)
 {
     size_t n = l->waiting ? strlen(l->waiting) : 0;
     if (n == 0)
         return 0;
+    if (is_displaced(l) && put_back(l, e))
+        return -1;
     if (put_bytes(l, l->waiting, n, e)) {
         /* a torn line goes; if that fails too, the next write covers it */
         if (l->regular && ftruncate(l->fd, (off_t)l->n) != 0)

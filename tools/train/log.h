@@ -4,7 +4,9 @@
  * last checkpoint): lines beyond the checkpoint's step, and a torn last line, are dropped first, so
  * no step stands twice and none is missing.
  *
- * The open file is also what holds the folder: it is locked, and a second run is refused. */
+ * The open file is also what holds the folder: it is locked, and a second run is refused. So one
+ * that somebody removes, or its folder, is made again with its lines at the next report; in place
+ * of another file it is not, which is an error. */
 #ifndef LOG_H
 #define LOG_H
 

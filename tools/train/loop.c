@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "os/clock.h"
@@ -289,6 +290,8 @@ static int save(struct loop *l, bool last, struct err *e)
 {
     struct err fault;
     const char *good = l->saved ? l->saved : l->t->resumed_from;
+    if (good && access(good, F_OK) != 0)
+        good = NULL;
     if (!trainer_is_first(l->t))
         return 0;
     /* not the schedule's share too, which the other ranks would learn of only after a step */
@@ -298,7 +301,7 @@ static int save(struct loop *l, bool last, struct err *e)
     l->saved_at = clock_seconds();
     if (rc && last)
         return err_system(e, "%s; %s%s", fault.text,
-                          good ? "--resume goes on from " : "no checkpoint has been written",
+                          good ? "--resume goes on from " : "there is no checkpoint to go on from",
                           good ? good : "");
     if (rc)
         cli_warn("%s; the run goes on and tries again at the next save", fault.text);
