@@ -65,10 +65,12 @@ MUST_USE int file_out_commit(struct file_out *o, struct err *e);
 
 /* Its steps, for outputs that belong together; the last is the handle's release by file_out_abort.
  * To end: flushes, frees the buffer, and lets the disk begin; nothing is written after it. To sync:
- * waits for the disk. To place: renames. To settle: fsyncs the folder, for all that were placed in
- * it. A stream is flushed, and closed in its place. */
+ * waits for the disk. To name: gives it its temporary name, which may need room in the folder. To
+ * place: renames, which does not, and names it first where that was not done. To settle: fsyncs the
+ * folder, for all that were placed in it. A stream is flushed, and closed in its place. */
 MUST_USE int file_out_end(struct file_out *o, struct err *e);
 MUST_USE int file_out_sync(struct file_out *o, struct err *e);
+MUST_USE int file_out_name(struct file_out *o, struct err *e);
 MUST_USE int file_out_place(struct file_out *o, struct err *e);
 MUST_USE int file_out_settle(const struct file_out *o, struct err *e);
 

@@ -410,6 +410,11 @@ int file_out_sync(struct file_out *o, struct err *e)
     return 0;
 }
 
+int file_out_name(struct file_out *o, struct err *e)
+{
+    return o->temp && !o->named ? name_temp(o, e) : 0;
+}
+
 /* The file keeps its lock until it has its place: a close that could fail has nothing left to lose
  * after fsync. */
 int file_out_place(struct file_out *o, struct err *e)
@@ -419,7 +424,7 @@ int file_out_place(struct file_out *o, struct err *e)
         o->fd = -1;
         return closed == 0 || errno == EINTR ? 0 : err_errno(e, "%s: cannot write", o->path);
     }
-    if (!o->named && name_temp(o, e))
+    if (file_out_name(o, e))
         return -1;
     if (rename(o->temp, o->target) != 0)
         return err_errno(e, "%s: cannot replace", o->path);

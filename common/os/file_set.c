@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "os/signals.h"
 
 int file_set_take(struct file_set *s, struct file_out *o, struct err *e)
 {
@@ -44,11 +45,19 @@ static bool is_settled(const struct file_set *s, size_t i)
     return false;
 }
 
-/* *n_placed gets the number of those that are in place. */
-static int commit(struct file_set *s, size_t *n_placed, struct err *e)
+static int sync_all(struct file_set *s, struct err *e)
 {
     for (size_t i = 0; i < s->n; i++)
         if (file_out_sync(&s->out[i], e))
+            return -1;
+    return 0;
+}
+
+/* *n_placed gets the number of those that are in place. */
+static int place_all(struct file_set *s, size_t *n_placed, struct err *e)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (file_out_name(&s->out[i], e))
             return -1;
     for (; *n_placed < s->n; ++*n_placed)
         if (file_out_place(&s->out[*n_placed], e))
@@ -62,11 +71,16 @@ static int commit(struct file_set *s, size_t *n_placed, struct err *e)
 int file_set_commit(struct file_set *s, struct err *e)
 {
     size_t n_placed = 0;
-    int rc = commit(s, &n_placed, e);
+    sigset_t before;
+    int rc = sync_all(s, e);
+    signals_hold(&before); /* one that ends the program waits: all files or none */
+    if (rc == 0)
+        rc = place_all(s, &n_placed, e);
     for (size_t i = 0; i < n_placed && rc; i++)
         if (s->out[i].target)
             unlink(s->out[i].target);
     file_set_abort(s);
+    signals_release(&before);
     return rc;
 }
 

@@ -25,7 +25,8 @@ MUST_USE int file_set_take(struct file_set *s, struct file_out *o, struct err *e
 
 /* Waits until all files are on disk, puts them in their places, in the order taken, and fsyncs each
  * folder once. Where a rename or the last fsync fails, the files already in place are removed
- * again, so that no part of a set is taken for the whole. The set is empty afterwards. */
+ * again, so that no part of a set is taken for the whole. A signal that ends the program waits
+ * until all have their places. The set is empty afterwards. */
 MUST_USE int file_set_commit(struct file_set *s, struct err *e);
 
 /* Discards all files. Safe on an empty set. */

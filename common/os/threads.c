@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "os/machine.h"
+#include "os/signals.h"
 
 #if defined(__x86_64__)
 #define spin_pause() __builtin_ia32_pause()
@@ -138,8 +139,11 @@ struct pool *threads_new(int n_threads, struct err *e)
     pthread_cond_init(&t->done, NULL);
     cpu_flush_denormals();
     for (int i = 1; i < n_threads; i++) {
+        sigset_t before;
         workers[i] = (struct worker){.threads = t, .index = (size_t)i};
+        signals_hold(&before); /* signals are for the thread that knows what it is doing */
         int code = pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
+        signals_release(&before);
         if (code) {
             errno = code;
             err_errno(e, "cannot start thread %d of %d", i + 1, n_threads);

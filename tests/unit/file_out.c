@@ -30,7 +30,9 @@ static struct err e;
 
 static bool no_tmpfile;     /* as NFS and older kernels are */
 static bool kill_at_rename; /* between the temporary's name and its place */
+static bool term_at_rename; /* SIGTERM before it */
 static int fsync_fault;     /* errno, or 0 */
+static int link_fault;      /* which call fails, from 1; 0 none */
 static char events[4096];   /* what was called, in order; NULL-terminated */
 
 static void note(const char *what, const char *path)
@@ -53,6 +55,15 @@ int open(const char *path, int flags, ...)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+    if (link_fault > 0 && --link_fault == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+}
+
 int fsync(int fd)
 {
     struct stat st;
@@ -63,6 +74,8 @@ int fsync(int fd)
 
 int rename(const char *from, const char *to)
 {
+    if (term_at_rename)
+        raise(SIGTERM);
     if (kill_at_rename)
         raise(SIGKILL);
     note("rename", to);
@@ -79,7 +92,7 @@ static int reset(void **state)
 {
     (void)state;
     no_tmpfile = false;
-    kill_at_rename = false;
+    kill_at_rename = term_at_rename = false;
     fsync_fault = 0;
     events[0] = '\0';
     return 0;
@@ -248,6 +261,74 @@ static void test_a_set_is_synced_and_then_placed(void **state)
     assert_int_equal(scratch_count(), 3);
 }
 
+static void take_three(struct file_set *set, const char *text)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct file_out o;
+        assert_int_equal(file_out_open(&o, scratch_path(names[i]), &e), 0);
+        assert_int_equal(file_out_write(&o, text, strlen(text), &e), 0);
+        assert_int_equal(file_set_take(set, &o, &e), 0);
+    }
+}
+
+/* How many of them have this text. */
+static int count_three(const char *text)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    int n_same = 0;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t n;
+        char *found = (char *)scratch_read(scratch_path(names[i]), &n);
+        n_same += n == strlen(text) && memcmp(found, text, n) == 0;
+        free(found);
+    }
+    return n_same;
+}
+
+static volatile sig_atomic_t n_new; /* when the signal came */
+
+static void on_term(int number)
+{
+    (void)number;
+    n_new = count_three("new");
+}
+
+/* What ends a program does not come between the files of a set. */
+static void test_a_signal_waits_for_a_set(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    take_three(&set, "old");
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    signal(SIGTERM, on_term);
+    n_new = -1;
+    take_three(&set, "new");
+    term_at_rename = true;
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    signal(SIGTERM, SIG_DFL);
+    assert_int_equal(n_new, 3);
+}
+
+/* A folder that has no room for another name: the files that stood there stay. */
+static void test_no_room_for_a_name(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    take_three(&set, "old");
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    take_three(&set, "new");
+    link_fault = 2;
+    int rc = file_set_commit(&set, &e);
+    if (link_fault == 0) { /* else a file system without files that have no name */
+        assert_int_equal(rc, -1);
+        assert_non_null(strstr(e.text, "b: cannot create: No space left"));
+        assert_int_equal(count_three("old"), 3);
+    }
+    link_fault = 0;
+    assert_int_equal(scratch_count(), 3);
+}
+
 /* The new checkpoint and its name are on the disk before the older one goes. */
 static void test_checkpoints_are_synced_before_older_ones_go(void **state)
 {
@@ -279,6 +360,8 @@ int main(void)
         cmocka_unit_test_setup(test_failing_sync, reset),
         cmocka_unit_test_setup(test_reserved_room, reset),
         cmocka_unit_test_setup(test_a_set_is_synced_and_then_placed, reset),
+        cmocka_unit_test_setup(test_a_signal_waits_for_a_set, reset),
+        cmocka_unit_test_setup(test_no_room_for_a_name, reset),
         cmocka_unit_test_setup(test_checkpoints_are_synced_before_older_ones_go, reset),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <float.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -170,6 +171,29 @@ static void test_denormals_are_flushed_everywhere(void **state)
     threads_free(p);
 }
 
+static void see_signals(void *context, size_t task, size_t worker)
+{
+    bool *held = context;
+    sigset_t now;
+    struct timespec pause = {.tv_nsec = 1000000};
+    (void)task;
+    nanosleep(&pause, NULL); /* gives the others their turn */
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    held[worker] = sigismember(&now, SIGTERM) == 1 && sigismember(&now, SIGBUS) == 0;
+}
+
+static void test_signals_are_for_the_caller(void **state)
+{
+    (void)state;
+    struct err e;
+    bool held[4] = {true};
+    struct pool *p = threads_new(4, &e);
+    pool_run(p, see_signals, held, 100);
+    threads_free(p);
+    assert_false(held[0]);
+    assert_true(held[1] && held[2] && held[3]);
+}
+
 static void test_bad_numbers_of_threads(void **state)
 {
     (void)state;
@@ -224,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_sleeping_workers_wake),
         cmocka_unit_test(test_idle_pool_costs_nothing),
         cmocka_unit_test(test_denormals_are_flushed_everywhere),
+        cmocka_unit_test(test_signals_are_for_the_caller),
         cmocka_unit_test(test_bad_numbers_of_threads),
         cmocka_unit_test(test_touch_reaches_every_page),
     };
