@@ -100,13 +100,15 @@ static int check_binary(const char *name, const struct head *in, struct err *e)
 
 /* ---- a member -------------------------------------------------------------------------------- */
 
+/* By so many bytes and no more, however many a block has: a pipe is read as a file is. */
 static const struct reader *choose(const struct corpus_options *o, const struct head *in)
 {
+    size_t n = MIN(in->n, (size_t)READER_HEAD);
     if (o->format == CORPUS_AUTO && is_marked(in))
         return &reader_text;
     for (size_t i = 0;; i++)
         if (o->format == readers[i].format ||
-            (o->format == CORPUS_AUTO && readers[i].reader->probe(in->data, in->n, o)))
+            (o->format == CORPUS_AUTO && readers[i].reader->probe(in->data, n, o)))
             return readers[i].reader;
 }
 

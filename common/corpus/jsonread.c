@@ -112,8 +112,8 @@ static size_t skip_space(const char *data, size_t n, size_t i)
     return i;
 }
 
-/* Whether text[0..n) is one whole string. */
-static bool is_string(const char *text, size_t n)
+/* Whether text[0..n) is one string, whole or, if it is `cut`, as far as it goes. */
+static bool is_string(const char *text, size_t n, bool cut)
 {
     struct memory m = {0};
     yajl_alloc_funcs funcs = memory_funcs(&m);
@@ -123,15 +123,15 @@ static bool is_string(const char *text, size_t n)
     }
     yajl_handle h = yajl_alloc(NULL, &funcs, NULL);
     yajl_config(h, yajl_dont_validate_strings, 1);
-    bool whole = n > 1 && text[0] == '"' &&
+    bool sound = n > 1 && text[0] == '"' &&
                  yajl_parse(h, (const unsigned char *)text, n) == yajl_status_ok &&
-                 yajl_complete_parse(h) == yajl_status_ok;
+                 (cut || yajl_complete_parse(h) == yajl_status_ok);
     yajl_free(h);
-    return whole;
+    return sound;
 }
 
-/* The first complete line is a string, and every further one in sight begins like one: other text
- * begins with a quote, too. */
+/* The first line is a string, and every further one in sight begins like one: other text begins
+ * with a quote, too, but does not go on for so long without another or a line end. */
 static bool are_strings(const char *head, size_t n, size_t first)
 {
     size_t n_lines = 0;
@@ -140,8 +140,8 @@ static bool are_strings(const char *head, size_t n, size_t first)
         size_t length = end ? (size_t)(end - head) - i : n - i;
         while (length && reader_is_space(head[i + length - 1]))
             length--;
-        bool complete = end || n < READER_HEAD; /* the end of the member ends a line */
-        if (head[i] != '"' || (n_lines == 0 && !(complete && is_string(head + i, length))))
+        bool cut = !end && n == READER_HEAD; /* else the end of the member ends the line */
+        if (head[i] != '"' || (n_lines == 0 && !is_string(head + i, length, cut)))
             return false;
         i = end ? skip_space(head, n, (size_t)(end - head)) : n;
     }

@@ -78,7 +78,8 @@ static bool is_tight(const char *line, const char *end, char delimiter)
 
 /* Several columns: one is the field, or all have words for names and the second row as many cells.
  * A single column must have a usual name, and its first cell be quoted: else it would be any text
- * whose first line is one word. */
+ * whose first line is one word. A second row that ends after these bytes, within quotes, may have
+ * all cells. */
 static bool probe_table(const char *head, size_t n, const struct corpus_options *o, char delimiter)
 {
     struct csv_parser parser;
@@ -90,8 +91,9 @@ static bool probe_table(const char *head, size_t n, const struct corpus_options 
     bool sound = csv_parse(&parser, head, n, see_cell, see_row, &s) == n;
     if (sound && n < READER_HEAD) /* the last row may lack its line end */
         csv_fini(&parser, see_cell, see_row, &s);
+    bool cut = sound && s.row == 1 && parser.quoted && s.n_cells[1] < s.n_cells[0];
     csv_free(&parser);
-    bool even = s.row > 1 && s.n_cells[0] == s.n_cells[1];
+    bool even = cut || (s.row > 1 && s.n_cells[0] == s.n_cells[1]);
     if (s.row < 1 || !is_tight(head, end, delimiter))
         return false;
     if (s.n_cells[0] > 1)

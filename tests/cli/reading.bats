@@ -69,6 +69,28 @@ held_out() {
     both_fail 1 "strings in single quotes, as Python prints them" python.jsonl
 }
 
+@test "reading: a form is known by its first row however long that is, from a file as from a pipe" {
+    for n in 4000 7000; do
+        long=$(seq -f 'Sentence number %.0f.' -s ' ' $n) # 90 kB, less than a block of a file; and 160
+        printf 'text\n"%s"\n"Two."\n' "$long" > one.csv
+        printf 'id,text\n1,"%s"\n2,"Two."\n' "$long" > two.csv
+        printf '"%s"\n"Two."\n' "$long" > strings.jsonl
+        printf '"One," he said. "%s"\n"Two."\n' "$long" > prose.txt
+        for file in one.csv two.csv strings.jsonl prose.txt; do
+            want=2 field=(--field text)
+            case $file in
+            strings.jsonl) field=() ;;
+            prose.txt) want=1 field=() ;;
+            esac
+            both_read $want "${field[@]}" $file
+            feed <(cat $file) prep -q --json --vocab "$vocab" --valid-fraction 0 -o out "${field[@]}" -
+            [ "$(jq -c '[.train.n_stories, .train.n_bytes]' <<< "$output")" = "[$want,$n_bytes]" ] || flunk "$file from a pipe"
+        done
+        both_fail 1 'no column "story" (found "id", "text")' two.csv
+        both_fail 1 'no column "story" (found "text")' one.csv
+    done
+}
+
 @test "reading: encodings" {
     printf 'caf\351 au lait' > latin1.txt
     both_read 1 --encoding latin1 latin1.txt
