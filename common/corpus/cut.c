@@ -32,27 +32,39 @@ static size_t find_open(const char *text, size_t n, size_t from, const char *wha
     return at;
 }
 
+/* Where the first line end from `from` on begins: a line feed, or a carriage return with or without
+ * one, as normalising has it. n if there is none. */
+static size_t find_line_end(const char *text, size_t n, size_t from)
+{
+    const char *lf = from < n ? memchr(text + from, '\n', n - from) : NULL;
+    size_t end = lf ? (size_t)(lf - text) : n;
+    const char *cr = from < end ? memchr(text + from, '\r', end - from) : NULL;
+    return cr ? (size_t)(cr - text) : end;
+}
+
+/* Where the line end at `at` ends. */
+static size_t pass_line_end(const char *text, size_t n, size_t at)
+{
+    return at + 1 + (text[at] == '\r' && at + 1 < n && text[at + 1] == '\n');
+}
+
 /* A blank line: from the end of the line before it to the start of the next one with text. */
 static void find_blank_line(struct cut *c, size_t from)
 {
     c->separator_at = c->n;
-    for (size_t at = from; at < c->n; at++) {
-        const char *p = memchr(c->text + at, '\n', c->n - at);
-        if (!p)
-            return;
-        at = (size_t)(p - c->text);
-        size_t end = at + 1, last = at;
+    for (size_t at = from; (at = find_line_end(c->text, c->n, at)) < c->n;) {
+        size_t first = pass_line_end(c->text, c->n, at), end = first, last = first;
         while (end < c->n && c->text[end] && strchr(" \t\r\n", c->text[end])) {
-            if (c->text[end] == '\n')
-                last = end;
-            end++;
+            bool blank = c->text[end] == ' ' || c->text[end] == '\t';
+            end = blank ? end + 1 : pass_line_end(c->text, c->n, end);
+            last = blank ? last : end;
         }
-        if (last > at) {
+        if (last > first) {
             c->separator_at = at;
-            c->separator_end = last + 1;
+            c->separator_end = last;
             return;
         }
-        at = end - 1;
+        at = end;
     }
 }
 
@@ -61,11 +73,12 @@ static void find_separator(struct cut *c, size_t from)
     c->separator_at = c->n;
     if (c->kind == CUT_BLANK_LINE)
         find_blank_line(c, from);
-    else if (c->kind != CUT_NONE) {
-        bool line = c->kind == CUT_LINE;
-        size_t length = line ? 1 : c->n_separator;
-        c->separator_at = find(c->text, c->n, from, line ? "\n" : c->separator, length);
-        c->separator_end = c->separator_at + length;
+    else if (c->kind == CUT_LINE) {
+        c->separator_at = find_line_end(c->text, c->n, from);
+        c->separator_end = c->separator_at + 1; /* what is left of it is an empty line */
+    } else if (c->kind == CUT_TEXT) {
+        c->separator_at = find(c->text, c->n, from, c->separator, c->n_separator);
+        c->separator_end = c->separator_at + c->n_separator;
     }
 }
 

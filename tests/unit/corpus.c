@@ -111,11 +111,13 @@ static void test_separators(void **state)
     (void)state;
     EXPECT_WITH({.separator = "</s>"}, "One.\n</s>\nTwo.<|endoftext|>Three.</s>",
                 "One.\n\0\nTwo.\0Three.\0");
-    EXPECT_WITH({.separator = "line"}, "emma\nolivia\r\n\n \nava", "emma\0olivia\r\0ava\0");
+    EXPECT_WITH({.separator = "line"}, "emma\nolivia\r\n\n \nava", "emma\0olivia\0ava\0");
+    EXPECT_WITH({.separator = "line"}, "emma\rolivia\r\rava\r", "emma\0olivia\0ava\0");
     EXPECT_WITH({.separator = "blank-line"}, "One.\nMore.\n\nTwo.\n \t\r\n\nThree.\n",
                 "One.\nMore.\0Two.\0Three.\n\0");
     EXPECT_WITH({.separator = "blank-line"}, "\r\n\r\nOne.\r\n\r\nTwo.<|endoftext|>\n\nThree.",
-                "One.\r\0Two.\0Three.\0");
+                "One.\0Two.\0Three.\0");
+    EXPECT_WITH({.separator = "blank-line"}, "One.\rMore.\r \rTwo.\r\r", "One.\rMore.\0Two.\0");
     EXPECT_WITH({.separator = "<|endoftext|>"}, "One.<|endoftext|>Two.", "One.\0Two.\0");
     EXPECT_WITH({.separator = "ab"}, "aababab", "a\0\0\0");
     EXPECT_WITH({.separator = "\n\n"}, "One.\n\n\nTwo.", "One.\0\nTwo.\0");
@@ -134,7 +136,9 @@ static void test_separators_at_borders(void **state)
                  {"|", "A<|endoftext|>B|C", 3}, /* what begins first comes first */
                  {"#<|endoftext|><|endoftext|>", "A#<|endoftext|><|endoftext|>B#C", 2},
                  {"line", "A\nB\n\nC<|endoftext|>\nD", 4},
-                 {"blank-line", "A\n\n\nB\n \nC\nc\n\nD<|endoftext|>\n\n\n", 4}};
+                 {"line", "A\rB\r\n\r\nC<|endoftext|>\rD", 4},
+                 {"blank-line", "A\n\n\nB\n \nC\nc\n\nD<|endoftext|>\n\n\n", 4},
+                 {"blank-line", "A\r\r\rB\r\n \r\nC\r\nc\r\rD<|endoftext|>\r\n\r\r", 4}};
     static char text[BLOCK + 64];
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         for (size_t shift = 0; shift < 40; shift++) {
