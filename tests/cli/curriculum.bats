@@ -129,6 +129,28 @@ setup() {
     [ "$(jq -s 'last.step' run/log.jsonl)" -ge 30 ]
 }
 
+@test "data in parts beside others: none is left out of validation or of a curriculum without a word" {
+    few=(-q --save-dir x --small --dim 32 --blocks 2 --hidden 48 --kernel 4 --seq-len 32 --batch 4 --steps 2)
+    "$BUILD/prep" -q -o plain --vocab "$in/data/vocab.db" "$in/c.txt"
+    fails 2 "--data: some validation stories are of parts, others of none" train "${few[@]}" --data "$in/data" --data plain
+    fails 2 "--data: some training stories are of parts, others of none" train "${few[@]}" --data "$in/data" --data plain/train.shard \
+        --curriculum "$in/stages"
+    small_train "$in/data" run --data plain/train.shard --steps 2 > /dev/null
+    "$BUILD/prep" -q -o short --vocab "$in/data/vocab.db" --part tiny="$in/a.txt" --part word="$in/b.txt" \
+        --valid tiny="$in/c.txt" --valid word=<(echo Once.)
+    small_train short few --steps 2 2> told > /dev/null
+    grep -q "part word is not validated: its validation stories are shorter than one window" told || flunk "$(cat told)"
+    jq -e 'select(.val_loss) | .val_parts | keys == ["tiny"]' few/log.jsonl
+    for n in 1 2; do
+        # shellcheck disable=SC2046
+        "$BUILD/prep" -q -o "many$n" --vocab "$in/data/vocab.db" $(for i in {1..9}; do echo "--part" "p$n$i=$in/b.txt"; done) \
+            --keep-duplicates --valid-fraction 0.5
+    done
+    tool train "${few[@]}" --data many1 --data many2
+    [ "$status" -eq 2 ]
+    contains "$stderr" "--data: the validation stories are of more than 16 parts"
+}
+
 @test "eval of a folder with parts: one result each, and their total" {
     small_train "$in/data" run > /dev/null
     succeeds eval --json --vocab "$in/data/vocab.db" run "$in/data"

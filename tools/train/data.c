@@ -186,33 +186,72 @@ int data_curriculum(const struct trainer *t, char out[CKPT_CURRICULUM_BYTES], st
     return rc ? err_at(e, path, e) : 0;
 }
 
-/* A part whose stories are shorter than one window is not validated. */
-static int divide_valid(struct trainer *t, struct err *e)
+/* Whether the names are those of all shards, where one of them has a part: what no name stands for
+ * would be left out without a word. */
+static int check_names(const struct shardset *s, const char *what, const char *const *names,
+                       size_t n, struct err *e)
 {
-    const char *names[CKPT_MAX_PARTS] = {""};
-    size_t n = t->options.eval_every ? MAX(mixture_names(&t->valid, names), (size_t)1) : 0;
-    for (size_t i = 0; i < n; i++) {
-        struct shardset *s = &t->valid_parts[t->n_valid_parts];
-        if (shardset_part(s, &t->valid, names[i], e))
-            return -1;
-        if (batches_windows(s->n_tokens, (size_t)t->dims.T) == 0)
-            shardset_release(s);
-        else
-            t->n_valid_parts++;
+    for (size_t i = 0; i < s->n && n > 0; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(names[k], s->parts[i]) != 0)
+            k++;
+        if (k < n)
+            continue;
+        if (s->parts[i][0])
+            return err_usage(e, "--data: the %s stories are of more than %d parts", what,
+                             CKPT_MAX_PARTS);
+        return err_usage(e,
+                         "--data: some %s stories are of parts, others of none; prep --part makes "
+                         "a part of these",
+                         what);
     }
     return 0;
 }
 
-int data_parts(struct trainer *t, struct err *e)
+/* A part whose stories are shorter than one window is not validated. */
+static int divide_valid(struct trainer *t, struct err *e)
+{
+    const char *names[CKPT_MAX_PARTS] = {""};
+    size_t T = (size_t)t->dims.T, n = mixture_names(&t->valid, names);
+    if (!t->options.eval_every)
+        return 0;
+    if (check_names(&t->valid, "validation", names, n, e))
+        return -1;
+    for (size_t i = 0; i < MAX(n, (size_t)1); i++) {
+        struct shardset *s = &t->valid_parts[t->n_valid_parts];
+        if (shardset_part(s, &t->valid, names[i], e))
+            return -1;
+        if (batches_windows(s->n_tokens, T) > 0) {
+            t->n_valid_parts++;
+            continue;
+        }
+        if (n > 1)
+            cli_warn("part %s is not validated: its validation stories are shorter than one window "
+                     "(%llu tokens, expected %zu)",
+                     names[i], (unsigned long long)s->n_tokens, T + 1);
+        shardset_release(s);
+    }
+    return 0;
+}
+
+static int open_mixture(struct trainer *t, struct err *e)
 {
     const struct ckpt_settings *s = &t->settings;
-    if (divide_valid(t, e))
+    const char *names[CURRICULUM_MAX_PARTS];
+    size_t n = mixture_names(&t->train, names);
+    if (check_names(&t->train, "training", names, n, e))
         return -1;
-    if (!s->curriculum[0] ||
-        mixture_open(&t->mixture, &t->train, s->curriculum, batches_find(s->windows),
+    if (mixture_open(&t->mixture, &t->train, s->curriculum, batches_find(s->windows),
                      (size_t)t->dims.T, s->seed, e) == 0)
         return 0;
     return err_at(e, t->resumed_from ? t->resumed_from : t->options.curriculum, e);
+}
+
+int data_parts(struct trainer *t, struct err *e)
+{
+    if (divide_valid(t, e))
+        return -1;
+    return t->settings.curriculum[0] ? open_mixture(t, e) : 0;
 }
 
 int data_check_length(const struct trainer *t, struct err *e)
