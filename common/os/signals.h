@@ -1,5 +1,5 @@
-/* signals.h - signals that ask a process to end, held back from a thread for a while. Those by which
- * it is told of a fault of its own (SIGSEGV, SIGBUS and the like) are not. */
+/* signals.h - signals that ask a process to end, held back from a thread for a while. Those by
+ * which it is told of a fault of its own (SIGSEGV, SIGBUS and the like) are not. */
 #ifndef SIGNALS_H
 #define SIGNALS_H
 

@@ -1,10 +1,13 @@
 /* The log of a run. */
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -96,11 +99,41 @@ static void test_log_that_is_taken_away(void **state)
     free(aside);
 }
 
+/* train --status holds the file while it asks; a run that begins at that moment is not refused. */
+static void test_who_only_asks_is_waited_for(void **state)
+{
+    (void)state;
+    struct err e;
+    struct log l = {0};
+    int ends[2];
+    char held;
+    const char *dir = toyrun_path("asked");
+    assert_int_equal(file_make_dirs(dir, &e), 0);
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        const struct timespec moment = {.tv_nsec = 30000000};
+        int fd = open(toyrun_path("asked/log.jsonl"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        held = (char)file_hold(fd, FILE_SHARED);
+        (void)!write(ends[1], &held, 1);
+        nanosleep(&moment, NULL);
+        _exit(0);
+    }
+    assert_int_equal(read(ends[0], &held, 1), 1);
+    assert_true(held);
+    assert_int_equal(log_open(&l, dir, true, &e), 0);
+    log_close(&l);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_has_each_step_once),
         cmocka_unit_test(test_log_that_is_taken_away),
+        cmocka_unit_test(test_who_only_asks_is_waited_for),
     };
     return cmocka_run_group_tests(tests, toyrun_setup, toyrun_teardown);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -40,14 +41,23 @@ static int64_t ask_holder(int fd)
     return fcntl(fd, F_GETLK, &who) == 0 && who.l_type != F_UNLCK && who.l_pid > 0 ? who.l_pid : -1;
 }
 
+/* Who only asks whether the folder is held, holds it for that moment (log_holder), and is none that
+ * ask_holder can name: such a one is waited for, a second at most. */
 static int claim(const struct log *l, struct err *e)
 {
+    enum { MOST_TRIES = 50 };
+    const struct timespec pause = {.tv_nsec = 20000000};
     struct flock mine = whole_file();
-    if (file_hold(l->fd, FILE_ALONE)) {
-        (void)fcntl(l->fd, F_SETLK, &mine);
-        return 0;
+    int64_t pid = -1;
+    for (int i = 0; i < MOST_TRIES && pid < 0; i++) {
+        if (file_hold(l->fd, FILE_ALONE)) {
+            (void)fcntl(l->fd, F_SETLK, &mine);
+            return 0;
+        }
+        pid = ask_holder(l->fd);
+        if (pid < 0)
+            nanosleep(&pause, NULL);
     }
-    int64_t pid = ask_holder(l->fd);
     if (pid < 0)
         return err_system(e, "%s: another run is writing to this folder", l->path);
     return err_system(e, "%s: another run is writing to this folder (process %" PRId64 ")", l->path,
