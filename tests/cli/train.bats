@@ -756,6 +756,14 @@ until_says() {
     steps_once run $((at + 10))
     night 60s 0
     [ "$status" -eq 2 ] || flunk "a fault is not told"
+    run env TRAIN=echo "$ROOT/scripts/train-night" "$in/data" "a run" --init-from "its model" --hours 4
+    [ "$(cat "a run/night.txt")" = "--data $in/data --save-dir a run --init-from its model --hours 4" ]
+    : > "a run/best.safetensors" # now it goes on, with the same line of a crontab
+    for from in "--init-from=x" "--init-from x"; do
+        # shellcheck disable=SC2086 # one word an option
+        run env TRAIN=echo "$ROOT/scripts/train-night" "$in/data" "a run" --small $from --hours "4 " $from
+        [ "$(tail -n 1 "a run/night.txt")" = "--data $in/data --save-dir a run --resume --small --hours 4 " ]
+    done
     # a last checkpoint that the disk has no room for
     printf '#!/bin/sh\ntrap "echo no room; exit 1" TERM\n[ "$1" = --status ] || while :; do sleep 0.1; done\n' > full
     chmod +x full
