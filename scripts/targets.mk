@@ -18,15 +18,28 @@ ifneq ($(TINYSTORIES_URL),)
 export DATASET_URL ?= $(TINYSTORIES_URL)
 endif
 downloads = $(shell scripts/fetch -l -p $(1) '$(DATASET)' $(DATA) $(DATASET_FILES) 2> /dev/null)
-CORPUS_FILES = $(or $(CORPUS),$(call downloads,train))
-VALID_FILES = $(or $(VALID),$(if $(CORPUS),,$(call downloads,valid)))
+# The files that patterns stand for, and words as the shell takes them.
+resolve = $(foreach f,$(1),$(or $(sort $(wildcard $(f))),$(f)))
+quote = $(foreach w,$(1),'$(subst ','\'',$(w))')
+CORPUS_FILES = $(or $(call resolve,$(CORPUS)),$(call downloads,train))
+VALID_FILES = $(or $(call resolve,$(VALID)),$(if $(CORPUS),,$(call downloads,valid)))
 fetch = $(if $($(2)_URL),scripts/fetch '$($(2)_URL)' $(firstword $(call downloads,$(1))) $($(2)_SHA256) && )scripts/fetch -p $(1) \
 	'$(DATASET)' $(DATA) $(DATASET_FILES)
 
 # Parquet goes through a pipe: its column FIELD, of the rows for which WHERE holds; as text, unless options say how text is read.
+# Of other files prep reads the field FIELD.
 export WHERE
-PARQUET_FORM = $(if $(filter --separator% --encoding% --format%,$(PREP_OPTIONS)),--as story,--text)
-parquet = scripts/parquet-stories $(PARQUET_FORM) $(FIELD:%=--field %) $(if $(WHERE),--where "$$WHERE") $(1)
+HAS_PARQUET = $(filter %.parquet,$(CORPUS_FILES) $(VALID_FILES))
+PREP_FIELD = $(if $(filter-out %.parquet,$(CORPUS_FILES) $(VALID_FILES)),$(FIELD))
+PARQUET_FORM = $(if $(filter --separator% --encoding% --format%,$(PREP_OPTIONS)),--as $(or $(PREP_FIELD),story),--text)
+parquet = scripts/parquet-stories $(PARQUET_FORM) $(FIELD:%=--field %) $(if $(WHERE),--where "$$WHERE") $(call quote,$(1))
+
+# What would be passed over without a word.
+SETS = $(strip $(foreach v,DATASET DATASET_FILES DATASET_URL TINYSTORIES TINYSTORIES_URL TRAIN_URL VALID_URL,\
+	$(if $(filter command,$(origin $(v))),$(v))))
+check_data = $(if $(CORPUS),$(if $(SETS),$(error data: CORPUS takes files of yours, $(firstword $(SETS)) a data set: give one of them)))$(if \
+	$(HAS_PARQUET),$(if $(filter --field% --skip-missing,$(PREP_OPTIONS)),$(error data: the column of Parquet is FIELD=NAME, not an option of prep)),$(if \
+	$(WHERE),$(error data: WHERE chooses rows of Parquet, and none of the files is: $(CORPUS_FILES) $(VALID_FILES))))
 
 # A preset names the vocabulary, the model and its recipe; PREP_ARGS and ARGS add to that.
 PREP_OF_small := --preset small
@@ -80,15 +93,15 @@ check-%: ## one kind of test: check-unit check-kern check-parity check-torture c
 	@BUILD=$(OUT) tests/run $*
 
 data: ## download DATASET (tinystories, tinystories-v2, simplestories, fineweb-edu) or take CORPUS="FILES" VALID=FILE, run prep (PRESET=swift)
-	@for f in $(CORPUS) $(VALID); do [ -f "$$f" ] || { echo "data: $$f: no such file" >&2; exit 1; }; done
+	$(check_data)@for f in $(call quote,$(call resolve,$(CORPUS) $(VALID))); do [ -f "$$f" ] || { echo "data: $$f: no such file" >&2; exit 1; }; done
 	$(if $(CORPUS),,@scripts/fetch -n '$(DATASET)' $(DATA) $(DATASET_FILES) > /dev/null)
-	@scripts/deps build $(if $(CORPUS),,data) $(if $(filter %.parquet,$(CORPUS_FILES) $(VALID_FILES)),parquet)
+	@scripts/deps build $(if $(CORPUS),,data) $(if $(HAS_PARQUET),parquet)
 	@$(SUBMAKE) -s -j$(JOBS) $(OUT)/prep
 	$(if $(CORPUS)$(VALID),,@$(call fetch,valid,VALID))
 	$(if $(CORPUS),,@$(call fetch,train,TRAIN))
-	@for f in vocab.db train.shard valid.shard; do [ -f $(DATA)/$$f ] || rm -f $(DATA)/.made; done
+	@cd $(DATA) 2> /dev/null || exit 0; [ -f vocab.db ] && { [ -f shards.json ] || { [ -f train.shard ] && [ -f valid.shard ]; }; } || rm -f .made
 	@$(SUBMAKE) $(DATA)/.made
-	@echo '$(DATA)/vocab.db, train.shard and valid.shard are up to date'
+	@echo '$(DATA): the vocabulary and the shards are up to date'
 
 ifeq ($(MAKECMDGOALS),$(DATA)/.made)
 PARQUET := $(filter %.parquet,$(CORPUS_FILES))
@@ -96,15 +109,16 @@ VALID_PARQUET := $(filter %.parquet,$(VALID_FILES))
 PREP_VALID := $(filter-out %.parquet,$(VALID_FILES)) $(if $(VALID_PARQUET),$(DATA)/.valid.stories)
 
 # The options stand in a file that changes only when they do; so a second `make data` does nothing.
+$(DATA)/.options: export MADE_OF = $(CORPUS_FILES) | $(VALID_FILES) | $(strip $(PREP_OPTIONS))$(if $(FIELD)$(WHERE), | $(FIELD) | )
 $(DATA)/.options: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(CORPUS_FILES) | $(VALID_FILES) | $(strip $(PREP_OPTIONS))$(if $(FIELD)$(WHERE), | $(FIELD) | )'"$$WHERE" > $@.new
+	@printf '%s\n' "$$MADE_OF$$WHERE" > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 # What ends in the middle, for whatever reason, must not look like an end.
 $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
 	$(if $(VALID_PARQUET),$(call parquet,$(VALID_PARQUET)) > $(DATA)/.valid.stories)
-	$(if $(PARQUET),{ $(call parquet,$(PARQUET)) || { echo '{"cut'; head -c 1024 /dev/zero; }; } | )$(OUT)/prep -o $(DATA) $(PREP_VALID:%=--valid %) \
-		$(PREP_OPTIONS) $(filter-out %.parquet,$(CORPUS_FILES)) $(if $(PARQUET),-)
+	$(if $(PARQUET),{ $(call parquet,$(PARQUET)) || { echo '{"cut'; head -c 1024 /dev/zero; }; } | )$(OUT)/prep -o $(DATA) $(foreach f,$(PREP_VALID),--valid $(call quote,$(f))) \
+		$(PREP_OPTIONS) $(PREP_FIELD:%=--field %) $(call quote,$(filter-out %.parquet,$(CORPUS_FILES))) $(if $(PARQUET),-)
 	@touch $@
 endif
 

@@ -187,7 +187,7 @@ faked() {
     before=$(stat -c %Y.%i d/train.shard)
     data "-q --vocab-size 400"
     [ "$(stat -c %Y.%i d/train.shard)" = "$before" ] || flunk "prep ran again"
-    [ "$output" = "$BATS_TEST_TMPDIR/d/vocab.db, train.shard and valid.shard are up to date" ]
+    [ "$output" = "$BATS_TEST_TMPDIR/d: the vocabulary and the shards are up to date" ]
     data "-q --vocab-size 420"
     [ "$(stat -c %Y.%i d/train.shard)" != "$before" ] || flunk "prep did not run with other options"
     before=$(stat -c %Y.%i d/train.shard)
@@ -203,6 +203,43 @@ faked() {
     [ "$status" -ne 0 ]
     contains "$output" "data: a.txt: no such file"
     [ ! -e e ]
+}
+
+@test "make data: quotes and patterns in names and options, several shards, fields of any form" {
+    data() {
+        run make -s -C "$ROOT" --no-print-directory data DATA="$BATS_TEST_TMPDIR/d" OUT="$BUILD" "$@"
+    }
+    sources() { sqlite3 d/vocab.db "SELECT name FROM sources WHERE split = 'train'" | xargs -d '\n'; }
+    mkdir in
+    stories 1 40 > "in/it's&a.txt"
+    stories 2 40 > in/b.txt
+    stories 3 40 > in/c.txt
+    touch -d 2020-01-01 in/c.txt
+    mv in/c.txt .
+    options="-q --vocab-size 300 --shard-tokens 2000 --separator '</s>'"
+    data CORPUS="$PWD/in/*.txt" PREP_ARGS="$options"
+    [ "$status" -eq 0 ] || flunk "make data failed"
+    [ "$(sources)" = "b.txt it's&a.txt" ] || flunk "$(sources)"
+    before=$(stat -c %Y.%i d/shards.json)
+    data CORPUS="$PWD/in/*.txt" PREP_ARGS="$options"
+    [ "$status" -eq 0 ]
+    [ "$(stat -c %Y.%i d/shards.json)" = "$before" ] || flunk "prep ran again"
+    mv c.txt in # an older file, which the pattern stands for now
+    data CORPUS="$PWD/in/*.txt" PREP_ARGS="$options"
+    [ "$(sources)" = "b.txt c.txt it's&a.txt" ] || flunk "$(sources)"
+    jq -Rs -c 'split("<|endoftext|>")[] | {body: .}' in/b.txt > b.jsonl
+    data CORPUS="$PWD/b.jsonl" FIELD=body PREP_ARGS="-q --vocab-size 300"
+    [ "$status" -eq 0 ] || flunk "make data failed"
+    # what would be passed over
+    data CORPUS="$PWD/b.jsonl" FIELD=body WHERE='score > 3'
+    [ "$status" -ne 0 ]
+    contains "$output" "WHERE chooses rows of Parquet, and none of the files is"
+    data CORPUS="$PWD/b.jsonl" DATASET=simplestories
+    [ "$status" -ne 0 ]
+    contains "$output" "CORPUS takes files of yours, DATASET a data set: give one of them"
+    data CORPUS="$PWD/b.parquet" PREP_ARGS="--field body"
+    [ "$status" -ne 0 ]
+    contains "$output" "the column of Parquet is FIELD=NAME"
 }
 
 @test "make train, export, sample, eval: one after the other, and train goes on where it stopped" {
