@@ -89,6 +89,9 @@ END
     count 'text IS NULL' 1
     count 'text is not null and len(text) <= 1 and n < 5' 4
     count 'n > -1 and n not in [0]' 3005
+    rows 'pq.write_table(pa.table({"text": ["it\x27s", "its", ""]}), "q.parquet")'
+    parquet --where "text = 'it''s' or text = ''" q.parquet # as SQL doubles a quote
+    [ "${lines[*]}" = '{"text": "it'"'"'s"} {"text": ""}' ] || flunk "$output"
     parquet --where 'm > 1' a.parquet
     [ "$status" -eq 1 ]
     contains "$stderr" "a.parquet: --where: has no column 'm' (found n, text)"
@@ -96,7 +99,7 @@ END
     [ "$status" -eq 1 ]
     [ -z "$output" ]
     contains "$stderr" "parquet-stories: a.parquet: "
-    for bad in 'n >' '__import__("os")' 'n + 1' 'n is 3'; do
+    for bad in "text = 'a' and 'n' <> 'x'" '"text" = "x"' 'n > 1 or 1 = 1' 'n >' '__import__("os")' 'n + 1' 'n is 3'; do
         parquet --where "$bad" a.parquet
         [ "$status" -eq 1 ]
         [ -z "$output" ]
