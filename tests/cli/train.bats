@@ -599,6 +599,18 @@ edited() {
     [ "$(find run -name 'step-*')" = $good ]
 }
 
+@test "no memory for the sample stories: they are not told, and the run goes on as if they had been" {
+    [[ $BUILD != *san* ]] || skip "a sanitizer asks for memory of its own"
+    telling=(--steps 8 --sample-every 5 --eval-every 0)
+    FAULT_COUNTS=calls LD_PRELOAD=$BUILD/tests/inject.so tiny --save-dir told "${telling[@]}" 2> talk.txt
+    contains "$(cat talk.txt)" "story 3 of 3"
+    last=$(sed -n 's/^mmap //p' calls) # the last memory to be asked for is theirs
+    FAULT=mmap:$last:fail LD_PRELOAD=$BUILD/tests/inject.so tiny --save-dir untold "${telling[@]}" 2> talk.txt
+    contains "$(cat talk.txt)" "no stories are told: cannot allocate"
+    same_tensors told/step-000000008.safetensors untold/step-000000008.safetensors
+    [ "$(meta told/step-000000008.safetensors sample_rng)" = "$(meta untold/step-000000008.safetensors sample_rng)" ]
+}
+
 @test "places that cannot be written" {
     : > file
     tiny_fails 1 "file" --save-dir file --steps 2

@@ -244,14 +244,18 @@ static void save_best(struct trainer *t, const struct validation *v)
     cli_warn("%s; the run goes on without this best one", fault.text);
 }
 
-static int tell_stories(struct trainer *t, struct err *e)
+/* No memory for stories is no reason to end the run. Untold ones draw their seeds too. */
+static void tell_stories(struct trainer *t)
 {
-    if (!cli.quiet && trainer_is_first(t))
-        return stories_tell(&t->dims, t->params, &t->kern, t->tokenizer, &t->story_rng, N_STORIES,
-                            STORY_TOKENS, e);
-    for (int i = 0; i < N_STORIES; i++) /* untold stories draw their seeds too */
+    struct err fault;
+    if (!cli.quiet && trainer_is_first(t)) {
+        if (stories_tell(&t->dims, t->params, &t->kern, t->tokenizer, &t->story_rng, N_STORIES,
+                         STORY_TOKENS, &fault) == 0)
+            return;
+        cli_warn("no stories are told: %s; the run goes on", fault.text);
+    }
+    for (int i = 0; i < N_STORIES; i++)
         rng_u64(&t->story_rng);
-    return 0;
 }
 
 /* Older ones go only after the new one is safe on the disk. */
@@ -359,8 +363,8 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
         report(l, &v);
     if ((telling || saving || v.best) && gather(t, e))
         return -1;
-    if (telling && tell_stories(t, e))
-        return -1;
+    if (telling)
+        tell_stories(t);
     if (v.best)
         save_best(t, &v);
     return saving ? save(l, *stop, e) : 0;
