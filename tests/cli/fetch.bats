@@ -266,6 +266,9 @@ d/simplestories/train-00001-of-00007.parquet" ]
         "$ROOT/scripts/fetch" simplestories d 2
     [ "$status" -eq 1 ]
     contains "$output" "train-00000-of-00007.parquet: the file has the wrong checksum"
+    run "$ROOT/scripts/fetch" -n simplestories d 8
+    [ "$status" -eq 2 ]
+    contains "$output" "simplestories: has 7 files to train on, not 8"
     run "$ROOT/scripts/fetch" tinystores d
     [ "$status" -eq 2 ]
     contains "$output" "tinystores: unknown data set (expected tinystories, tinystories-v2, simplestories or fineweb-edu)"

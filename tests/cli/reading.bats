@@ -199,7 +199,8 @@ held_out() {
     jq -Rs '{story: rtrimstr("\n")}' book.txt > book.json
     awk '{ printf "%s\n%s", (NR == 1 ? "\n" : ""), $0 } END { print "\n \n" }' book.txt | sed 's/$/\r/' > spaced.txt
     succeeds prep -q --vocab-size 270 -o ref book.txt
-    for file in book.json spaced.txt; do
+    cat <(printf '<|endoftext|>\n') book.txt <(printf '<|endoftext|>\n \n<|endoftext|>\n') > marked.txt
+    for file in book.json spaced.txt marked.txt; do
         succeeds prep -q --vocab-size 270 -o out $file
         same out/train.shard ref/train.shard
         same out/valid.shard ref/valid.shard

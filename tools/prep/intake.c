@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "corpus/emit.h"
 #include "os/clock.h"
 #include "os/pipeline.h"
 #include "prep/gpt2vocab.h"
@@ -30,12 +31,12 @@ struct reader {
     struct storyset seen;         /* stories of the training inputs, and of the folder */
     struct storyset held;         /* of these, held out by other rules than side's */
     struct holdout holdout;       /* used where no story fell on validation's side */
-    uint64_t n_told;              /* stories read, of the current part */
+    uint64_t n_told;              /* stories read, of the current part, that are not blank */
     size_t part;                  /* its number */
     uint64_t n_moved;             /* of its stories, to be held out */
     const char *path;             /* of the present file */
     bool last;                    /* the current file is the last input */
-    bool cut;        /* the batch is one text in two pieces: for training, and held out */
+    bool cut;        /* the batch begins with a text in two pieces: for training, and held out */
     bool from_valid; /* the current file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
@@ -211,7 +212,7 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
         b = pipeline_piece(r->pipeline);
     }
     r->in->raw_bytes += n;
-    r->n_told++;
+    r->n_told += !emit_is_blank(text, n);
     return b ? stories_add(&b->raw, text, n, e) : -1;
 }
 
@@ -238,11 +239,20 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
-static bool is_single(const struct reader *r, const struct stories *s)
+/* The one story of a part, *n its bytes, where a piece of it is to be held out; NULL where there
+ * are others, but for blank ones. */
+static const char *single(const struct reader *r, const struct stories *s, size_t *n)
 {
     double fraction = r->o->valid_fraction;
-    return r->last && r->n_told == 1 && s->n == 1 && fraction > 0 && fraction < 1 &&
-           !has(r, SHARDLIST_TRAIN) && !has(r, SHARDLIST_VALID);
+    if (!r->last || r->n_told != 1 || s->n == s->most || fraction <= 0 || fraction >= 1 ||
+        has(r, SHARDLIST_TRAIN) || has(r, SHARDLIST_VALID))
+        return NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        const char *raw = stories_raw(s, i, n);
+        if (!emit_is_blank(raw, *n))
+            return raw;
+    }
+    return NULL;
 }
 
 /* A single text, all there is, is cut: a piece at its end is held out. Where, its normalised form
@@ -253,11 +263,11 @@ static int cut_single(struct reader *r, struct batch *b, struct err *e)
     struct stories *s = &b->raw;
     struct batch_worker *w = &r->workers[r->n_workers - 1];
     struct normalize_stats stats = {0};
-    size_t n, n_chars;
+    size_t n, n_chars, n_blank = s->n - 1;
     bool is_new;
-    if (!is_single(r, s))
+    const char *raw = single(r, s, &n);
+    if (!raw)
         return 0;
-    const char *raw = stories_raw(s, 0, &n);
     if (normalize_text_in(&w->unicode, r->form, raw, n, &w->text, &n_chars, &stats, e))
         return -1;
     const struct text_buf *text = &w->text;
@@ -269,10 +279,13 @@ static int cut_single(struct reader *r, struct batch *b, struct err *e)
     stories_clear(s);
     r->rows[INTAKE_TRAIN].n_invalid += stats.n_invalid;
     r->cut = true;
-    return storyset_add(&r->seen, hash, &is_new, e) || stories_add(s, text->data, at, e) ||
-                   stories_add(s, text->data + at, text->n - at, e)
-               ? -1
-               : 0;
+    if (storyset_add(&r->seen, hash, &is_new, e) || stories_add(s, text->data, at, e) ||
+        stories_add(s, text->data + at, text->n - at, e))
+        return -1;
+    for (size_t i = 0; i < n_blank; i++)
+        if (stories_add(s, "", 0, e))
+            return -1;
+    return 0;
 }
 
 static int make_batches(void *context, struct pipeline *p, struct err *e)
