@@ -136,7 +136,7 @@ static bool are_strings(const char *head, size_t n, size_t first)
 {
     size_t n_lines = 0;
     for (size_t i = first; i < n; n_lines++) {
-        const char *end = memchr(head + i, '\n', n - i);
+        const char *end = reader_line_end(head + i, n - i);
         size_t length = end ? (size_t)(end - head) - i : n - i;
         while (length && reader_is_space(head[i + length - 1]))
             length--;

@@ -2,6 +2,8 @@
 #ifndef READER_H
 #define READER_H
 
+#include <string.h>
+
 #include "corpus/corpus.h"
 #include "corpus/emit.h"
 #include "corpus/source.h"
@@ -25,6 +27,15 @@ extern const struct reader reader_tsv;
 static inline bool reader_is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Where the first line of text[0..n) ends: at a line feed or a carriage return. NULL if it goes on.
+ */
+static inline const char *reader_line_end(const char *text, size_t n)
+{
+    const char *lf = n ? memchr(text, '\n', n) : NULL;
+    const char *cr = n ? memchr(text, '\r', lf ? (size_t)(lf - text) : n) : NULL;
+    return cr ? cr : lf;
 }
 
 #endif

@@ -84,7 +84,7 @@ static bool probe_table(const char *head, size_t n, const struct corpus_options 
 {
     struct csv_parser parser;
     struct shape s = {.field = o->field ? o->field : "story", .words = true};
-    const char *end = n ? memchr(head, '\n', n) : NULL;
+    const char *end = reader_line_end(head, n);
     if (!end || csv_init(&parser, CSV_STRICT))
         return false;
     csv_set_delim(&parser, (unsigned char)delimiter);
@@ -98,7 +98,9 @@ static bool probe_table(const char *head, size_t n, const struct corpus_options 
         return false;
     if (s.n_cells[0] > 1)
         return s.named || (s.words && even);
-    return even && (s.named || s.known) && end + 1 < head + n && end[1] == '"';
+    while (end < head + n && (*end == '\r' || *end == '\n'))
+        end++;
+    return even && (s.named || s.known) && end < head + n && *end == '"';
 }
 
 static bool probe_csv(const char *head, size_t n, const struct corpus_options *o)

@@ -64,6 +64,17 @@ held_out() {
     printf 'id\ttext\n1\tOne, two.\n2\tFour.\n' > t.tsv
     both_read 2 --field text t.tsv
     both_read 1 --format text t.tsv
+    printf 'text\n"One,\ntwo."\n"Three."\n' > s.csv
+    printf '"One."\n"Two."\n' > strings.jsonl
+    for end in '\r' '\r\n'; do # of the old Mac, and of Windows
+        for file in t.csv t.tsv s.csv strings.jsonl; do
+            awk -v ORS="$end" 1 $file > other.$file
+            case $file in
+            strings.jsonl) both_read 2 other.$file ;;
+            *) both_read 2 --field text other.$file ;;
+            esac
+        done
+    done
     both_fail 1 'no column "story" (found "id", "text")' t.csv
     printf "{'story': 'One.'}\n" > python.jsonl
     both_fail 1 "strings in single quotes, as Python prints them" python.jsonl
