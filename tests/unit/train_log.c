@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +51,25 @@ static void test_log_has_each_step_once(void **state)
     }
     fclose(f);
     assert_int_equal(expected, 45);
+}
+
+/* A remark of somebody's, say: what comes after it is not lost. */
+static void test_log_with_a_strange_line(void **state)
+{
+    (void)state;
+    struct err e;
+    struct stat had, kept;
+    assert_int_equal(file_make_dirs(toyrun_path("strange"), &e), 0);
+    write_reports(toyrun_path("strange"), 5, 10, 0);
+    FILE *f = fopen(toyrun_path("strange/log.jsonl"), "a");
+    fputs("# a remark\n{\"step\":15}\n", f);
+    fclose(f);
+    assert_int_equal(stat(toyrun_path("strange/log.jsonl"), &had), 0);
+    write_reports(toyrun_path("strange"), 20, 20, 15);
+    assert_int_equal(stat(toyrun_path("strange/log-1.jsonl"), &kept), 0);
+    assert_int_equal(kept.st_size, had.st_size);
+    write_reports(toyrun_path("strange"), 20, 20, 15); /* is whole now: no second copy */
+    assert_int_not_equal(access(toyrun_path("strange/log-2.jsonl"), F_OK), 0);
 }
 
 static void report(struct log *l, uint64_t step, int wanted, struct err *e)
@@ -132,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_has_each_step_once),
+        cmocka_unit_test(test_log_with_a_strange_line),
         cmocka_unit_test(test_log_that_is_taken_away),
         cmocka_unit_test(test_who_only_asks_is_waited_for),
     };

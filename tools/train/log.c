@@ -108,25 +108,6 @@ static size_t good_prefix(const char *text, size_t n, uint64_t last_step, size_t
     return at;
 }
 
-int log_cut(struct log *l, uint64_t last_step, struct err *e)
-{
-    char *text = NULL;
-    size_t n = 0;
-    if (!l->regular) /* a pipe or a device keeps nothing */
-        return 0;
-    int rc = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
-    if (rc == 0) {
-        size_t last = 0;
-        size_t keep = good_prefix(text, n, last_step, &last);
-        l->n = keep;
-        l->last = keep > 0 ? strndup(text + last, keep - last) : NULL;
-        if (keep < n && ftruncate(l->fd, (off_t)keep) != 0)
-            rc = err_errno(e, "%s: cannot shorten", l->path);
-    }
-    free(text);
-    return rc;
-}
-
 /* The first log-N.jsonl beside the log that there is not; NULL and *e on failure. */
 static char *free_name(const struct log *l, struct err *e)
 {
@@ -142,7 +123,8 @@ static char *free_name(const struct log *l, struct err *e)
     return NULL;
 }
 
-static int set_aside(const struct log *l, const char *text, size_t n, struct err *e)
+static int set_aside(const struct log *l, const char *text, size_t n, const char *what,
+                     struct err *e)
 {
     struct file_out o = {0};
     char *name = free_name(l, e);
@@ -151,9 +133,39 @@ static int set_aside(const struct log *l, const char *text, size_t n, struct err
                  ? -1
                  : 0;
     if (rc == 0)
-        cli_say("log: that of an earlier run, which left no checkpoint, is now %s\n", name);
+        cli_say("log: %s %s\n", what, name);
     file_out_abort(&o);
     free(name);
+    return rc;
+}
+
+/* Whether what follows the good lines is not only later ones, or a torn last one: a line that is
+ * none of ours, and perhaps good ones after it. */
+static bool has_strange_line(const char *text, size_t n)
+{
+    return memchr(text, '\n', n) &&
+           (n < sizeof step_key || memcmp(text, step_key, sizeof step_key - 1) != 0);
+}
+
+int log_cut(struct log *l, uint64_t last_step, struct err *e)
+{
+    char *text = NULL;
+    size_t n = 0;
+    if (!l->regular) /* a pipe or a device keeps nothing */
+        return 0;
+    int rc = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
+    if (rc == 0) {
+        size_t last = 0;
+        size_t keep = good_prefix(text, n, last_step, &last);
+        l->n = keep;
+        l->last = keep > 0 ? strndup(text + last, keep - last) : NULL;
+        if (keep < n && has_strange_line(text + keep, n - keep))
+            rc = set_aside(l, text, n,
+                           "it is cut before a line that is no report; the whole is now", e);
+        if (rc == 0 && keep < n && ftruncate(l->fd, (off_t)keep) != 0)
+            rc = err_errno(e, "%s: cannot shorten", l->path);
+    }
+    free(text);
     return rc;
 }
 
@@ -165,7 +177,7 @@ int log_begin(struct log *l, struct err *e)
         return 0;
     int rc = file_read_fd(l->fd, l->path, (size_t)1 << 32, &text, &n, e);
     if (rc == 0 && n > 0)
-        rc = set_aside(l, text, n, e);
+        rc = set_aside(l, text, n, "that of an earlier run, which left no checkpoint, is now", e);
     if (rc == 0 && n > 0 && ftruncate(l->fd, 0) != 0)
         rc = err_errno(e, "%s: cannot shorten", l->path);
     free(text);

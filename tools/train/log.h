@@ -53,7 +53,8 @@ MUST_USE int log_open(struct log *l, const char *dir, bool create, struct err *e
  * checkpoint to go on from, is moved to the first log-N.jsonl that is free. */
 MUST_USE int log_begin(struct log *l, struct err *e);
 
-/* The same of a run that goes on: drops what lies beyond the lines up to last_step. */
+/* The same of a run that goes on: drops what lies beyond the lines up to last_step. Where a line
+ * among them is no report, the lines before it are kept, and a copy of all as of log_begin. */
 MUST_USE int log_cut(struct log *l, uint64_t last_step, struct err *e);
 
 /* Appends a line; also to stdout with --json. After a failure (a full disk) the line waits, to be
