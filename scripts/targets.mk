@@ -114,8 +114,11 @@ $(DATA)/.options: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$MADE_OF$$WHERE" > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
-# What ends in the middle, for whatever reason, must not look like an end.
+# What ends in the middle, for whatever reason, must not look like an end. What prep --append added stays.
 $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
+	@cd $(@D) && for f in shards.json train.shard; do if [ -f .made ] && [ $$f -nt .made ]; then \
+		echo 'data: $(DATA)/'$$f' is newer than what make data wrote (prep --append?): remove $(DATA)/.made to make it anew' >&2; \
+		exit 1; fi; done; rm -f .made
 	$(if $(VALID_PARQUET),$(call parquet,$(VALID_PARQUET)) > $(DATA)/.valid.stories)
 	$(if $(PARQUET),{ $(call parquet,$(PARQUET)) || { echo '{"cut'; head -c 1024 /dev/zero; }; } | )$(OUT)/prep -o $(DATA) $(foreach f,$(PREP_VALID),--valid $(call quote,$(f))) \
 		$(PREP_OPTIONS) $(PREP_FIELD:%=--field %) $(call quote,$(filter-out %.parquet,$(CORPUS_FILES))) $(if $(PARQUET),-)

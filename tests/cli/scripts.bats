@@ -205,6 +205,30 @@ faked() {
     [ ! -e e ]
 }
 
+@test "make data: what prep --append added is not made anew without a word" {
+    stories 1 400 > a.txt
+    stories 401 440 > b.txt
+    data() {
+        run make -C "$ROOT" --no-print-directory data DATA="$BATS_TEST_TMPDIR/d" OUT="$BUILD" CORPUS="$BATS_TEST_TMPDIR/a.txt" \
+            PREP_ARGS="-q --vocab-size 400"
+    }
+    data
+    [ "$status" -eq 0 ] || flunk "make data failed"
+    "$BUILD/prep" -q --append -o d b.txt
+    cp -r d kept
+    data
+    [ "$status" -eq 0 ] || flunk "make data failed, though nothing is to be done"
+    sleep 0.01
+    touch a.txt
+    data
+    [ "$status" -ne 0 ]
+    contains "$output" "d/shards.json is newer than what make data wrote (prep --append?): remove $BATS_TEST_TMPDIR/d/.made to make it anew"
+    for f in shards.json train.shard; do same d/$f kept/$f; done
+    rm d/.made
+    data
+    [ "$status" -eq 0 ] || flunk "make data failed after .made was removed"
+}
+
 @test "make data: quotes and patterns in names and options, several shards, fields of any form" {
     data() {
         run make -s -C "$ROOT" --no-print-directory data DATA="$BATS_TEST_TMPDIR/d" OUT="$BUILD" "$@"
