@@ -112,6 +112,9 @@ class Reading(unittest.TestCase):
         text = "Tom saw a dog. " * 5000
         self.assertEqual(self.model.decode(self.model.encode(text)), text.strip())
 
+    def test_a_text_that_grows_when_it_is_normalised(self):
+        self.assertEqual(self.model.decode(self.model.encode("\u0958" * 6000)), "\u0915\u093c" * 6000)
+
     def test_score_is_the_sum_of_the_logits_story(self):
         tokens = self.model.encode("One day, Tom saw a dog.") + [bolt.EOS]
         score = self.model.score("One day, Tom saw a dog.")
@@ -156,6 +159,18 @@ class Errors(unittest.TestCase):
             (lambda: model.token_bytes(-1), bolt.ArgumentError, "-1"),
             (lambda: model.logits([10**6]), bolt.ArgumentError, "1000000"),
             (lambda: model.score([]), bolt.ArgumentError, "no tokens"),
+            # what ctypes would wrap to a number that is in range
+            (lambda: model.logits([2**32 + 5]), bolt.ArgumentError, str(2**32 + 5)),
+            (lambda: model.score([5, 2**32 + 5]), bolt.ArgumentError, "token 1"),
+            (lambda: model.tell(seed=-1), bolt.ArgumentError, "seed"),
+            (lambda: model.tell(seed=2**64), bolt.ArgumentError, "seed"),
+            (lambda: model.tell(stream=2**64), bolt.ArgumentError, "stream"),
+            (lambda: model.tell(top_k=2**32 + 1), bolt.ArgumentError, "top_k"),
+            (lambda: model.tell(max_tokens=-1), bolt.ArgumentError, "max_tokens"),
+            (lambda: model.tell_many(["Tom"], max_tokens=-1), bolt.ArgumentError, "max_tokens"),
+            (lambda: model.tell_many(["Tom"], max_tokens=2.5), bolt.ArgumentError, "max_tokens"),
+            (lambda: model.tell_many(["Tom"], seed=2**64), bolt.ArgumentError, "seed"),
+            (lambda: model.tell_many("Tom"), bolt.ArgumentError, "prompts"),
         ):
             with self.assertRaises(kind) as caught:
                 call()
@@ -165,8 +180,12 @@ class Errors(unittest.TestCase):
     def test_a_model_goes_on_after_an_error(self):
         model = bolt.Model(MODEL)
         with self.assertRaises(bolt.Error):
-            list(model.tell("Tom", top_k=-1))
+            list(model.tell("Tom", temperature=-1))
         self.assertTrue("".join(model.tell("Tom")))
+        with self.assertRaises(bolt.ArgumentError):
+            model.encode("x" * (2**26 + 1))
+        self.assertEqual(len(model.logits([5])), model.info.n_vocab)
+        self.assertEqual("".join(model.tell("")), "".join(bolt.Model(MODEL).tell("")))
 
 
 class Text(unittest.TestCase):

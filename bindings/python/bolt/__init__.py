@@ -14,7 +14,9 @@ Errors are exceptions, all of them `bolt.Error`.
 import codecs
 import contextlib
 import ctypes
+import operator
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -78,6 +80,58 @@ def _raise(code: int, message: Optional[bytes]) -> None:
     raise _ERRORS.get(code, Error)(sentence)
 
 
+def _whole(name: str, value: Any, most: int) -> int:
+    """The value, if it is a whole number from 0 to most: ctypes would wrap any other without a word."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{name}: {value!r} is not a whole number") from None
+    if not 0 <= number <= most:
+        raise ArgumentError(f"{name}: {number} is out of its range (0 to {most})")
+    return number
+
+
+def _ids(tokens: Sequence[int]) -> Any:
+    """Tokens as the library takes them."""
+    ids = (ctypes.c_int32 * len(tokens))(*tokens)
+    for i, (token, taken) in enumerate(zip(tokens, ids)):
+        if token != taken:
+            raise ArgumentError(f"token {i} is {token}, which no model has")
+    return ids
+
+
+class _Drawing(NamedTuple):
+    """How tokens are drawn: the keywords of `tell`, in their ranges."""
+
+    max_tokens: Optional[int]
+    seed: int
+    options: Any
+
+    @classmethod
+    def of(
+        cls,
+        max_tokens: Optional[int],
+        seed: int,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        repeat_penalty: float,
+    ) -> "_Drawing":
+        return cls(
+            None if max_tokens is None else _whole("max_tokens", max_tokens, sys.maxsize),
+            _whole("seed", seed, 2**64 - 1),
+            _library.SampleOptions(
+                ctypes.sizeof(_library.SampleOptions),
+                temperature,
+                _whole("top_k", top_k, 65536),
+                top_p,
+                min_p,
+                repeat_penalty,
+            ),
+        )
+
+
 def version() -> str:
     """Version of libbolt in use, such as "0.1.0"."""
     return _lib.bolt_version().decode()
@@ -124,15 +178,16 @@ class _Context:
 
     def grow(self, text_bytes: int) -> None:
         """Makes room for texts of so many bytes. The context starts again."""
-        if text_bytes <= self.text_bytes:
+        if self.pointer and text_bytes <= self.text_bytes:
             return
-        self.free()
         options = _library.ContextOptions(ctypes.sizeof(_library.ContextOptions), text_bytes)
         message = ctypes.create_string_buffer(512)
-        code = _lib.bolt_context_new(self.model._pointer, options, self.pointer, message, len(message))
+        larger = ctypes.c_void_p()
+        code = _lib.bolt_context_new(self.model._pointer, options, larger, message, len(message))
         if code:
             _raise(code, message.value)
-        self.text_bytes = text_bytes
+        self.free()  # what there is stays good where there is no larger one
+        self.pointer, self.text_bytes = larger, text_bytes
 
     def free(self) -> None:
         _lib.bolt_context_free(self.pointer)
@@ -153,13 +208,16 @@ class _Context:
         capacity = max(len(text), 64)
         while True:
             ids = (ctypes.c_int32 * capacity)()
-            n = self.check(_lib.bolt_encode(self.pointer, text, len(text), ids, capacity))
-            if n <= capacity:
+            n = _lib.bolt_encode(self.pointer, text, len(text), ids, capacity)
+            if n == _library.ERROR_LIMIT:  # it grows when it is normalised
+                self.grow(2 * self.text_bytes)
+            elif self.check(n) <= capacity:
                 return ids[:n]
-            capacity = n
+            else:
+                capacity = n
 
     def step(self, tokens: Sequence[int]) -> None:
-        self.check(_lib.bolt_step(self.pointer, (ctypes.c_int32 * len(tokens))(*tokens), len(tokens)))
+        self.check(_lib.bolt_step(self.pointer, _ids(tokens), len(tokens)))
 
 
 class _Borrowed:
@@ -282,12 +340,11 @@ class Model:
 
         Raises ArgumentError, before the first piece.
         """
-        options = _library.SampleOptions(
-            ctypes.sizeof(_library.SampleOptions), temperature, top_k, top_p, min_p, repeat_penalty
-        )
-        return self._tell(prompt.encode("utf-8", "replace"), max_tokens, seed, stream, options)
+        drawing = _Drawing.of(max_tokens, seed, temperature, top_k, top_p, min_p, repeat_penalty)
+        return self._tell(prompt.encode("utf-8", "replace"), _whole("stream", stream, 2**64 - 1), drawing)
 
-    def _tell(self, prompt: bytes, max_tokens: Optional[int], seed: int, stream: int, options: Any) -> Iterator[str]:
+    def _tell(self, prompt: bytes, stream: int, drawing: _Drawing) -> Iterator[str]:
+        max_tokens, seed, options = drawing
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         texts, one = self._texts, (ctypes.c_int32 * 1)()
         sample, step = _lib.bolt_sample, _lib.bolt_step
@@ -329,14 +386,13 @@ class Model:
 
         The options are those of `tell`. Raises ArgumentError, before the first piece.
         """
-        options = _library.SampleOptions(
-            ctypes.sizeof(_library.SampleOptions), temperature, top_k, top_p, min_p, repeat_penalty
-        )
-        return self._tell_many([p.encode("utf-8", "replace") for p in prompts], max_tokens, seed, options)
+        if isinstance(prompts, str):
+            raise ArgumentError("prompts: one text, of which each character would be a prompt; give a list")
+        drawing = _Drawing.of(max_tokens, seed, temperature, top_k, top_p, min_p, repeat_penalty)
+        return self._tell_many([p.encode("utf-8", "replace") for p in prompts], drawing)
 
-    def _tell_many(
-        self, prompts: List[bytes], max_tokens: Optional[int], seed: int, options: Any
-    ) -> Iterator[Tuple[int, str]]:
+    def _tell_many(self, prompts: List[bytes], drawing: _Drawing) -> Iterator[Tuple[int, str]]:
+        max_tokens, seed, options = drawing
         decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in prompts]
         with contextlib.ExitStack() as borrowed:
             running = [borrowed.enter_context(_Borrowed(self)) for _ in prompts]
@@ -393,6 +449,5 @@ class Model:
             if not tokens:
                 raise ArgumentError("no tokens to score")
             _lib.bolt_reset(context.pointer, 0, 0)
-            ids = (ctypes.c_int32 * len(tokens))(*tokens)
-            context.check(_lib.bolt_score(context.pointer, ids, len(tokens), nats))
+            context.check(_lib.bolt_score(context.pointer, _ids(tokens), len(tokens), nats))
         return Score(nats.value, len(tokens))
