@@ -388,7 +388,13 @@ tokens() {
     fails 1 "/dev/full: " export -q "$RUN" -o /dev/full --vocab "$VOCAB"
     fails 1 "/dev/full: " export -q "$RUN" -o /dev/full --format safetensors
     fails 1 "absent/x" export -q "$RUN" -o absent/x --vocab "$VOCAB"
-    fails 1 "absent" export -q "$RUN" -o model.bolt --vocab "$VOCAB" --verify absent
+    "$BUILD/export" -q "$RUN" -o model.bolt --vocab "$VOCAB"
+    cp model.bolt before.bolt
+    : > empty
+    for text in absent empty; do # read before anything is replaced
+        fails 1 "$text" export -q "$RUN" -o model.bolt --embed q8 --vocab "$VOCAB" --verify $text
+        same model.bolt before.bolt
+    done
     # shellcheck disable=SC2016 # expanded by the inner shell
     run --separate-stderr sh -c '"$1" -q --info "$2" > /dev/full' sh "$BUILD/export" "$RUN"
     [ "$status" -eq 1 ] || flunk "--info into a full disk"

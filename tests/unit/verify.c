@@ -77,8 +77,13 @@ static void export_blob(enum number_type embed)
 static int verify(struct verify_result *r, int n_threads, struct err *e)
 {
     struct ckpt c;
+    struct vocab v = toyvocab();
+    struct verify_text stories;
     assert_int_equal(ckpt_open(&c, ckpt_path, e), 0);
-    int rc = verify_run(&c, blob_path, vocab_path, text_path, &kern, n_threads, r, e);
+    int rc = verify_read(&stories, text_path, &v, n_threads, e);
+    if (rc == 0)
+        rc = verify_run(&c, blob_path, vocab_path, &stories, &kern, n_threads, r, e);
+    verify_release(&stories);
     ckpt_close(&c);
     return rc;
 }

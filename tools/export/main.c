@@ -280,12 +280,16 @@ static void run_export(const struct output *out, const char *operand, const stru
     struct output_source s;
     struct output_report r = {0};
     struct verify_result v = {0};
+    struct verify_text stories = {0};
     open_input(&in, &s, operand, out, k);
     if (text && !s.ckpt)
         cli_usage("%s: is a model blob; --verify compares with a checkpoint", s.path);
+    if (text && verify_read(&stories, text, s.vocab, threads, &e))
+        cli_fail(&e); /* before a file that is good is replaced by one that nothing verifies */
     write_output(out, &s, &r);
-    if (text && verify_run(s.ckpt, chosen.path, vocab, text, k, threads, &v, &e))
+    if (text && verify_run(s.ckpt, chosen.path, vocab, &stories, k, threads, &v, &e))
         cli_fail(&e);
+    verify_release(&stories);
     if (cli.json)
         report_json(out, &s, &r, text ? &v : NULL);
     else if (text)

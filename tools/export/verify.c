@@ -11,14 +11,6 @@
 #include "os/threads.h"
 #include "os/pages.h"
 
-/* The text as tokens, the same for both models. */
-struct text_ids {
-    struct token_buf ids; /* of all stories, one after the other */
-    size_t *ends;         /* of each story in ids */
-    size_t n;
-    size_t capacity;
-};
-
 double verify_limit(enum number_type embed)
 {
     switch (embed) {
@@ -34,7 +26,7 @@ double verify_limit(enum number_type embed)
 
 static int on_story(void *context, const struct gather_story *story, struct err *e)
 {
-    struct text_ids *s = context;
+    struct verify_text *s = context;
     struct token_buf *ids = &s->ids;
     if (array_reserve(&ids->ids, &ids->capacity, ids->n + story->n, sizeof *ids->ids) ||
         array_reserve(&s->ends, &s->capacity, s->n + 1, sizeof *s->ends))
@@ -51,13 +43,13 @@ static void on_warning(void *context, const char *sentence)
     cli_warn("%s", sentence);
 }
 
-static int read_stories(struct text_ids *s, const struct modelfile *m, struct pool *p,
-                        const char *path, struct err *e)
+static int read_stories(struct verify_text *s, const char *path, const struct vocab *v,
+                        const struct tokenizer *t, struct pool *p, struct err *e)
 {
     const struct corpus_options options = {.format = CORPUS_AUTO};
     const struct gather_hooks hooks = {.story = on_story, .warning = on_warning, .context = s};
     struct corpus_counts counts = {0};
-    struct gather *g = gather_new(m->vocab->form, m->tokenizer, p, e);
+    struct gather *g = gather_new(v->form, t, p, e);
     int rc = g ? gather_read(g, path, &options, &hooks, &counts, e) : -1;
     gather_free(g);
     if (!rc && !s->n)
@@ -65,14 +57,29 @@ static int read_stories(struct text_ids *s, const struct modelfile *m, struct po
     return rc;
 }
 
-static void release_stories(struct text_ids *s)
+int verify_read(struct verify_text *s, const char *path, const struct vocab *v, int n_threads,
+                struct err *e)
+{
+    *s = (struct verify_text){0};
+    struct tokenizer *t = tokenizer_new(v, e);
+    struct pool *p = t ? threads_new(n_threads, e) : NULL;
+    int rc = p ? read_stories(s, path, v, t, p, e) : -1;
+    threads_free(p);
+    tokenizer_free(t);
+    if (rc)
+        verify_release(s);
+    return rc;
+}
+
+void verify_release(struct verify_text *s)
 {
     free(s->ids.ids);
     free(s->ends);
+    *s = (struct verify_text){0};
 }
 
 /* Runs all stories through a net that has its weights. */
-static int score_stories(const struct text_ids *s, struct net *n, struct pool *p, double *loss,
+static int score_stories(const struct verify_text *s, struct net *n, struct pool *p, double *loss,
                          uint64_t *n_tokens, struct err *e)
 {
     struct score_net engine;
@@ -94,7 +101,7 @@ static int score_stories(const struct text_ids *s, struct net *n, struct pool *p
 
 /* Lays out a net and scores with the weights that come from the checkpoint or, with m, the model.
  */
-static int loss_of(const struct text_ids *s, const struct ckpt *c, const struct model *m,
+static int loss_of(const struct verify_text *s, const struct ckpt *c, const struct model *m,
                    const struct kern *k, struct pool *p, double *loss, uint64_t *n_tokens,
                    struct err *e)
 {
@@ -125,14 +132,14 @@ out:
     return rc;
 }
 
-int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, const char *text,
-               const struct kern *k, int n_threads, struct verify_result *r, struct err *e)
+int verify_run(const struct ckpt *c, const char *path, const char *vocab_path,
+               const struct verify_text *text, const struct kern *k, int n_threads,
+               struct verify_result *r, struct err *e)
 {
     struct modelfile bolt;
     if (load_open(&bolt, path, vocab_path, k, e))
         return -1;
     int rc = -1;
-    struct text_ids stories = {0};
     struct pool *pool = threads_new(n_threads, e);
     if (!pool)
         goto out;
@@ -140,15 +147,13 @@ int verify_run(const struct ckpt *c, const char *path, const char *vocab_path, c
         err_set(e, "%s: has other hyperparameters than the checkpoint", path);
         goto out;
     }
-    if (read_stories(&stories, &bolt, pool, text, e) ||
-        loss_of(&stories, c, NULL, k, pool, &r->checkpoint_loss, &r->n_tokens, e) ||
-        loss_of(&stories, c, &bolt.model, k, pool, &r->export_loss, &r->n_tokens, e))
+    if (loss_of(text, c, NULL, k, pool, &r->checkpoint_loss, &r->n_tokens, e) ||
+        loss_of(text, c, &bolt.model, k, pool, &r->export_loss, &r->n_tokens, e))
         goto out;
     r->difference = fabs(r->export_loss - r->checkpoint_loss) / fabs(r->checkpoint_loss);
     rc = 0;
 out:
     threads_free(pool);
-    release_stories(&stories);
     load_close(&bolt);
     return rc;
 }

@@ -15,11 +15,24 @@ struct verify_result {
  */
 double verify_limit(enum number_type embed);
 
-/* Scores the stories of the file `text` (any form corpus.h reads, "-" for standard input) with the
- * checkpoint's own float weights, quantised as in training, and with the exported file `path`, read
- * back (vocab_path as load_open takes it). A text without a story is an error. */
+/* A text as tokens, the same for both models. */
+struct verify_text {
+    struct token_buf ids; /* of all stories, one after the other */
+    size_t *ends;         /* [n] of each story in ids */
+    size_t n;
+    size_t capacity;
+};
+
+/* Reads the stories of the file `path` (any form corpus.h reads, "-" for standard input), before
+ * anything is written. A text without a story is an error. verify_release after a success. */
+MUST_USE int verify_read(struct verify_text *text, const char *path, const struct vocab *v,
+                         int n_threads, struct err *e);
+void verify_release(struct verify_text *text); /* safe on a zeroed struct */
+
+/* Scores the text with the checkpoint's own float weights, quantised as in training, and with the
+ * exported file `path`, read back (vocab_path as load_open takes it). */
 MUST_USE int verify_run(const struct ckpt *c, const char *path, const char *vocab_path,
-                        const char *text, const struct kern *k, int n_threads,
+                        const struct verify_text *text, const struct kern *k, int n_threads,
                         struct verify_result *r, struct err *e);
 
 #endif
