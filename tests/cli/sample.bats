@@ -160,10 +160,20 @@ story() {
     [ "$(story)" = "$from_null" ]
 }
 
+@test "sample: a mark in a prompt, as in lines of a corpus, is told" {
+    printf 'Tom saw a dog.\n<|endoftext|>\nThe end.\n' > corpus
+    feed corpus sample "$model" -n 2
+    [ "$status" -eq 0 ]
+    [ "$(printf '%s\n' "$stderr" | grep -c 'the prompt holds <|endoftext|>')" -eq 1 ]
+    feed corpus sample -q "$model" -n 2
+    [ -z "$stderr" ]
+}
+
 @test "sample: the output is valid UTF-8 to the last character, whatever the prompt" {
     printf 'Caf\xe9 \xf0\x9f\x98 \x00 na\xc3\xafve\n' > prompts
     feed prompts sample "$model" -n 100 -t 10 -k 0
     [ "$status" -eq 0 ]
+    contains "$stderr" "not valid UTF-8: U+FFFD stands in 2 places"
     "$BUILD/sample" "$model" -n 200 -t 50 -k 0 < prompts > told
     iconv -f UTF-8 -t UTF-8 told > /dev/null
     grep -q 'naïve' told

@@ -1,5 +1,6 @@
 #include "sample/output.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "corpus/corpus.h"
 
 void output_init(struct output *o, bool silent, bool json, uint64_t seed)
 {
@@ -30,15 +32,30 @@ static int flush(const struct output *o, struct err *e)
     return 0;
 }
 
-static void begin(struct output *o, struct story *s)
+/* What makes a prompt another than the text that a person, or a program, means by it. */
+static void say_doubts(const struct story *s)
 {
+    static const char mark[] = CORPUS_MARK;
     if (s->n_unknown > 0)
         cli_say("sample: %zu of the prompt's %zu tokens are unknown to the model\n", s->n_unknown,
                 s->prompt_ids.n);
+    if (s->n_invalid > 0)
+        cli_say("sample: the prompt is not valid UTF-8: U+FFFD stands in %" PRIu64
+                " places of it\n",
+                s->n_invalid);
+    if (s->prompt.n > 0 && memmem(s->prompt.data, s->prompt.n, mark, sizeof mark - 1))
+        cli_say("sample: the prompt holds %s, which ends a story in a corpus and is text here, "
+                "as no story has it\n",
+                mark);
+}
+
+static void begin(struct output *o, struct story *s)
+{
+    say_doubts(s);
     o->utf8 = (struct cli_utf8){.terminal = o->terminal};
     if (!o->json) {
         if (o->n_stories > 0)
-            puts("<|endoftext|>");
+            puts(CORPUS_MARK);
         cli_utf8_write(&o->utf8, stdout, s->prompt.data, s->prompt.n);
     }
     o->n_stories++;

@@ -51,6 +51,7 @@ int story_start(struct story *s, const struct stop *stop, const struct prompt *p
     s->raw.n = s->prompt.n = s->text.n = s->ready = 0;
     s->prompt_ids.n = s->ids.n = 0;
     s->n_unknown = 0;
+    s->n_invalid = 0;
     s->n_tokens = 0;
     s->end = STORY_GOING;
     s->seconds = 0;
@@ -69,6 +70,7 @@ int story_read_prompt(struct story *s, struct vocab_form form, const struct toke
     if (normalize_text(form, s->raw.n ? s->raw.data : "", s->raw.n, &s->prompt, &n_chars, &stats,
                        e))
         return -1;
+    s->n_invalid = stats.n_invalid;
     if (s->prompt.n > 0 &&
         tokenizer_encode(t, cache, s->prompt.data, s->prompt.n, &s->prompt_ids, e))
         return -1;

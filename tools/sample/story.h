@@ -21,6 +21,7 @@ struct story {
     struct text_buf prompt; /* the same normalised: as the model reads it */
     struct token_buf prompt_ids;
     size_t n_unknown;     /* tokens of the prompt that are UNK */
+    uint64_t n_invalid;   /* U+FFFD put into the prompt for invalid UTF-8 */
     uint64_t n_tokens;    /* drawn, EOS left out */
     struct token_buf ids; /* the tokens drawn, if they are kept */
     float *logprobs;      /* [ids.n] natural logs of their probabilities */
