@@ -155,6 +155,7 @@ setup() {
     small_train "$in/data" run > /dev/null
     succeeds eval --json --vocab "$in/data/vocab.db" run "$in/data"
     [ "$(jq -r '.part // "total"' <<< "$output" | xargs)" = "tiny few total" ]
+    [ "$(jq -s '.[-1].files' <<< "$output")" -eq 1 ] # of two parts
     "$BUILD/eval" -q --json --vocab "$in/data/vocab.db" run "$in/data/valid-few.shard" | jq -c '[.loss, .n_tokens, .bpc]' > a
     jq -c 'select(.part == "few") | [.loss, .n_tokens, .bpc]' <<< "$output" > b
     same a b

@@ -124,14 +124,14 @@ static void score_inputs(struct eval *v, const struct eval_inputs *inputs, uint6
 }
 
 /* What the one process, or the first of many, does: reads, scores, reports. */
-static void run_first(struct eval *v, char **files, size_t n, uint64_t total)
+static void run_first(struct eval *v, char **files, size_t n_files, uint64_t total)
 {
     struct err e;
     struct eval_inputs inputs = {0};
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n_files; i++)
         if (eval_input_add(&inputs, files[i], &e))
             cli_fail(&e);
-    n = inputs.n;
+    size_t n = inputs.n;
     struct eval_result *results = calloc(n + 1, sizeof *results);
     if (!results)
         cli_die("out of memory for %zu results", n);
@@ -141,7 +141,7 @@ static void run_first(struct eval *v, char **files, size_t n, uint64_t total)
     if (plan_threads) {
         cli_plan(v->plan, (int)plan_threads, eval_phases, EVAL_N_PHASES, "all");
     } else if (cli.json) {
-        report_json(results, n, &v->options);
+        report_json(results, n, n_files, &v->options);
     } else {
         report_table(results, n, v->options.math, eval_has_unk(v));
         if (v4_scoring)

@@ -100,12 +100,13 @@ static void put_result(const struct eval_result *r, size_t n_files, const struct
     cli_json_end(&j);
 }
 
-void report_json(const struct eval_result *r, size_t n, const struct eval_options *o)
+void report_json(const struct eval_result *r, size_t n, size_t n_files,
+                 const struct eval_options *o)
 {
     for (size_t i = 0; i < n; i++)
-        put_result(&r[i], n, o);
+        put_result(&r[i], n_files, o);
     if (n > 1) {
         struct eval_result total = total_of(r, n);
-        put_result(&total, n, o);
+        put_result(&total, n_files, o);
     }
 }

@@ -11,8 +11,10 @@ void report_table(const struct eval_result *r, size_t n, enum model_math math, b
 /* The same for the figures of the v4 script, under a text that says what they are. */
 void report_v4_table(const struct eval_result *r, size_t n, bool has_unk);
 
-/* One JSON object a file on stdout and, where there are several, one for their total. With
- * o->v4_scoring each holds the figures of the v4 script as an object of its own. */
-void report_json(const struct eval_result *r, size_t n, const struct eval_options *o);
+/* One JSON object a file, or part of a folder, on stdout and, where there are several, one for
+ * their total, of n_files files and folders. With o->v4_scoring each holds the figures of the v4
+ * script as an object of its own. */
+void report_json(const struct eval_result *r, size_t n, size_t n_files,
+                 const struct eval_options *o);
 
 #endif
