@@ -783,3 +783,17 @@ until_says() {
     [ "$status" -eq 1 ] || flunk "a night whose end is not saved passes for a good one"
     contains "$output" "no room"
 }
+
+@test "train-night.service: the unit ends as the night did" {
+    cd "$BATS_TEST_TMPDIR" || return
+    mkdir -p scripts bin
+    printf '#!/bin/sh\ncat > mail\n' > bin/mail
+    command=$(sed -n 's/^ExecStart=//p' "$ROOT/scripts/train-night.service")
+    for ends in 0 3; do
+        printf '#!/bin/sh\necho told $2\nexit %d\n' "$ends" > scripts/train-night
+        chmod +x scripts/train-night bin/mail
+        BOLT=$PWD MAIL=you@example.org PATH=$PWD/bin:$PATH run eval "$command"
+        [ "$status" -eq "$ends" ]
+        [ "$(cat mail)" = "told checkpoints" ]
+    done
+}
