@@ -105,8 +105,8 @@ export interface TellOptions {
 export class Model {
     private constructor();
     readonly info: Info;
-    /** Continues a prompt. Throws a BoltError if an argument is not a whole number; other arguments out of their range
-     * reject the first piece. Any number of stories may be told at a time. */
+    /** Continues a prompt. Throws a BoltError if an option is not known, no number or not a whole one where it must be;
+     * others out of their range reject the first piece. What is undefined has its default. Any number of stories may be told at a time. */
     tell(prompt?: string, options?: TellOptions): Story;
     /** The tokens of a text, which is normalised first as for training. */
     encode(text: string): Int32Array;

@@ -137,6 +137,18 @@ function whole(name, value, most = Number.MAX_SAFE_INTEGER) {
     throw new BoltError("argument", `${name}: ${value} is not a whole number from 0 to ${most}`);
 }
 
+// What was asked for, and the defaults. JavaScript would make 0 of null and "", and pass over a name written wrong.
+function choices(options) {
+    const all = { ...DEFAULTS };
+    for (const [name, value] of Object.entries(options)) {
+        if (!(name in DEFAULTS)) throw new BoltError("argument", `${name}: no such option (there are ${Object.keys(DEFAULTS).join(", ")})`);
+        if (value === undefined) continue; // as if it were not given
+        if (typeof value !== "number") throw new BoltError("argument", `${name}: ${String(value) || '""'} is not a number`);
+        all[name] = value;
+    }
+    return all;
+}
+
 export class Model {
     #x; // the module's functions; undefined once closed
     #pointer;
@@ -266,7 +278,17 @@ export class Model {
 
     encode(text) {
         const bytes = new TextEncoder().encode(text);
-        const context = this.#context(bytes.length);
+        for (let room = Math.max(bytes.length, TEXT_BYTES); ; room *= 2) {
+            try {
+                return this.#encoded(bytes, room);
+            } catch (e) {
+                if (e.code !== "limit") throw e; // else it grows when it is normalised
+            }
+        }
+    }
+
+    #encoded(bytes, room) {
+        const context = this.#context(room);
         try {
             const at = this.#put(bytes);
             for (let capacity = Math.max(bytes.length, 64); ; ) {
@@ -310,7 +332,7 @@ export class Model {
     // ---- stories
 
     tell(prompt = "", options = {}) {
-        const o = { ...DEFAULTS, ...options };
+        const o = choices(options);
         if (o.maxTokens !== Infinity) whole("maxTokens", o.maxTokens);
         whole("topK", o.topK, 65536);
         o.seed = BigInt(whole("seed", o.seed));

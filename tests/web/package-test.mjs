@@ -77,6 +77,8 @@ test("text becomes tokens and text again", async () => {
     assert.equal(model.decode([EOS]), "");
     const long = "a cat ".repeat(5000).trim();
     assert.equal(model.decode(model.encode(long)), long);
+    assert.equal(model.decode(model.encode("\u0958".repeat(6000))), "\u0915\u093c".repeat(6000), "a text that grows in NFC");
+    assert.throws(() => model.encode("x".repeat(2 ** 26 + 1)), { name: "BoltError", code: "argument" });
     assert.throws(() => model.decode([model.info.vocab]), { name: "BoltError", code: "argument" });
 });
 
@@ -93,6 +95,10 @@ test("what goes wrong is a sentence with a code", async () => {
     const model = await open(bytes);
     assert.throws(() => model.tell("", { seed: -1 }), is("argument", /^seed: -1 /));
     assert.throws(() => model.tell("", { maxTokens: 1.5 }), is("argument", /^maxTokens: 1\.5 /));
+    assert.throws(() => model.tell("", { temprature: 0 }), is("argument", /^temprature: no such option/));
+    for (const value of [null, "", "0.8", [0]])
+        assert.throws(() => model.tell("", { temperature: value }), is("argument", /^temperature: .* is not a number/));
+    assert.equal(await whole(model.tell("", { temperature: undefined, seed: undefined })), await whole(model.tell()));
     await assert.rejects(whole(model.tell("", { temperature: -1 })), is("argument", /temperature/));
     await assert.rejects(whole(model.tell("", { minP: NaN })), is("argument", /min_p/));
     const story = model.tell("");
