@@ -139,6 +139,15 @@ json_value() {
     fails 2 "writes a folder" export "$RUN" --vocab "$VOCAB" --format hf -o -
     fails 2 "holds no vocabulary" export "$RUN" --format hf -o folder
     printf x > file
+    mkdir mine
+    echo 'My project.' > mine/README.md # not replaced without a word, nor is the model of another program
+    fails 1 "mine/README.md: is of something else" export -q "$RUN" --vocab "$VOCAB" --format hf -o mine
+    [ "$(ls mine)" = README.md ] || flunk "written into the folder"
+    "$BUILD/export" -q "$RUN" --vocab "$VOCAB" --format hf -o again
+    fails 1 "again/config.json: is of something else" export -q "$RUN" --vocab "$VOCAB" --format onnx --for transformersjs -o again
+    "$BUILD/export" -q "$RUN" --vocab "$VOCAB" --format onnx --for transformersjs -o js
+    fails 1 "js/config.json: is of something else" export -q "$RUN" --vocab "$VOCAB" --format hf -o js
+    succeeds export -q "$RUN" --vocab "$VOCAB" --format hf -o again
     fails 1 "file: exists and is not a directory" export -q "$RUN" --vocab "$VOCAB" --format hf -o file
     mkdir folder
     succeeds export -q "$RUN" -o folder/model.safetensors

@@ -171,7 +171,9 @@ static int write_files(const struct output_source *s, const struct output_option
 {
     const struct hf_folder f = {s, o->path, files};
     r->embed = NUMBER_F32;
-    if (file_make_dirs(o->path, e))
+    if (hf_check(o->path, "config.json", "\"model_type\": \"bolt\"", e) ||
+        hf_check(o->path, "README.md", "library_name: transformers", e) ||
+        file_make_dirs(o->path, e))
         return -1;
     return write_weights(&f, o, e) || hf_tokenizer(&f, e) ||
                    textfile_write(embedded_hf_configuration, f.dir, "configuration_bolt.py", files,

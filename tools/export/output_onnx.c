@@ -63,6 +63,8 @@ static int write_config(const struct hf_folder *f, enum to_onnx_weights weights,
 
 static int write_folder(const struct hf_folder *f, const struct to_onnx_options *o, struct err *e)
 {
+    if (hf_check(f->dir, "config.json", "\"model_type\": \"lfm2\"", e))
+        return -1;
     char *dir = textfile_path(f->dir, "onnx", e);
     char *path = dir ? textfile_path(f->dir, js_files[o->weights].name, e) : NULL;
     int rc = path && file_make_dirs(dir, e) == 0 &&
