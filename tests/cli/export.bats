@@ -308,8 +308,11 @@ tokens() {
     fails 1 "out/x.h: is a directory" export -q model.bolt -o out/x.c --format c
     [ "$(ls -A out)" = x.h ]
     cp model.bolt m.h
-    fails 1 "m.h: is the input" export -q m.h -o m.c --format c
+    fails 1 "m.h: is of something else" export -q m.h -o m.c --format c
     same m.h model.bolt
+    echo '/* mine */' > own.h
+    fails 1 "own.h: is of something else" export -q model.bolt -o own.c
+    [ "$(ls own.*)" = own.h ] && grep -q mine own.h || flunk "a header was replaced"
 }
 
 @test "C source works without the logits, and under the sanitizers" {

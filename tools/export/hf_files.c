@@ -1,44 +1,16 @@
 #include "export/hf_files.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "export/textfile.h"
 #include "export/tokenizer_json.h"
-
-enum { MOST_BYTES = 1 << 24 };
-
-static int check_open(int fd, const char *path, const char *words, struct err *e)
-{
-    char *text;
-    size_t n;
-    if (file_read_fd(fd, path, MOST_BYTES, &text, &n, e))
-        return -1;
-    bool found = memmem(text, n, words, strlen(words)) != NULL;
-    free(text);
-    return found ? 0
-                 : err_set(e,
-                           "%s: is of something else (expected '%s' in it); choose another "
-                           "folder, or remove it",
-                           path, words);
-}
 
 int hf_check(const char *dir, const char *name, const char *words, struct err *e)
 {
     char *path = textfile_path(dir, name, e);
     if (!path)
         return -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int rc = 0;
-    if (fd >= 0)
-        rc = check_open(fd, path, words, e);
-    else if (errno != ENOENT && errno != ENOTDIR)
-        rc = err_errno(e, "%s: cannot open", path);
-    if (fd >= 0)
-        close(fd);
+    int rc = textfile_check(path, words, e);
     free(path);
     return rc;
 }

@@ -12,8 +12,7 @@ struct hf_folder {
     struct file_set *files;
 };
 
-/* Before anything is written: an error if a file `name` of the folder is there and does not hold
- * `words`, as that of something else, which must not be replaced without a word. */
+/* textfile_check of the file `name` of the folder. */
 MUST_USE int hf_check(const char *dir, const char *name, const char *words, struct err *e);
 
 /* generation_config.json: as sample tells a story unless it is told otherwise. */

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "export/csource.h"
+#include "export/textfile.h"
 #include "export/to_c.h"
 
 static int check(const struct output_options *o, struct err *e)
@@ -58,7 +59,8 @@ static int write_files(const struct output_source *s, const struct output_option
     int rc = -1;
     if (header && !name && o->name)
         err_memory(e, "%s: out of memory", o->path);
-    else if (name && to_c(s->model, s->vocab, &options, o->path, &sizes, files, e) == 0)
+    else if (name && textfile_check(header, "written by export (FlashLM", e) == 0 &&
+             to_c(s->model, s->vocab, &options, o->path, &sizes, files, e) == 0)
         rc = report(r, &options, header, &sizes, e);
     r->embed = options.embed;
     free(name);

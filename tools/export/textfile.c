@@ -1,7 +1,33 @@
 #include "export/textfile.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_BYTES = 1 << 24 };
+
+int textfile_check(const char *path, const char *words, struct err *e)
+{
+    struct stat st;
+    char *text = NULL;
+    size_t n;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0; /* nothing is lost, and opening it says what else is wrong */
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, "%s: cannot open", path);
+    int rc = file_read_fd(fd, path, MOST_BYTES, &text, &n, e);
+    close(fd);
+    if (rc == 0 && !memmem(text, n, words, strlen(words)))
+        rc = err_set(e,
+                     "%s: is of something else (expected '%s' in it); choose another output, or "
+                     "remove it",
+                     path, words);
+    free(text);
+    return rc;
+}
 
 char *textfile_path(const char *dir, const char *name, struct err *e)
 {

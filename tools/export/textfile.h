@@ -26,6 +26,10 @@ MUST_USE int textfile_close(struct textfile *t, const char *dir, const char *nam
 MUST_USE int textfile_write(const char *text, const char *dir, const char *name,
                             struct file_set *files, struct err *e);
 
+/* Before a file is written whose name nobody gave: an error if a file stands there that does not
+ * hold `words`, since it is of something else and must not be replaced without a word. */
+MUST_USE int textfile_check(const char *path, const char *words, struct err *e);
+
 /* "DIR/NAME", for the caller to free; NULL, with the error, when out of memory. */
 char *textfile_path(const char *dir, const char *name, struct err *e);
 
