@@ -15,6 +15,7 @@ struct modelfile {
     uint64_t vocab_fingerprint;
     struct blob blob;         /* zeroed when loaded from a checkpoint */
     struct vocab owned_vocab; /* zeroed when read from a blob */
+    bool vocab_assumed;       /* the checkpoint does not say which it was trained with */
 };
 
 /* Checks the blob as blob_read does; the model points into `data`, which must outlive b. Errors:

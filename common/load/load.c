@@ -152,6 +152,7 @@ static int fill_from_ckpt(struct modelfile *b, const struct ckpt *c, const char 
         return -1;
     b->vocab = &b->owned_vocab;
     b->vocab_fingerprint = vocab_fingerprint(b->vocab);
+    b->vocab_assumed = c->state.prints.vocab == 0;
     b->tokenizer = tokenizer_new(b->vocab, &fault);
     return b->tokenizer ? 0 : err_at(e, vocab_path, &fault);
 }

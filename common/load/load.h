@@ -33,6 +33,11 @@ MUST_USE int load_open(struct modelfile *b, const char *path, const char *vocab_
 #define LOAD_VOCAB_ROW(to) \
     CLI_TEXT(0, "vocab", to, "DB", "vocabulary database of a checkpoint; a model.bolt needs none")
 
+/* What to say of a model whose vocabulary is taken on trust (vocab_assumed); its path, and that of
+ * the vocabulary, are to be filled in. */
+#define LOAD_ASSUMED \
+    "%s does not say which vocabulary it was trained with: %s is taken for it, as it has the size"
+
 /* A model.bolt alone: maps the file and reads it (modelfile_read). load_close at the end. */
 MUST_USE int load_blob(struct modelfile *b, const char *path, struct err *e);
 

@@ -72,6 +72,15 @@ PYTHON
     echo '{"conv_dilation": [1, 3], "ternary_weights": false, "seq_len": 32}' > config.json
     succeeds export -q master.safetensors --vocab "$VOCAB" -o two.bolt
     same one.bolt two.bolt
+    says="master.safetensors does not say which vocabulary it was trained with"
+    succeeds sample -n 2 --vocab "$VOCAB" master.safetensors
+    contains "$stderr" "$says"
+    succeeds eval --vocab "$VOCAB" master.safetensors "$DATA/valid.txt"
+    contains "$stderr" "$says"
+    succeeds export --vocab "$VOCAB" master.safetensors -o two.bolt
+    contains "$stderr" "$says"
+    succeeds sample -n 2 --vocab "$VOCAB" "$RUN"
+    [ -z "$stderr" ]
 }
 
 @test "attention and a norm of the embedding through a folder, without metadata too" {

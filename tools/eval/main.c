@@ -181,6 +181,8 @@ int main(int argc, char **argv)
         check_reading(operands + 1, n);
     if (eval_open(&v, &ranks, &o, operands[0], vocab, cpu, threads, &e))
         cli_fail(&e);
+    if (v.file.vocab_assumed)
+        cli_say("eval: " LOAD_ASSUMED "\n", operands[0], vocab);
     if (first)
         run_first(&v, operands + 1, n, total);
     else if (eval_serve(&v, &e))

@@ -175,6 +175,8 @@ static void open_input(struct input *in, struct output_source *s, const char *op
             cli_fail(&e);
         s->vocab = &in->vocab;
         s->vocab_fingerprint = vocab_fingerprint(&in->vocab);
+        if (c->state.prints.vocab == 0)
+            cli_say("export: " LOAD_ASSUMED "\n", path, vocab);
     }
     if (load_model(&in->model, c, path, k, &e))
         cli_fail(&e);

@@ -84,6 +84,8 @@ static void tell(const struct sample_options *o, const char *model, bool has_lin
     if (stop_init(&stop, stop_texts.items, stop_texts.n, &e) ||
         sample_open(&s, o, model, vocab, &e))
         cli_fail(&e);
+    if (s.file.vocab_assumed)
+        cli_say("sample: " LOAD_ASSUMED "\n", model, vocab);
     double start = clock_seconds();
     if (sample_tell(&s, &p, &stop, &out, &e))
         cli_fail(&e);
