@@ -52,7 +52,7 @@ static inline uint32_t mask_if(bool condition)
 }
 
 /* Without a branch, so that loops of it take vectors. */
-static inline float half_value(uint16_t h)
+float number_f16_value(uint16_t h)
 {
     const uint32_t rebias = (127 - 15) << 23;
     uint32_t magnitude = h & 0x7fff;
@@ -65,11 +65,6 @@ static inline float half_value(uint16_t h)
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
-}
-
-float number_f16_value(uint16_t h)
-{
-    return half_value(h);
 }
 
 bool number_f16_all_finite(const uint16_t *h, size_t n)
@@ -122,7 +117,7 @@ void number_read(enum number_type type, const void *row, float scale, size_t n, 
         break;
     case NUMBER_F16:
         for (size_t i = 0; i < n; i++)
-            out[i] = half_value(halves[i]);
+            out[i] = number_f16_value(halves[i]);
         break;
     case NUMBER_Q8:
         for (size_t i = 0; i < n; i++)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "corpus/corpus.h"
+#include "corpus/reader.h"
 
 enum { MARK_BYTES = sizeof CORPUS_MARK - 1 };
 
@@ -32,14 +32,11 @@ static size_t find_open(const char *text, size_t n, size_t from, const char *wha
     return at;
 }
 
-/* Where the first line end from `from` on begins: a line feed, or a carriage return with or without
- * one, as normalising has it. n if there is none. */
+/* Where the first line end from `from` on begins, as normalising has it; n if there is none. */
 static size_t find_line_end(const char *text, size_t n, size_t from)
 {
-    const char *lf = from < n ? memchr(text + from, '\n', n - from) : NULL;
-    size_t end = lf ? (size_t)(lf - text) : n;
-    const char *cr = from < end ? memchr(text + from, '\r', end - from) : NULL;
-    return cr ? (size_t)(cr - text) : end;
+    const char *p = from < n ? reader_line_end(text + from, n - from) : NULL;
+    return p ? (size_t)(p - text) : n;
 }
 
 /* Where the line end at `at` ends. */
