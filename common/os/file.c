@@ -118,7 +118,35 @@ bool file_is_folder(const char *path)
 bool file_hold(int fd, enum file_holding how)
 {
     int lock = how == FILE_ALONE ? LOCK_EX : LOCK_SH;
-    return flock(fd, lock | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    int rc;
+    do
+        rc = flock(fd, lock | LOCK_NB);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0 || errno != EWOULDBLOCK;
+}
+
+int file_sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) /* a folder we may write but not read */
+        return errno == EACCES ? 0 : -1;
+    int code = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : errno;
+    close(fd);
+    errno = code;
+    return code ? -1 : 0;
+}
+
+/* As file_sync_folder, of the folder in which `path` is a name. */
+static int sync_parent(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return file_sync_folder(".");
+    char next = slash == path ? slash[1] : '/';
+    slash[slash == path] = '\0';
+    int rc = file_sync_folder(path);
+    slash[slash == path] = next;
+    return rc;
 }
 
 int file_make_dirs(const char *path, struct err *e)
@@ -142,6 +170,8 @@ int file_make_dirs(const char *path, struct err *e)
                 errno = reason;
                 rc = err_errno(e, "%s: cannot create the directory", copy);
             }
+        } else if (sync_parent(copy) != 0) {
+            rc = err_errno(e, "%s: cannot sync the folder it is in", copy);
         }
         *p = end;
         if (end == '\0')

@@ -27,19 +27,22 @@ void file_unmap_plain(struct file_map *m);
 const char *file_map_at(const void *address);
 
 /* An output file being written: a temporary file in the folder of `path`, which replaces `path` in
- * file_out_commit and vanishes in file_out_abort and on a fatal signal (file_out_cleanup). It has
- * no name where the system allows (O_TMPFILE), so that a kill leaves nothing; a new file cannot
- * take over an existing name in one step, so it gets the name ".NAME.XXXXXX.bolt.tmp" for the
- * moment before it is renamed. Elsewhere it has that name from the start. Either way it is locked:
- * the next output of the same path removes those that nobody holds, which a kill has left. When
- * path exists and is not a regular file (/dev/full, a pipe), or is "-" for standard output, bytes
- * go straight to it. Up to 256 outputs may be open at once. */
+ * file_out_commit, with the permissions of what stood there, and vanishes in file_out_abort and on
+ * a fatal signal (file_out_cleanup). It has no name where the system allows (O_TMPFILE), so that a
+ * kill leaves nothing; a new file cannot take over an existing name in one step, so it gets the
+ * name ".NAME.XXXXXX.bolt.tmp" for the moment before it is renamed. Elsewhere it has that name from
+ * the start. Either way it is locked: the next output of the same path removes those that nobody
+ * holds, which a kill has left. When path exists and is not a regular file (/dev/full, a pipe), or
+ * is "-" for standard output, bytes go straight to it. Up to 256 outputs may be open at once. */
 struct file_out {
     int fd;
     char *path;   /* owned; for messages */
     char *target; /* owned; path with symbolic links resolved; NULL when writing straight to path */
     char *temp;   /* name in a table of file.c; NULL when writing straight to path */
     bool named;   /* temp stands in the folder */
+    bool placed;  /* target is what was written */
+    char *kept;   /* owned; another name of what stood at target; NULL for none */
+    bool aside;   /* kept is its only name */
     bool reserved;      /* the file may be longer than position */
     unsigned char *buf; /* owned write buffer */
     size_t n_buf;
@@ -66,13 +69,19 @@ MUST_USE int file_out_commit(struct file_out *o, struct err *e);
 /* Its steps, for outputs that belong together; the last is the handle's release by file_out_abort.
  * To end: flushes, frees the buffer, and lets the disk begin; nothing is written after it. To sync:
  * waits for the disk. To name: gives it its temporary name, which may need room in the folder. To
- * place: renames, which does not, and names it first where that was not done. To settle: fsyncs the
- * folder, for all that were placed in it. A stream is flushed, and closed in its place. */
+ * keep: gives what stands in its place such a name as well, by a hard link, or instead of its own
+ * with `aside`; what a file system without links cannot keep is not kept. To place: renames, which
+ * needs no room, and names it first where that was not done. To settle: fsyncs the folder, for all
+ * that were placed in it. A stream is flushed, and closed in its place. To put back, after a
+ * failure of a later step: what was kept has its place again; where nothing was, the place is
+ * empty. */
 MUST_USE int file_out_end(struct file_out *o, struct err *e);
 MUST_USE int file_out_sync(struct file_out *o, struct err *e);
 MUST_USE int file_out_name(struct file_out *o, struct err *e);
+MUST_USE int file_out_keep(struct file_out *o, bool aside, struct err *e);
 MUST_USE int file_out_place(struct file_out *o, struct err *e);
 MUST_USE int file_out_settle(const struct file_out *o, struct err *e);
+MUST_USE int file_out_put_back(struct file_out *o, struct err *e);
 
 /* Discards what was written. Safe on a zeroed or committed handle. */
 void file_out_abort(struct file_out *o);
@@ -88,7 +97,11 @@ bool file_is_folder(const char *path);
 enum file_holding { FILE_SHARED, FILE_ALONE };
 bool file_hold(int fd, enum file_holding how);
 
-/* Creates the directory and its parents where missing. */
+/* Makes the names in a folder last through a power failure, where the file system can and the
+ * folder may be read. -1 and errno on failure. */
+MUST_USE int file_sync_folder(const char *folder);
+
+/* Creates the directory and its parents where missing, to last through a power failure. */
 MUST_USE int file_make_dirs(const char *path, struct err *e);
 
 /* A file in folder, open for reading and writing, that goes away with its descriptor, on any file

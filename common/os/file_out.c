@@ -101,8 +101,8 @@ static void remove_strays(const char *target)
     closedir(d);
 }
 
-/* Puts a random name for the temporary into its slot. */
-static int temp_name(struct file_out *o, struct err *e)
+/* A random name for a temporary beside the target. */
+static int temp_name(const struct file_out *o, char out[PATH_MAX], struct err *e)
 {
     unsigned char bytes[N_DIGITS];
     char random[N_DIGITS + 1] = {0};
@@ -112,7 +112,7 @@ static int temp_name(struct file_out *o, struct err *e)
         return err_errno(e, "%s: no random name for the temporary", o->path);
     for (size_t i = 0; i < N_DIGITS; i++)
         random[i] = digits[bytes[i] % 32];
-    int length = snprintf(o->temp, PATH_MAX, "%.*s.%.*s.%s%s", folder, o->target, NAME_KEPT, name,
+    int length = snprintf(out, PATH_MAX, "%.*s.%.*s.%s%s", folder, o->target, NAME_KEPT, name,
                           random, temp_end);
     if (length >= 0 && length < PATH_MAX)
         return 0;
@@ -161,7 +161,7 @@ static bool lock_temp(int fd)
 static int open_named(struct file_out *o, struct err *e)
 {
     for (int i = 0; i < TEMP_TRIES; i++) {
-        if (temp_name(o, e))
+        if (temp_name(o, o->temp, e))
             return -1;
         slot_set(o->temp, SLOT_LIVE); /* before it exists, so that no signal can come in between */
         o->fd = open(o->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -200,7 +200,7 @@ static int name_temp(struct file_out *o, struct err *e)
     char self[32];
     fd_path(o->fd, self);
     for (int i = 0; i < TEMP_TRIES && !o->named; i++) {
-        if (temp_name(o, e))
+        if (temp_name(o, o->temp, e))
             return -1;
         slot_set(o->temp, SLOT_LIVE);
         o->named = linkat(AT_FDCWD, self, AT_FDCWD, o->temp, AT_SYMLINK_FOLLOW) == 0;
@@ -237,7 +237,11 @@ static int out_open(struct file_out *o, const char *path, struct err *e)
     o->target = exists ? realpath(path, NULL) : strdup(path);
     if (!o->target)
         return err_errno(e, "%s: cannot resolve", path);
-    return temp_create(o, e);
+    if (temp_create(o, e))
+        return -1;
+    if (exists)
+        (void)fchmod(o->fd, st.st_mode & 0777); /* where the file system has such a thing */
+    return 0;
 }
 
 static void out_release(struct file_out *o)
@@ -248,6 +252,7 @@ static void out_release(struct file_out *o)
         slot_set(o->temp, SLOT_FREE);
     free(o->path);
     free(o->target);
+    free(o->kept);
     free(o->buf);
     *o = (struct file_out){.fd = -1};
 }
@@ -323,8 +328,7 @@ int file_out_patch(struct file_out *o, uint64_t at, const void *data, size_t n, 
     return 0;
 }
 
-/* Makes a rename in the folder of `target` last through a power failure, where the file system can.
- */
+/* Makes a rename in the folder of `target` last. */
 static int sync_folder(const struct file_out *o, struct err *e)
 {
     char *folder = strdup(o->target);
@@ -333,14 +337,10 @@ static int sync_folder(const struct file_out *o, struct err *e)
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = file_sync_folder(slash ? folder : ".");
+    if (rc)
+        err_errno(e, "%s: cannot sync its folder", o->path);
     free(folder);
-    if (fd < 0) /* a folder we may write but not read */
-        return errno == EACCES ? 0 : err_errno(e, "%s: cannot open its folder", o->path);
-    int rc = 0;
-    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
-        rc = err_errno(e, "%s: cannot sync its folder", o->path);
-    close(fd);
     return rc;
 }
 
@@ -415,6 +415,50 @@ int file_out_name(struct file_out *o, struct err *e)
     return o->temp && !o->named ? name_temp(o, e) : 0;
 }
 
+/* Gives what stands at the target the name `kept`. */
+static int keep(const struct file_out *o, const char *kept, bool aside)
+{
+    return aside ? rename(o->target, kept) : linkat(AT_FDCWD, o->target, AT_FDCWD, kept, 0);
+}
+
+int file_out_keep(struct file_out *o, bool aside, struct err *e)
+{
+    char kept[PATH_MAX];
+    if (!o->temp)
+        return 0;
+    if (temp_name(o, kept, e))
+        return -1;
+    o->kept = strdup(kept); /* before there is such a name */
+    if (!o->kept)
+        return err_memory(e, "%s: out of memory", o->path);
+    if (keep(o, kept, aside) == 0) {
+        o->aside = aside;
+        return 0;
+    }
+    bool nothing = errno == ENOENT;
+    bool no_links = !aside && (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS ||
+                               errno == EMLINK || errno == EXDEV);
+    int rc = nothing || no_links ? 0 : err_errno(e, "%s: cannot keep what it replaces", o->path);
+    free(o->kept);
+    o->kept = NULL;
+    return rc;
+}
+
+int file_out_put_back(struct file_out *o, struct err *e)
+{
+    if (!o->placed && !o->aside)
+        return 0;
+    int rc = 0;
+    if (!o->kept && unlink(o->target) != 0)
+        rc = err_errno(e, "%s: cannot be taken away again", o->path);
+    if (o->kept && rename(o->kept, o->target) != 0)
+        rc = err_errno(e, "%s: cannot be put back, and is now %s", o->path, o->kept);
+    free(o->kept); /* and not the file, where this is its name */
+    o->kept = NULL;
+    o->placed = o->aside = false;
+    return rc;
+}
+
 /* The file keeps its lock until it has its place: a close that could fail has nothing left to lose
  * after fsync. */
 int file_out_place(struct file_out *o, struct err *e)
@@ -431,6 +475,8 @@ int file_out_place(struct file_out *o, struct err *e)
     slot_set(o->temp, SLOT_FREE);
     o->temp = NULL;
     o->named = false;
+    o->placed = true;
+    o->aside = false;
     return 0;
 }
 
@@ -452,5 +498,7 @@ void file_out_abort(struct file_out *o)
         return;
     if (o->named)
         unlink(o->temp);
+    if (o->kept)
+        unlink(o->kept);
     out_release(o);
 }

@@ -53,14 +53,17 @@ static int sync_all(struct file_set *s, struct err *e)
     return 0;
 }
 
-/* *n_placed gets the number of those that are in place. */
-static int place_all(struct file_set *s, size_t *n_placed, struct err *e)
+static int place_all(struct file_set *s, struct err *e)
 {
+    bool last_first = s->last_completes && s->n > 1;
     for (size_t i = 0; i < s->n; i++)
         if (file_out_name(&s->out[i], e))
             return -1;
-    for (; *n_placed < s->n; ++*n_placed)
-        if (file_out_place(&s->out[*n_placed], e))
+    for (size_t i = 0; i < s->n; i++)
+        if (file_out_keep(&s->out[i], last_first && i + 1 == s->n, e))
+            return -1;
+    for (size_t i = 0; i < s->n; i++)
+        if (file_out_place(&s->out[i], e))
             return -1;
     for (size_t i = 0; i < s->n; i++)
         if (!is_settled(s, i) && file_out_settle(&s->out[i], e))
@@ -68,17 +71,27 @@ static int place_all(struct file_set *s, size_t *n_placed, struct err *e)
     return 0;
 }
 
+/* The last one comes back last: without it the others are no whole. */
+static void put_back_all(struct file_set *s, struct err *e)
+{
+    struct err fault;
+    for (size_t i = 0; i < s->n; i++) {
+        if (file_out_put_back(&s->out[i], &fault) == 0)
+            continue;
+        struct err first = *e;
+        err_system(e, "%s; %s", first.text, fault.text);
+    }
+}
+
 int file_set_commit(struct file_set *s, struct err *e)
 {
-    size_t n_placed = 0;
     sigset_t before;
     int rc = sync_all(s, e);
     signals_hold(&before); /* one that ends the program waits: all files or none */
     if (rc == 0)
-        rc = place_all(s, &n_placed, e);
-    for (size_t i = 0; i < n_placed && rc; i++)
-        if (s->out[i].target)
-            unlink(s->out[i].target);
+        rc = place_all(s, e);
+    if (rc)
+        put_back_all(s, e);
     file_set_abort(s);
     signals_release(&before);
     return rc;

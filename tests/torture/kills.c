@@ -1,5 +1,6 @@
 /* kill -9, half of them at a counted write, fsync or rename, the others at any time. What stands
- * under a final name is whole; another run, or the resumed one, comes to the undisturbed result. */
+ * under a final name is whole, and files that belong together are of one run, or one is missing;
+ * another run, or the resumed one, comes to the undisturbed result. */
 #include <stdio.h>
 
 #include "torture/folder.h"
@@ -55,6 +56,9 @@ static void one_folder(struct torture *t, const struct trial *trial, struct row 
         const char *damaged = scene_damage(trial);
         if (damaged)
             lose(row, trial, "is half made: ", damaged);
+        const char *mixed = scene_mixed(trial);
+        if (mixed)
+            lose(row, trial, "an old file beside new ones, without a sign: ", mixed);
         if (trial->resumes && scene_newest_step() < newest)
             lose(row, trial, "a checkpoint is lost", "");
     }

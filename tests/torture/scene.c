@@ -70,6 +70,10 @@ const struct trial scene_trials[] = {
      .arguments = {"export", "-q", "in/run", "-o", "out/m.safetensors", "--format", "safetensors"},
      .killed = true,
      .starved = true},
+    {.name = "export-hf",
+     .arguments = {"export", "-q", "in/run", "-o", "out", "--format", "hf", "--vocab",
+                   "in/data/vocab.db"},
+     .killed = true},
     {.name = "export-info",
      .arguments = {"export", "--info", "in/run/best.safetensors"},
      .output = "out/info",
@@ -116,7 +120,7 @@ static const char script[] =
                                                                       */
     "b/export -q in/run -o in/m.bolt --vocab in/data/vocab.db\n"
     "cd start\n"
-    "mkdir train-long export export-c export-st export-info sample eval\n"
+    "mkdir train-long export export-c export-st export-hf export-info sample eval\n"
     "../b/prep -q -o prep --vocab-size 262 ../in/other.txt\n"
     "cp -r ../in/data prep-append\n"
     "cp -r prep prep-gz\n"
@@ -127,6 +131,7 @@ static const char script[] =
     "$export -o export/m.bolt\n"
     "$export -o export-c/m.c --format c\n"
     "$export -o export-st/m.safetensors --format safetensors\n"
+    "$export -o export-hf --format hf\n"
     "cd ..\n"
     "$train --save-dir start/train --steps 2\n";
 
@@ -239,6 +244,35 @@ const char *scene_damage(const struct trial *trial)
             return name;
     }
     return NULL;
+}
+
+const char *scene_mixed(const struct trial *trial)
+{
+    static struct folder want;
+    static char old[FOLDER_NAME];
+    char path[PATH];
+    bool has_new = false;
+    snprintf(path, sizeof path, "want/%s", trial->name);
+    folder_read(&want, path);
+    old[0] = '\0';
+    for (size_t i = 0; i < want.n && !trial->resumes; i++) {
+        const char *name = want.names[i];
+        snprintf(path, sizeof path, "out/%s", name);
+        if (access(path, F_OK) != 0)
+            return NULL; /* nobody takes them for a whole */
+        bool is_new = is_of("want", trial, name), is_old = is_of("start", trial, name);
+        has_new |= is_new && !is_old;
+        if (is_old && !is_new)
+            snprintf(old, sizeof old, "%s", name);
+    }
+    return has_new && old[0] ? old : NULL;
+}
+
+const char *scene_change(const struct trial *trial)
+{
+    char start[PATH];
+    snprintf(start, sizeof start, "start/%s", trial->name);
+    return folder_difference("out", start);
 }
 
 const char *scene_difference(const struct trial *trial)

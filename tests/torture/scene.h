@@ -42,6 +42,14 @@ void scene_run(const struct trial *trial, const char *fault, long kill_after_us,
  * the old nor the new one, nor a good checkpoint. NULL if nothing is. */
 const char *scene_damage(const struct trial *trial);
 
+/* The name of an old file beside new ones where all stand that belong together; NULL without one.
+ */
+const char *scene_mixed(const struct trial *trial);
+
+/* What is wrong with out/ after a run that has failed, and began with what is in start/NAME: it is
+ * as it was. NULL if nothing is. */
+const char *scene_change(const struct trial *trial);
+
 /* What is wrong with out/ after a run that was not stopped, or NULL. */
 const char *scene_difference(const struct trial *trial);
 

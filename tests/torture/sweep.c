@@ -65,8 +65,10 @@ static const char *lost(const struct trial *trial, const struct process_end *end
         return "not one line that says what is wrong";
     if (trial->resumes)
         return lost_by_training(trial);
-    what = end->status == 0 ? scene_difference(trial) : scene_damage(trial);
-    snprintf(text, sizeof text, "%s is half made", what ? what : "nothing");
+    what = scene_difference(trial);
+    if (what && end->status != 0) /* all of the old result or all of the new one */
+        what = trial->output ? scene_damage(trial) : scene_change(trial);
+    snprintf(text, sizeof text, "%s is lost or half made", what ? what : "nothing");
     return what ? text : NULL;
 }
 

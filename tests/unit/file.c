@@ -473,6 +473,24 @@ static void assert_in_folder(const char *name, const char *text)
         assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* What was kept from others stays so. */
+static void test_permissions_stay(void **state)
+{
+    (void)state;
+    struct file_out o;
+    struct stat st;
+    put(target, "old");
+    assert_int_equal(chmod(target, 0640), 0);
+    mode_t mask = umask(022);
+    assert_int_equal(file_out_open(&o, target, &e), 0);
+    assert_int_equal(file_out_write(&o, "new", 3, &e), 0);
+    assert_int_equal(file_out_commit(&o, &e), 0);
+    umask(mask);
+    assert_in_folder("out.bin", "new");
+    assert_int_equal(stat(target, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+}
+
 static void test_a_set_appears_together(void **state)
 {
     (void)state;
@@ -558,6 +576,7 @@ int main(void)
         WITH_FOLDER(test_cleanup_removes_all_temporaries),
         WITH_FOLDER(test_directories),
         WITH_FOLDER(test_whole_stream),
+        WITH_FOLDER(test_permissions_stay),
         WITH_FOLDER(test_a_set_appears_together),
         WITH_FOLDER(test_an_aborted_set_leaves_nothing),
         WITH_FOLDER(test_a_set_that_breaks_is_taken_away),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,7 +33,13 @@ static bool no_tmpfile;     /* as NFS and older kernels are */
 static bool kill_at_rename; /* between the temporary's name and its place */
 static bool term_at_rename; /* SIGTERM before it */
 static int fsync_fault;     /* errno, or 0 */
+static int folder_fault;    /* the same, of a folder */
 static int link_fault;      /* which call fails, from 1; 0 none */
+static bool no_links;       /* as FAT is, but for files without a name */
+static int rename_fault;    /* which call fails, from 1; 0 none */
+static bool rename_fails;   /* and all after it */
+static int n_interruptions; /* of the next calls of flock, by a signal */
+static int rename_kill;     /* at which call the process is killed, from 1; 0 none */
 static char events[4096];   /* what was called, in order; NULL-terminated */
 
 static void note(const char *what, const char *path)
@@ -61,23 +68,44 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
         errno = ENOSPC;
         return -1;
     }
+    if (no_links && !(flags & AT_SYMLINK_FOLLOW)) {
+        errno = EPERM;
+        return -1;
+    }
     return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
 }
 
 int fsync(int fd)
 {
     struct stat st;
-    note("fsync", fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? "folder" : "file");
-    errno = fsync_fault;
-    return fsync_fault ? -1 : (int)syscall(SYS_fsync, fd);
+    bool is_folder = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    int fault = is_folder && folder_fault ? folder_fault : fsync_fault;
+    note("fsync", is_folder ? "folder" : "file");
+    errno = fault;
+    return fault ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int flock(int fd, int how)
+{
+    if (n_interruptions > 0) {
+        n_interruptions--;
+        errno = EINTR;
+        return -1;
+    }
+    return (int)syscall(SYS_flock, fd, how);
 }
 
 int rename(const char *from, const char *to)
 {
     if (term_at_rename)
         raise(SIGTERM);
-    if (kill_at_rename)
+    if (kill_at_rename || (rename_kill > 0 && --rename_kill == 0))
         raise(SIGKILL);
+    if (rename_fault > 0 && --rename_fault == 0) {
+        rename_fault = rename_fails;
+        errno = EIO;
+        return -1;
+    }
     note("rename", to);
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
@@ -92,8 +120,8 @@ static int reset(void **state)
 {
     (void)state;
     no_tmpfile = false;
-    kill_at_rename = term_at_rename = false;
-    fsync_fault = 0;
+    kill_at_rename = term_at_rename = no_links = rename_fails = false;
+    fsync_fault = folder_fault = link_fault = rename_fault = rename_kill = 0;
     events[0] = '\0';
     return 0;
 }
@@ -235,6 +263,34 @@ static void test_reserved_room(void **state)
     assert_int_equal(remove(scratch_path("out")), 0);
 }
 
+/* A new folder, and its name in the one before, are on the disk. */
+static void test_new_folders_are_synced(void **state)
+{
+    (void)state;
+    assert_int_equal(file_make_dirs(scratch_path("f/g"), &e), 0);
+    assert_string_equal(events, "fsync folder\nfsync folder\n");
+    assert_int_equal(file_make_dirs(scratch_path("f/g"), &e), 0);
+    assert_string_equal(events, "fsync folder\nfsync folder\n");
+    assert_int_equal(rmdir(scratch_path("f/g")), 0);
+    folder_fault = EIO;
+    assert_int_equal(file_make_dirs(scratch_path("f/g"), &e), -1);
+    assert_non_null(strstr(e.text, "f/g: cannot sync the folder it is in"));
+    assert_int_equal(rmdir(scratch_path("f/g")), 0);
+    assert_int_equal(rmdir(scratch_path("f")), 0);
+}
+
+/* A signal is no reason to think that nobody holds a folder. */
+static void test_holding_is_not_interrupted(void **state)
+{
+    (void)state;
+    int first = open(scratch_dir(), O_RDONLY), second = open(scratch_dir(), O_RDONLY);
+    assert_true(file_hold(first, FILE_ALONE));
+    n_interruptions = 2;
+    assert_false(file_hold(second, FILE_SHARED));
+    close(first);
+    close(second);
+}
+
 /* ---- order ----------------------------------------------------------------------------------- */
 
 /* All files of a set are on disk before the first has its place, and their folder is synced once.
@@ -279,6 +335,8 @@ static int count_three(const char *text)
     int n_same = 0;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         size_t n;
+        if (access(scratch_path(names[i]), F_OK) != 0)
+            continue;
         char *found = (char *)scratch_read(scratch_path(names[i]), &n);
         n_same += n == strlen(text) && memcmp(found, text, n) == 0;
         free(found);
@@ -329,6 +387,133 @@ static void test_no_room_for_a_name(void **state)
     assert_int_equal(scratch_count(), 3);
 }
 
+/* Three old files to be replaced by new ones; what comes of it. */
+static int replace_three(bool last_completes)
+{
+    struct file_set set = {0};
+    int fault = rename_fault, kill = rename_kill;
+    rename_fault = rename_kill = 0;
+    take_three(&set, "old");
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    take_three(&set, "new");
+    rename_fault = fault;
+    rename_kill = kill;
+    set.last_completes = last_completes;
+    int rc = file_set_commit(&set, &e);
+    rename_fault = 0;
+    folder_fault = 0;
+    return rc;
+}
+
+/* Whichever rename fails, or the last fsync: the old files stand as they stood. */
+static void test_a_set_that_breaks_is_put_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        bool last_completes = i & 1;
+        int call = 1 + i / 4, n_renames = 3 + last_completes;
+        no_tmpfile = i & 2;
+        rename_fault = call <= n_renames ? call : 0;
+        int rc = replace_three(last_completes);
+        assert_int_equal(rc, call <= n_renames ? -1 : 0);
+        assert_int_equal(count_three(rc ? "old" : "new"), 3);
+        assert_int_equal(scratch_count(), 3);
+    }
+}
+
+static void test_a_set_that_is_not_settled_is_put_back(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    take_three(&set, "old");
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    take_three(&set, "new");
+    folder_fault = EIO;
+    assert_int_equal(file_set_commit(&set, &e), -1);
+    assert_int_equal(count_three("old"), 3);
+    assert_int_equal(scratch_count(), 3);
+}
+
+/* What could not be kept is not there twice: no part of the new set stays. */
+static void test_a_set_that_breaks_without_links(void **state)
+{
+    (void)state;
+    no_links = true;
+    rename_fault = 3;
+    assert_int_equal(replace_three(false), -1);
+    assert_int_equal(count_three("new"), 0);
+    assert_int_equal(count_three("old"), 1);
+    assert_int_equal(scratch_count(), 1);
+    assert_int_equal(replace_three(true), 0);
+    assert_int_equal(count_three("new"), 3);
+    assert_int_equal(scratch_count(), 3);
+}
+
+/* No room for the names under which old files are kept: nothing has changed. */
+static void test_no_room_to_keep(void **state)
+{
+    (void)state;
+    struct file_set set = {0};
+    no_tmpfile = true; /* then links are for nothing else */
+    take_three(&set, "old");
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    take_three(&set, "new");
+    link_fault = 2;
+    assert_int_equal(file_set_commit(&set, &e), -1);
+    assert_non_null(strstr(e.text, "b: cannot keep what it replaces: No space left"));
+    assert_int_equal(count_three("old"), 3);
+    assert_int_equal(scratch_count(), 3);
+}
+
+/* A disk that takes no rename any more: what could not be put back is where the message says. */
+static void test_a_set_that_cannot_be_put_back(void **state)
+{
+    (void)state;
+    rename_fault = 2;
+    rename_fails = true;
+    assert_int_equal(replace_three(false), -1);
+    rename_fails = false;
+    const char *at = strstr(e.text, "a: cannot be put back, and is now ");
+    assert_non_null(at);
+    char path[512];
+    size_t n;
+    assert_int_equal(sscanf(at, "a: cannot be put back, and is now %511[^:]", path), 1);
+    unsigned char *text = scratch_read(path, &n);
+    assert_int_equal(n, 3);
+    assert_memory_equal(text, "old", 3);
+    free(text);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(count_three("old"), 2);
+    assert_int_equal(scratch_count(), 3);
+}
+
+/* Killed between two renames: old and new ones are mixed, and then the last one is missing. */
+static void test_a_set_that_is_killed_is_no_whole(void **state)
+{
+    (void)state;
+    for (int call = 1; call <= 5; call++) {
+        fflush(stdout);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            rename_kill = call;
+            _exit(replace_three(true));
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(call == 5 ? WIFEXITED(status) && WEXITSTATUS(status) == 0
+                              : WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        int n_old = count_three("old"), n_now = count_three("new");
+        bool complete = access(scratch_path("c"), F_OK) == 0;
+        assert_int_equal(complete, n_old == 3 || n_now == 3);
+        assert_true(n_old + n_now == 2 + complete);
+    }
+    struct file_set set = {0}; /* and the next writer leaves nothing of it */
+    take_three(&set, "new");
+    assert_int_equal(file_set_commit(&set, &e), 0);
+    assert_int_equal(scratch_count(), 3);
+}
+
 /* The new checkpoint and its name are on the disk before the older one goes. */
 static void test_checkpoints_are_synced_before_older_ones_go(void **state)
 {
@@ -359,9 +544,17 @@ int main(void)
         cmocka_unit_test_setup(test_nothing_else_is_removed, reset),
         cmocka_unit_test_setup(test_failing_sync, reset),
         cmocka_unit_test_setup(test_reserved_room, reset),
+        cmocka_unit_test_setup(test_new_folders_are_synced, reset),
+        cmocka_unit_test_setup(test_holding_is_not_interrupted, reset),
         cmocka_unit_test_setup(test_a_set_is_synced_and_then_placed, reset),
         cmocka_unit_test_setup(test_a_signal_waits_for_a_set, reset),
         cmocka_unit_test_setup(test_no_room_for_a_name, reset),
+        cmocka_unit_test_setup(test_a_set_that_breaks_is_put_back, reset),
+        cmocka_unit_test_setup(test_a_set_that_is_not_settled_is_put_back, reset),
+        cmocka_unit_test_setup(test_a_set_that_breaks_without_links, reset),
+        cmocka_unit_test_setup(test_no_room_to_keep, reset),
+        cmocka_unit_test_setup(test_a_set_that_cannot_be_put_back, reset),
+        cmocka_unit_test_setup(test_a_set_that_is_killed_is_no_whole, reset),
         cmocka_unit_test_setup(test_checkpoints_are_synced_before_older_ones_go, reset),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

@@ -223,7 +223,7 @@ static void write_output(const struct output *out, const struct output_source *s
                          struct output_report *r)
 {
     struct err e;
-    struct file_set files = {0};
+    struct file_set files = {.last_completes = true}; /* config.json, the header */
     if (out->write(s, &chosen, &files, r, &e))
         cli_fail(&e);
     for (size_t i = 0; i < files.n; i++) {

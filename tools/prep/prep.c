@@ -201,11 +201,11 @@ static void remove_old(const struct prep *p, const struct shardlist *old)
     }
 }
 
-/* All files or none. Were the run to end between two of their renamings, the fingerprints in the
- * shards and in the list would tell. */
+/* All files or none. Were the run to be killed between two of their renamings, the fingerprints in
+ * the list would tell, or without a list that train.shard is missing, which is placed last. */
 static int write_new(struct prep *p, struct err *e)
 {
-    struct file_set set = {0};
+    struct file_set set = {.last_completes = !has_list(p)};
     struct shardlist old;
     struct err ignored;
     if (shardlist_read(&old, p->o->output, &ignored))
