@@ -64,15 +64,28 @@ static int encode_group(void *context, size_t first, size_t end, size_t worker, 
     return 0;
 }
 
+/* Where the file stands once story i of the batch is handed on: reading is a batch ahead of that.
+ */
+static void tell_progress(const struct gather *g, size_t i)
+{
+    double share = (double)g->batch.ends[i] / (double)MAX(g->batch.n_raw, 1);
+    uint64_t read = g->n_handed + (uint64_t)(share * (double)(g->n_read - g->n_handed));
+    if (g->hooks->progress)
+        g->hooks->progress(g->hooks->context, read, g->size);
+}
+
 /* Hands on what was gathered. */
 static int flush(struct gather *g, struct err *e)
 {
     uint64_t n_invalid;
     int rc = stories_run(&g->batch, g->pool, g->form, encode_group, g, &n_invalid, e);
     for (size_t i = 0; i < g->batch.n && !rc; i++)
-        if (g->stories[i].n_bytes)
+        if (g->stories[i].n_bytes) {
             rc = g->hooks->story(g->hooks->context, &g->stories[i], e);
+            tell_progress(g, i);
+        }
     stories_clear(&g->batch);
+    g->n_handed = g->n_read;
     return rc;
 }
 
@@ -87,8 +100,8 @@ static int on_story(void *context, const char *text, size_t n, struct err *e)
 static void on_progress(void *context, uint64_t read, uint64_t total)
 {
     struct gather *g = context;
-    if (g->hooks->progress)
-        g->hooks->progress(g->hooks->context, read, total);
+    g->n_read = read;
+    g->size = total;
 }
 
 static void on_warning(void *context, const char *sentence)
@@ -103,6 +116,7 @@ int gather_read(struct gather *g, const char *path, const struct corpus_options 
 {
     const struct corpus_hooks inner = {on_story, on_progress, on_warning, g};
     g->hooks = hooks;
+    g->n_read = g->n_handed = g->size = 0;
     stories_clear(&g->batch);
     return corpus_read(path, o, &inner, counts, e) ? -1 : flush(g, e);
 }

@@ -24,6 +24,7 @@ struct gather {
     struct token_buf groups[GATHER_STORIES / GATHER_GROUP]; /* ids of its stories */
     struct tokenizer_cache **caches;                        /* owned, [threads of the pool] */
     const struct gather_hooks *hooks;                       /* while a file is read */
+    uint64_t n_read, n_handed, size; /* bytes of the file: read, through with all stories, in all */
 };
 
 /* Text is normalised to `form`. t and p are used until gather_free. NULL and *e when out of memory.
@@ -37,7 +38,7 @@ typedef int gather_story_hook(void *context, const struct gather_story *story, s
 
 struct gather_hooks { /* as struct corpus_hooks has them */
     gather_story_hook *story;
-    corpus_progress *progress;
+    corpus_progress *progress; /* after each story, with the bytes up to its end (about) as read */
     corpus_warning *warning;
     void *context;
 };

@@ -220,7 +220,6 @@ static int on_story(void *context, const struct gather_story *s, struct err *e)
 {
     struct run *r = context;
     add_story(r, s->ids, s->n, s->n_chars, s->n_bytes);
-    show_progress(r);
     return team_check(&r->eval->team, e);
 }
 
