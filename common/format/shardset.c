@@ -66,9 +66,10 @@ static int open_one(struct shardset *s, const char *path, const char *part, uint
         return -1;
     int rc = 0;
     if (shard.vocab_fingerprint != vocab_fingerprint)
-        rc = err_set(
-            e, "%s: made with another vocabulary (found %016" PRIx64 ", expected %016" PRIx64 ")",
-            path, shard.vocab_fingerprint, vocab_fingerprint);
+        rc = err_set(e,
+                     "%s: made with another vocabulary (found %016" PRIx64 ", expected %016" PRIx64
+                     "); prep --vocab makes shards with a given one",
+                     path, shard.vocab_fingerprint, vocab_fingerprint);
     else if (shard.vocab_size != vocab_size)
         rc = err_set(e, "%s: wrong size of the vocabulary (found %u, expected %u)", path,
                      shard.vocab_size, vocab_size);

@@ -67,7 +67,7 @@ static int check_vocab(const struct vocab *v, const char *vocab_path, uint64_t e
         return 0;
     return err_set(e,
                    "%s: not the vocabulary of %s (found fingerprint %016" PRIx64
-                   ", expected %016" PRIx64 ")",
+                   ", expected %016" PRIx64 "); give the one it was trained with",
                    vocab_path, path, found, expected);
 }
 
@@ -135,7 +135,9 @@ int load_vocab(struct vocab *v, const struct ckpt *c, const char *path, const ch
     if (read_vocab(v, vocab_path, (uint32_t)c->dims.V, e))
         return -1;
     if (v->n_tokens != (uint32_t)c->dims.V)
-        err_set(e, "%s: vocabulary of another size than %s (found %u tokens, expected %d)",
+        err_set(e,
+                "%s: vocabulary of another size than %s (found %u tokens, expected %d); give the "
+                "one it was trained with",
                 vocab_path, path, (unsigned)v->n_tokens, c->dims.V);
     else if (check_vocab(v, vocab_path, c->state.prints.vocab, path, e) == 0)
         return 0;

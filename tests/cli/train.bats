@@ -365,7 +365,7 @@ edited() {
         fails 1 "--$name $given does not match $path, which has $had" train --data "$in/data" \
             --save-dir run --resume "--$name" "$given"
     done
-    tiny_fails 1 "--dim 192 does not match $path, which has 24" --small --save-dir run --resume --dim 192
+    tiny_fails 1 "--dim 192 does not match $path, which has 24; leave that option (or --preset) out to keep it" --small --save-dir run --resume --dim 192
     [ "$(find run -name 'step-*')" = "$path" ]
     succeeds train --data "$in/data" -q --save-dir run --resume --steps 6
     [ "$(meta run/step-000000006.safetensors eval_tokens)" = 1000 ] || flunk "validated on other stories than before"

@@ -85,11 +85,14 @@ int resume_open_weights(struct trainer *t, struct ckpt *c, struct err *e)
 
 /* ---- whether it fits ------------------------------------------------------------------------- */
 
+/* What to do; a preset gives sizes that nobody typed. */
+#define KEEP "; leave that option (or --preset) out to keep it"
+
 static int differs(const char *name, double given, double had, const char *path, struct err *e)
 {
     if (given == had)
         return 0;
-    return err_set(e, "--%s %.15g does not match %s, which has %.15g", name, given, path, had);
+    return err_set(e, "--%s %.15g does not match %s, which has %.15g" KEEP, name, given, path, had);
 }
 
 static int differs_text(const char *name, const char *given, const char *had, const char *path,
@@ -97,7 +100,7 @@ static int differs_text(const char *name, const char *given, const char *had, co
 {
     if (strcmp(given, had) == 0)
         return 0;
-    return err_set(e, "--%s %s does not match %s, which has %s", name, given, path, had);
+    return err_set(e, "--%s %s does not match %s, which has %s" KEEP, name, given, path, had);
 }
 
 /* A resumed run goes on with the checkpoint's own settings; what the options say must agree. */
@@ -130,7 +133,7 @@ static int check_curriculum(const struct trainer *t, const char *had, struct err
         return -1;
     if (strcmp(asked, had) == 0)
         return 0;
-    return err_set(e, "--curriculum %s does not match %s, which has %s", t->options.curriculum,
+    return err_set(e, "--curriculum %s does not match %s, which has %s" KEEP, t->options.curriculum,
                    t->resumed_from, had[0] ? had : "none");
 }
 
@@ -157,9 +160,9 @@ static int check_betas(const struct trainer *t, const struct ckpt *c, struct err
         const double *a = optim_value(&asked, keys[i]);
         const double *b = optim_value(&had, keys[i]);
         if (a && *a != *b)
-            return err_set(e,
-                           "--%s-tokens, which gives %s %.15g, does not match %s, which has %.15g",
-                           keys[i], keys[i], *a, t->resumed_from, *b);
+            return err_set(
+                e, "--%s-tokens, which gives %s %.15g, does not match %s, which has %.15g" KEEP,
+                keys[i], keys[i], *a, t->resumed_from, *b);
     }
     return 0;
 }
@@ -175,9 +178,9 @@ static int check_dims(const struct dims *d, const struct dims *had, const char *
     dims_mixers_text(d, a, sizeof a);
     dims_mixers_text(had, b, sizeof b);
     if (strcmp(a, b) != 0)
-        return err_set(e, "--mixers %s does not match %s, which has %s", a, path, b);
+        return err_set(e, "--mixers %s does not match %s, which has %s" KEEP, a, path, b);
     if (d->embed_norm != had->embed_norm)
-        return err_set(e, "--embed-norm does not match %s, which has %s", path,
+        return err_set(e, "--embed-norm does not match %s, which has %s" KEEP, path,
                        had->embed_norm ? "one" : "none");
     if (differs("heads", d->heads, had->heads, path, e) ||
         differs("key-width", d->key_width, had->key_width, path, e) ||
@@ -186,7 +189,7 @@ static int check_dims(const struct dims *d, const struct dims *had, const char *
     dims_dilation_text(d, a, sizeof a);
     dims_dilation_text(had, b, sizeof b);
     if (strcmp(a, b) != 0)
-        return err_set(e, "--dilation %s does not match %s, which has %s", a, path, b);
+        return err_set(e, "--dilation %s does not match %s, which has %s" KEEP, a, path, b);
     return 0;
 }
 
