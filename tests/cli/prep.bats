@@ -242,7 +242,7 @@ a.jsonl|valid|300|0" ]
 @test "the report: a table, nothing with -q, one object with --json" {
     succeeds prep -o out --vocab-size 400 "$in/a.txt"
     [ -z "$output" ]
-    contains "$stderr" "tokens a character"
+    contains "$stderr" "characters a token"
     contains "$stderr" "duplicates dropped"
     succeeds prep -q -o out --vocab-size 400 "$in/a.txt"
     [ -z "$output$stderr" ]

@@ -12,8 +12,9 @@ setup() {
 }
 
 @test "--bench measures without data and writes nothing" {
-    succeeds train -q --json --bench --dim 24 --blocks 1 --hidden 40 --seq-len 32 --batch 2
+    succeeds train --json --bench --dim 24 --blocks 1 --hidden 40 --seq-len 32 --batch 2 -j 1
     [ -n "$output" ]
+    contains "$stderr" "run: seed 42, 1 thread, " # and no budget
     jq -e '.tok_s > 0 and .step_ms > 0 and .share_of_peak > 0 and (.phases | length > 3)' <<< "$output"
     [ ! -e checkpoints ]
 }

@@ -34,13 +34,12 @@ static const struct cli_tool tool = {
     .name = "eval",
     .synopsis = "[options] MODEL FILE...",
     .summary = "Measures how well a model predicts text: loss, perplexity, bits per character.",
-    .epilog =
-        "MODEL is a model.bolt made by export or, with --vocab, a checkpoint made by train or\n"
-        "the folder of its checkpoints.\n"
-        "FILE is text in any form that prep reads, - for standard input, a shard, or\n"
-        "a folder made by prep, whose validation stories are meant.\n\n"
-        "  eval model.bolt valid.txt.gz\n"
-        "  eval --vocab data/vocab.db checkpoints/best.safetensors data\n",
+    .epilog = "MODEL is a model.bolt made by export or, with --vocab, a checkpoint made by\n"
+              "train or the folder of its checkpoints.\n"
+              "FILE is text in any form that prep reads, - for standard input, a shard, or\n"
+              "a folder made by prep, whose validation stories are meant.\n\n"
+              "  eval model.bolt valid.txt.gz\n"
+              "  eval --vocab data/vocab.db checkpoints/best.safetensors data\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,

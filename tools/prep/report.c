@@ -92,8 +92,8 @@ void report_table(const struct prep *p)
     say_counts("characters", t.n_chars, v.n_chars);
     say_counts("bytes", t.n_bytes, v.n_bytes);
     say_counts("tokens", ct->n_tokens, cv->n_tokens);
-    say_shares("tokens a character", ratio((double)ct->n_tokens, (double)t.n_chars),
-               ratio((double)cv->n_tokens, (double)v.n_chars), has_valid);
+    say_shares("characters a token", ratio((double)t.n_chars, (double)ct->n_tokens),
+               ratio((double)v.n_chars, (double)cv->n_tokens), has_valid);
     if (p->vocab.kind == VOCAB_GPT2) {
         say_counts("unknown tokens", ct->n_unk, cv->n_unk);
         say_shares("coverage, %", 100 * (1 - unk_share(ct)), 100 * (1 - unk_share(cv)), has_valid);

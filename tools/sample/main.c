@@ -60,13 +60,12 @@ static const struct cli_tool tool = {
     .name = "sample",
     .synopsis = "[options] MODEL",
     .summary = "Tells stories with a model, token by token.",
-    .epilog =
-        "MODEL is a model.bolt made by export or, with --vocab, a checkpoint made by train or\n"
-        "the folder of its checkpoints.\n"
-        "Several stories are set apart by a line <|endoftext|>, as in a corpus.\n\n"
-        "  sample model.bolt -p 'Once upon a time'\n"
-        "  sample model.bolt --count 3 -n 500 -t 0.7\n"
-        "  sample --json model.bolt < prompts.txt\n",
+    .epilog = "MODEL is a model.bolt made by export or, with --vocab, a checkpoint made by\n"
+              "train or the folder of its checkpoints.\n"
+              "Several stories are set apart by a line <|endoftext|>, as in a corpus.\n\n"
+              "  sample model.bolt -p 'Once upon a time'\n"
+              "  sample model.bolt --count 3 -n 500 -t 0.7\n"
+              "  sample --json model.bolt < prompts.txt\n",
     .options = options,
     .n_options = ARRAY_LEN(options),
     .has_json = true,

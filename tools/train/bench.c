@@ -187,6 +187,7 @@ static void print_json(const struct bench *b, const struct trainer *t)
 
 static void print_table(const struct bench *b, const struct trainer *t)
 {
+    char rate[32];
     double step = median(b->step_s);
     double peak = median(b->peak);
     double tokens = (double)(t->settings.batch * t->settings.accum) * t->dims.T;
@@ -205,8 +206,9 @@ static void print_table(const struct bench *b, const struct trainer *t)
             printf(" %10s %8s %6.1f GB/s\n", "", "", b->bytes[p] / s * 1e-9);
     }
     printf("%-10s %10.2f %7.1f%%\n", "all", sum * 1e3, 100 * sum / step);
-    printf("step       %10.2f ms, %.0f tokens/s on %d threads (%s, %s)\n", step * 1e3,
-           tokens / step, pool_threads(t->pool), t->kern.level->name, t->settings.precision);
+    printf("step       %10.2f ms, %s tokens/s on %d thread%s (%s, %s)\n", step * 1e3,
+           cli_count_text(rate, (uint64_t)(tokens / step + 0.5)), pool_threads(t->pool),
+           pool_threads(t->pool) == 1 ? "" : "s", t->kern.level->name, t->settings.precision);
     printf("nominal    %10.1f GFLOP/s, %.1f %% of the peak of %.1f measured between the steps\n",
            b->nominal / step * 1e-9, 100 * b->nominal / step * 1e-9 / peak, peak);
     if (t->ranks.size > 1)

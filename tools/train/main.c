@@ -69,11 +69,13 @@ static void introduce(const struct trainer *t)
         cli_say("ranks: %d, each %llu of a step's %llu batches\n", t->ranks.size,
                 (unsigned long long)s->accum / (unsigned)t->ranks.size,
                 (unsigned long long)s->accum);
-    cli_say("run: seed %llu, %s steps%s%s, %d threads, %s, %s, %s of memory\n",
-            (unsigned long long)s->seed, cli_count_text(steps, t->schedule.n_steps),
-            t->schedule.hours > 0 ? " or " : "",
-            t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "",
-            pool_threads(t->pool), t->kern.level->name, s->precision,
+    cli_say("run: seed %llu, ", (unsigned long long)s->seed);
+    if (!t->options.bench)
+        cli_say("%s steps%s%s, ", cli_count_text(steps, t->schedule.n_steps),
+                t->schedule.hours > 0 ? " or " : "",
+                t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "");
+    cli_say("%d thread%s, %s, %s, %s of memory\n", pool_threads(t->pool),
+            pool_threads(t->pool) == 1 ? "" : "s", t->kern.level->name, s->precision,
             cli_bytes_text(memory, t->memory));
     if (t->begun_from)
         cli_say("weights of %s\n", t->begun_from);
