@@ -368,6 +368,17 @@ faked() {
     empty_dir root
 }
 
+@test "--help of a script is the text at its head, and does nothing else" {
+    mkdir empty
+    cd empty || return
+    for script in bench demo deps fetch lint plot-loss race still train-night wheel; do
+        run --separate-stderr "$ROOT/scripts/$script" --help < /dev/null
+        [ "$status" -eq 0 ] && [ -z "$stderr" ] || flunk "scripts/$script --help"
+        [ "${lines[0]}" = "$(sed -n '2s/^# //p' "$ROOT/scripts/$script")" ] || flunk "scripts/$script --help: not its text"
+    done
+    [ -z "$(ls -A)" ]
+}
+
 @test "make help: every target has its line" {
     run make -s -C "$ROOT" help
     for t in all deps data train export sample eval demo test bench asan tsan fuzz lint format install \
