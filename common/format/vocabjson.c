@@ -161,19 +161,33 @@ static int check_model(struct reader *r, struct err *e)
     return 0;
 }
 
-/* Whether a name is that of an added token; *special tells of which kind. */
-static bool is_added(const struct reader *r, const char *name, bool *special)
+/* Whether a name is that of an added token. */
+static bool is_added(const struct reader *r, const char *name)
 {
     size_t i;
     json_t *token;
     json_array_foreach(json_object_get(r->document, "added_tokens"), i, token)
     {
         const char *content = json_string_value(json_object_get(token, "content"));
-        *special = is_true(token, "special");
         if (content && strcmp(content, name) == 0)
             return true;
     }
     return false;
+}
+
+/* Added tokens of text are found before the merges, whether or not the model has them too. */
+static int check_added(const struct reader *r, struct err *e)
+{
+    size_t i;
+    json_t *token;
+    json_array_foreach(json_object_get(r->document, "added_tokens"), i, token)
+    {
+        const char *content = json_string_value(json_object_get(token, "content"));
+        if (!is_true(token, "special"))
+            return err_set(e, "%s: has an added token of text, \"%.60s\"", r->path,
+                           content ? content : "");
+    }
+    return 0;
 }
 
 /* Appends the bytes that the name stands for to the storage. False if a character stands for none,
@@ -204,12 +218,8 @@ static int read_tokens(struct reader *r, struct err *e)
         return err_memory(e, "%s: out of memory", r->path);
     json_object_foreach(table, name, value)
     {
-        bool special;
-        if (is_added(r, name, &special)) {
-            if (special)
-                continue;
-            return err_set(e, "%s: has an added token of text, \"%.60s\"", r->path, name);
-        }
+        if (is_added(r, name))
+            continue;
         struct entry *t = &r->tokens[r->n_tokens++];
         if (!json_is_integer(value))
             return err_set(e, "%s: token \"%.60s\" has no valid id", r->path, name);
@@ -339,7 +349,7 @@ static int read_document(struct reader *r, const struct file_map *map, struct er
     if (!r->storage)
         return err_memory(e, "%s: out of memory", r->path);
     return check_model(r, e) || read_normalizer(r, e) || read_pre_tokenizer(r, e) ||
-                   read_tokens(r, e) || read_merges(r, e)
+                   check_added(r, e) || read_tokens(r, e) || read_merges(r, e)
                ? -1
                : 0;
 }

@@ -93,6 +93,7 @@ del(.model.vocab.a)|
 .pre_tokenizer.use_regex = false|its pre-tokenizer does not cut words as GPT-2 does
 .pre_tokenizer = null|its pre-tokenizer does not cut words as GPT-2 does
 .added_tokens[3].special = false|has an added token of text, "<eos>"
+.added_tokens += [{"id": 400, "content": "   ", "special": false}]|has an added token of text, "   "
 del(.model)|not a tokenizer.json of Hugging Face's tokenizers: it has no model
 {"id_to_base": {}}|a tokenizer.json of FlashLM v4; scripts/import-v4 converts it
 []|not a tokenizer.json of Hugging Face's tokenizers: it has no model
