@@ -417,9 +417,22 @@ long_lines() {
         "$("$BUILD/eval" -q --json run --vocab out1/vocab.db many.txt)"; do
         [ "$(jq -c '[.n_tokens, .n_chars]' <<< "$text")" = "$shard" ]
     done
-    fails 1 "of 65000 tokens, 60000 of them superwords: the largest that works is" \
-        prep -o new --vocab-size 65000 --superwords 60000 "$in/a.txt"
-    [ ! -e new/vocab.db ]
+    # as many as were asked for: none of them makes up for pieces that words lack
+    stories 5 60 > small.txt
+    for n in 30 60000; do
+        rm -rf new
+        fails 1 "of 65000 tokens, $n of them superwords: the largest that works is " prep -o new --vocab-size 65000 --superwords $n small.txt
+        [ ! -e new/vocab.db ]
+        read -r size found _ <<< "$(sed 's/.*works is //; s/, / /' <<< "$stderr")"
+        [ $n -eq 60000 ] || [ "$found" -eq $n ] || flunk "other than $n superwords"
+        succeeds prep -q -o new --vocab-size "$size" --superwords "$found" small.txt
+        [ "$(sqlite3 new/vocab.db 'SELECT count(*) FROM tokens')" -eq "$size" ]
+    done
+    succeeds prep -q -o default --superwords 30 small.txt
+    contains "$stderr" "the default of 10000 tokens, 30 of them superwords: the vocabulary has "
+    size=$(sed 's/.*vocabulary has //; s/,.*//' <<< "$stderr")
+    succeeds prep -q -o new --vocab-size "$size" --superwords 30 small.txt
+    same new/vocab.db default/vocab.db
 }
 
 @test "a preset is a bundle of options, each of which can be given by itself" {

@@ -48,6 +48,38 @@ static int training_words(const struct words *words, struct pretoken **items, si
     return 0;
 }
 
+/* A vocabulary that came out smaller than it was to be: an error where its size was asked for.
+ * n_superwords of its tokens are those. */
+static int check_size(const struct prep *p, uint32_t n_superwords, struct err *e)
+{
+    const struct prep_options *o = p->o;
+    uint32_t n = p->vocab.n_tokens;
+    if (n == o->vocab_size)
+        return 0;
+    if (o->vocab_size_given)
+        return err_set(e,
+                       "the stories have too few distinct pieces for a vocabulary of %u tokens, %u "
+                       "of them superwords: the largest that works is %u, %u of them superwords",
+                       o->vocab_size, o->superwords, n, n_superwords);
+    if (o->superwords)
+        cli_warn("the stories have too few distinct pieces for the default of %u tokens, %u of "
+                 "them superwords: the vocabulary has %u, %u of them superwords",
+                 o->vocab_size, o->superwords, n, n_superwords);
+    else
+        cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
+                 "vocabulary has %u, all there are",
+                 o->vocab_size, n);
+    return 0;
+}
+
+/* The second phase. Where the first found fewer tokens than it was to, this one makes up for none
+ * of them. */
+static int learn_superwords(struct prep *p, struct err *e)
+{
+    return superwords_learn(&p->vocab, p->vocab.n_tokens + p->o->superwords, &p->intake.lexicon,
+                            &p->intake.spools[INTAKE_TRAIN], &p->tokens, p->pool, e);
+}
+
 static int learn_vocabulary(struct prep *p, struct err *e)
 {
     const struct prep_options *o = p->o;
@@ -65,19 +97,12 @@ static int learn_vocabulary(struct prep *p, struct err *e)
         rc = bpetrain_run(&p->vocab, &words, o->vocab_size - o->superwords, fewer || o->superwords,
                           o->form, e);
     free(items);
-    if (!rc && o->superwords)
-        rc = superwords_learn(&p->vocab, o->vocab_size, &p->intake.lexicon,
-                              &p->intake.spools[INTAKE_TRAIN], &p->tokens, p->pool, e);
-    if (!rc && !fewer && p->vocab.n_tokens < o->vocab_size)
-        rc = err_set(e,
-                     "the stories have too few distinct pieces for a vocabulary of %u tokens, %u "
-                     "of them superwords: the largest that works is %u",
-                     o->vocab_size, o->superwords, p->vocab.n_tokens);
-    if (!rc && p->vocab.n_tokens < o->vocab_size)
-        cli_warn("the stories have too few distinct pieces for the default of %u tokens: the "
-                 "vocabulary has %u, all there are",
-                 o->vocab_size, p->vocab.n_tokens);
-    return rc;
+    if (rc)
+        return -1;
+    uint32_t n_words = p->vocab.n_tokens;
+    if (o->superwords && learn_superwords(p, e))
+        return -1;
+    return check_size(p, p->vocab.n_tokens - n_words, e);
 }
 
 static char *path_in(const char *folder, const char *name, const char *extension)
