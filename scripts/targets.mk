@@ -125,9 +125,9 @@ $(DATA)/.made: $(DATA)/.options $(OUT)/prep $(CORPUS_FILES) $(VALID_FILES)
 	@touch $@
 endif
 
-train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 PRESET=swift ARGS="...")
+train: $(OUT)/train ## train, from the newest checkpoint if there is one (HOURS=2 PRESET=swift CHECKPOINTS=DIR INIT_FROM=DIR ARGS="...")
 	@[ -f $(DATA)/train.shard ] || [ -f $(DATA)/shards.json ] || { echo 'train: no $(DATA)/train.shard: run "make data" first' >&2; exit 1; }
-	$(OUT)/train --data $(DATA) --save-dir $(CHECKPOINTS) $(if $(STARTED),--resume) \
+	$(OUT)/train --data $(DATA) --save-dir $(CHECKPOINTS) $(if $(STARTED),--resume,$(INIT_FROM:%=--init-from %)) \
 		$(if $(HOURS),--hours $(HOURS)) $(TRAIN_OF_$(PRESET)) $(ARGS)
 
 export: $(OUT)/export ## pack the best checkpoint (CHECKPOINT=FILE: that one) into model.bolt

@@ -270,7 +270,7 @@ faked() {
     small_data "$PWD/d"
     run_make() {
         run --separate-stderr make -s -C "$ROOT" "$1" OUT="$BUILD" DATA="$BATS_TEST_TMPDIR/d" \
-            CHECKPOINTS="$BATS_TEST_TMPDIR/${3-c}" MODEL="$BATS_TEST_TMPDIR/m.bolt" ARGS="${2-}"
+            CHECKPOINTS="$BATS_TEST_TMPDIR/${3-c}" INIT_FROM="${4-}" MODEL="$BATS_TEST_TMPDIR/m.bolt" ARGS="${2-}"
         [ "$status" -eq 0 ] || flunk "make $1 failed"
     }
     small="-q --dim 32 --blocks 2 --hidden 48 --seq-len 32 --batch 4"
@@ -280,6 +280,10 @@ faked() {
     [ -f c/step-000000020.safetensors ]
     PRESET=swift run_make train "$small --steps 5" swift
     [ "$("$BUILD/export" --json --info swift/step-000000005.safetensors | jq -r .recipe)" = swift ]
+    for steps in 3 6; do # another run from its weights, which goes on likewise
+        run_make train "-q --steps $steps" more "$PWD/c"
+    done
+    [ "$("$BUILD/export" --json --info more/step-000000006.safetensors | jq .dim)" = 32 ]
     run_make export -q
     run_make sample "-n 20 -p Once"
     contains "$output" "Once"
