@@ -155,6 +155,10 @@ void ckpt_close(struct ckpt *c);
 MUST_USE int ckpt_save_weights(const char *path, const struct dims *d, const float *params,
                                uint64_t vocab_fingerprint, struct file_set *set, struct err *e);
 
+/* As ckpt_open, but reads the file once before it is mapped (file_check_disk): for what is passed
+ * over where its disk fails. */
+MUST_USE int ckpt_open_read(struct ckpt *c, const char *path, struct err *e);
+
 /* Opens the newest step-%09d.safetensors in dir that checks clean; without any, best.safetensors.
  * *path (dir included) is its name, which the caller frees, or NULL when there is none: then c is
  * not open. Damaged ones are passed over, the fault of each in *skipped, one a line, which the
@@ -172,8 +176,9 @@ MUST_USE int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct
  * just written. Later ones do not count: they can only be damaged files that were passed over. */
 MUST_USE int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e);
 
-/* True if dir holds any step-*.safetensors or best.safetensors. */
-bool ckpt_any(const char *dir);
+/* Whether dir holds any step-*.safetensors or best.safetensors. No folder holds none; one that
+ * cannot be listed is an error. */
+MUST_USE int ckpt_any(const char *dir, bool *any, struct err *e);
 
 /* Deletes the temporaries that a killed writer of checkpoints left in dir. No other process may be
  * writing there. */

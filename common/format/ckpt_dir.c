@@ -89,6 +89,11 @@ static int append_line(char **text, const char *line, struct err *e)
     return 0;
 }
 
+int ckpt_open_read(struct ckpt *c, const char *path, struct err *e)
+{
+    return file_check_disk(path, e) ? -1 : ckpt_open(c, path, e);
+}
+
 /* Opens one candidate: 1 good, 0 damaged and noted, or gone since the folder was read, -1 failure.
  * A good one that the system does not give now, for want of memory or of permission, is not
  * damaged: an older one in its place would lose what was learned since. */
@@ -96,7 +101,7 @@ static int try_path(struct ckpt *c, const char *path, char **skipped, struct err
 {
     struct err fault;
     struct stat st;
-    if (ckpt_open(c, path, &fault) == 0)
+    if (ckpt_open_read(c, path, &fault) == 0)
         return 1;
     if (fault.code == ERR_DATA)
         return skipped ? append_line(skipped, fault.text, e) : 0;
@@ -157,6 +162,7 @@ static int open_named(struct ckpt *c, char **path, const char *dir, struct err *
 
 int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e)
 {
+    bool any;
     *path = path_in(dir, "best.safetensors");
     if (!*path || exists(*path))
         return open_named(c, path, dir, e);
@@ -165,8 +171,10 @@ int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e)
         return -1;
     if (*path)
         return 0;
+    if (ckpt_any(dir, &any, e))
+        return -1;
     *path = path_in(dir, "model.safetensors");
-    if (!*path || (!ckpt_any(dir) && exists(*path)))
+    if (!*path || (!any && exists(*path)))
         return open_named(c, path, dir, e);
     free(*path);
     *path = NULL;
@@ -196,17 +204,20 @@ int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e)
     return rc;
 }
 
-bool ckpt_any(const char *dir)
+int ckpt_any(const char *dir, bool *any, struct err *e)
 {
     struct steps steps;
-    struct err ignored;
-    if (list_steps(dir, &steps, &ignored))
-        return false;
+    *any = false;
+    if (!file_is_folder(dir))
+        return 0;
+    if (list_steps(dir, &steps, e))
+        return -1;
     char *best = path_in(dir, "best.safetensors");
-    bool any = steps.n > 0 || exists(best);
+    *any = steps.n > 0 || exists(best);
+    int rc = best ? 0 : err_memory(e, "%s: out of memory", dir);
     free(best);
     free(steps.items);
-    return any;
+    return rc;
 }
 
 /* ".step-000000020.safetensors.a1b2c3.bolt.tmp": how file_out names an output being written; in

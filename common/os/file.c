@@ -109,6 +109,42 @@ int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,
     return 0;
 }
 
+/* A sector that cannot be read, or what a file system has a checksum of that is wrong. */
+static bool is_lost(int code)
+{
+#ifdef EUCLEAN
+    if (code == EUCLEAN)
+        return true;
+#endif
+    return code == EIO || code == EBADMSG;
+}
+
+int file_check_disk(const char *path, struct err *e)
+{
+    enum { BLOCK = 1 << 16 };
+    char block[BLOCK];
+    struct stat st;
+    uint64_t at = 0;
+    ssize_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return err_errno(e, "%s: cannot open", path);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        do {
+            got = read(fd, block, sizeof block);
+            at += got > 0 ? (uint64_t)got : 0;
+        } while (got > 0 || (got < 0 && errno == EINTR));
+    }
+    int rc = 0;
+    if (got < 0 && is_lost(errno))
+        rc = err_set(e, "%s: damaged: cannot read from byte %llu on (%s)", path,
+                     (unsigned long long)at, strerror(errno));
+    else if (got < 0)
+        rc = err_errno(e, "%s: cannot read", path);
+    close(fd); /* only read: nothing can be lost */
+    return rc;
+}
+
 bool file_is_folder(const char *path)
 {
     struct stat st;

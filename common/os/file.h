@@ -109,6 +109,10 @@ MUST_USE int file_make_dirs(const char *path, struct err *e);
 MUST_USE int file_unnamed(const char *folder);
 FILE *file_unnamed_stream(const char *folder); /* NULL and errno */
 
+/* Reads a regular file once, so that a disk that does not give all of it is an error now, of
+ * ERR_DATA, and not a SIGBUS of its map; other faults are not. */
+MUST_USE int file_check_disk(const char *path, struct err *e);
+
 /* Reads a stream (fd) to its end, at most `limit` bytes, as zero-terminated text, which the caller
  * frees. */
 MUST_USE int file_read_fd(int fd, const char *name, size_t limit, char **text, size_t *n,

@@ -496,6 +496,43 @@ edited() {
     [ "$(find often -name 'step-*' | wc -l)" -eq 10 ]
 }
 
+@test "killed after a best one that no checkpoint knows of: another run of the same steps replaces it only by a better one" {
+    tiny_succeeds -q --save-dir run --steps 40 --eval-every 10 --save-every 20
+    best=$(meta run/best.safetensors best_loss)
+    [ "$(meta run/best.safetensors step)" -eq 40 ]
+    rm run/step-000000040.safetensors
+    cp -r run same
+    cp -r run longer
+    # with less of a budget the rate falls sooner: other losses
+    tiny_succeeds --save-dir run --resume --steps 30 --eval-every 10
+    contains "$stderr" "best.safetensors stays: it has ${best:0:5}"
+    contains "$stderr" "best validation loss ${best:0:5}"
+    [ "$(meta run/best.safetensors step)" -eq 40 ] || flunk "a worse one has taken its place"
+    tiny_succeeds --save-dir same --resume --eval-every 10
+    [ "$(meta same/best.safetensors step)" -eq 40 ]
+    [ "$(meta same/best.safetensors best_loss)" = "$best" ]
+    [ "$(meta same/step-000000040.safetensors patience)" -eq 0 ] || flunk "not the uninterrupted run"
+    tiny_succeeds --save-dir longer --resume --steps 200 --eval-every 100
+    [ "$(meta longer/best.safetensors step)" -eq 200 ]
+}
+
+@test "a folder that was removed and is another run's: the first run ends, and touches nothing there" {
+    start run 5 --steps 1000 --save-every 10 2> first.txt
+    first=$pid
+    kill -STOP "$first"
+    until grep -q '^State:.T' "/proc/$first/status"; do sleep 0.01; done
+    rm -r run
+    start run 5 --steps 1000000 --eval-every 0 -q
+    kill -CONT "$first"
+    code=0
+    wait "$first" || code=$?
+    [ "$code" -eq 1 ] || flunk "exit status $code"
+    grep -q "run/log.jsonl: is another run's now" first.txt
+    [ -z "$(find run -name '*.safetensors')" ] || flunk "the first run has saved there"
+    kill -TERM "$pid"
+    ends 143
+}
+
 @test "patience stops a run that no longer improves" {
     # at so high a learning rate that it cannot improve for long
     tiny_succeeds --save-dir run --steps 5000 --eval-every 1 --lr 1 --patience 4

@@ -192,13 +192,17 @@ void scene_run(const struct trial *trial, const char *fault, long kill_after_us,
     const char *argv[PROCESS_MAX_ARGS];
     char program[64];
     size_t n = 0;
+    struct err e;
+    bool any = false;
+    if (trial->resumes && ckpt_any("out", &any, &e))
+        torture_stop("%s", e.text);
     snprintf(program, sizeof program, "b/%s", trial->arguments[0]);
     while (trial->arguments[n]) {
         argv[n] = trial->arguments[n];
         n++;
     }
     argv[0] = program;
-    if (trial->resumes && ckpt_any("out"))
+    if (any)
         argv[n++] = "--resume";
     argv[n] = NULL;
     struct process p = {argv, trial->output, fault, kill_after_us};

@@ -38,6 +38,8 @@ static int link_fault;      /* which call fails, from 1; 0 none */
 static bool no_links;       /* as FAT is, but for files without a name */
 static int rename_fault;    /* which call fails, from 1; 0 none */
 static bool rename_fails;   /* and all after it */
+static int read_fault;      /* errno of the read that read_good does not count; 0 none */
+static int read_good;       /* reads before it */
 static int n_interruptions; /* of the next calls of flock, by a signal */
 static int rename_kill;     /* at which call the process is killed, from 1; 0 none */
 static char events[4096];   /* what was called, in order; NULL-terminated */
@@ -95,6 +97,16 @@ int flock(int fd, int how)
     return (int)syscall(SYS_flock, fd, how);
 }
 
+ssize_t read(int fd, void *data, size_t n)
+{
+    if (read_fault && read_good-- == 0) {
+        errno = read_fault;
+        read_fault = 0;
+        return -1;
+    }
+    return syscall(SYS_read, fd, data, n);
+}
+
 int rename(const char *from, const char *to)
 {
     if (term_at_rename)
@@ -121,6 +133,7 @@ static int reset(void **state)
     (void)state;
     no_tmpfile = false;
     kill_at_rename = term_at_rename = no_links = rename_fails = false;
+    n_interruptions = read_fault = 0;
     fsync_fault = folder_fault = link_fault = rename_fault = rename_kill = 0;
     events[0] = '\0';
     return 0;
@@ -535,6 +548,52 @@ static void test_checkpoints_are_synced_before_older_ones_go(void **state)
     free(params);
 }
 
+/* Of two checkpoints, what the newest one on a disk that fails so gives. */
+static int open_newest_of_two(int fault, int good, char **path, char **skipped)
+{
+    struct ckpt c;
+    read_fault = fault;
+    read_good = good;
+    int rc = ckpt_open_newest(&c, scratch_dir(), path, skipped, &e);
+    read_fault = 0;
+    if (*path)
+        ckpt_close(&c);
+    return rc;
+}
+
+/* A bad sector of the newest one is damage like any other: the one before is taken. What may pass
+ * is an error. */
+static void test_a_bad_sector_is_damage(void **state)
+{
+    (void)state;
+    const char *first = "step-000000001.safetensors", *second = "step-000000002.safetensors";
+    struct dims d = toy_dims(11, 6, 7, 3, 2, "1,4");
+    float *params = toy_params(&d, 1);
+    struct ckpt_state s = {.settings = {.precision = "f32", .isa = "c"}, .progress = {.step = 1}};
+    struct ckpt_optim none = {0};
+    char *path, *skipped;
+    assert_int_equal(ckpt_save(scratch_path(first), &d, params, &none, &s, &e), 0);
+    assert_int_equal(ckpt_save(scratch_path(second), &d, params, &none, &s, &e), 0);
+    for (int good = 0; good < 2; good++) { /* its first read, or its second */
+        assert_int_equal(open_newest_of_two(EIO, good, &path, &skipped), 0);
+        assert_string_equal(path, scratch_path(first));
+        assert_non_null(strstr(skipped, "step-000000002.safetensors: damaged: cannot read from"));
+        assert_non_null(strstr(skipped, "Input/output error"));
+        free(path);
+        free(skipped);
+    }
+    assert_int_equal(open_newest_of_two(EINTR, 0, &path, &skipped), 0);
+    assert_string_equal(path, scratch_path(second));
+    assert_null(skipped);
+    free(path);
+    assert_int_equal(open_newest_of_two(ESTALE, 0, &path, &skipped), -1);
+    assert_non_null(strstr(e.text, "step-000000002.safetensors: cannot read"));
+    assert_null(path);
+    assert_int_equal(remove(scratch_path(first)), 0);
+    assert_int_equal(remove(scratch_path(second)), 0);
+    free(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +615,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_set_that_cannot_be_put_back, reset),
         cmocka_unit_test_setup(test_a_set_that_is_killed_is_no_whole, reset),
         cmocka_unit_test_setup(test_checkpoints_are_synced_before_older_ones_go, reset),
+        cmocka_unit_test_setup(test_a_bad_sector_is_damage, reset),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -92,6 +92,7 @@ static void test_log_that_is_taken_away(void **state)
     assert_int_equal(log_open(&l, dir, true, &e), 0);
     report(&l, 1, 0, &e);
     assert_int_equal(rename(path, aside), 0);
+    assert_int_equal(log_check_ours(&l, &e), 0);
     report(&l, 2, 0, &e);
     assert_int_equal(log_open(&other, dir, true, &e), -1); /* the folder is held again */
     FILE *f = fopen(path, "r");
@@ -104,6 +105,14 @@ static void test_log_that_is_taken_away(void **state)
     assert_int_equal(rename(aside, path), 0); /* as by another run */
     report(&l, 3, -1, &e);
     assert_non_null(strstr(e.text, "another file has taken the place of this run's"));
+    assert_int_equal(log_check_ours(&l, &e), 0); /* nobody holds it */
+    int fd = open(path, O_RDONLY);
+    assert_true(file_hold(fd, FILE_SHARED)); /* who asks */
+    assert_int_equal(log_check_ours(&l, &e), 0);
+    assert_true(file_hold(fd, FILE_ALONE));
+    assert_int_equal(log_check_ours(&l, &e), -1);
+    assert_non_null(strstr(e.text, "log.jsonl: is another run's now"));
+    close(fd);
     assert_int_equal(remove(path), 0);
     assert_int_equal(rmdir(dir), 0);
     report(&l, 4, 0, &e);

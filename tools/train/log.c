@@ -273,6 +273,21 @@ static bool is_displaced(const struct log *l)
     return ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
 }
 
+int log_check_ours(const struct log *l, struct err *e)
+{
+    if (!is_displaced(l))
+        return 0;
+    int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool taken = fd >= 0 && !file_hold(fd, FILE_SHARED);
+    if (fd >= 0)
+        close(fd); /* and the shared lock with it */
+    return taken ? err_system(e,
+                              "%s: is another run's now, which has this one's folder; nothing "
+                              "more is saved there",
+                              l->path)
+                 : 0;
+}
+
 /* The lines of the file that was removed, in a new one, which holds the folder as it did. */
 static int copy_to(struct log *to, const struct log *from, struct err *e)
 {

@@ -65,6 +65,10 @@ MUST_USE int log_write(struct log *l, const struct log_report *r, struct err *e)
  * a validation that a resumed run made up for. */
 MUST_USE int log_amend(struct log *l, const struct log_report *r, struct err *e);
 
+/* An error where another process holds the file that stands in place of this run's: the folder was
+ * removed, and is now that of another run, whose checkpoints are not to be touched. */
+MUST_USE int log_check_ours(const struct log *l, struct err *e);
+
 /* Makes what was written, waiting lines too, survive a power failure. */
 MUST_USE int log_sync(struct log *l, struct err *e);
 void log_close(struct log *l);

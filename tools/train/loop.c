@@ -231,12 +231,16 @@ static int validate(struct trainer *t, struct validation *v, struct err *e)
     return 0;
 }
 
-/* The best loss is that of the file: a later validation must beat what stands there. Only the first
- * rank knows: it alone decides what is best. */
+/* The best loss is that of the file: a later validation must beat what stands there, and be as good
+ * as what a killed run left: the same step's again. Only the first rank knows, and decides. */
 static void save_best(struct trainer *t, const struct validation *v)
 {
     struct err fault;
-    if (!trainer_is_first(t))
+    bool better = v->loss <= t->best_stands;
+    if (!better)
+        cli_say("best.safetensors stays: it has %.4f, of a step after the last checkpoint\n",
+                t->best_stands);
+    if (!better || !trainer_is_first(t))
         return;
     if (trainer_save(t, "best.safetensors", &fault) == 0)
         return;
@@ -363,6 +367,8 @@ static int after_step(struct loop *l, bool *stop, struct err *e)
         report(l, &v);
     if ((telling || saving || v.best) && gather(t, e))
         return -1;
+    if ((saving || v.best) && trainer_is_first(t) && log_check_ours(&t->log, e))
+        return -1;
     if (telling)
         tell_stories(t);
     if (v.best)
@@ -451,9 +457,9 @@ static void say_end(const struct loop *l)
     else
         cli_say("--resume goes on\n");
     say_epochs(&t->mixture);
-    if (isfinite(p->best_loss))
-        cli_say("best validation loss %.4f (%s/best.safetensors)\n", p->best_loss,
-                t->options.save_dir);
+    double best = MIN(p->best_loss, t->best_stands);
+    if (isfinite(best))
+        cli_say("best validation loss %.4f (%s/best.safetensors)\n", best, t->options.save_dir);
     cli_say("last checkpoint: %s\n", l->saved ? l->saved : t->resumed_from);
 }
 
@@ -485,9 +491,7 @@ int loop_run(struct trainer *t, struct err *e)
     cli_progress_start(&l.progress, "train");
     l.progress.first = t->progress.share;
     update_clock(&l);
-    int rc = make_up_validation(&l, e);
-    if (rc == 0)
-        rc = run_steps(&l, e);
+    int rc = make_up_validation(&l, e) || run_steps(&l, e) ? -1 : 0;
     cli_progress_end(&l.progress);
     if (rc == 0 && (l.saved || t->resumed_from))
         say_end(&l);

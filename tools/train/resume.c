@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "os/file.h"
@@ -248,6 +249,34 @@ static void warn_of_older_sums(struct ckpt_settings *s, const char *path)
     snprintf(s->accum_sum, sizeof s->accum_sum, "tree");
 }
 
+/* A run that was killed may have left a best.safetensors of a later step than its last checkpoint
+ * knows of, and come to other losses this time (another clock, another processor): it stays until a
+ * validation is as good. Losses of other stories do not compare. */
+static int find_best(struct trainer *t, const struct ckpt_state *from, struct err *e)
+{
+    struct ckpt best;
+    struct err fault;
+    char *path;
+    if (asprintf(&path, "%s/best.safetensors", t->options.save_dir) < 0)
+        return err_memory(e, "out of memory");
+    bool exists = access(path, F_OK) == 0;
+    int rc = exists ? ckpt_open_read(&best, path, &fault) : 0;
+    free(path);
+    if (rc && fault.code == ERR_MEMORY)
+        return err_at(e, "best checkpoint", &fault);
+    if (rc)
+        cli_warn("%s; the run goes on without this best one", fault.text);
+    if (rc || !exists)
+        return 0;
+    const struct ckpt_state *s = &best.state;
+    if (best.has_state && s->progress.step > from->progress.step &&
+        s->prints.vocab == from->prints.vocab && s->prints.valid == from->prints.valid &&
+        s->settings.eval_tokens == from->settings.eval_tokens)
+        t->best_stands = s->progress.best_loss;
+    ckpt_close(&best);
+    return 0;
+}
+
 /* ---- taking it ------------------------------------------------------------------------------- */
 
 int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
@@ -267,7 +296,8 @@ int resume_model(struct trainer *t, const struct ckpt *c, struct err *e)
         same_fingerprint("vocabulary", t->train.vocab_fingerprint, c->state.prints.vocab, path,
                          e) ||
         data_resume(t, &c->state, path, e) ||
-        optim_state_settings(&t->optim_settings, c, path, e) || check_betas(t, c, e))
+        optim_state_settings(&t->optim_settings, c, path, e) || check_betas(t, c, e) ||
+        find_best(t, &c->state, e))
         return -1;
     t->dims = c->dims;
     t->settings = c->state.settings;

@@ -240,7 +240,10 @@ static int hold_folder(struct trainer *t, struct err *e)
         return 0;
     if (log_open(&t->log, o->save_dir, false, e))
         return -1;
-    if (!o->resume && ckpt_any(o->save_dir))
+    bool any = false;
+    if (!o->resume && ckpt_any(o->save_dir, &any, e))
+        return -1;
+    if (any)
         return err_set(e,
                        "%s: holds checkpoints of an earlier run; go on with --resume or choose "
                        "another --save-dir",
@@ -263,7 +266,7 @@ static int enter_folder(struct trainer *t, struct err *e)
 
 int trainer_open(struct trainer *t, const struct options *o, struct err *e)
 {
-    *t = (struct trainer){.options = *o};
+    *t = (struct trainer){.options = *o, .best_stands = INFINITY};
     if (ranks_open(&t->ranks, e))
         return -1;
     if (!trainer_is_first(t))

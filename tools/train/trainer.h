@@ -54,6 +54,8 @@ struct trainer {
     struct optim_settings optim_settings;
     struct ckpt_progress progress; /* kept up to date but for epoch, position and the generators */
     struct ckpt_prints prints;
+    double best_stands; /* loss of a best.safetensors that is of a later step than what the run goes
+                           on from; INFINITY without one */
     bool caught;        /* a signal, by any rank, as the loop last saw it */
     char *resumed_from; /* owned; NULL for a fresh run */
     char *begun_from;   /* owned; whose weights a fresh run has; NULL for its own */
