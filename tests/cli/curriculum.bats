@@ -65,6 +65,18 @@ setup() {
     succeeds prep -q --json -o data --vocab-size 300 --part book=book.txt --part more=more.txt
     [ "$(jq '.parts[1] | .train.n_stories + .valid.n_stories' <<< "$output")" -eq 30 ] || flunk "$output"
     fails 1 "book.txt: no story for training in part 'book'" prep -q -o x --vocab-size 300 --part more=more.txt --part book=book.txt
+    # with duplicates too, the piece that is held out is nowhere in training, alone or in its text
+    sed 's/Line number 199/#ine number 199/' book.txt > last.txt
+    cat last.txt <(echo '<|endoftext|>') <(tail -n 1 last.txt) <(echo '<|endoftext|>') "$in/b.txt" > more.txt
+    for parts in "last more" "more last"; do
+        # shellcheck disable=SC2046
+        tool prep -q -o data --vocab-size 300 --keep-duplicates $(for p in $parts; do echo --part $p=$p.txt; done)
+        if [ "$parts" = "last more" ]; then
+            [ "$(sqlite3 data/vocab.db "SELECT sum(count) FROM tokens WHERE instr(bytes, CAST('#' AS BLOB))")" -eq 0 ] || flunk "trained on"
+        else
+            [ "$("$BUILD/prep" --json --report data | jq -c '[.parts[1] | .train.n_stories, .valid.n_stories]')" = "[1,0]" ] || flunk "held out"
+        fi
+    done
     # with duplicates, few has nothing of its own to hold out, and equal stories are on one side
     for i in $(seq 12); do printf 'Story number %d.\n<|endoftext|>\n' "$i"; done > few.txt
     for i in 1 7 13 19; do

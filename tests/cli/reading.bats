@@ -221,6 +221,9 @@ held_out() {
     tr '\n' ' ' < book.txt > line.txt
     succeeds prep -q --json --vocab-size 270 -o out line.txt
     [ "$(jq .valid.n_stories <<< "$output")" -eq 0 ]
+    # and is for training whatever its hash
+    succeeds prep -q --json --vocab-size 270 --valid-fraction 0.999 -o out line.txt
+    [ "$(jq -c '[.train.n_stories, .valid.n_stories]' <<< "$output")" = "[1,0]" ]
     # five megabytes of it are more than a batch
     for i in $(seq 50); do cat book.txt book.txt book.txt; done > many.txt
     for i in $(seq 20); do cat many.txt; done > large.txt

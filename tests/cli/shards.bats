@@ -109,6 +109,8 @@ holds() {
         succeeds prep --append -o data $files
         contains "$stderr" "nothing is new, and the folder stays as it is"
     done
+    succeeds prep --append --keep-duplicates -o data book.txt
+    contains "$stderr" "nothing is new, and the folder stays as it is"
     diff -r before data
     sed 's/number/no./' book.txt > other.txt
     for _ in 1 2; do
@@ -119,6 +121,15 @@ holds() {
     for _ in 1 2; do
         succeeds prep -q --append -o none other.txt
         [ "$("$BUILD/prep" --json --report none | jq -c '[.train.n_stories, .valid.n_stories]')" = "[2,0]" ] || flunk "cut"
+    done
+}
+
+@test "--append --keep-duplicates: a story is on the side that it is on in the folder" {
+    for fraction in 0 0.5; do
+        "$BUILD/prep" -q -o data --vocab-size 400 --valid-fraction $fraction "$in/b.txt"
+        before=$("$BUILD/prep" --json --report data | jq -c '[.train.n_stories, .valid.n_stories]')
+        "$BUILD/prep" -q --append --keep-duplicates --valid-fraction 0.9 -o data "$in/b.txt"
+        [ "$("$BUILD/prep" --json --report data | jq -c '[.train.n_stories / 2, .valid.n_stories / 2]')" = "$before" ] || flunk "on both"
     done
 }
 

@@ -29,7 +29,8 @@ struct reader {
     size_t n_since;               /* batches taken since words were pruned */
     struct pipeline *pipeline;    /* while a file is read */
     struct storyset seen;         /* stories of the training inputs, and of the folder */
-    struct storyset held;         /* of these, held out by other rules than side's */
+    struct storyset held;         /* of these, held out */
+    struct storyset wholes;       /* of these, cut: one piece for training, the other held out */
     struct holdout holdout;       /* used where no story fell on validation's side */
     uint64_t n_told;              /* stories read, of the current part, that are not blank */
     size_t part;                  /* its number */
@@ -37,6 +38,7 @@ struct reader {
     const char *path;             /* of the present file */
     bool last;                    /* the current file is the last input */
     bool cut;        /* the batch begins with a text in two pieces: for training, and held out */
+    bool uncut;      /* its one text is all there is, and has nowhere to be cut */
     bool from_valid; /* the current file was named by --valid */
     struct vocabdb_source rows[INTAKE_N_SPLITS]; /* of the present file */
     uint64_t n_kept[INTAKE_N_SPLITS];
@@ -46,17 +48,20 @@ struct reader {
     _Atomic uint64_t n_shown; /* stories taken, for the progress of the reading */
 };
 
-/* Which side a story of the inputs falls on: by its text alone, so that neither order nor
- * duplicates change it, and equal stories stay together. */
+/* Which side a story of the inputs falls on: that of an equal one, or by its text alone, so that
+ * neither order nor duplicates change it. */
 static enum intake_split side(const struct reader *r, struct hash128 hash)
 {
     if (r->from_valid || (!r->o->n_valid && storyset_has(&r->held, hash)))
         return INTAKE_VALID;
+    if (r->uncut || storyset_has(&r->seen, hash))
+        return INTAKE_TRAIN;
     double place = (double)(hash.low >> 11) * 0x1p-53; /* uniform in [0, 1) */
     return place < r->o->valid_fraction ? INTAKE_VALID : INTAKE_TRAIN;
 }
 
-/* Whether the folder has the text of story i as two pieces, of which one is for validation. */
+/* Whether the text of story i is there, here or in the folder, as two pieces, of which one is for
+ * validation. */
 static int find_cut(struct reader *r, const struct batch *b, size_t i, bool *found, struct err *e)
 {
     struct batch_worker *w = &r->workers[r->n_workers - 1];
@@ -64,8 +69,8 @@ static int find_cut(struct reader *r, const struct batch *b, size_t i, bool *fou
     struct normalize_stats ignored = {0};
     size_t n;
     const char *raw = stories_raw(&b->raw, i, &n);
-    *found = false;
-    if (!r->there || !r->there->n_cuts || r->from_valid)
+    *found = storyset_has(&r->wholes, b->stories[i].hash);
+    if (*found || !r->there || !r->there->n_cuts)
         return 0;
     if (normalize_view(&w->unicode, r->form, raw, n, &w->text, &v, &ignored, e))
         return -1;
@@ -73,20 +78,21 @@ static int find_cut(struct reader *r, const struct batch *b, size_t i, bool *fou
     return 0;
 }
 
-/* *is_new is false for a story that is there already. */
-static int check_seen(struct reader *r, const struct batch *b, size_t i, bool *is_new,
+/* *is_new is false for a story that is there already, *stays for one that is dropped for that: also
+ * where duplicates are kept if it, or a piece of it, would be on both sides. */
+static int check_seen(struct reader *r, const struct batch *b, size_t i, bool *is_new, bool *stays,
                       struct err *e)
 {
     struct hash128 hash = b->stories[i].hash;
-    bool is_cut;
+    bool is_cut = false;
     if (r->from_valid) {
         *is_new = !storyset_has(&r->held, hash);
         r->in->n_overlap += *is_new && storyset_has(&r->seen, hash);
-        return 0;
-    }
-    if (storyset_add(&r->seen, hash, is_new, e) || find_cut(r, b, i, &is_cut, e))
+    } else if (storyset_add(&r->seen, hash, is_new, e) || find_cut(r, b, i, &is_cut, e)) {
         return -1;
+    }
     *is_new = *is_new && !is_cut;
+    *stays = *is_new || (r->o->keep_duplicates && !is_cut && !r->cut);
     return 0;
 }
 
@@ -105,26 +111,31 @@ static int learn_from(struct reader *r, const struct batch_story *s, bool is_new
     return holdout_see(&r->holdout, &story, e);
 }
 
+static int hold_out(struct reader *r, struct hash128 hash, struct err *e)
+{
+    bool is_new;
+    return r->from_valid ? 0 : storyset_add(&r->held, hash, &is_new, e);
+}
+
 static int take_story(struct reader *r, struct batch *b, size_t i, struct err *e)
 {
     struct intake *in = r->in;
     struct batch_story *s = &b->stories[i];
-    bool is_new;
+    bool is_new, stays;
     if (!s->n_bytes) {
         r->rows[r->from_valid ? INTAKE_VALID : INTAKE_TRAIN].n_empty++;
         return 0;
     }
     enum intake_split split = r->cut ? (enum intake_split)i : side(r, s->hash);
     struct vocabdb_source *row = &r->rows[split];
-    if (check_seen(r, b, i, &is_new, e))
+    if (check_seen(r, b, i, &is_new, &stays, e))
         return -1;
-    if (!is_new && !r->o->keep_duplicates) {
+    if (!stays) {
         row->n_duplicates++;
         return 0;
     }
-    if (batch_resolve(s, in->lexicon.words, e))
-        return -1;
-    if (split == INTAKE_TRAIN && learn_from(r, s, is_new, e))
+    if (batch_resolve(s, in->lexicon.words, e) ||
+        (split == INTAKE_TRAIN ? learn_from(r, s, is_new, e) : hold_out(r, s->hash, e)))
         return -1;
     r->n_kept[split]++;
     row->n_stories++;
@@ -273,14 +284,16 @@ static int cut_single(struct reader *r, struct batch *b, struct err *e)
     const struct text_buf *text = &w->text;
     struct hash128 hash = hash128(text->data, text->n);
     size_t at = holdout_cut(text->data, text->n, r->o->valid_fraction);
-    if (at == text->n || storyset_has(&r->seen, hash) ||
-        (r->there && there_is_cut(r->there, text->data, text->n)))
+    if (storyset_has(&r->seen, hash) || (r->there && there_is_cut(r->there, text->data, text->n)))
+        return 0;
+    r->uncut = at == text->n;
+    r->cut = !r->uncut;
+    if (r->uncut)
         return 0;
     stories_clear(s);
     r->rows[INTAKE_TRAIN].n_invalid += stats.n_invalid;
-    r->cut = true;
-    if (storyset_add(&r->seen, hash, &is_new, e) || stories_add(s, text->data, at, e) ||
-        stories_add(s, text->data + at, text->n - at, e))
+    if (storyset_add(&r->seen, hash, &is_new, e) || storyset_add(&r->wholes, hash, &is_new, e) ||
+        stories_add(s, text->data, at, e) || stories_add(s, text->data + at, text->n - at, e))
         return -1;
     for (size_t i = 0; i < n_blank; i++)
         if (stories_add(s, "", 0, e))
@@ -304,32 +317,18 @@ static int make_batches(void *context, struct pipeline *p, struct err *e)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int read_file(struct reader *r, const char *path, bool valid, struct err *e)
 {
     const struct pipeline_stages stages = {make_batches, work_on_batch, take_batch, r};
     struct intake *in = r->in;
     r->path = path;
     r->from_valid = valid;
-    r->cut = false;
+    r->cut = r->uncut = false;
     memset(r->rows, 0, sizeof r->rows);
     if (pipeline_run(&stages, r->batches, r->n_batches, sizeof *r->batches, r->pool, e))
         return -1;
     r->bytes_before += corpus_size(path);
-    for (int split = 0; split < INTAKE_N_SPLITS; split++) {
-        struct vocabdb_source *row = &r->rows[split];
-        bool own = split == (valid ? INTAKE_VALID : INTAKE_TRAIN);
-        if (!own && !row->n_stories && !row->n_duplicates)
-            continue;
-        row->name = base_name(path);
-        row->split = intake_split_names[split];
-        in->sources[in->n_sources++] = *row;
-    }
+    sources_add(in, path, valid ? INTAKE_VALID : INTAKE_TRAIN, r->rows);
     return 0;
 }
 
@@ -360,7 +359,6 @@ static int hold_out_one(struct reader *r, struct err *e)
 {
     struct intake *in = r->in;
     uint64_t first = r->part ? in->ends[INTAKE_TRAIN][r->part - 1] : 0;
-    bool is_new;
     if (!may_hold_out(r))
         return 0;
     r->n_moved = 0;
@@ -368,7 +366,7 @@ static int hold_out_one(struct reader *r, struct err *e)
                      in->lexicon.n_ended, in->lexicon.words, first, GPT2VOCAB_HEAD_STORIES,
                      on_moved, r, e))
         return -1;
-    return r->n_moved ? storyset_add(&r->held, r->holdout.hash, &is_new, e) : 0;
+    return r->n_moved ? hold_out(r, r->holdout.hash, e) : 0;
 }
 
 /* The inputs of one part, all there are without parts. */
@@ -442,6 +440,7 @@ static void reader_free(struct reader *r)
 {
     storyset_release(&r->seen);
     storyset_release(&r->held);
+    storyset_release(&r->wholes);
     holdout_release(&r->holdout);
     for (size_t i = 0; i < r->n_workers; i++)
         batch_worker_release(&r->workers[i]);

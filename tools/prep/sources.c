@@ -19,6 +19,25 @@ struct vocabdb_source sources_total(const struct intake *in, enum intake_split s
     return total;
 }
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+void sources_add(struct intake *in, const char *path, enum intake_split own,
+                 const struct vocabdb_source rows[INTAKE_N_SPLITS])
+{
+    for (int split = 0; split < INTAKE_N_SPLITS; split++) {
+        const struct vocabdb_source *row = &rows[split];
+        if (split != (int)own && !row->n_stories && !row->n_duplicates)
+            continue;
+        in->sources[in->n_sources] = *row;
+        in->sources[in->n_sources].name = base_name(path);
+        in->sources[in->n_sources++].split = intake_split_names[split];
+    }
+}
+
 /* The row of the file that a training story came from, before that of the same file for validation.
  */
 static struct vocabdb_source *rows_of(struct intake *in, uint64_t place)

@@ -4,6 +4,11 @@
 
 #include "prep/intake.h"
 
+/* Adds what came from the file `path`, whose base name stands in it: a row of the split that the
+ * file is of, and one of the other if it has any of that. */
+void sources_add(struct intake *in, const char *path, enum intake_split own,
+                 const struct vocabdb_source rows[INTAKE_N_SPLITS]);
+
 /* Sum over the rows of one split. */
 struct vocabdb_source sources_total(const struct intake *in, enum intake_split split);
 
