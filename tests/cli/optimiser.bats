@@ -54,7 +54,9 @@ info() {
 @test "what is not a setting, no number, out of range or another optimiser's is refused" {
     for wrong in "muon_lr=0.1:'muon_lr=0.1' is not a setting of adamw (expected KEY=VALUE with a KEY of grad_clip, beta1" \
         "beta1:'beta1' is not a setting of adamw" "=1:'=1' is not a setting" "beta1=:'beta1=' has no number for a value" \
-        "beta1=0.9x:'beta1=0.9x' has no number" "beta1=1:beta1 is out of range (found 1, expected 0 or more, below 1)" \
+        "beta1=0.9x:'beta1=0.9x' has no number" "beta1=1:beta1 is out of range (found 1, expected 0 or more, below 0.9999999)" \
+        "beta2=0.99999999:beta2 is out of range (found 0.99999999, expected 0 or more, below 0.9999999)" \
+        "adam_eps=1e-40:adam_eps is out of range (found 1e-40, expected 1e-16 or more, below 1)" \
         "beta1=nan:beta1 is out of range"; do
         fails 2 "--set: ${wrong#*:}" "${options[@]}" -o run --steps 5 --set "${wrong%%:*}"
     done

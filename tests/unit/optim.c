@@ -170,6 +170,35 @@ static void test_settings(void **state)
     }
 }
 
+/* The first step is one of the learning rate however small the gradient, no more than it where its
+ * square is 0 in a float, and none without a gradient: at the ends of a setting's range, too. */
+static void test_ends_of_ranges(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"beta1", "beta2", "adam_eps"};
+    for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+        struct err e;
+        struct toysteps r;
+        struct optim_settings s = optim_defaults(&adamw_kind);
+        double *value = optim_value(&s, keys[k]);
+        const struct optim_setting *q = optim_setting(&adamw_kind, (size_t)(value - s.values));
+        *value = k == 2 ? q->least : nextafter(q->below, 0);
+        assert_int_equal(optim_check(q, *value, &e), 0);
+        open_plain(&r, &s);
+        size_t n = dims_n_floats(&r.dims);
+        float *g = calloc(n, sizeof *g);
+        memset(r.params, 0, n * sizeof *r.params);
+        for (size_t i = 1; i < 40; i++)
+            g[i] = powf(10, -(float)i);
+        toysteps_step(&r, g, 0.2, 0.1, 1, 1);
+        assert_true(r.params[0] == 0 && fabsf(r.params[1] + 0.1f) < 0.025f);
+        for (size_t i = 2; i < 40; i++)
+            assert_true(r.params[i] <= 0 && r.params[i] > -0.125f);
+        free(g);
+        toysteps_close(&r);
+    }
+}
+
 /* A setting reaches the rule it belongs to, and no other. */
 static void test_settings_reach_their_rules(void **state)
 {
@@ -326,7 +355,7 @@ static void test_settings_from_a_checkpoint(void **state)
     assert_memory_equal(&got, &s, sizeof s);
     ckpt_close(&c);
     *optim_value(&r.optim.settings, "beta1") = 1;
-    refuse(&r, "file: beta1 is out of range (found 1, expected 0 or more, below 1)");
+    refuse(&r, "file: beta1 is out of range (found 1, expected 0 or more, below 0.9999999)");
     *optim_value(&r.optim.settings, "beta1") = NAN;
     refuse(&r, "file: metadata 'beta1' has a bad value 'nan'");
     r.optim.settings = optim_defaults(&even_kind);
@@ -339,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw_by_hand),
         cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_ends_of_ranges),
         cmocka_unit_test(test_settings_reach_their_rules),
         cmocka_unit_test(test_every_kind),
         cmocka_unit_test(test_every_kind_resumes),

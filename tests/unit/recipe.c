@@ -97,6 +97,7 @@ static void test_recipe_v4_is_that_of_0_1_0(void **state)
 static void test_half_lives(void **state)
 {
     (void)state;
+    struct err e;
     struct ckpt_settings s;
     struct optim_settings q;
     struct options o = {.beta1_tokens = 4096,
@@ -111,6 +112,11 @@ static void test_half_lives(void **state)
     o.batch = 4;
     choose(&o, PRESET_SMALL, &s, &q);
     assert_true(fabs(setting_of(&q, "beta1") - pow(0.5, 0.25)) < 1e-15);
+    o.beta2_tokens = 1e11; /* a beta that is 1 in a float */
+    assert_int_equal(choose_optim(&q, &o, &s, 256, &e), -1);
+    assert_string_equal(e.text, "--beta2-tokens: too long for steps of 1024 tokens (found 1e+11, "
+                                "expected less than 7.1e+09)");
+    o.beta2_tokens = 7e9;
     o.given.beta1_tokens = false; /* the recipe's own */
     choose(&o, PRESET_SMALL, &s, &q);
     assert_true(setting_of(&q, "beta1") == 0.9);

@@ -1,17 +1,19 @@
 #include "train/adamw.h"
 
-#include <float.h>
-
 #include "base/fmath.h"
 
 enum { CHUNK = 16384 }; /* floats of one task */
 
+/* The square of a gradient below some 1e-18 is 0 in a float: with a smaller epsilon its step would
+ * have no bound, and without any, one of a weight that never had a gradient be 0 / 0. */
+#define LEAST_EPS 1e-16
+
 enum { BETA1, BETA2, EPS, DECAY };
 
 static const struct optim_setting settings[] = {
-    [BETA1] = {"beta1", 0.9, 0, 1, false},
-    [BETA2] = {"beta2", 0.95, 0, 1, false},
-    [EPS] = {"adam_eps", 1e-8, DBL_MIN, 1, false},
+    [BETA1] = {"beta1", 0.9, 0, OPTIM_BETA_BELOW, false},
+    [BETA2] = {"beta2", 0.95, 0, OPTIM_BETA_BELOW, false},
+    [EPS] = {"adam_eps", 1e-8, LEAST_EPS, 1, false},
     [DECAY] = {"weight_decay", 0.01, 0, 1e3, false},
 };
 

@@ -11,8 +11,8 @@ enum { LR, MOMENTUM, MOMENTUM_START, WARMUP, ITERATIONS, DECAY };
 
 static const struct optim_setting settings[] = {
     [LR] = {"muon_lr", 0.02, 0, 1e3, false},
-    [MOMENTUM] = {"muon_momentum", 0.95, 0, 1, false},
-    [MOMENTUM_START] = {"muon_momentum_start", 0.85, 0, 1, false},
+    [MOMENTUM] = {"muon_momentum", 0.95, 0, OPTIM_BETA_BELOW, false},
+    [MOMENTUM_START] = {"muon_momentum_start", 0.85, 0, OPTIM_BETA_BELOW, false},
     [WARMUP] = {"muon_warmup", 300, 0, 1e15, true},
     [ITERATIONS] = {"muon_iterations", 3, 1, ORTHO_MOST + 1, true},
     [DECAY] = {"muon_decay", 0, 0, 1e3, false},

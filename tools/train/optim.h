@@ -20,6 +20,10 @@ enum {
 };
 #define OPTIM_PIECES(n) DIV_UP(n, (size_t)OPTIM_PIECE) /* of an array of n floats */
 
+/* What a mean over steps may keep of itself in a step is below this: nearer to 1 a float has no
+ * digits left for 1 - beta, what it takes in. */
+#define OPTIM_BETA_BELOW 0.9999999
+
 /* A setting of a rule. Optimisers that share a key mean the same by it. */
 struct optim_setting {
     const char *key; /* in the metadata of checkpoints */
