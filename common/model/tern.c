@@ -11,7 +11,10 @@ float tern_alpha(const struct kern *k, const float *w, size_t n)
 
 void tern_quantise(const struct kern *k, const float *w, size_t n, float alpha, float *out)
 {
-    k->quantise(w, n, alpha + DIMS_TERNARY_EPS, alpha, out);
+    for (size_t i = 0; !isfinite(alpha) && i < n; i++)
+        out[i] = NAN;
+    if (isfinite(alpha))
+        k->quantise(w, n, alpha + DIMS_TERNARY_EPS, alpha, out);
 }
 
 /* Codes of up to four weights: round_half_even gives -1 or +1 just where |w / divisor| > 0.5. */

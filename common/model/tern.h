@@ -11,7 +11,7 @@
  */
 float tern_alpha(const struct kern *k, const float *w, size_t n);
 
-/* out[i] = q(w[i]) * alpha. */
+/* out[i] = q(w[i]) * alpha; NaN where alpha is not finite, since some w of the matrix is not. */
 void tern_quantise(const struct kern *k, const float *w, size_t n, float alpha, float *out);
 
 /* Packs rows x cols floats by the sign of q(w) into codes (layout of model.h), pad codes 1. */

@@ -216,6 +216,25 @@ static void test_infinite_loss_stops(void **state)
     trainer_close(&t);
 }
 
+/* One that is no number makes the mean of its matrix none; all of it must not pass for zeros. */
+static void test_a_weight_that_is_no_number_stops(void **state)
+{
+    (void)state;
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 2 * ARRAY_LEN(bad); i++) {
+        struct err e = {.text = ""};
+        struct trainer t;
+        struct trainer_step step;
+        struct options o = toyrun_options(toyrun_path("nan"));
+        o.precision = i % 2 ? OPTIONS_BF16 : OPTIONS_F32;
+        toyrun_open(&t, &o);
+        t.params[dims_offset(&t.dims, TENSOR_FFN_UP, 1) + 7] = bad[i / 2];
+        assert_int_equal(trainer_step(&t, &step, &e), -1);
+        assert_non_null(strstr(e.text, "not finite"));
+        trainer_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_a_run_at_rate_0_is_not_gone_on_with),
         cmocka_unit_test(test_infinite_loss_stops),
+        cmocka_unit_test(test_a_weight_that_is_no_number_stops),
     };
     return cmocka_run_group_tests(tests, toyrun_setup, toyrun_teardown);
 }

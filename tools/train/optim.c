@@ -92,8 +92,8 @@ double *optim_value(struct optim_settings *s, const char *key)
 int optim_check(const struct optim_setting *q, double value, struct err *e)
 {
     if (!(value >= q->least && value < q->below))
-        return err_set(e, "%s is out of range (found %.9g, expected %g or more, below %.9g)", q->key,
-                       value, q->least, q->below);
+        return err_set(e, "%s is out of range (found %.9g, expected %g or more, below %.9g)",
+                       q->key, value, q->least, q->below);
     if (q->whole && value != floor(value))
         return err_set(e, "%s is not a whole number (found %g)", q->key, value);
     return 0;
