@@ -8,18 +8,27 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_M = 13, MAX_N = 300, MAX_K = 513, MAX_PANEL = 64, MAX_UNIT = 2, SPREAD = 5, FAR = 300 };
+enum {
+    MAX_M = 13,
+    TALL_M = 200,
+    MAX_N = 300,
+    MAX_K = 513,
+    MAX_PANEL = 64,
+    MAX_UNIT = 2,
+    SPREAD = 5,
+    FAR = 300
+};
 
 struct product {
     struct kcheck *t;
     size_t m, n, k; /* k in cells */
     bool add;
-    float a[MAX_M * MAX_K * MAX_UNIT]; /* [m][k * unit] numbers */
-    float b[MAX_K * MAX_UNIT * MAX_N]; /* [k * unit][n] */
-    uint32_t a_cells[MAX_M * MAX_K];   /* [m][k] */
-    uint32_t b_cells[MAX_K * MAX_N];   /* [k][n] */
-    float c0[MAX_M * MAX_N];
-    float c[MAX_M * MAX_N]; /* what all ways must give */
+    float a[TALL_M * MAX_K * MAX_UNIT]; /* [m][k * unit] numbers */
+    float b[MAX_K * MAX_UNIT * MAX_N];  /* [k * unit][n] */
+    uint32_t a_cells[TALL_M * MAX_K];   /* [m][k] */
+    uint32_t b_cells[MAX_K * MAX_N];    /* [k][n] */
+    float c0[TALL_M * MAX_N];
+    float c[TALL_M * MAX_N]; /* what all ways must give */
 };
 
 /* One way to lay out the operands. */
@@ -260,6 +269,25 @@ static void all_sizes(struct product *p)
             }
 }
 
+/* Of many rows, as weight gradients have them: a transposed A is gathered in blocks of rows. */
+static void many_rows(struct product *p)
+{
+    const size_t ms[] = {96, 97, TALL_M - 1, TALL_M};
+    for (size_t i = 0; i < ARRAY_LEN(ms); i++) {
+        p->m = ms[i];
+        p->n = i % 2 ? p->t->kern->panel + 1 : 3;
+        p->k = 257;
+        p->add = i / 2 % 2;
+        p->t->data = KCHECK_RANDOM;
+        p->t->flush = i % 2;
+        prepare(p);
+        kcheck_case(p->t, "m %zu n %zu k %zu, plain", p->m, p->n, p->k);
+        compute_once(p);
+        for (int a = 0; a < 4; a++)
+            compute_in(p, (struct layout){a, a % 3, a % 2}, (enum buffers_place)(a % 3), false);
+    }
+}
+
 void kcheck_product(struct kcheck *t)
 {
     static struct product p;
@@ -271,6 +299,7 @@ void kcheck_product(struct kcheck *t)
     }
     all_ways(&p);
     all_sizes(&p);
+    many_rows(&p);
 }
 
 /* ---- packing and operands -------------------------------------------------------------------- */
