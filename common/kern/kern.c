@@ -152,6 +152,8 @@ static void rmsnorm_c(const float *x, const float *scale, size_t n, float eps, f
                       float *rstd)
 {
     float r = 1.0f / sqrtf(dot(x, x, n) / (float)n + eps);
+    if (r == 0)
+        r = NAN;
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * r * scale[i];
     *rstd = r;

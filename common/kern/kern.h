@@ -83,7 +83,7 @@ struct kern {
     void (*operand)(const float *x, size_t rows, size_t cols, void *by_rows, void *by_columns);
 
     /* rmsnorm over one row of n: *rstd = 1/sqrt(mean(x^2) + eps), y = x * rstd * scale (Zhang and
-     * Sennrich 2019, eq. 4). */
+     * Sennrich 2019, eq. 4). All NaN where the sum of squares is not finite. */
     void (*rmsnorm)(const float *x, const float *scale, size_t n, float eps, float *y, float *rstd);
 
     /* Given dy: dx += d loss/dx, dscale += d loss/dscale. */

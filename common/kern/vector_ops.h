@@ -34,6 +34,8 @@ static void op_rmsnorm(const float *x, const float *scale, size_t n, float eps, 
                        float *rstd)
 {
     float r = 1.0f / sqrtf(v_sum(dot_vec(x, x, n)) / (float)n + eps);
+    if (r == 0)
+        r = NAN;
     vec rv = v_set(r);
 #define BODY(load, store) store(y + i, v_mul(v_mul(load(x + i), rv), load(scale + i)))
     FOR_VECTORS(n, BODY);

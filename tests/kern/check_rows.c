@@ -54,16 +54,20 @@ static void each_nan(struct kcheck *t, void (*one)(struct kcheck *t, size_t n, s
     }
 }
 
+/* What is not finite, or whose square is not, is not taken for zeros. */
 static void rmsnorm_nan(struct kcheck *t, size_t n, size_t at)
 {
     float *x = kcheck_input(t, n, 1);
     const float *scale = kcheck_input(t, n, 1);
     float *y = kcheck_output(t, n);
     float rstd = 0;
-    x[at] = NAN;
-    t->kern->rmsnorm(x, scale, n, 1e-6f, y, &rstd);
-    kcheck_all_nan(t, "rstd", &rstd, 1);
-    kcheck_all_nan(t, "y", y, n);
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 1e20f, -FLT_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        x[at] = bad[i];
+        t->kern->rmsnorm(x, scale, n, 1e-6f, y, &rstd);
+        kcheck_all_nan(t, "rstd", &rstd, 1);
+        kcheck_all_nan(t, "y", y, n);
+    }
 }
 
 void kcheck_rmsnorm(struct kcheck *t)
