@@ -82,7 +82,7 @@ static int write_files(const struct output_source *s, const struct output_option
                        struct file_set *files, struct output_report *r, struct err *e)
 {
     const struct to_onnx_options options = {.weights = (enum to_onnx_weights)o->weights,
-                                            .phantom_cache = o->transformersjs,
+                                            .transformersjs = o->transformersjs,
                                             .vocab_fingerprint = s->vocab_fingerprint};
     const struct hf_folder folder = {s, o->path, files};
     if (output_text(r, "weights", to_onnx_weight_names[o->weights], e))

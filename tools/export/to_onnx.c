@@ -25,8 +25,10 @@ struct builder {
     const struct model *m;
     const struct to_onnx_options *o;
     int64_t D;
-    void *scratch;                   /* the largest constant as floats */
-    struct onnx_value there, places; /* of attention, the same in all blocks */
+    void *scratch; /* the largest constant as floats */
+    /* The same in all blocks. */
+    struct onnx_value there;  /* [batch][tokens][1]: 1 a token, or 0 where the mask has it */
+    struct onnx_value places; /* of attention */
 };
 
 int to_onnx_opset(enum to_onnx_weights weights)
@@ -184,6 +186,8 @@ static struct onnx_value convolution(struct builder *b, struct onnx_value v, int
     const struct dims *d = &b->m->dims;
     int64_t K = d->K, dilation = d->dilation[block];
     int64_t unseen = to_onnx_state_length(d, block) - (int64_t)dims_reach(d, block);
+    if (b->o->transformersjs)
+        v = onnx_two(g, "Mul", v, b->there);
     struct onnx_value all = behind_state(b, v, block);
     struct onnx_value taps =
         onnx_constant(g, ONNX_FLOAT, (int64_t[]){b->D, 1, K}, 3, b->m->block[block].taps,
@@ -202,16 +206,13 @@ static struct onnx_value convolution(struct builder *b, struct onnx_value v, int
 /* Added to a score: its weight is 0. */
 static const float never = -1e30f;
 
-/* For every block: 1 a token, [batch][tokens][1]; and the places of a query's biases in the table
- * below, [tokens][window - 1 + tokens], the positions before these tokens first. */
-static void prepare_attention(struct builder *b, struct onnx_value ids)
+/* The places of a query's biases in the table below, [tokens][window - 1 + tokens], the positions
+ * before these tokens first. */
+static void prepare_attention(struct builder *b, struct onnx_value shape)
 {
     struct onnx_graph *g = &b->g;
     int64_t window = b->m->dims.window;
     struct onnx_value zero = onnx_int(g, 0), one = onnx_int(g, 1);
-    struct onnx_value shape = onnx_one(g, "Shape", ids);
-    struct onnx_value flat = onnx_two(g, "Expand", onnx_float(g, 1), shape);
-    b->there = onnx_two(g, "Unsqueeze", flat, onnx_ints(g, &(int64_t){2}, 1));
     struct onnx_value n = onnx_two(g, "Gather", shape, one);
     struct onnx_value queries =
         onnx_node(g, "Range", (struct onnx_value[]){zero, n, one}, 3, NULL, 0, NULL);
@@ -329,15 +330,46 @@ static struct onnx_value embed_norm(struct builder *b, struct onnx_value x)
     return norm(b, x, ones);
 }
 
-/* Ids that the vocabulary does not keep become UNK. */
+/* Ids that the vocabulary does not have become UNK; below 0 Gather would count from its end. */
 static struct onnx_value known_ids(struct builder *b, struct onnx_value ids)
 {
     struct onnx_graph *g = &b->g;
-    struct onnx_value size = onnx_ints(g, &(int64_t){b->m->dims.V}, 1);
+    struct onnx_value range[] = {ids, onnx_int(g, 0), onnx_int(g, b->m->dims.V - 1)};
     struct onnx_value unknown = onnx_ints(g, &(int64_t){DIMS_UNK}, 1);
-    return onnx_node(g, "Where",
-                     (struct onnx_value[]){onnx_two(g, "Less", ids, size), ids, unknown}, 3, NULL,
-                     0, NULL);
+    struct onnx_value known =
+        onnx_two(g, "Equal", ids, onnx_node(g, "Clip", range, 3, NULL, 0, NULL));
+    return onnx_node(g, "Where", (struct onnx_value[]){known, ids, unknown}, 3, NULL, 0, NULL);
+}
+
+/* The end of the input attention_mask, which tells of all tokens so far, as floats. */
+static struct onnx_value mask_of(struct onnx_graph *g, struct onnx_value shape)
+{
+    struct onnx_value mask = onnx_named("attention_mask");
+    const struct onnx_size sizes[] = {{.symbol = "batch_size"},
+                                      {.symbol = "total_sequence_length"}};
+    onnx_input(g, &mask, ONNX_INT64, sizes, 2);
+    struct onnx_value n = onnx_two(g, "Gather", shape, onnx_ints(g, &(int64_t){1}, 1));
+    const struct onnx_value in[] = {mask, onnx_one(g, "Neg", n),
+                                    onnx_ints(g, &(int64_t){INT64_MAX}, 1),
+                                    onnx_ints(g, &(int64_t){1}, 1)};
+    struct onnx_value end = onnx_node(g, "Slice", in, 4, NULL, 0, NULL);
+    return onnx_node(g, "Cast", &end, 1, &(struct onnx_attribute){.name = "to", .i = ONNX_FLOAT}, 1,
+                     NULL);
+}
+
+/* What all blocks need to know of the tokens. */
+static void prepare_blocks(struct builder *b, struct onnx_value ids)
+{
+    struct onnx_graph *g = &b->g;
+    bool masked = b->o->transformersjs, attention = b->m->dims.heads > 0;
+    if (!masked && !attention)
+        return;
+    struct onnx_value shape = onnx_one(g, "Shape", ids);
+    struct onnx_value flat =
+        masked ? mask_of(g, shape) : onnx_two(g, "Expand", onnx_float(g, 1), shape);
+    b->there = onnx_two(g, "Unsqueeze", flat, onnx_ints(g, &(int64_t){2}, 1));
+    if (attention)
+        prepare_attention(b, shape);
 }
 
 /* A cache that is never read, of one number a token. */
@@ -384,8 +416,7 @@ static void build(struct builder *b)
     struct onnx_value x = onnx_two(g, "Gather", table, known_ids(b, ids));
     if (d->embed_norm)
         x = embed_norm(b, x);
-    if (d->heads > 0)
-        prepare_attention(b, ids);
+    prepare_blocks(b, ids);
     for (int l = 0; l < d->L; l++)
         x = block(b, x, l);
     struct onnx_value head = onnx_node(
@@ -393,7 +424,7 @@ static void build(struct builder *b)
         &(struct onnx_attribute){.name = "perm", .ints = (int64_t[]){1, 0}, .n = 2}, 1, NULL);
     onnx_node(g, "MatMul", (struct onnx_value[]){norm(b, x, b->m->final_norm), head}, 2, NULL, 0,
               &logits);
-    if (b->o->phantom_cache)
+    if (b->o->transformersjs)
         phantom_cache(b, ids);
 }
 

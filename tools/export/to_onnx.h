@@ -11,9 +11,9 @@ extern const char *const to_onnx_weight_names[4]; /* "f32", "int8", "int2", NULL
 
 struct to_onnx_options {
     enum to_onnx_weights weights;
-    /* Two inputs and outputs more: a cache of one number a token, as Transformers.js asks of a
-     * model with attention. */
-    bool phantom_cache;
+    /* As Transformers.js asks of a model with attention: an input more, attention_mask, and two
+     * inputs and outputs more, a cache of one number a token. */
+    bool transformersjs;
     uint64_t vocab_fingerprint; /* 0 if unknown */
 };
 
@@ -31,9 +31,12 @@ int to_onnx_state_channels(const struct dims *d, int block);
 int to_onnx_opset(enum to_onnx_weights weights);
 
 /* Writes path into the set. The graph's inputs are
- *   input_ids    int64 [batch_size][sequence_length]; from V on they are UNK
+ *   input_ids    int64 [batch_size][sequence_length]; below 0 and from V on they are UNK
  *   past_conv.N  float [batch_size][channels][length]: the state of every block N, zeros at first;
  *                of attention too, since Transformers.js knows a state of one size by this name
+ *   attention_mask int64 [batch_size][at least sequence_length], with `transformersjs`: ends with
+ *                1 or 0 for each of the tokens; of those with 0, the padding before a text, the
+ *                others see nothing
  * and its outputs
  *   logits          float [batch_size][sequence_length][V]
  *   present_conv.N  float, as past_conv.N: that of the tokens that follow
