@@ -111,6 +111,11 @@ def tell(folder):
             expect("beams with a cache", beams[0].tolist(), beams[1].tolist())
             greedy = model.generate(**batch, do_sample=False, max_new_tokens=30)
             expect("beams are not greedy", beams[0].tolist() == greedy.tolist(), False)
+            ask = {"do_sample": False, "max_new_tokens": 5, "return_dict_in_generate": True, "output_logits": True}
+            turn = model.generate(batch.input_ids[-1:], **ask)
+            text = torch.cat([turn.sequences, batch.input_ids[-1:, 1:]], 1)
+            turns = [model.generate(text, **ask, **more).logits[0] for more in ({"past_key_values": turn.past_key_values}, {})]
+            expect("a text that goes on after a cache", torch.allclose(*turns, atol=1e-5), True)
             torch.manual_seed(1)
             drawn = model.generate(max_new_tokens=50)[0]
             expect("an empty prompt begins with EOS", drawn[0].item(), EOS)

@@ -124,7 +124,7 @@ class BoltBlock(nn.Module):
 
 
 class BoltCache:
-    """What every block's mixer saw last: of one size, whatever the length of the text."""
+    """What every block's mixer saw last: of one size, whatever the length of the text. seen counts the tokens, and padding."""
 
     is_compileable = False
 
@@ -194,7 +194,9 @@ class BoltForCausalLM(PreTrainedModel, GenerationMixin):
     ):
         cache = past_key_values if cache is None else cache
         if isinstance(cache, BoltCache) and cache.states:
-            input_ids = input_ids[:, -1:]
+            input_ids = input_ids[:, cache.seen :]
+            if input_ids.shape[1] == 0:
+                raise ValueError(f"the cache has read {cache.seen} tokens, all that were given: there must be one more")
         return {
             "input_ids": input_ids,
             CACHE: cache,
