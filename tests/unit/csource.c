@@ -15,7 +15,9 @@ static void test_names(void **state)
 {
     static const char *const good[][2] = {
         {"a.c", "a"}, {"x/y.z/my-model.c", "my_model"}, {"v2.1.c", "v2_1"}, {"dir/M3.c", "M3"}};
-    static const char *const bad[] = {"a.h", "a", ".c", "dir/.c", "3.c", "-.c", "_a.c", "int.c"};
+    static const char *const bad[] = {"a.h",      "a",         ".c",      "dir/.c",  "3.c",
+                                      "-.c",      "_a.c",      "int.c",   "block.c", "likeliest.c",
+                                      "number.c", "ternary.c", "weight.c"};
     struct err e;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {

@@ -9,7 +9,8 @@
 
 enum { LINE = 100 };
 
-static const char *const keywords[] = {
+/* Of C and C++, and what runtime.c calls types of its own. */
+static const char *const taken[] = {
     "alignas",   "alignof",      "and",           "asm",          "auto",       "bitand",
     "bitor",     "bool",         "break",         "case",         "catch",      "char",
     "class",     "compl",        "concept",       "const",        "const_cast", "constexpr",
@@ -24,7 +25,7 @@ static const char *const keywords[] = {
     "typeid",    "typename",     "union",         "unsigned",     "using",      "virtual",
     "void",      "volatile",     "wchar_t",       "while",        "xor",        "typeof",
     "nullptr_t", "static_cast",  "static_assert", "dynamic_cast", "co_await",   "co_return",
-    "co_yield",
+    "co_yield",  "block",        "likeliest",     "number",       "ternary",    "weight",
 };
 
 /* Not isalnum: the names of C do not depend on the locale. */
@@ -51,8 +52,8 @@ bool csource_is_name(const char *name)
     for (size_t i = 0; i < n; i++)
         if (!is_word(name[i]))
             return false;
-    for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-        if (strcmp(name, keywords[i]) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+        if (strcmp(name, taken[i]) == 0)
             return false;
     return true;
 }

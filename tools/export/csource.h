@@ -7,7 +7,7 @@
 enum { CSOURCE_MAX_NAME = 64 };
 
 /* True for 1 to CSOURCE_MAX_NAME letters, digits and underscores that may begin every name of a
- * model: no digit or underscore first, no keyword of C or C++. */
+ * model: no digit or underscore first, no keyword of C or C++, no type of runtime.c. */
 bool csource_is_name(const char *name);
 
 /* The header's path for a source path: "x.h" for "x.c". Returns a copy the caller frees; NULL with

@@ -639,10 +639,11 @@ static void estimate(const int8_t *w, const int16_t *q, int32_t *y)
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     uint32_t c;
     for (c = 0; c < WIDTH; c++, w++) {
-        s0 += w[0] * q[c];
-        s1 += w[WIDTH] * q[c];
-        s2 += w[2 * WIDTH] * q[c];
-        s3 += w[3 * WIDTH] * q[c];
+        int32_t x = q[c]; /* an int may have 16 bits */
+        s0 += w[0] * x;
+        s1 += w[WIDTH] * x;
+        s2 += w[2 * WIDTH] * x;
+        s3 += w[3 * WIDTH] * x;
     }
     y[0] = s0, y[1] = s1, y[2] = s2, y[3] = s3;
 }
