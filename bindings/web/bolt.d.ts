@@ -18,7 +18,7 @@ export const EOS: 3;
 export type Code =
     /** an argument is out of its range */
     | "argument"
-    /** the file cannot be read or fetched */
+    /** the file cannot be read or fetched, or bolt.wasm is none, or is older than bolt.js */
     | "file"
     /** not a model, damaged, or of an unknown version */
     | "model"
@@ -46,11 +46,12 @@ export interface OpenOptions {
     name?: string;
     /** bolt.wasm, or where it is; if it is not given, beside bolt.js. */
     wasm?: string | URL | Response | BufferSource | WebAssembly.Module;
-    /** Called as the model arrives: bytes so far, and of all where that is known. */
+    /** Called as a model that is fetched arrives: bytes so far, and of all where that is known. */
     progress?: (loaded: number, total?: number) => void;
 }
 
-/** Opens a model.bolt: its address (in Node a path as well), a file, or its bytes. Rejects with a BoltError. */
+/** Opens a model.bolt: its address (in Node a path as well), a file, or its bytes. Rejects with a BoltError, of an option
+ * that there is not as well. */
 export function open(
     source: string | URL | Blob | Response | ArrayBuffer | ArrayBufferView,
     options?: OpenOptions,

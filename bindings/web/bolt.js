@@ -7,6 +7,7 @@ const API_VERSION = 2;
 const CODES = { "-1": "argument", "-2": "file", "-3": "model", "-4": "memory", "-5": "limit" };
 const MATHS = ["int8", "exact"];
 const TEXT_BYTES = 16384; // of the longest prompt, at first
+const MOST_TEXT_BYTES = 2 ** 26; // of any text
 const MESSAGE_BYTES = 512;
 const SLICE_MS = 8; // of computing, before events get their turn
 const IN_MEMORY = "model in memory"; // the library's name for what has none
@@ -40,7 +41,8 @@ function isPath(source) {
 // A response's bytes, told about as they arrive.
 async function arrived(response, progress) {
     if (!progress || !response.body) return new Uint8Array(await response.arrayBuffer());
-    const total = Number(response.headers.get("content-length")) || undefined;
+    const packed = response.headers.get("content-encoding"); // then the length is not that of what arrives here
+    const total = (!packed && Number(response.headers.get("content-length"))) || undefined;
     const parts = [];
     let loaded = 0;
     const reader = response.body.getReader();
@@ -78,13 +80,28 @@ async function bytesOf(source, name, progress) {
     return fetched(source, name, progress);
 }
 
+// What messages call a source that has no other name.
+function nameOf(source) {
+    if (source instanceof Blob || ArrayBuffer.isView(source) || source instanceof ArrayBuffer) return source.name ?? IN_MEMORY;
+    return source instanceof Response ? source.url : String(source);
+}
+
 let own; // bolt.wasm, compiled once
+
+async function compile(wasm) {
+    const name = wasm instanceof URL ? wasm.href : nameOf(wasm);
+    const bytes = await bytesOf(wasm, name);
+    try {
+        return await WebAssembly.compile(bytes);
+    } catch (e) {
+        throw new BoltError("file", `${name}: is no WebAssembly that runs here: ${e.message}`);
+    }
+}
 
 async function compiled(wasm) {
     if (wasm instanceof WebAssembly.Module) return wasm;
-    if (wasm !== undefined) return WebAssembly.compile(await bytesOf(wasm, String(wasm)));
-    const beside = new URL("bolt.wasm", import.meta.url);
-    own ??= bytesOf(beside, beside.href).then((bytes) => WebAssembly.compile(bytes));
+    if (wasm !== undefined) return compile(wasm);
+    own ??= compile(new URL("bolt.wasm", import.meta.url));
     try {
         return await own;
     } catch (e) {
@@ -95,17 +112,27 @@ async function compiled(wasm) {
 
 // ---- models -------------------------------------------------------------------------------------
 
-export async function open(source, { math = "int8", cpu, name, wasm, progress } = {}) {
+// The library in a memory of its own.
+async function instance(module) {
+    try {
+        const { exports } = await WebAssembly.instantiate(module, {});
+        exports._initialize();
+        if (exports.bolt_api_version() >= API_VERSION) return exports;
+    } catch (e) {
+        throw new BoltError("file", `the WebAssembly given is not bolt.wasm: ${e.message}`);
+    }
+    throw new BoltError("file", "bolt.wasm is older than bolt.js: take both from one package");
+}
+
+export async function open(source, { math = "int8", cpu, name, wasm, progress, ...others } = {}) {
     if (!supported())
         throw new BoltError("support", NO_SIMD);
-    const called = name ?? (source instanceof Blob || ArrayBuffer.isView(source) || source instanceof ArrayBuffer
-        ? source.name ?? IN_MEMORY
-        : source instanceof Response ? source.url : String(source));
+    const [other] = Object.keys(others);
+    if (other !== undefined) throw new BoltError("argument", `${other}: no such option (there are math, cpu, name, wasm, progress)`);
+    const called = name ?? nameOf(source);
     if (!MATHS.includes(math)) throw new BoltError("argument", `math: ${math} is neither int8 nor exact`);
     const [module, bytes] = await Promise.all([compiled(wasm), bytesOf(source, called, progress)]);
-    const { exports } = await WebAssembly.instantiate(module, {});
-    exports._initialize();
-    return new Model(exports, bytes, called, math, cpu);
+    return new Model(await instance(module), bytes, called, math, cpu);
 }
 
 let turned = 0; // when events last had their turn
@@ -277,12 +304,15 @@ export class Model {
     // ---- text
 
     encode(text) {
+        if (typeof text !== "string") throw new BoltError("argument", `${String(text)} is not a text`);
         const bytes = new TextEncoder().encode(text);
-        for (let room = Math.max(bytes.length, TEXT_BYTES); ; room *= 2) {
+        for (let room = Math.max(bytes.length, TEXT_BYTES); ; room = Math.min(2 * room, MOST_TEXT_BYTES)) {
+            if (bytes.length > MOST_TEXT_BYTES)
+                throw new BoltError("limit", `text too long (found ${bytes.length} bytes, at most ${MOST_TEXT_BYTES})`);
             try {
                 return this.#encoded(bytes, room);
             } catch (e) {
-                if (e.code !== "limit") throw e; // else it grows when it is normalised
+                if (e.code !== "limit" || room === MOST_TEXT_BYTES) throw e; // else it grows when it is normalised
             }
         }
     }

@@ -78,7 +78,8 @@ test("text becomes tokens and text again", async () => {
     const long = "a cat ".repeat(5000).trim();
     assert.equal(model.decode(model.encode(long)), long);
     assert.equal(model.decode(model.encode("\u0958".repeat(6000))), "\u0915\u093c".repeat(6000), "a text that grows in NFC");
-    assert.throws(() => model.encode("x".repeat(2 ** 26 + 1)), { name: "BoltError", code: "argument" });
+    assert.throws(() => model.encode("x".repeat(2 ** 26 + 1)), { name: "BoltError", code: "limit" });
+    for (const other of [null, undefined, 5]) assert.throws(() => model.encode(other), { name: "BoltError", code: "argument" });
     assert.throws(() => model.decode([model.info.vocab]), { name: "BoltError", code: "argument" });
 });
 
@@ -92,7 +93,13 @@ test("what goes wrong is a sentence with a code", async () => {
     await assert.rejects(open("http://127.0.0.1:9/m"), is("file", /^http:\/\/127\.0\.0\.1:9\/m: cannot be fetched/));
     await assert.rejects(open(bytes, { math: "f32" }), is("argument", /f32/));
     await assert.rejects(open(bytes, { cpu: "avx2" }), is("argument", /no avx2/));
+    await assert.rejects(open(bytes, { Math: "exact" }), is("argument", /^Math: no such option/));
+    await assert.rejects(open(bytes, { wasm: bytes }), is("file", /^model in memory: is no WebAssembly/));
+    await assert.rejects(open(bytes, { wasm: file }), is("file", /: is no WebAssembly that runs here: /));
+    const empty = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0); // a module without functions
+    await assert.rejects(open(bytes, { wasm: empty }), is("file", /is not bolt\.wasm/));
     const model = await open(bytes);
+    assert.throws(() => model.tell(null), is("argument", /^null is not a text/));
     assert.throws(() => model.tell("", { seed: -1 }), is("argument", /^seed: -1 /));
     assert.throws(() => model.tell("", { maxTokens: 1.5 }), is("argument", /^maxTokens: 1\.5 /));
     assert.throws(() => model.tell("", { temprature: 0 }), is("argument", /^temprature: no such option/));
@@ -106,6 +113,14 @@ test("what goes wrong is a sentence with a code", async () => {
     model.close();
     await assert.rejects(whole(story), is("argument", /closed/));
     assert.throws(() => model.encode("x"), is("argument", /closed/));
+});
+
+test("of a model that comes packed the bytes in all are not known", async () => {
+    const seen = [];
+    const response = (headers) => new Response(bytes, { headers: { "content-length": "99", ...headers } });
+    for (const headers of [{}, { "content-encoding": "gzip" }])
+        await open(response(headers), { progress: (loaded, total) => seen.push(total) });
+    assert.deepEqual([...new Set(seen)], [99, undefined]);
 });
 
 test("the module asks for nothing", async () => {
