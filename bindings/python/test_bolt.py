@@ -3,10 +3,12 @@
 SAMPLE, the program, tells the stories that those told here must equal.
 """
 
+import copy
 import inspect
 import json
 import math
 import os
+import pickle
 import subprocess
 import threading
 import unittest
@@ -108,6 +110,9 @@ class Reading(unittest.TestCase):
         for text in ("One day, Tom saw a dog.", "Caf\u00e9 \U0001f600", ""):
             self.assertEqual(self.model.decode(self.model.encode(text)), text)
 
+    def test_half_a_surrogate_pair_is_no_character(self):
+        self.assertEqual(self.model.decode(self.model.encode("Tom\ud800 saw \ud83d\ude00")), "Tom\ufffd saw \U0001f600")
+
     def test_a_long_text(self):
         text = "Tom saw a dog. " * 5000
         self.assertEqual(self.model.decode(self.model.encode(text)), text.strip())
@@ -126,6 +131,26 @@ class Reading(unittest.TestCase):
             nats += math.log(sum(math.exp(x - highest) for x in logits)) + highest - logits[token]
         self.assertAlmostEqual(score.nats, nats, delta=1e-4 * nats)
         self.assertAlmostEqual(score.loss, nats / len(tokens), delta=1e-4 * nats)
+
+    def test_tokens_are_any_sequence(self):
+        class Sequence:  # without a truth value, as arrays of numpy are
+            def __init__(self, tokens):
+                self.tokens = tokens
+
+            def __len__(self):
+                return len(self.tokens)
+
+            def __getitem__(self, i):
+                return self.tokens[i]
+
+            def __bool__(self):
+                raise ValueError("ambiguous")
+
+        tokens = self.model.encode("One day, Tom saw a dog.")
+        for taken in (tuple(tokens), Sequence(tokens)):
+            self.assertEqual(self.model.score(taken), self.model.score(tokens))
+            self.assertEqual(list(self.model.logits(taken)), list(self.model.logits(tokens)))
+            self.assertEqual(self.model.decode(taken), self.model.decode(tokens))
 
     def test_bytes_in_place_of_a_file(self):
         with open(MODEL, "rb") as f:
@@ -176,6 +201,12 @@ class Errors(unittest.TestCase):
                 call()
             self.assertIsInstance(caught.exception, bolt.Error)
             self.assertIn(words, str(caught.exception))
+
+    def test_a_model_is_not_copied(self):
+        model = bolt.Model(MODEL)
+        for call in (copy.copy, copy.deepcopy, pickle.dumps):
+            with self.assertRaisesRegex(TypeError, "neither be copied nor pickled"):
+                call(model)
 
     def test_a_model_goes_on_after_an_error(self):
         model = bolt.Model(MODEL)

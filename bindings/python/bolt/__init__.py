@@ -91,6 +91,14 @@ def _whole(name: str, value: Any, most: int) -> int:
     return number
 
 
+def _utf8(text: str) -> bytes:
+    """A half of a surrogate pair, which is no character, becomes U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
 def _ids(tokens: Sequence[int]) -> Any:
     """Tokens as the library takes them."""
     ids = (ctypes.c_int32 * len(tokens))(*tokens)
@@ -287,6 +295,9 @@ class Model:
                 context.free()
             _lib.bolt_close(self._pointer)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a bolt.Model can neither be copied nor pickled: open its file again")
+
     def __repr__(self) -> str:
         i = self._info
         return f"<bolt.Model: {i.n_parameters:,} parameters, {i.n_vocab:,} tokens, {i.math}>"
@@ -309,7 +320,7 @@ class Model:
     def encode(self, text: str) -> List[int]:
         """The tokens of a text, which is normalised first as for training. Raises ArgumentError."""
         with _Borrowed(self) as context:
-            return context.encode(text.encode("utf-8", "replace"))
+            return context.encode(_utf8(text))
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens; invalid bytes become U+FFFD. Raises ArgumentError."""
@@ -341,7 +352,7 @@ class Model:
         Raises ArgumentError, before the first piece.
         """
         drawing = _Drawing.of(max_tokens, seed, temperature, top_k, top_p, min_p, repeat_penalty)
-        return self._tell(prompt.encode("utf-8", "replace"), _whole("stream", stream, 2**64 - 1), drawing)
+        return self._tell(_utf8(prompt), _whole("stream", stream, 2**64 - 1), drawing)
 
     def _tell(self, prompt: bytes, stream: int, drawing: _Drawing) -> Iterator[str]:
         max_tokens, seed, options = drawing
@@ -389,7 +400,7 @@ class Model:
         if isinstance(prompts, str):
             raise ArgumentError("prompts: one text, of which each character would be a prompt; give a list")
         drawing = _Drawing.of(max_tokens, seed, temperature, top_k, top_p, min_p, repeat_penalty)
-        return self._tell_many([p.encode("utf-8", "replace") for p in prompts], drawing)
+        return self._tell_many([_utf8(p) for p in prompts], drawing)
 
     def _tell_many(self, prompts: List[bytes], drawing: _Drawing) -> Iterator[Tuple[int, str]]:
         max_tokens, seed, options = drawing
@@ -429,7 +440,7 @@ class Model:
         numpy where numpy is installed, else a list of float. Raises ArgumentError."""
         with _Borrowed(self) as context:
             if isinstance(tokens, str):
-                tokens = context.encode(tokens.encode("utf-8", "replace"))
+                tokens = context.encode(_utf8(tokens))
             _lib.bolt_reset(context.pointer, 0, 0)
             context.step(tokens)
             values = _lib.bolt_logits(context.pointer)
@@ -445,8 +456,8 @@ class Model:
         nats = ctypes.c_double()
         with _Borrowed(self) as context:
             if isinstance(tokens, str):
-                tokens = context.encode(tokens.encode("utf-8", "replace")) + [EOS]
-            if not tokens:
+                tokens = context.encode(_utf8(tokens)) + [EOS]
+            if len(tokens) == 0:
                 raise ArgumentError("no tokens to score")
             _lib.bolt_reset(context.pointer, 0, 0)
             context.check(_lib.bolt_score(context.pointer, _ids(tokens), len(tokens), nats))
