@@ -7,8 +7,9 @@ The figures are those of `eval`, so that a model of another family stands beside
 every story counts; the model reads its end-of-text token before a story's first token and has to
 predict the first token, every further one and the end-of-text token after the last; the bits of all
 of them, by the number of characters (code points) of the text. Text is NFC, invalid UTF-8 U+FFFD, line
-ends LF; white space at both ends of a story is dropped, and empty stories are passed over. FILE is
-plain text or .gz with <|endoftext|> after each story.
+ends LF; byte-order marks that begin a line and white space at both ends of a story are dropped, and
+empty stories are passed over. What is spelt as a special token is text. FILE is plain text or .gz with
+<|endoftext|> after each story.
 
 A story longer than the model's context is read in windows that overlap by half: each token is
 predicted once, with at least half a context before it.
@@ -23,6 +24,7 @@ import gzip
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 import unicodedata
@@ -41,7 +43,8 @@ def stories(path):
     with opened as f:
         text = f.read().decode("utf-8", "replace")
     for story in text.replace("\r\n", "\n").replace("\r", "\n").split(MARK):
-        story = unicodedata.normalize("NFC", story).strip(WHITE)
+        story = re.sub("^\ufeff+", "", unicodedata.normalize("NFC", story), flags=re.MULTILINE)
+        story = story.lstrip(WHITE + "\ufeff").rstrip(WHITE)
         if story:
             yield story
 
@@ -99,7 +102,7 @@ def evaluate(model, tokenizer, texts, batch_size=8, progress=None):
     nats, n_tokens, n_chars, n_bytes, n_stories = 0.0, 0, 0, 0, 0
     waiting = []
     for text in texts:
-        ids = [end] + tokenizer(text, add_special_tokens=False)["input_ids"] + [end]
+        ids = [end] + tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] + [end]
         waiting += [(ids[first:last], scored - first) for first, last, scored in windows(ids, context)]
         n_tokens += len(ids) - 1
         n_chars += len(text)
@@ -156,15 +159,16 @@ def self_test():
         torch.nn.init.normal_(weight, std=0.5)
     with tempfile.TemporaryDirectory() as folder:
         random.save_pretrained(folder)
-        PreTrainedTokenizerFast(tokenizer_object=byte_level, eos_token=MARK, bos_token=MARK).save_pretrained(folder)
+        PreTrainedTokenizerFast(tokenizer_object=byte_level, eos_token=MARK, bos_token=MARK,
+                                pad_token="<pad>").save_pretrained(folder)
         path = os.path.join(folder, "text.txt")
         with open(path, "wb") as f:
-            f.write("\u3000One day. \r\nLily\r".encode() + MARK.encode() + b" \n " + MARK.encode()
+            f.write("\ufeff\u3000One day. \r\n\ufeffLily <pad>\r".encode() + MARK.encode() + b" \n " + MARK.encode()
                     + "Cafe\u0301, a dog that ran and ran over the hill.".encode() + MARK.encode() + b"\xff!")
         model, tokenizer = open_model(folder)
         texts = list(stories(path))
         got = evaluate(model, tokenizer, texts, batch_size=3)
-    assert texts == ["One day. \nLily", "Caf\u00e9, a dog that ran and ran over the hill.", "\ufffd!"], texts
+    assert texts == ["One day. \nLily <pad>", "Caf\u00e9, a dog that ran and ran over the hill.", "\ufffd!"], texts
 
     order = {letter: n for n, letter in enumerate(letters)}
     # The byte-level alphabet: printable bytes stand for themselves, the others for letters from U+0100 on.

@@ -453,6 +453,9 @@ long_lines() {
     succeeds prep -q --json --inspect $'a\r\n\xc3\xa9\xff!\t.' --vocab "$in/ref/vocab.db"
     [ "$(jq -c '[.n_chars, .n_tokens == (.tokens | length), ([.tokens[].text] | join("|"))]' <<< "$output")" = \
         '[7,true,"a|\\n|<C3>|<A9>|<EF>|<BF>|<BD>|!|\\t|."]' ]
+    succeeds prep --inspect $'a\xff<|endoftext|>\xc3' --vocab "$in/ref/vocab.db"
+    contains "$stderr" "not valid UTF-8: U+FFFD stands in 2 places"
+    contains "$stderr" "holds <|endoftext|>, which ends a story in a corpus"
     succeeds prep --inspect '' --vocab "$in/ref/vocab.db"
     [ -z "$output" ]
     fails 1 "a.txt" prep --inspect x --vocab "$in/a.txt"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "corpus/corpus.h"
 #include "format/shardset.h"
 #include "format/vocabdb.h"
 #include "prep/intake.h"
@@ -128,6 +129,17 @@ static void put_tokens(const struct vocab *v, const struct token_buf *ids, size_
     cli_json_end(&j);
 }
 
+/* What makes a text another than that of a story. */
+static void say_doubts(const struct text_buf *text, uint64_t n_invalid)
+{
+    static const char mark[] = CORPUS_MARK;
+    if (n_invalid > 0)
+        cli_say("prep: the text is not valid UTF-8: U+FFFD stands in %" PRIu64 " places of it\n",
+                n_invalid);
+    if (text->n > 0 && memmem(text->data, text->n, mark, sizeof mark - 1))
+        cli_say("prep: the text holds %s, which ends a story in a corpus and is text here\n", mark);
+}
+
 int inspect_text(const struct prep_options *o, struct err *e)
 {
     struct vocab v;
@@ -145,6 +157,8 @@ int inspect_text(const struct prep_options *o, struct err *e)
              tokenizer_encode(t, NULL, text.data, text.n, &ids, e);
     if (!rc)
         rc = count_parts(&parts, o->inspect_data, &v, e);
+    if (!rc)
+        say_doubts(&text, stats.n_invalid);
     if (!rc)
         (cli.json ? put_tokens : show_tokens)(&v, &ids, n_chars, &parts);
     part_counts_release(&parts);
