@@ -39,8 +39,8 @@ static void print_json(struct cli_json *j, const char *name, const struct plan_p
 
 static void print_note(int n_threads)
 {
-    printf("a projection for %d threads: from the tasks, what each takes alone, %g us a round and\n"
-           "%g us a thread and round; threads take more from each other than that\n",
+    printf("a projection for %d threads: from the tasks, what each takes alone, %g us a round\n"
+           "and %g us a thread and round; threads take more from each other than that\n",
            n_threads, PLAN_ROUND_US, PLAN_THREAD_US);
 }
 

@@ -188,6 +188,7 @@ stories_of() {
     contains "${lines[3]}" "(total)"
     contains "$output" "original v4 script"
     contains "$output" "reads lower"
+    [ "$(printf '%s\n' "${lines[@]}" | wc -L)" -le 80 ] || flunk "wider than a terminal"
 }
 
 @test "eval: with a vocabulary that knows not all, the share of UNK is printed" {

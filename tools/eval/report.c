@@ -19,7 +19,7 @@ static void print_row(const struct score_sum *s, const char *name, const char *p
     char stories[32];
     char tokens[32];
     char chars[32];
-    printf("%8.4f %9.3f %7.4f %7.4f %11s %13s %15s", score_loss(s), score_ppl(s), score_bpc(s),
+    printf("%8.4f %8.3f %6.4f %6.4f %10s %12s %13s", score_loss(s), score_ppl(s), score_bpc(s),
            score_bpb(s), cli_count_text(stories, s->n_stories), cli_count_text(tokens, s->n_tokens),
            cli_count_text(chars, s->n_chars));
     if (has_unk)
@@ -33,7 +33,7 @@ static void print_row(const struct score_sum *s, const char *name, const char *p
 
 static void print_rows(const struct eval_result *r, size_t n, bool has_unk, bool v4)
 {
-    printf("%8s %9s %7s %7s %11s %13s %15s%s  %s\n", "loss", "ppl", "bpc", "bpb", "stories",
+    printf("%8s %8s %6s %6s %10s %12s %13s%s  %s\n", "loss", "ppl", "bpc", "bpb", "stories",
            "tokens", "characters", has_unk ? "      UNK" : "", "file");
     for (size_t i = 0; i < n; i++)
         if (!v4 || r[i].v4.n_tokens > 0)
@@ -57,11 +57,10 @@ void report_table(const struct eval_result *r, size_t n, enum model_math math, b
 
 void report_v4_table(const struct eval_result *r, size_t n, bool has_unk)
 {
-    printf(
-        "\nArithmetic of the original v4 script (of the first %d stories those longer than %d\n"
-        "characters, first token not scored, cut at %d predictions while all characters count):\n"
-        "it reads lower and compares only with figures made the same way.\n",
-        EVAL_V4_STORIES, EVAL_V4_MIN_CHARS - 1, EVAL_V4_PREDICTIONS);
+    printf("\nArithmetic of the original v4 script (of the first %d stories those longer than\n"
+           "%d characters, first token not scored, cut at %d predictions while all characters\n"
+           "count): it reads lower and compares only with figures made the same way.\n",
+           EVAL_V4_STORIES, EVAL_V4_MIN_CHARS - 1, EVAL_V4_PREDICTIONS);
     print_rows(r, n, has_unk, true);
 }
 
