@@ -58,8 +58,8 @@ void report_table(const struct eval_result *r, size_t n, enum model_math math, b
 void report_v4_table(const struct eval_result *r, size_t n, bool has_unk)
 {
     printf("\nArithmetic of the original v4 script (of the first %d stories those longer than\n"
-           "%d characters, first token not scored, cut at %d predictions while all characters\n"
-           "count): it reads lower and compares only with figures made the same way.\n",
+           "%d characters, first token not scored, cut at %d predictions while all\n"
+           "characters count): it reads lower and compares only with figures made alike.\n",
            EVAL_V4_STORIES, EVAL_V4_MIN_CHARS - 1, EVAL_V4_PREDICTIONS);
     print_rows(r, n, has_unk, true);
 }
