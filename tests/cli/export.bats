@@ -122,17 +122,23 @@ json_value() {
     ! grep -q 'training steps' two/README.md || flunk "training steps of a blob"
 }
 
-@test "of a folder all files appear or none: a disk that fails at the last step leaves nothing" {
+@test "of a folder all files appear or none: a disk that fails at the last step leaves nothing new, and all of the old" {
     [ -f "$BUILD/tests/inject.so" ] || skip "inject.so is not built"
     succeeds export "$RUN" --vocab "$VOCAB" -o model.bolt
     export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$BUILD/tests/inject.so
+    mkdir folder
     n=0
     for fault in sync:1 sync:8 sync:9 rename:1 rename:8; do
         FAULT=$fault:fail fails 1 "folder/" export model.bolt --format hf -o folder
         n=$((n + $(find folder -type f | wc -l)))
     done
-    unset LD_PRELOAD
     [ "$n" -eq 0 ] || flunk "$n files are left"
+    succeeds export "$RUN" --vocab "$VOCAB" --format hf -o folder # another card
+    cp -r folder before
+    for fault in sync:9 rename:1 rename:5 rename:9; do
+        FAULT=$fault:fail fails 1 "folder/" export model.bolt --format hf -o folder
+        diff -r before folder > lost || flunk "$fault: $(cat lost)"
+    done
 }
 
 @test "hf writes a folder, needs a vocabulary, and replaces none of its inputs" {
