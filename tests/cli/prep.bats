@@ -254,6 +254,8 @@ a.jsonl|valid|300|0" ]
 }
 
 @test "input that is not there or not readable" {
+    fails 1 ".: is a directory, expected a file" prep -o unmade "$in/a.txt" . # found before anything is read
+    [ ! -e unmade ]
     fails 1 "none.txt: cannot open: No such file" prep -o out none.txt
     fails 1 "none.txt: cannot open: No such file" prep -o out --valid none.txt "$in/a.txt"
     fails 1 "$in: is a directory" prep -o out "$in"

@@ -120,14 +120,18 @@ static const struct cli_tool tool = {
     .has_json = true,
 };
 
-/* A missing file is better found now than after an hour. */
+/* A missing file, or a folder for a file, is better found now than after an hour. */
 static void check_readable(const char *path)
 {
     struct err e;
-    if (strcmp(path, "-") != 0 && access(path, R_OK) != 0) {
+    if (!strcmp(path, "-"))
+        return;
+    if (access(path, R_OK) != 0) {
         err_errno(&e, "%s: cannot open", path);
         cli_fail(&e);
     }
+    if (file_is_folder(path))
+        cli_die("%s: is a directory, expected a file", path);
 }
 
 static void check_files(const char *const *paths, size_t n, size_t *n_stdin)
