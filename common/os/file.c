@@ -161,6 +161,13 @@ bool file_hold(int fd, enum file_holding how)
     return rc == 0 || errno != EWOULDBLOCK;
 }
 
+int file_open_to_hold(int dir, const char *name, int flags)
+{
+    flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = openat(dir, name, O_RDWR | flags);
+    return fd < 0 && errno != ENOENT ? openat(dir, name, O_RDONLY | flags) : fd;
+}
+
 int file_sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -97,6 +97,10 @@ bool file_is_folder(const char *path);
 enum file_holding { FILE_SHARED, FILE_ALONE };
 bool file_hold(int fd, enum file_holding how);
 
+/* Opens a file to be held FILE_ALONE: for writing too where that is permitted, which NFS asks for;
+ * a name relative to the folder `dir` (AT_FDCWD: the current one). -1 and errno on failure. */
+int file_open_to_hold(int dir, const char *name, int flags);
+
 /* Makes the names in a folder last through a power failure, where the file system can and the
  * folder may be read. -1 and errno on failure. */
 MUST_USE int file_sync_folder(const char *folder);

@@ -91,7 +91,7 @@ static void remove_strays(const char *target)
     for (struct dirent *entry; (entry = readdir(d));) {
         if (!is_temp_of(entry->d_name, name))
             continue;
-        int fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        int fd = file_open_to_hold(dirfd(d), entry->d_name, O_NOFOLLOW);
         if (fd < 0)
             continue;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -415,12 +415,6 @@ int file_out_name(struct file_out *o, struct err *e)
     return o->temp && !o->named ? name_temp(o, e) : 0;
 }
 
-/* Gives what stands at the target the name `kept`. */
-static int keep(const struct file_out *o, const char *kept, bool aside)
-{
-    return aside ? rename(o->target, kept) : linkat(AT_FDCWD, o->target, AT_FDCWD, kept, 0);
-}
-
 int file_out_keep(struct file_out *o, bool aside, struct err *e)
 {
     char kept[PATH_MAX];
@@ -431,14 +425,15 @@ int file_out_keep(struct file_out *o, bool aside, struct err *e)
     o->kept = strdup(kept); /* before there is such a name */
     if (!o->kept)
         return err_memory(e, "%s: out of memory", o->path);
-    if (keep(o, kept, aside) == 0) {
+    int rc = aside ? rename(o->target, kept) : linkat(AT_FDCWD, o->target, AT_FDCWD, kept, 0);
+    if (rc == 0) {
         o->aside = aside;
         return 0;
     }
     bool nothing = errno == ENOENT;
     bool no_links = !aside && (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS ||
                                errno == EMLINK || errno == EXDEV);
-    int rc = nothing || no_links ? 0 : err_errno(e, "%s: cannot keep what it replaces", o->path);
+    rc = nothing || no_links ? 0 : err_errno(e, "%s: cannot keep what it replaces", o->path);
     free(o->kept);
     o->kept = NULL;
     return rc;

@@ -94,6 +94,10 @@ int flock(int fd, int how)
         errno = EINTR;
         return -1;
     }
+    if (no_tmpfile && (how & LOCK_EX) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+        errno = EBADF;
+        return -1;
+    }
     return (int)syscall(SYS_flock, fd, how);
 }
 

@@ -14,7 +14,7 @@ static int claim_vocabulary(struct claim *c, const char *folder, struct err *e)
     if (asprintf(&path, "%s/vocab.db", folder) < 0)
         return err_memory(e, "%s: out of memory", folder);
     int rc = 0;
-    c->vocab = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    c->vocab = file_open_to_hold(AT_FDCWD, path, 0);
     if (c->vocab < 0 && errno != ENOENT)
         rc = err_errno(e, "%s: cannot open", path);
     else if (c->vocab >= 0 && !file_hold(c->vocab, FILE_ALONE))
