@@ -34,8 +34,12 @@ def open_tokenizer(folder):
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
 
 
+def cache_name(output):
+    return "cache" if "cache" in type(output).__dataclass_fields__ else "past_key_values"
+
+
 def cache_of(output):
-    return output.cache if "cache" in type(output).__dataclass_fields__ else output.past_key_values
+    return getattr(output, cache_name(output))
 
 
 @torch.inference_mode()
@@ -114,8 +118,11 @@ def tell(folder):
             ask = {"do_sample": False, "max_new_tokens": 5, "return_dict_in_generate": True, "output_logits": True}
             turn = model.generate(batch.input_ids[-1:], **ask)
             text = torch.cat([turn.sequences, batch.input_ids[-1:, 1:]], 1)
-            turns = [model.generate(text, **ask, **more).logits[0] for more in ({"past_key_values": turn.past_key_values}, {})]
-            expect("a text that goes on after a cache", torch.allclose(*turns, atol=1e-5), True)
+            cache, seen, mask = cache_of(turn), turn.sequences.shape[1] - 1, torch.ones_like(text)
+            turns = [model.generate(ids, attention_mask=mask, **ask, **more).logits[-1] for ids, more in (
+                (text, {}), (text, {cache_name(turn): cache}), (text[:, seen:], {cache_name(turn): cache}))]
+            expect("a text that goes on after a cache", torch.allclose(turns[0], turns[1], atol=1e-5), True)
+            expect("what is new after a cache", torch.allclose(turns[0], turns[2], atol=1e-5), True)
             torch.manual_seed(1)
             drawn = model.generate(max_new_tokens=50)[0]
             expect("an empty prompt begins with EOS", drawn[0].item(), EOS)

@@ -127,6 +127,7 @@ class BoltCache:
     """What every block's mixer saw last: of one size, whatever the length of the text. seen counts the tokens, and padding."""
 
     is_compileable = False
+    is_linear = (False,)  # of the layers: where all are linear, generate() does not tell which ids are new
 
     def __init__(self, states=None, seen=0):
         self.states = states
@@ -190,13 +191,19 @@ class BoltForCausalLM(PreTrainedModel, GenerationMixin):
         return False  # generate() is not to make a cache of keys and values
 
     def prepare_inputs_for_generation(
-        self, input_ids, past_key_values=None, cache=None, attention_mask=None, use_cache=True, **kwargs
+        self, input_ids, past_key_values=None, cache=None, attention_mask=None, use_cache=True, next_sequence_length=0, **kwargs
     ):
         cache = past_key_values if cache is None else cache
         if isinstance(cache, BoltCache) and cache.states:
-            input_ids = input_ids[:, cache.seen :]
-            if input_ids.shape[1] == 0:
-                raise ValueError(f"the cache has read {cache.seen} tokens, all that were given: there must be one more")
+            # How many of the ids are new; None: all. Transformers 4 does not tell: there a mask is of the whole text, and the ids
+            # are of it, too, or of what is new.
+            if next_sequence_length == 0:
+                length = input_ids.shape[1] if attention_mask is None else attention_mask.shape[1]
+                next_sequence_length = length - cache.seen
+            n = input_ids.shape[1] if next_sequence_length is None else next_sequence_length
+            if not 0 < n <= input_ids.shape[1]:
+                raise ValueError(f"the cache has read {cache.seen} tokens; of {input_ids.shape[1]} given {n} would be new")
+            input_ids = input_ids[:, -n:]
         return {
             "input_ids": input_ids,
             CACHE: cache,
