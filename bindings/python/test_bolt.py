@@ -213,7 +213,7 @@ class Errors(unittest.TestCase):
         with self.assertRaises(bolt.Error):
             list(model.tell("Tom", temperature=-1))
         self.assertTrue("".join(model.tell("Tom")))
-        with self.assertRaises(bolt.ArgumentError):
+        with self.assertRaisesRegex(bolt.ArgumentError, "text too long"):
             model.encode("x" * (2**26 + 1))
         self.assertEqual(len(model.logits([5])), model.info.n_vocab)
         self.assertEqual("".join(model.tell("")), "".join(bolt.Model(MODEL).tell("")))

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3  # tokens that are no text; EOS ends a story
+_MOST_TEXT_BYTES = 2**26  # that a context takes
 
 _lib = _library.load()
 
@@ -212,13 +213,15 @@ class _Context:
         return code
 
     def encode(self, text: bytes) -> List[int]:
+        if len(text) > _MOST_TEXT_BYTES:
+            raise ArgumentError(f"text too long (found {len(text)} bytes, at most {_MOST_TEXT_BYTES})")
         self.grow(len(text))
         capacity = max(len(text), 64)
         while True:
             ids = (ctypes.c_int32 * capacity)()
             n = _lib.bolt_encode(self.pointer, text, len(text), ids, capacity)
-            if n == _library.ERROR_LIMIT:  # it grows when it is normalised
-                self.grow(2 * self.text_bytes)
+            if n == _library.ERROR_LIMIT and self.text_bytes < _MOST_TEXT_BYTES:  # it grows when it is normalised
+                self.grow(min(2 * self.text_bytes, _MOST_TEXT_BYTES))
             elif self.check(n) <= capacity:
                 return ids[:n]
             else:
