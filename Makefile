@@ -4,6 +4,11 @@
 # with the release build, whose programs are build/prep, build/train, ...
 
 .DEFAULT_GOAL := all
+# A file whose recipe failed must not pass for one that is made.
+.DELETE_ON_ERROR:
+# With it `cd scripts` may end anywhere.
+unexport CDPATH
+
 CONFIG ?= release
 TOOLS := prep train export sample eval
 RANKED := train eval
@@ -32,9 +37,12 @@ OUT_tsan := build/tsan
 OUT_fuzz := build/fuzz
 OUT_arm := build/arm
 OUT_web := build/web
-OUT := $(OUT_$(CONFIG))
+OUT := $(or $(OUT_$(CONFIG)),$(error CONFIG=$(CONFIG): expected release, debug, asan, tsan, fuzz, arm or web))
 # A name below this folder is made relative: dependency files know objects by that name only.
 override OUT := $(patsubst $(CURDIR)/%,%,$(OUT))
+ifneq ($(words $(OUT)),1)
+$(error OUT: expected a folder without spaces (found '$(OUT)'))
+endif
 OBJ := $(OUT)/obj
 PIC := $(OUT)/pic
 
@@ -210,6 +218,8 @@ FILE_FLAGS = $(if $(filter release arm web,$(CONFIG)),$(if $(filter common/kern/
 
 # Holds the text of these files, which the compiler does not see as an include.
 $(OBJ)/tools/export/embedded.o: tools/export/runtime.c tools/export/runtime.h $(wildcard tools/export/hf/*.py)
+# It is all assembler, whose names link-time optimisation does not see.
+$(OBJ)/tools/export/embedded.o: override CFLAGS += -fno-lto
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
@@ -218,11 +228,12 @@ $(OBJ)/%.o: %.c
 
 # The library to embed: position independent, and but for what bolt.h declares hidden. libbolt.a is one
 # object, with what is hidden made local, so that no name of ours meets one of the program's. core.o is
-# the same without an operating system, for scripts/check-core.
+# the same without an operating system, for scripts/check-core. Names of objects for link-time optimisation could
+# not be made local.
 $(PIC)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) PIC $<
-	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -fno-lto -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
 VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
@@ -243,8 +254,6 @@ $(OUT)/libbolt.a: $(call pic_objects,bolt) $(PIC)/embed.a
 $(PIC)/core.o: $(filter-out %/bolt_file.o,$(call pic_objects,bolt)) $(PIC)/core.a
 	$(Q)$(CC) -r -nostdlib -o $@ $^
 
-# Objects are kept. (So they would be by .SECONDARY, for which a file that is missing is never out of date.)
-.PRECIOUS: $(OBJ)/%.o $(PIC)/%.o
 -include $(shell find $(OBJ) $(PIC) -name '*.d' 2>/dev/null)
 
 ifeq ($(CONFIG),web)

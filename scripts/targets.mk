@@ -55,8 +55,15 @@ endif
 endif
 PREP_OPTIONS = $(PREP_OF_$(PRESET)) $(PREP_ARGS)
 
-# What a run uses unless it is told otherwise.
-STARTED = $(wildcard $(CHECKPOINTS)/*.safetensors)
+# What a run uses unless it is told otherwise. (A wildcard of make would show what was there before its first recipe.)
+STARTED = $(shell ls $(CHECKPOINTS)/*.safetensors 2> /dev/null)
+
+# Of several of these in one command each may use what the one before it made, with -j too.
+ifneq ($(filter data train export sample eval demo test arm check-% bench asan tsan torture fuzz pictures web dist clean,$(MAKECMDGOALS)),)
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+endif
 
 .PHONY: deps data train export sample eval demo test arm check-arm bench asan tsan torture fuzz lint format install \
 	uninstall pictures wheel web dist check-dist clean help FORCE
@@ -81,7 +88,7 @@ arm: ## the programs and tests for 64-bit ARM, in build/arm/
 check-arm: arm ## unit tests, kernels, parity and stories on emulated 64-bit ARM, beside this machine's
 	@scripts/deps test
 	@$(SUBMAKE) -j$(JOBS) all $(OUT)/stories
-	@BUILD=$(OUT_arm) HOST=$(CURDIR)/$(OUT) EMULATOR=qemu-aarch64 tests/run arm
+	@BUILD=$(OUT_arm) HOST='$(CURDIR)/$(OUT)' EMULATOR=qemu-aarch64 tests/run arm
 
 check-mpi: ## train and eval in many ranks: the bits of one process, signals, ranks that die (Open MPI)
 	@scripts/deps build test mpi
@@ -147,7 +154,8 @@ bench: ## the tables of BENCH.md for this machine, then every kernel beside what
 	@scripts/deps build plot
 	@$(SUBMAKE) -s -j$(JOBS) $(OUT)/tests/kcheck $(OUT)/train $(OUT)/sample
 	@BUILD=$(OUT) scripts/bench $(WITH_MODEL)
-	@echo && echo '## Kernels' && echo && $(OUT)/tests/kcheck --bench | sed 's/^./    &/'
+	@$(OUT)/tests/kcheck --bench > $(OUT)/tests/kernels.txt
+	@echo && echo '## Kernels' && echo && sed 's/^./    &/' $(OUT)/tests/kernels.txt
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/deps build test
@@ -207,9 +215,10 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 INSTALL_DIRS = $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
 # Make's lists are words.
-no_spaces = $(if $(word 2,x$(DESTDIR)x$(PREFIX)x$(LIBDIR)x),$(error DESTDIR, PREFIX and LIBDIR must not have spaces))
+check_places = $(if $(word 2,x$(DESTDIR)x$(PREFIX)x$(LIBDIR)x),$(error DESTDIR, PREFIX and LIBDIR must not have spaces))$(if \
+	$(filter-out /%,$(PREFIX) $(LIBDIR)),$(error PREFIX and LIBDIR are written into bolt.pc: they must begin with /))
 install: all ## install programs, library, man pages and completion (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)
-	$(no_spaces)install -d $(INSTALL_DIRS)
+	$(check_places)install -d $(INSTALL_DIRS)
 	for t in $(TOOLS); do \
 		install -m 755 $(OUT)/$$t $(BINDIR)/bolt-$$t && \
 		install -m 644 scripts/completion.bash $(BASHDIR)/bolt-$$t && \
@@ -228,7 +237,7 @@ install: all ## install programs, library, man pages and completion (PREFIX=/usr
 
 # Folders below DESTDIR are install's own and go when they are empty; those of a system stay.
 uninstall: ## remove what install put there
-	$(no_spaces)rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
+	$(check_places)rm -f $(TOOLS:%=$(BINDIR)/bolt-%) $(TOOLS:%=$(BASHDIR)/bolt-%) $(ZSHDIR)/_bolt $(TOOLS:%=$(MANDIR)/man1/bolt-%.1) $(MANDIR)/man3/bolt.3 \
 		$(foreach f,$(FORMATS),$(call page_of_format,$(f))) $(INCLUDEDIR)/bolt.h $(LIBDEST)/pkgconfig/bolt.pc \
 		$(addprefix $(LIBDEST)/,libbolt.a libbolt.so $(SONAME) libbolt.so.$(VERSION))
 	$(if $(DESTDIR),for d in $(patsubst $(DESTDIR)/%,%,$(INSTALL_DIRS)); do \
@@ -247,6 +256,7 @@ web: ## libbolt in WebAssembly: a page that tells stories, build/web/page/ (MODE
 
 dist: ## the tracked files in one archive, build/flashlm-bolt-VERSION.tar.gz
 	@[ -e .git ] || { echo 'dist: not a repository of git: an archive is made of the files that git tracks' >&2; exit 1; }
+	@git diff --quiet HEAD || echo 'dist: changes that are not committed are not in the archive' >&2
 	@mkdir -p build
 	git archive --prefix=flashlm-bolt-$(VERSION)/ -o build/flashlm-bolt-$(VERSION).tar.gz HEAD
 

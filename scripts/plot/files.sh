@@ -88,8 +88,9 @@ END
     echo '</div><main>'
     for chart in "$@"; do
         # names are one space for the whole page
-        svg "$chart" 1 "$chart" | sed "/^<?xml/d; s/\\(gpPt\\|gpDot\\|textbox\\|greybox\\|gnuplot_canvas\\)/$chart-\\1/g
-            s/rgb(122, *122, *122)/var(--ink)/g; s/^<svg/<svg role=\"img\"/"
+        svg "$chart" 1 "$chart" > "$work/drawn"
+        sed "/^<?xml/d; s/\\(gpPt\\|gpDot\\|textbox\\|greybox\\|gnuplot_canvas\\)/$chart-\\1/g
+            s/rgb(122, *122, *122)/var(--ink)/g; s/^<svg/<svg role=\"img\"/" "$work/drawn"
     done
     echo '</main></html>'
 }

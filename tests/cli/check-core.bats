@@ -25,4 +25,7 @@ load helpers
 @test "a core that is not built is no good core" {
     run "$ROOT/scripts/check-core" "$BATS_TEST_TMPDIR/none.o"
     [ "$status" -eq 1 ]
+    echo text > "$BATS_TEST_TMPDIR/text.o"
+    run "$ROOT/scripts/check-core" "$BATS_TEST_TMPDIR/text.o"
+    [ "$status" -eq 1 ]
 }

@@ -178,6 +178,7 @@ echo '{"tok_s":31553,"tok_s_topk":30600,"int8_share":0.3,"us_blocks":12,"us_head
     "load_ms":3.91,"position_ratio":0.99,"rss_anon_mb":3.7,"embed":"f16"}'
 END
     chmod +x stub/*
+    touch model.bolt
     BUILD=stub "$ROOT/scripts/bench" model.bolt > printed
     contains "$(cat printed)" '| 21,300 tokens/s, 63 % of the processor'"'"'s bf16 peak | `train --bench --small` |'
     contains "$(cat printed)" '| 41,800 tokens/s |'
@@ -193,6 +194,12 @@ END
     BUILD=stub "$ROOT/scripts/bench" > printed
     contains "$(cat printed)" '| not measured: needs a model.bolt | `sample --bench model.bolt` |'
     contains "$(cat printed)" '| not measured: this processor lacks these instructions |'
+    # a table of nothing would look like a result
+    BUILD=stub run "$ROOT/scripts/bench" other.bolt
+    [ "$status" -eq 1 ]
+    [ "$output" = "bench: other.bolt: no such file" ]
+    BUILD=none run "$ROOT/scripts/bench"
+    [ "$status" -eq 1 ]
 }
 
 @test "every file and every target of make that a document names exists" {

@@ -171,6 +171,16 @@ asked() {
     fetch good "$url" "$(sha256sum < "$server/other" | cut -d ' ' -f 1)"
     refused "wrong checksum"
     [ -z "$(ls -A)" ]
+    # a file that is there stays, and is said to, or has another one
+    cp "$server/other" f.txt
+    fetch good
+    fetched other
+    contains "$stderr" "f.txt is there, and is not downloaded again"
+    fetch good "$url" "$(sha256sum < "$server/data" | cut -d ' ' -f 1)"
+    [ "$status" -eq 1 ]
+    contains "$stderr" "f.txt: is there, with another checksum"
+    fetch good "$url" "$(sha256sum < f.txt | cut -d ' ' -f 1)"
+    fetched other
 }
 
 @test "what is no file of stories is named, and nothing is left" {

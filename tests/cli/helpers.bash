@@ -12,7 +12,7 @@
 bats_require_minimum_version 1.5.0
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 BUILD=$(cd "${BUILD:-$ROOT/build}" && pwd)
-export ROOT BUILD
+export ROOT BUILD LC_ALL=C.UTF-8 # tests read messages and numbers
 
 # Says why a test fails, and fails.
 flunk() {

@@ -89,6 +89,9 @@ END
     count 'text IS NULL' 1
     count 'text is not null and len(text) <= 1 and n < 5' 4
     count 'n > -1 and n not in [0]' 3005
+    count "text NOT IN ('x')" 3004 # nor is the null
+    count "not (text in ('x'))" 3004
+    count "text in ('x', '')" 2
     rows 'pq.write_table(pa.table({"text": ["it\x27s", "its", ""]}), "q.parquet")'
     parquet --where "text = 'it''s' or text = ''" q.parquet # as SQL doubles a quote
     [ "${lines[*]}" = '{"text": "it'"'"'s"} {"text": ""}' ] || flunk "$output"
@@ -150,6 +153,23 @@ open("bad.parquet", "wb").write(d)'
     fails 1 "is damaged: a run of NUL bytes" prep -o out bad.txt
     succeeds prep -q -o ok --vocab-size 300 --field text <("$ROOT/scripts/parquet-stories" a.parquet)
     fails 1 "is Parquet: 'scripts/parquet-stories FILE' writes its stories as JSON lines for a pipe" prep -o out a.parquet
+}
+
+@test "one that is ended by a signal: no reader takes the output for whole" {
+    rows 'pq.write_table(t, "a.parquet")'
+    mkfifo pipe
+    for form in --field=text --text; do
+        "$ROOT/scripts/parquet-stories" "$form" a.parquet a.parquet a.parquet a.parquet a.parquet a.parquet a.parquet a.parquet > pipe & # more than a pipe takes
+        pid=$!
+        {
+            head -c 100000
+            kill -TERM "$pid"
+            cat
+        } < pipe > out.cut
+        wait "$pid" || status=$?
+        [ "$status" -eq 143 ]
+        fails 1 out.cut prep -q -o out --vocab-size 300 out.cut
+    done
 }
 
 @test "a full disk: one line, which does not blame the file" {

@@ -203,6 +203,16 @@ END
     contains "$output" " out "
     contains "$output" "million tokens"
     [ -z "$(find . -name '*.part*')" ]
+    plot 1 -r 300 -o chart.svg runs/first/out
+    one_error_line plot-loss "-r is for a page"
+    # a page without its charts is none
+    cp page.html before
+    mkdir bin
+    printf '#!/bin/sh\nexit 1\n' > bin/gnuplot
+    chmod +x bin/gnuplot
+    PATH=$PWD/bin:$PATH plot 1 -o page.html runs/first/out
+    one_error_line plot-loss "gnuplot failed"
+    same page.html before
 }
 
 @test "make pictures: the pictures of README show what the figures say" {
@@ -226,6 +236,11 @@ END
     run bash -c "printf '%0101d\n' 1 | '$ROOT/scripts/still' x"
     [ "$status" -eq 1 ]
     contains "$output" "line 1: too long (found 101 characters"
+    run bash -c "printf 'a\n\033[1mb\n' | '$ROOT/scripts/still' x"
+    [ "$status" -eq 1 ]
+    contains "$output" "line 2: a control character"
+    [[ $output != *svg* ]]
+    contains "$("$ROOT/scripts/still" 'C:\new' < text)" '<title>C:\new</title>'
     run bash -c "'$ROOT/scripts/still' x < /dev/null"
     [ "$status" -eq 1 ]
 }

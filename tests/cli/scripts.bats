@@ -134,10 +134,13 @@ faked() {
     faked scripts/deps runtimes
     [ "$(cat log)" = npm ]
     rm -r build
-    fake npm 'exit 1'
+    fake npm 'mkdir -p "$3/node_modules/@huggingface/transformers" && exit 1'
     faked scripts/deps runtimes
     [ "$status" -eq 1 ]
     contains "$stderr" "npm did not bring @huggingface/transformers"
+    faked scripts/deps --check runtimes
+    [ "$status" -eq 1 ]
+    one_error_line deps "missing: @huggingface/transformers"
 }
 
 @test "fetch: a file that is there is not fetched again" {
@@ -289,12 +292,49 @@ faked() {
     contains "$output" "Once"
     run_make eval --json
     contains "$output" '"bpc"'
+    # in one command each goes on from the one before
+    rm m.bolt
+    run --separate-stderr make -s -j3 -C "$ROOT" train export sample OUT="$BUILD" DATA="$BATS_TEST_TMPDIR/d" \
+        CHECKPOINTS="$BATS_TEST_TMPDIR/whole" MODEL="$BATS_TEST_TMPDIR/m.bolt" HOURS=0.0003 ARGS=-q
+    [ "$status" -eq 0 ] || flunk "make train export sample failed"
+    [ -n "$output" ] && [ "$("$BUILD/export" --json --info m.bolt | jq .dim)" -gt 100 ] || flunk "another model"
 }
 
 @test "make export: without a checkpoint it says what to do" {
     run make -s -C "$ROOT" export OUT="$BUILD" CHECKPOINTS="$BATS_TEST_TMPDIR/none"
     [ "$status" -ne 0 ]
     contains "$output" "make train"
+}
+
+@test "make: a CONFIG that there is not, and a folder with spaces, are errors" {
+    run make -n -C "$ROOT" CONFIG=debgu
+    [ "$status" -ne 0 ]
+    contains "$output" "CONFIG=debgu: expected release, debug, asan"
+    run make -n -C "$ROOT" OUT="$PWD/a b"
+    [ "$status" -ne 0 ]
+    contains "$output" "OUT: expected a folder without spaces"
+    run make -n -C "$ROOT" OUT="$BUILD" install PREFIX=usr
+    [ "$status" -ne 0 ]
+    contains "$output" "PREFIX and LIBDIR are written into bolt.pc: they must begin with /"
+}
+
+@test "make: what failed to compile is not taken for an object" {
+    fake compiler 'case $1 in -dumpmachine) echo x86_64-linux; exit ;; esac' 'while [ "$1" != -o ]; do shift; done' 'echo half > "$2"; exit 1'
+    run make -s -C "$ROOT" OUT="$PWD/o" CC="$PWD/bin/compiler" "$PWD/o/obj/common/base/err.o"
+    [ "$status" -ne 0 ]
+    [ -d o/obj/common/base ] && [ ! -e o/obj/common/base/err.o ]
+}
+
+@test "make: with link-time optimisation, names that it would hide are there, and names that are hidden stay so" {
+    echo 'int a;' > a.c
+    cc -flto -c a.c 2> /dev/null && readelf -S a.o 2> /dev/null | grep -q '\.gnu\.lto_' || skip "no such compiler"
+    for object in obj/tools/export/embedded pic/common/base/err obj/common/base/err; do
+        run make -s -C "$ROOT" CONFIG=release OUT="$PWD/o" CFLAGS="-flto -O0" "$PWD/o/$object.o"
+        [ "$status" -eq 0 ] || flunk "$object: failed"
+        readelf -S "o/$object.o" > sections
+        [ "$(grep -c '\.gnu\.lto_' sections)" -gt 0 ] && echo "$object" >> optimised
+    done
+    [ "$(cat optimised)" = obj/common/base/err ]
 }
 
 @test "make install: programs and man pages, and uninstall removes them" {
@@ -370,6 +410,11 @@ faked() {
     contains "$output" "dist: not a repository of git"
     (cd flashlm-bolt-*/ && make -s uninstall OUT="$BUILD" DESTDIR="$PWD/../root" PREFIX=/opt/bolt)
     empty_dir root
+    # where git does not trust the folder
+    (cd flashlm-bolt-*/ && touch .git)
+    PATH=$PWD/stubs:$PATH run flashlm-bolt-*/scripts/lint
+    [ "$status" -eq 1 ]
+    contains "$output" "lint: found no files to look at"
 }
 
 @test "--help of a script is the text at its head, and does nothing else" {
@@ -430,11 +475,11 @@ faked() {
     stories 2 40 > valid.txt
     model='--dim 16 --blocks 1 --hidden 16 --seq-len 32 --batch 4'
     cat > list << END
-# the second learns nothing, the third has a number of steps of its own
+# the second doesn't learn anything, the third has a number of steps of its own
 base | --vocab-size 300 | $model
-still | --vocab-size 300 | $model --lr 1e-9
-words | --vocab-size 320 | $model --steps 44
+b.se | --vocab-size 300 | $model --lr 1e-9
 END
+    printf '%s' "words | --vocab-size 320 | $model --steps 44" >> list # a last line without its end
     race() {
         run --separate-stderr env BUILD="$BUILD" "$ROOT/scripts/race" --train train.txt --valid valid.txt -o out \
             --steps "${steps:-40}" --seeds "1 2" --at-once 2 list
@@ -469,7 +514,7 @@ END
     sed -i 's/lr 1e-9/lr 1e-8/' list
     race
     [ "$status" -eq 1 ]
-    one_error_line race "out/still-1: ran with other options"
+    one_error_line race "out/b.se-1: ran with other options"
 }
 
 @test "race: takes turns by the clock, and keeps what is better by twice the spread" {
@@ -482,9 +527,61 @@ END
     [ "$status" -eq 0 ] || flunk "failed"
     [[ ${lines[2]} == *"  kept" ]] || flunk "not kept"
     contains "$stderr" "turn 2 of all"
+    run --separate-stderr "$ROOT/scripts/race" --train train.txt --valid valid.txt -o other --minutes 0 list
+    [ "$status" -eq 1 ]
+    one_error_line race "minutes are a number above 0 (found 0)"
     # a list that is none
     echo "base | --vocab-size 300" > list
     run --separate-stderr "$ROOT/scripts/race" --train train.txt --valid valid.txt -o other list
     [ "$status" -eq 1 ]
     one_error_line race "expected NAME | options of prep | options of train"
+}
+
+@test "race: a run that fails when its turn ends is a failure, and no run outlives the race" {
+    stories 1 20 > train.txt
+    printf '%s\n' 'a | | --set a' 'b | | --set b' > list
+    fake prep 'while [ "$1" != -o ]; do shift; done' 'mkdir -p "$2" && touch "$2/valid.shard"'
+    fake train 'trap "echo full >&2; exit 1" TERM' 'while :; do sleep 0.05; done'
+    run timeout 30 env BUILD="$PWD/bin" "$ROOT/scripts/race" --train train.txt --valid train.txt -o out --turn 0.005 \
+        --seeds 1 --at-once 1 list
+    [ "$status" -eq 1 ]
+    contains "$output" "train failed for a, seed 1"
+    fake train 'trap "touch $0.ended; exit 143" TERM' 'touch $0.begun' 'while :; do sleep 0.05; done'
+    BUILD=$PWD/bin "$ROOT/scripts/race" --train train.txt --valid train.txt -o out --seeds 1 --at-once 2 list 2> said 3>&- &
+    for ((i = 0; i < 200; i++)); do [ -e bin/train.begun ] && break || sleep 0.05; done
+    kill "$!"
+    wait "$!" || status=$?
+    [ "$status" -eq 143 ]
+    for ((i = 0; i < 200; i++)); do [ -e bin/train.ended ] && break || sleep 0.05; done
+    [ -e bin/train.ended ] || flunk "train goes on"
+}
+
+@test "demo: figures have points in any language; no figures and no time are errors" {
+    mkdir scripts
+    cp "$ROOT/scripts/demo" scripts
+    for program in stories prep export; do fake $program; done
+    fake train 'echo "$*" > hours'
+    fake sample 'echo story'
+    fake eval 'case $* in *--json*) printf "{\"bpc\": %s}\n" 0.7126 1.5 1.25 ;; esac'
+    demo() {
+        run --separate-stderr env BUILD="$PWD/bin" "$@" scripts/demo
+    }
+    language=
+    if localedef -i de_DE -f ISO-8859-1 "$PWD/comma" 2> /dev/null; then
+        language="LOCPATH=$PWD LC_ALL=comma"
+    fi
+    # shellcheck disable=SC2086 # words
+    demo $language DEMO_MINUTES=1.5
+    [ "$status" -eq 0 ] || flunk "failed"
+    contains "$(cat hours)" "--hours 0.025000000 "
+    contains "$output" "Bits per character: 0.713 on the validation stories, 1.500 on the story above."
+    fake eval 'case $* in *--json*) exit 1 ;; esac'
+    demo DEMO_MINUTES=1.5
+    [ "$status" -ne 0 ]
+    [[ $output != *"Bits per"* ]]
+    for minutes in 0 x 1,5 -1; do
+        demo DEMO_MINUTES=$minutes
+        [ "$status" -eq 2 ]
+        one_error_line demo "DEMO_MINUTES is a number above 0 (found $minutes)"
+    done
 }
