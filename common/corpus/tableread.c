@@ -18,6 +18,8 @@ struct table {
     size_t at;               /* column of the next cell */
     uint64_t n_rows;         /* whole ones, the header included */
     bool told;               /* this row has its story */
+    bool at_cr;              /* what was read last is a carriage return that has ended a row */
+    uint64_t n_lf, n_cr;     /* rows that end with a line feed, and with a carriage return alone */
     char names[NAMES_BYTES]; /* of the columns, in quotes */
     struct err *err;         /* where a callback leaves its failure */
     bool failed;
@@ -170,15 +172,37 @@ static int end_row(struct table *t)
         t->out->name, where, t->at, t->n_columns);
 }
 
-static void on_row(int end, void *context)
+/* Rows end alike, but for CR LF among LF: a carriage return that ends one of them alone stands in a
+ * cell that its writer, such as Python's, has not quoted for it. */
+static int check_ends(const struct table *t)
 {
-    struct table *t = context;
-    (void)end;
+    if (!t->n_lf || !t->n_cr)
+        return 0;
+    return err_set(t->err,
+                   "%s: row %" PRIu64 " of the table ends in another way than those before it: a "
+                   "carriage return alone, and a line feed (a cell with one in it must be quoted)",
+                   t->out->name, t->n_rows + 1);
+}
+
+static void finish_row(struct table *t)
+{
+    if (!t->failed)
+        fail(t, check_ends(t));
     if (!t->failed)
         fail(t, t->n_rows ? end_row(t) : end_header(t));
     t->n_rows++;
     t->at = 0;
     t->told = false;
+}
+
+/* Of a row that ends with a carriage return the next byte tells more (parse). */
+static void on_row(int end, void *context)
+{
+    struct table *t = context;
+    t->at_cr = end == '\r';
+    t->n_lf += end == '\n';
+    if (!t->at_cr)
+        finish_row(t);
 }
 
 static int wrong(struct table *t, struct err *e)
@@ -194,20 +218,43 @@ static int wrong(struct table *t, struct err *e)
                        : csv_strerror(code));
 }
 
+/* csv_parse, up to one carriage return at a time. */
+static int parse(struct table *t, const char *data, size_t n, struct err *e)
+{
+    for (size_t at = 0, length; at < n; at += length) {
+        const char *cr = memchr(data + at, '\r', n - at);
+        length = cr ? (size_t)(cr + 1 - data) - at : n - at;
+        if (t->at_cr) {
+            t->n_lf += data[at] == '\n';
+            t->n_cr += data[at] != '\n';
+            finish_row(t);
+            t->at_cr = false;
+        }
+        if (t->failed || csv_parse(&t->parser, data + at, length, on_cell, on_row, t) != length ||
+            t->failed)
+            return wrong(t, e);
+    }
+    return 0;
+}
+
+static int end(struct table *t, struct err *e)
+{
+    if (t->at_cr)
+        finish_row(t);
+    return t->failed || csv_fini(&t->parser, on_cell, on_row, t) || t->failed ? wrong(t, e) : 0;
+}
+
 static int read_all(struct table *t, struct source *in, struct err *e)
 {
     for (size_t n = 1; n;) {
         const char *data;
-        if (source_next(in, &data, &n, e))
+        if (source_next(in, &data, &n, e) || parse(t, data, n, e))
             return -1;
-        size_t used = n ? csv_parse(&t->parser, data, n, on_cell, on_row, t) : 0;
-        if (used != n || t->failed)
-            return wrong(t, e);
         if (t->parser.entry_pos > t->out->limit)
             return err_set(e, "%s: a cell in row %" PRIu64 " is longer than %zu bytes",
                            t->out->name, t->n_rows + 1, t->out->limit);
     }
-    return csv_fini(&t->parser, on_cell, on_row, t) || t->failed ? wrong(t, e) : 0;
+    return end(t, e);
 }
 
 static int read_table(struct source *in, struct emit *out, char delimiter, struct err *e)

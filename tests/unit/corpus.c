@@ -290,6 +290,8 @@ static void test_tables(void **state)
     EXPECT(",story\n0,One.<|endoftext|>Two.\n1,\n", "One.\0Two.\0\0");
     EXPECT("\"story\",\"id\"\n\"One.\",1\n", "One.\0");
     EXPECT("\xef\xbb\xbfstory,id\nOne.,1\n", "One.\0");
+    EXPECT("story,id\r\"On\re.\n\",1\r\rTwo.,2\r", "On\re.\n\0Two.\0");
+    EXPECT("story,id\r\nOne.,1\nTwo.,2\n\r\n\"Th\ree\",3", "One.\0Two.\0Th\ree\0");
     EXPECT_WITH({.field = "text"}, "text,story\nOne.,Two.\n", "One.\0");
     EXPECT_WITH({.format = CORPUS_CSV}, "a b,story\nx,One.\n", "One.\0");
     EXPECT_WITH({.format = CORPUS_TSV}, "story\nOne, two.\n", "One, two.\0");
@@ -315,6 +317,9 @@ static void test_wrong_tables(void **state)
     REFUSE("id,story\n1,One\n2\n", "row 3 of the table has no field \"story\"");
     REFUSE("id,story\n1,\"One\n2,Two\n", "row 2");
     REFUSE("id,story\n1,One\n2,Tw\"o\n", "wrong table in row 3: a quote within a cell");
+    REFUSE("id,story\n1,One\n2,Two\rand two\n", "row 3 of the table ends in another way");
+    REFUSE("story,id\rOne,1\rTwo,2\nThree,3\r", "row 3 of the table ends in another way");
+    REFUSE("id,n,story\r\n1,a\rb,One\r\n", "row 2 of the table ends in another way");
     const struct corpus_options small = {.max_story_bytes = 8, .format = CORPUS_CSV};
     reading_refuse(&small, "story,a\n\"a long enough cell", 26, "longer than 8 bytes");
     EXPECT("id,story\n", "");
