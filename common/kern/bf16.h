@@ -5,12 +5,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Rounds to nearest even; finite input. */
+/* Rounds to nearest even, what is too large to infinity; NaN stays one. */
 static inline uint32_t bf16_from(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    return bits << 1 > 0xff000000 ? bits >> 16 | 0x40 : rounded;
 }
 
 static inline float bf16_to(uint32_t half)

@@ -28,8 +28,9 @@
  * threads or the grouping of rows, not across levels - but for the operations marked exact, which
  * are the same bits on every level. Sizes are at least 1. Nothing beyond the operands as they are
  * described is read or written. Inputs are finite, outputs never overlap inputs unless said; but so
- * that a run that diverges is seen, NaN stays NaN through rmsnorm, gate, swiglu, logsumexp and the
- * sums of powers, and infinity becomes NaN in logsumexp. Results below FLT_MIN may be 0. */
+ * that a run that diverges is seen, NaN stays NaN in operands and through rmsnorm, gate, swiglu,
+ * logsumexp and the sums of powers, and infinity becomes NaN in logsumexp. Results below FLT_MIN
+ * may be 0. */
 #ifndef KERN_H
 #define KERN_H
 

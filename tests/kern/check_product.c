@@ -52,12 +52,14 @@ static uint32_t bits_of(float x)
     return bits;
 }
 
-/* The upper half of a float, rounded to nearest, ties to even. */
+/* The upper half of a float, rounded to nearest, ties to even; NaN stays one, and becomes quiet. */
 static uint32_t bf16_of(float x)
 {
     uint32_t bits = bits_of(x);
     uint32_t half = bits >> 16;
     uint32_t rest = bits & 0xffff;
+    if (bits << 1 > 0xff000000)
+        return half | 0x40;
     return rest > 0x8000 || (rest == 0x8000 && half & 1) ? half + 1 : half;
 }
 
@@ -311,15 +313,23 @@ static uint32_t *output_cells(size_t n)
     return cells;
 }
 
-/* Floats to be rounded: a quarter of them halfway between two bf16 numbers. */
+/* Floats to be rounded: a quarter of them halfway between two bf16 numbers, some not finite. */
 static float *input_with_ties(struct kcheck *t, size_t n)
 {
+    static const uint32_t special[] = {
+        0x7f800000, 0xff800000,                                     /* infinity */
+        0x7f7fffff, 0xff7f8000,                                     /* rounded to it */
+        0x7fc00000, 0xffffffff, 0x7fffffff, 0x7f800001, 0xff808000, /* NaN */
+    };
     float *x = kcheck_input(t, n, 1e30f);
-    for (size_t i = 0; i < n; i++)
-        if (rng_below(&t->rng, 4) == 0) {
-            uint32_t bits = (bits_of(x[i]) & 0xffff0000) | 0x8000;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t kind = rng_below(&t->rng, 64);
+        uint32_t bits = (bits_of(x[i]) & 0xffff0000) | 0x8000;
+        if (kind == 0)
+            bits = special[rng_below(&t->rng, ARRAY_LEN(special))];
+        if (kind < 16)
             memcpy(&x[i], &bits, sizeof bits);
-        }
+    }
     return x;
 }
 
