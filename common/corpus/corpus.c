@@ -163,7 +163,7 @@ static int visit(void *context, const char *name, struct head *in, struct err *e
     r->n_bytes += n_mark;
     if (!encoding)
         encoding = r->options->encoding;
-    if (!encoding || !strcasecmp(encoding, "UTF-8"))
+    if (!encoding || !strcasecmp(encoding, "UTF-8") || !strcasecmp(encoding, "UTF8"))
         return read_member(r, name, in, e);
     return read_encoded(r, name, encoding, &in->source, e);
 }

@@ -193,6 +193,8 @@ static void test_encodings(void **state)
     EXPECT("\0\0\xfe\xff\0\0\0A", "A\0");
     EXPECT("\xff\xfe{\0\"\0s\0t\0o\0r\0y\0\"\0:\0\"\0A\0\"\0}\0", "A\0"); /* JSON, too */
     EXPECT_WITH({.encoding = "latin1"}, "caf\xe9", "caf\xc3\xa9\0");
+    const struct corpus_options alias = {.encoding = "utf8", .invalid = CORPUS_REPLACE};
+    reading_expect(&alias, "A\xe2\x82.", 4, "A\xe2\x82.", 5); /* one character, to be replaced */
     EXPECT_WITH({.encoding = "KOI8-R"}, "\xeb\xcf\xd4", "\xd0\x9a\xd0\xbe\xd1\x82\0");
     EXPECT_WITH({.encoding = "GB18030"}, "\xd6\xd0\xb9\xfa", "\xe4\xb8\xad\xe5\x9b\xbd\0");
     EXPECT_WITH({.encoding = "UTF-16LE"}, "A\0B\0", "AB\0");
