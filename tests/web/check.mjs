@@ -134,7 +134,7 @@ const tests = {
         await served(async (page, home) => {
             await page.goto(address(home, { model: "model.bolt", tell: "" }));
             await ended(page);
-            assert.match(await page.textContent("#about"), /address names/);
+            assert.match(await page.textContent("#about"), /named in the address/);
             await page.goto(address(home, { model: "nowhere.bolt" }));
             await page.waitForFunction(() => document.getElementById("fault").textContent);
             assert.match(await page.textContent("#fault"), /^nowhere\.bolt: cannot be fetched \(status 404\)$/);
