@@ -118,6 +118,9 @@ units: $(if $(filter tsan,$(CONFIG)),$(shell BUILD=$(OUT) PLAIN=$(OUT_release) t
 ranked: $(RANKED:%=$(OUT)/mpi/%)
 fuzzers: $(FUZZERS)
 
+# CFLAGS come last, for the linker, too: sanitizers and link-time optimisation are asked for there.
+LINK = $(CC) $(OPT) $(CFLAGS) $(LDFLAGS)
+
 # Commands are announced in short; V=1 shows them whole.
 Q := $(if $(V),,@)
 SAY := $(if $(V),@:,@printf '  %-5s %s\n')
@@ -147,7 +150,7 @@ $(OUT)/parts/tool-$(1).a: $(filter-out %/main.o,$(call objects,tools/$(1)/*.c))
 	@mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
 $(OUT)/$(1): $(OBJ)/tools/$(1)/main.o $(OUT)/parts/tool-$(1).a $(MODULES_$(1):%=$(OUT)/parts/%.a)
 	$(SAY) LINK $$@
-	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$(filter $(RANKS_MPI),$$^) $$(filter-out $(RANKS_MPI) $(MPI_MARK),$$^) \
+	$(Q)$$(LINK) -o $$@ $$(filter $(RANKS_MPI),$$^) $$(filter-out $(RANKS_MPI) $(MPI_MARK),$$^) \
 		$$(call libs_of,$(MODULES_$(1))) $$(if $$(filter $(RANKS_MPI),$$^),$$(MPI_LIBS))
 endef
 define ranked_rule
@@ -155,7 +158,7 @@ $(OUT)/$(1): $(if $(MPI),$(RANKS_MPI)) $(MPI_MARK)
 $(OUT)/mpi/$(1): $(RANKS_MPI) $(OBJ)/tools/$(1)/main.o $(OUT)/parts/tool-$(1).a $(MODULES_$(1):%=$(OUT)/parts/%.a)
 	@mkdir -p $$(@D)
 	$(SAY) LINK $$@
-	$(Q)$(CC) $(OPT) $$(LDFLAGS) -o $$@ $$^ $$(call libs_of,$(MODULES_$(1))) $$(MPI_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(call libs_of,$(MODULES_$(1))) $$(MPI_LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(foreach t,$(RANKED),$(eval $(call ranked_rule,$(t))))
@@ -167,20 +170,20 @@ $(SUPPORT): $(call objects,tests/support/*.c)
 $(UNIT_TESTS): $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(SUPPORT) $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka
 $(OUT)/tests/parity: $(OBJ)/tests/golden/parity.o $(OBJ)/tests/support/toytrain.o $(TOOL_LIBS) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 $(OUT)/tests/kcheck: $(call objects,tests/kern/*.c) $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 $(OUT)/tests/torture: $(filter-out %/inject.o,$(call objects,tests/torture/*.c)) \
 		$(OBJ)/tests/support/toygpt2.o $(OUT)/parts/tool-prep.a $(MODULE_LIBS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 # Preloaded into programs of every set of flags: of none itself.
 $(OUT)/tests/inject.so: tests/torture/inject.c
 	@mkdir -p $(@D)
@@ -195,16 +198,16 @@ STARVED := malloc calloc realloc aligned_alloc strdup asprintf vasprintf
 FUZZ_LIBS = $(STARVED:%=-Wl,--wrap=%) $(LIBS)
 $(FUZZERS): $(OUT)/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_PARTS)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 $(REPLAYS): $(OUT)/replay/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/harness/replay.o $(FUZZ_PARTS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(FUZZ_LIBS)
 
 # The story generator of the demo and the tests.
 $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.a,cli os base)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(call libs_of,base)
+	$(Q)$(LINK) -o $@ $^ $(call libs_of,base)
 
 # Loops over many numbers get more optimisation, and each instruction set its own flags, in its own files only: those whose
 # names begin with it.
@@ -224,7 +227,7 @@ $(OBJ)/tools/export/embedded.o: override CFLAGS += -fno-lto
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The library to embed: position independent, and but for what bolt.h declares hidden. libbolt.a is one
 # object, with what is hidden made local, so that no name of ours meets one of the program's. core.o is
@@ -233,7 +236,7 @@ $(OBJ)/%.o: %.c
 $(PIC)/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) PIC $<
-	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CFLAGS) -fno-lto -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CPPFLAGS) $(CFLAGS) -fno-lto -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
 VERSION := $(shell sed -n 's/.*BOLT_VERSION "\(.*\)".*/\1/p' common/base/base.h)
 SONAME := libbolt.so.$(firstword $(subst ., ,$(VERSION)))
@@ -245,7 +248,7 @@ $(PIC)/core.a: $(call pic_objects,$(filter-out bolt,$(CORE)))
 	@rm -f $@ && $(AR) rcs $@ $^
 $(OUT)/libbolt.so: $(call pic_objects,bolt) $(PIC)/embed.a
 	$(SAY) LINK $@
-	$(Q)$(CC) $(OPT) -shared -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $^ $(EMBED_LIBS)
+	$(Q)$(LINK) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(EMBED_LIBS)
 $(OUT)/libbolt.a: $(call pic_objects,bolt) $(PIC)/embed.a
 	$(SAY) LINK $@
 	$(Q)$(CC) -r -nostdlib -o $(PIC)/libbolt.o $^

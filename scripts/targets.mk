@@ -7,6 +7,9 @@ MODEL ?= model.bolt
 JOBS ?= $(shell nproc)
 SUBMAKE = $(MAKE) --no-print-directory
 
+# Make's lists are words.
+$(foreach v,DATA CHECKPOINTS,$(if $(word 2,$($(v))),$(error $(v): expected a folder without spaces (found '$($(v))'))))
+
 # Which stories: a data set by its name (scripts/fetch knows them), DATASET_FILES of its files to train on; or any
 # files. What scripts/fetch takes from the environment may be given to make: HF_ENDPOINT, HF_TOKEN,
 # DATASET_URL, TRAIN_SHA256, VALID_SHA256. TRAIN_URL, VALID_URL: the first file of each part by its address.
@@ -214,7 +217,6 @@ LIBDEST := $(DESTDIR)$(LIBDIR)
 BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 INSTALL_DIRS = $(BINDIR) $(INCLUDEDIR) $(LIBDEST)/pkgconfig $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
-# Make's lists are words.
 check_places = $(if $(word 2,x$(DESTDIR)x$(PREFIX)x$(LIBDIR)x),$(error DESTDIR, PREFIX and LIBDIR must not have spaces))$(if \
 	$(filter-out /%,$(PREFIX) $(LIBDIR)),$(error PREFIX and LIBDIR are written into bolt.pc: they must begin with /))
 install: all ## install programs, library, man pages and completion (PREFIX=/usr/local LIBDIR=$PREFIX/lib DESTDIR=)

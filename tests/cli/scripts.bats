@@ -313,6 +313,9 @@ faked() {
     run make -n -C "$ROOT" OUT="$PWD/a b"
     [ "$status" -ne 0 ]
     contains "$output" "OUT: expected a folder without spaces"
+    run make -n -C "$ROOT" OUT="$BUILD" data DATA="my data"
+    [ "$status" -ne 0 ]
+    contains "$output" "DATA: expected a folder without spaces (found 'my data')"
     run make -n -C "$ROOT" OUT="$BUILD" install PREFIX=usr
     [ "$status" -ne 0 ]
     contains "$output" "PREFIX and LIBDIR are written into bolt.pc: they must begin with /"
@@ -335,6 +338,17 @@ faked() {
         [ "$(grep -c '\.gnu\.lto_' sections)" -gt 0 ] && echo "$object" >> optimised
     done
     [ "$(cat optimised)" = obj/common/base/err ]
+}
+
+@test "make: CPPFLAGS, CFLAGS and LDFLAGS of the environment reach what they are for" {
+    CPPFLAGS=-DGIVEN CFLAGS=-fgiven LDFLAGS=-Wl,given run make -n -C "$ROOT" CONFIG=release OUT="$PWD/o" all V=1
+    [ "$status" -eq 0 ]
+    printf '%s\n' "$output" | sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' > commands
+    [ "$(grep -c ' -c -o ' commands)" -gt 100 ]
+    [ "$(grep -c ' -c -o ' commands)" -eq "$(grep ' -c -o ' commands | grep -c -- ' -DGIVEN -fgiven ')" ]
+    for file in prep train export sample eval libbolt.so; do
+        grep -- "-o $PWD/o/$file " commands | grep -q -- '-fgiven -Wl,given' || flunk "$file is linked otherwise"
+    done
 }
 
 @test "make install: programs and man pages, and uninstall removes them" {
@@ -510,6 +524,12 @@ END
     one_error_line race "other conditions"
     # the data were made once for those that share them
     [ "$(grep -c "prep for" first)" -eq 2 ]
+    # nor would it be the same race
+    touch train.txt
+    race
+    [ "$status" -eq 1 ]
+    one_error_line race "train.txt: is newer than the race in out"
+    touch -d 2020-01-01 train.txt
     # other options under the name of runs that are there would go by their figures
     sed -i 's/lr 1e-9/lr 1e-8/' list
     race
