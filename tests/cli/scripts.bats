@@ -550,6 +550,10 @@ END
     run --separate-stderr "$ROOT/scripts/race" --train train.txt --valid valid.txt -o other --minutes 0 list
     [ "$status" -eq 1 ]
     one_error_line race "minutes are a number above 0 (found 0)"
+    run --separate-stderr "$ROOT/scripts/race" --train train.txt --valid valid.txt -o other --chart x.pdf list
+    [ "$status" -eq 1 ]
+    one_error_line race "x.pdf: the name ends neither in .png nor in .svg"
+    [ ! -e other ]
     # a list that is none
     echo "base | --vocab-size 300" > list
     run --separate-stderr "$ROOT/scripts/race" --train train.txt --valid valid.txt -o other list
