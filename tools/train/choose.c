@@ -135,14 +135,16 @@ static int set(struct optim_settings *q, const char *key, double value, struct e
 static int set_beta(struct optim_settings *q, const char *key, double half_life,
                     const struct ckpt_settings *s, int T, struct err *e)
 {
+    if (half_life == 0)
+        return 0;
     double tokens = (double)(s->batch * s->accum) * T;
     double beta = fmath_exp(-tokens / half_life * M_LN2);
-    if (half_life > 0 && !(beta < OPTIM_BETA_BELOW))
+    if (!(beta < OPTIM_BETA_BELOW))
         return err_usage(e,
                          "--%s-tokens: too long for steps of %.0f tokens (found %g, expected less "
                          "than %.3g)",
                          key, tokens, half_life, tokens * M_LN2 / (1 - OPTIM_BETA_BELOW));
-    return half_life > 0 ? set(q, key, beta, e) : 0;
+    return set(q, key, beta, e);
 }
 
 int choose_betas(struct optim_settings *q, const struct options *o, const struct ckpt_settings *s,
