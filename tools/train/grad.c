@@ -6,7 +6,8 @@
 #include "train/mixer_back.h"
 
 enum {
-    WEIGHT_WORK = 9216, /* weights of a matrix, about, whose gradient is one task */
+    WEIGHT_WORK = 9216, /* weights of a matrix, about, whose gradient is one task, at least, */
+    WEIGHT_TASKS = 8,   /* and tasks of a block that each of several threads has, about */
     WEIGHT_STEP = 16,   /* rows that kernels take at a time, once or twice */
     TOKEN_TASKS = 64,   /* tasks of the embedding as input: each has every 64th token */
     PART_TILES = 4,     /* tiles of a part for each thread, at least */
@@ -81,6 +82,20 @@ size_t grad_part_rows(size_t rows, size_t T, bool whole, int n_workers)
     return MIN(rows, whole ? DIV_UP(even, step) * step : even + T);
 }
 
+/* A task reads its rows of dY and all of X: so they are few, but enough for all threads to end
+ * together. */
+static size_t weight_work(const struct net *n, size_t n_workers)
+{
+    size_t most = 0;
+    for (int l = 0; l < n->dims.L; l++) {
+        size_t weights = 0;
+        for (int i = 0; i < NET_N_LAYERS; i++)
+            weights += n->block[l].linear[i].n_out * n->block[l].linear[i].n_in;
+        most = MAX(most, weights);
+    }
+    return n_workers > 1 ? MAX((size_t)WEIGHT_WORK, most / (WEIGHT_TASKS * n_workers)) : most;
+}
+
 void grad_init(struct grad *g, struct net *n, size_t max_rows, int n_workers, struct arena *a)
 {
     const struct kern *k = n->kern;
@@ -106,6 +121,7 @@ void grad_init(struct grad *g, struct net *n, size_t max_rows, int n_workers, st
     operand_init(&g->norm1, k, rows, D, columns, a);
     operand_init(&g->mixed, k, rows, D, columns, a);
     operand_init(&g->norm2, k, rows, D, columns, a);
+    g->weight_work = weight_work(n, (size_t)n_workers);
     g->n_tiles = DIV_UP(rows, (size_t)NET_TILE);
     g->sums = mixer_sums(&n->dims) + N_NORMS * D;
     g->tile_sums = arena_alloc(a, g->n_tiles * g->sums, sizeof(float));
@@ -308,16 +324,16 @@ static struct pair layer_pair(const struct grad *g, enum net_layer layer)
 }
 
 /* Rows of a layer's weights in one task: about as much work in all of them. */
-static size_t weight_tile(const struct net_linear *l)
+static size_t weight_tile(const struct grad *g, const struct net_linear *l)
 {
-    size_t rows = WEIGHT_WORK / l->n_in;
+    size_t rows = g->weight_work / l->n_in;
     return MAX((size_t)WEIGHT_STEP, (rows + WEIGHT_STEP / 2) / WEIGHT_STEP * WEIGHT_STEP);
 }
 
 static size_t n_layer_tasks(const struct grad *g, enum net_layer layer)
 {
     const struct net_linear *l = &g->net->block[g->block].linear[layer];
-    return l->n_out > 0 ? DIV_UP(l->n_out, weight_tile(l)) : 0;
+    return l->n_out > 0 ? DIV_UP(l->n_out, weight_tile(g, l)) : 0;
 }
 
 static void layer_task(const struct grad *g, enum net_layer layer, size_t task)
@@ -325,9 +341,9 @@ static void layer_task(const struct grad *g, enum net_layer layer, size_t task)
     const struct net *n = g->net;
     const struct net_linear *l = &n->block[g->block].linear[layer];
     struct pair p = layer_pair(g, layer);
-    size_t first = task * weight_tile(l);
+    size_t first = task * weight_tile(g, l);
     n->kern->product(
-        MIN(weight_tile(l), l->n_out - first), l->n_in, DIV_UP(g->part.rows, n->kern->unit),
+        MIN(weight_tile(g, l), l->n_out - first), l->n_in, DIV_UP(g->part.rows, n->kern->unit),
         p.dy + first, 1, l->n_out, (struct kern_b){p.x, l->n_in, true},
         grad_of(g, net_layer_kind[layer], g->block) + first * l->n_in, l->n_in, g->first > 0);
 }

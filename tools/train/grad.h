@@ -70,6 +70,7 @@ struct grad {
     float *d_first;            /* [max_rows][D] of the first block's input, of the whole batch */
     float *rstd_embed;         /* [max_rows] of the norm before it, if the embedding has one */
     size_t max_rows;           /* of a batch */
+    size_t weight_work;        /* weights, about, whose gradient is one task */
     size_t n_tiles;            /* most tiles of NET_TILE rows a part can have */
     float *tile_sums;      /* [n_tiles][sums]: the mixer's, then the scales of both norms and the
                               final one [3][D] */
