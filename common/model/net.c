@@ -89,6 +89,15 @@ static void head_init(struct net *n, int n_workers, struct arena *a)
     operand_scratch_init(&n->head_scratch, k, 1, 1, numbers, (size_t)n_workers, a);
 }
 
+/* The weights of a block pass through the second cache once for all rows of a task, which are the
+ * more in f32: there the weights are twice as large, and what is computed from the rows streams
+ * through anyway, while in bf16 it stays. Each worker has two tasks, at least. */
+static size_t choose_task_rows(const struct kern *k, size_t max_rows, size_t n_workers)
+{
+    bool enough = DIV_UP(max_rows, (size_t)NET_TASK_MOST) >= 2 * n_workers;
+    return k->unit == 1 && enough ? NET_TASK_MOST : NET_TILE;
+}
+
 void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, const struct kern *k,
               int n_workers, struct arena *a)
 {
@@ -96,6 +105,7 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
     size_t H = (size_t)d->H;
     bool attends = d->heads > 0;
     *n = (struct net){.dims = *d, .kern = k, .max_rows = max_rows, .keep = keep};
+    n->task_rows = choose_task_rows(k, max_rows, (size_t)n_workers);
     for (int l = 0; l < d->L; l++) {
         struct net_block *b = &n->block[l];
         bool query_key = dims_has(d, TENSOR_QUERY_KEY, l);
@@ -114,7 +124,7 @@ void net_init(struct net *n, const struct dims *d, size_t max_rows, bool keep, c
             b->acts = n->block[l - 2].acts;
     }
     /* in the backward pass ffn_hidden and the gradients of ffn_gate and ffn_up */
-    operand_scratch_init(&n->scratch, k, keep ? 3 : 1, NET_TILE,
+    operand_scratch_init(&n->scratch, k, keep ? 3 : 1, n->task_rows,
                          MAX(MAX(2 * D, H), query_key_width(d)), (size_t)n_workers, a);
     if (attends)
         n->attend = attend_workers(d, k, false, (size_t)n_workers, a);
@@ -294,7 +304,7 @@ static const void *norm_forward(const struct net *n, const float *x, const float
                                 struct span s, size_t worker)
 {
     struct operand passing = {.width = (size_t)n->dims.D};
-    float rstd[NET_TILE];
+    float rstd[NET_TASK_MOST];
     net_norm(n, x, scale, s, worker, &passing, rstd);
     return operand_pack(&passing, n->kern, &n->scratch, s, worker);
 }
@@ -379,8 +389,8 @@ static void forward_task(void *context, size_t task, size_t worker)
 {
     const struct forward *f = context;
     const struct net *n = f->net;
-    size_t first = task * NET_TILE;
-    struct span s = {first, MIN((size_t)NET_TILE, f->rows - first)};
+    size_t first = task * n->task_rows;
+    struct span s = {first, MIN(n->task_rows, f->rows - first)};
     bool last = f->block == n->dims.L;
     if (f->block == 0)
         embed_forward(n, f->tokens, s);
@@ -398,7 +408,7 @@ void net_forward(struct net *n, struct pool *p, const uint16_t *tokens, const ui
 {
     struct forward f = {.net = n, .tokens = tokens, .pos = pos, .rows = rows};
     for (f.block = 0; f.block <= n->dims.L; f.block++)
-        pool_run(p, forward_task, &f, DIV_UP(rows, (size_t)NET_TILE));
+        pool_run(p, forward_task, &f, DIV_UP(rows, n->task_rows));
 }
 
 /* ---- head ------------------------------------------------------------------------------------ */

@@ -8,8 +8,8 @@
  *                    x = mid + ffn_down (silu(ffn_gate n) * (ffn_up n))
  *   logits = E rmsnorm(x, final_norm)
  *
- * Work is cut into tiles of NET_TILE token rows. A task carries its tile through everything that
- * looks at one row only: from the mixer of block l to the gate and value of block l+1. The mixer
+ * Work is cut into tiles of NET_TILE token rows. A task carries a tile, or two, through everything
+ * that looks at one row only: from the mixer of block l to the gate and value of block l+1. The mixer
  * looks back at earlier rows' values, so there is one barrier a block. Rows may come from many
  * sequences: pos[row] is the row's position in its own, and the mixer looks back no further than
  * that. Each operation of a block is a function of net.c or of a mixer, X_forward;
@@ -29,7 +29,8 @@
 #include "model/operand.h"
 
 enum {
-    NET_TILE = 64,      /* token rows of one task */
+    NET_TILE = 64,      /* token rows of a tile; sums over rows are made a tile at a time */
+    NET_TASK_MOST = 128, /* token rows of a task of blocks, at most */
     NET_HEAD_TILE = 32, /* token rows of one task of the head that scores */
     NET_HEAD_MOST = 96, /* and at most of one that trains: the head's weights, which fit no second
                            cache, are read once for all rows of a task */
@@ -86,6 +87,7 @@ struct net {
     struct dims dims;
     const struct kern *kern;
     size_t max_rows;
+    size_t task_rows; /* token rows of a task of blocks: one tile or more */
     bool keep;
     const float *params;     /* [dims_n_floats] as given to net_load */
     const float *embed;      /* E [V][D] */
@@ -104,7 +106,7 @@ struct net {
                           the products that write and read them: a multiple of KERN_SUM_COLUMNS */
     struct operand logits;               /* [min(max_rows, head_rows)][V], of one chunk of rows */
     struct attend *attend;               /* [n_workers]; NULL without attention */
-    struct operand_scratch scratch;      /* of blocks: tiles of NET_TILE rows */
+    struct operand_scratch scratch;      /* of blocks: a task's rows */
     struct operand_scratch head_scratch; /* of the head: a task's rows */
 };
 

@@ -21,16 +21,28 @@ static size_t n_tiles(const struct grad *g)
     return DIV_UP(g->part.rows, (size_t)NET_TILE);
 }
 
-static struct span tile_span(const struct grad *g, size_t task)
+static size_t n_row_tasks(const struct grad *g)
 {
-    size_t first = task * NET_TILE;
-    return (struct span){first, MIN((size_t)NET_TILE, g->part.rows - first)};
+    return DIV_UP(g->part.rows, g->net->task_rows);
 }
 
-/* The sums over the rows of one tile: of the mixer, then of the norms' scales. */
-static float *sums_of_tile(const struct grad *g, size_t tile)
+static struct span task_span(const struct grad *g, size_t task)
 {
-    return g->tile_sums + tile * g->sums;
+    size_t first = task * g->net->task_rows;
+    return (struct span){first, MIN(g->net->task_rows, g->part.rows - first)};
+}
+
+/* The rows of s from `row` to the end of their tile. */
+static struct span tile_of(struct span s, size_t row)
+{
+    return (struct span){row, MIN((size_t)NET_TILE, s.first + s.count - row)};
+}
+
+/* The sums over the rows of a tile, which begins with `row`: of the mixer, then of the norms'
+ * scales. */
+static float *sums_of_tile(const struct grad *g, size_t row)
+{
+    return g->tile_sums + row / NET_TILE * g->sums;
 }
 
 static size_t norm_sums(const struct grad *g, size_t which)
@@ -116,7 +128,7 @@ void grad_init(struct grad *g, struct net *n, size_t max_rows, int n_workers, st
     operand_init(&g->d_ffn_up, k, rows, H, columns, a);
     operand_init(&g->d_gate_value, k, rows, 2 * D, both, a);
     g->d_mix = arena_alloc(a, rows * D, sizeof(float));
-    g->d_norm = arena_alloc(a, (size_t)n_workers * NET_TILE * D, sizeof(float));
+    g->d_norm = arena_alloc(a, (size_t)n_workers * n->task_rows * D, sizeof(float));
     columns.slot = 0;
     operand_init(&g->norm1, k, rows, D, columns, a);
     operand_init(&g->mixed, k, rows, D, columns, a);
@@ -154,33 +166,39 @@ static void norm_again(const struct net *n, const float *x, const float *scale, 
     operand_pack_columns(y, n->kern, &n->scratch, s, worker);
 }
 
-/* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and d_scale [D]
- * the sum over the span's rows of dy * x * rstd; dy and rstd are those of the span's rows. skip:
- * the gradient that goes past the norm. */
-static void norm_back(const struct net *n, const float *x, const float *scale, const float *rstd,
-                      struct span s, const float *dy, const float *skip, float *dx, float *d_scale)
+/* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and of each tile
+ * the sums of norm `which` [D] those over its rows of dy * x * rstd; dy and rstd are those of the
+ * span's rows. skip: the gradient that goes past the norm. */
+static void norm_back(const struct grad *g, size_t which, const float *x, const float *scale,
+                      const float *rstd, struct span s, const float *dy, const float *skip,
+                      float *dx)
 {
-    size_t D = (size_t)n->dims.D;
+    const struct kern *k = g->net->kern;
+    size_t D = (size_t)g->net->dims.D;
+    float *d_scale = NULL;
     if (skip)
         memcpy(dx + s.first * D, skip + s.first * D, s.count * D * sizeof(float));
     else
         memset(dx + s.first * D, 0, s.count * D * sizeof(float));
-    memset(d_scale, 0, D * sizeof(float));
     for (size_t i = 0; i < s.count; i++) {
         size_t r = s.first + i;
-        n->kern->rmsnorm_back(x + r * D, scale, rstd[i], dy + i * D, D, dx + r * D, d_scale);
+        if (i % NET_TILE == 0) {
+            d_scale = sums_of_tile(g, r) + norm_sums(g, which);
+            memset(d_scale, 0, D * sizeof(float));
+        }
+        k->rmsnorm_back(x + r * D, scale, rstd[i], dy + i * D, D, dx + r * D, d_scale);
     }
 }
 
 static float *norm_gradient(const struct grad *g, size_t worker)
 {
-    return g->d_norm + worker * NET_TILE * (size_t)g->net->dims.D;
+    return g->d_norm + worker * g->net->task_rows * (size_t)g->net->dims.D;
 }
 
 /* out = mid + ffn_down h, h = silu(a) * b, a = ffn_gate n, b = ffn_up n, n = rmsnorm(mid, norm2),
  * so dh = ffn_down^T d_out;  da, db = swiglu_back(dh);  dn = ffn_gate^T da + ffn_up^T db d_mid =
  * d_out + rmsnorm_back(dn) */
-static void ffn_back(const struct grad *g, struct span s, size_t worker, float *d_norm2)
+static void ffn_back(const struct grad *g, struct span s, size_t worker)
 {
     const struct net *n = g->net;
     const struct net_block *b = &n->block[g->block];
@@ -189,7 +207,7 @@ static void ffn_back(const struct grad *g, struct span s, size_t worker, float *
     float *d_gate = operand_floats(&g->d_ffn_gate, &n->scratch, s, worker);
     float *d_up = operand_floats(&g->d_ffn_up, &n->scratch, s, worker);
     float *d_norm = norm_gradient(g, worker);
-    float rstd[NET_TILE];
+    float rstd[NET_TASK_MOST];
     norm_again(n, t->mid, b->norm2, s, worker, &g->norm2, rstd);
     linear_back(n, &b->linear[NET_FFN_DOWN], &g->d_out, s, worker, d_up, false);
     n->kern->swiglu_back(t->ffn_gate + s.first * H, t->ffn_up + s.first * H, d_up, s.count * H,
@@ -197,7 +215,7 @@ static void ffn_back(const struct grad *g, struct span s, size_t worker, float *
     operand_pack_columns(&g->ffn_hidden, n->kern, &n->scratch, s, worker);
     linear_back(n, &b->linear[NET_FFN_GATE], &g->d_ffn_gate, s, worker, d_norm, false);
     linear_back(n, &b->linear[NET_FFN_UP], &g->d_ffn_up, s, worker, d_norm, true);
-    norm_back(n, t->mid, b->norm2, rstd, s, d_norm, g->d_out.floats, g->d_mid.floats, d_norm2);
+    norm_back(g, NORM2, t->mid, b->norm2, rstd, s, d_norm, g->d_out.floats, g->d_mid.floats);
 }
 
 /* mid = x + mixer_down (mix * sigmoid(gate)), so
@@ -219,27 +237,27 @@ static void mixer_out_back(const struct grad *g, struct span s, size_t worker)
 /* gate, value = mixer_up rmsnorm(x, norm1), and x also goes past the mixer, so
  *   d_in = d_mid + rmsnorm_back(mixer_up^T (d_gate, d_value))
  * and, of attention, the same of query and key */
-static void mixer_in_back(const struct grad *g, struct span s, size_t worker, float *d_norm1)
+static void mixer_in_back(const struct grad *g, struct span s, size_t worker)
 {
     const struct net *n = g->net;
     const struct net_block *b = &n->block[g->block];
     float *d_norm = norm_gradient(g, worker);
     float *d_in = g->block > 0 ? g->d_in.floats : g->d_first + g->first * (size_t)n->dims.D;
-    float rstd[NET_TILE];
+    float rstd[NET_TASK_MOST];
     norm_again(n, b->acts.x, b->norm1, s, worker, &g->norm1, rstd);
     linear_back(n, &b->linear[NET_MIXER_UP], &g->d_gate_value, s, worker, d_norm, false);
     if (b->linear[NET_QUERY_KEY].n_out > 0)
         linear_back(n, &b->linear[NET_QUERY_KEY], &g->d_query_key, s, worker, d_norm, true);
-    norm_back(n, b->acts.x, b->norm1, rstd, s, d_norm, g->d_mid.floats, d_in, d_norm1);
+    norm_back(g, NORM1, b->acts.x, b->norm1, rstd, s, d_norm, g->d_mid.floats, d_in);
 }
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-static void final_norm_back(const struct grad *g, struct span s, float *d_final_norm)
+static void final_norm_back(const struct grad *g, struct span s)
 {
     const struct net *n = g->net;
-    norm_back(n, n->x_final, n->final_norm, n->rstd_final + s.first, s,
-              g->loss.d_hidden + s.first * (size_t)n->dims.D, NULL, g->d_out.floats, d_final_norm);
+    norm_back(g, FINAL_NORM, n->x_final, n->final_norm, n->rstd_final + s.first, s,
+              g->loss.d_hidden + s.first * (size_t)n->dims.D, NULL, g->d_out.floats);
 }
 
 static bool is_last_block(const struct grad *g)
@@ -251,23 +269,23 @@ static void glu_task(void *context, size_t task, size_t worker)
 {
     const struct grad *g = context;
     const struct mixer_back *mixer = mixer_back_of(&g->net->dims, g->block);
-    struct span s = tile_span(g, task);
-    float *sums = sums_of_tile(g, task);
+    struct span s = task_span(g, task);
     if (is_last_block(g))
-        final_norm_back(g, s, sums + norm_sums(g, FINAL_NORM));
-    ffn_back(g, s, worker, sums + norm_sums(g, NORM2));
+        final_norm_back(g, s);
+    ffn_back(g, s, worker);
     mixer_out_back(g, s, worker);
-    if (mixer->own)
-        mixer->own(g, s, worker, sums);
+    for (size_t r = s.first; mixer->own && r < s.first + s.count; r += NET_TILE)
+        mixer->own(g, tile_of(s, r), worker, sums_of_tile(g, r));
 }
 
 static void mixer_task(void *context, size_t task, size_t worker)
 {
     const struct grad *g = context;
-    struct span s = tile_span(g, task);
-    float *sums = sums_of_tile(g, task);
-    mixer_back_of(&g->net->dims, g->block)->later(g, s, sums);
-    mixer_in_back(g, s, worker, sums + norm_sums(g, NORM1));
+    const struct mixer_back *mixer = mixer_back_of(&g->net->dims, g->block);
+    struct span s = task_span(g, task);
+    for (size_t r = s.first; r < s.first + s.count; r += NET_TILE)
+        mixer->later(g, tile_of(s, r), sums_of_tile(g, r));
+    mixer_in_back(g, s, worker);
 }
 
 void grad_add_up(const struct grad *g, const float *sums, size_t step, size_t count, float *out,
@@ -480,11 +498,11 @@ enum grad_round grad_round(struct grad *g, struct pool *p)
         head_round(g, p);
         break;
     case GRAD_GLU:
-        pool_run(p, glu_task, g, n_tiles(g));
+        pool_run(p, glu_task, g, n_row_tasks(g));
         g->next = GRAD_MIXER;
         break;
     case GRAD_MIXER:
-        pool_run(p, mixer_task, g, n_tiles(g));
+        pool_run(p, mixer_task, g, n_row_tasks(g));
         g->next = GRAD_WEIGHTS;
         break;
     case GRAD_WEIGHTS:

@@ -7,12 +7,12 @@
  * only, and stay in a cache that holds them. A part is a list of rounds of tasks, run one at a time
  * by grad_round: forward, the head (loss.h), then for each block, last to first,
  *
- *   GRAD_GLU      tiles of rows: back through the feed-forward layer (before that, in the last
+ *   GRAD_GLU      tasks of rows: back through the feed-forward layer (before that, in the last
  *                 block, the final norm), the mixer's gate, and what of the mixer needs only the
  *                 rows' own gradient
- *   GRAD_MIXER    tiles of rows: back through the rest of the mixer (which looks at later rows,
+ *   GRAD_MIXER    tasks of rows: back through the rest of the mixer (which looks at later rows,
  *                 hence the barrier) and what comes before it
- *   GRAD_WEIGHTS  tiles of weights: each weight gradient as one product over all rows, dW = dY^T X,
+ *   GRAD_WEIGHTS  tasks of weights: each weight gradient as one product over all rows, dW = dY^T X,
  *                 added to that of the parts before, every output tile owned by one task; and with
  *                 the first block of the last part the embedding as input, of the whole batch,
  *                 every token owned by one task
@@ -59,7 +59,7 @@ struct grad {
     struct operand d_gate_value; /* [rows][2D], floats kept */
     struct operand d_query_key;  /* [rows][2 heads key_width], floats kept; of attention */
     float *d_mix;                /* [rows][D] */
-    float *d_norm;               /* [n_workers][NET_TILE][D] of a norm's output, in a block */
+    float *d_norm;               /* [n_workers][task_rows][D] of a norm's output, in a block */
     float *d_ones;               /* [n_workers][D] of the scale that the embedding's norm has not:
                                     not read */
     /* what a block's linear layers read, computed again from its net_acts */
