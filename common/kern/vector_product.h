@@ -13,6 +13,12 @@
 #define LINE_BYTES ((size_t)64) /* of a line of the cache */
 #define DEPTH ((size_t)256)     /* rows of B between two visits to a tile of C */
 
+/* The rows of a panel of a matrix stand as far apart as those of the matrix, often on so few sets
+ * of the first cache that they do not stay there, though there is room. Then so many tiles that
+ * read it are worth a copy. */
+#define COPY_TILES ((size_t)4)
+#define COPY_WORTH (DEPTH * TILE_COLS * sizeof(uint32_t) <= (16 << 10))
+
 static double op_spin(size_t n)
 {
     enum { SUMS = TILE_ROWS * TILE_VECS }; /* as many as a product has: they hide the latency */
@@ -183,25 +189,37 @@ INLINE ptrdiff_t next_panel(struct kern_b b, size_t n, size_t k, size_t p0, size
     return 0;
 }
 
+/* Rows of a matrix as those of a panel; never reads past the end of a row. */
+static void copy_panel(const uint32_t *from, size_t stride, size_t depth, size_t cols,
+                       uint32_t *panel)
+{
+    if (cols == TILE_COLS) {
+        for (size_t p = 0; p < depth; p++) /* of a length that is known, so no call */
+            memcpy(panel + p * TILE_COLS, from + p * stride, TILE_COLS * sizeof *panel);
+        return;
+    }
+    memset(panel, 0, depth * TILE_COLS * sizeof *panel);
+    for (size_t p = 0; p < depth; p++)
+        memcpy(panel + p * TILE_COLS, from + p * stride, cols * sizeof *panel);
+}
+
 /* C (+)= A B over `depth` rows of B, all columns. The first tiles of a panel fetch the next one,
  * each a line of each of its rows. */
 INLINE void product_block(size_t m, size_t n, size_t k, size_t p0, size_t depth, const uint32_t *a,
                           size_t a_row, size_t a_col, size_t a_tile, struct kern_b b, float *c,
                           size_t c_stride, bool add)
 {
-    uint32_t edge[DEPTH * TILE_COLS];
+    uint32_t copy[DEPTH * TILE_COLS];
     for (size_t j0 = 0; j0 < n; j0 += TILE_COLS) {
         size_t cols = MIN(n - j0, TILE_COLS);
         size_t stride = b.stride ? b.stride : TILE_COLS;
         const uint32_t *panel = panel_at(b, k, p0, j0);
         const ptrdiff_t next = next_panel(b, n, k, p0, depth, j0);
         bool whole = cols == TILE_COLS || cols == TILE_COLS / 2;
-        if (b.stride && !whole) { /* never read past the end of a row */
-            for (size_t p = 0; p < depth; p++) {
-                memcpy(edge + p * TILE_COLS, panel + p * stride, cols * sizeof *edge);
-                memset(edge + p * TILE_COLS + cols, 0, (TILE_COLS - cols) * sizeof *edge);
-            }
-            panel = edge;
+        bool copied = COPY_WORTH && m >= COPY_TILES * TILE_ROWS;
+        if (b.stride && (!whole || copied)) {
+            copy_panel(panel, stride, depth, cols, copy);
+            panel = copy;
             stride = TILE_COLS;
         }
         for (size_t i0 = 0; i0 < m; i0 += TILE_ROWS) {

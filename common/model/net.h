@@ -9,10 +9,10 @@
  *   logits = E rmsnorm(x, final_norm)
  *
  * Work is cut into tiles of NET_TILE token rows. A task carries a tile, or two, through everything
- * that looks at one row only: from the mixer of block l to the gate and value of block l+1. The mixer
- * looks back at earlier rows' values, so there is one barrier a block. Rows may come from many
- * sequences: pos[row] is the row's position in its own, and the mixer looks back no further than
- * that. Each operation of a block is a function of net.c or of a mixer, X_forward;
+ * that looks at one row only: from the mixer of block l to the gate and value of block l+1. The
+ * mixer looks back at earlier rows' values, so there is one barrier a block. Rows may come from
+ * many sequences: pos[row] is the row's position in its own, and the mixer looks back no further
+ * than that. Each operation of a block is a function of net.c or of a mixer, X_forward;
  * tools/train/grad.c has X_back for it, with the same name and arguments.
  *
  * With `keep`, every block has its own activations, what products and mixers made of the rows,
@@ -29,10 +29,10 @@
 #include "model/operand.h"
 
 enum {
-    NET_TILE = 64,      /* token rows of a tile; sums over rows are made a tile at a time */
+    NET_TILE = 64,       /* token rows of a tile; sums over rows are made a tile at a time */
     NET_TASK_MOST = 128, /* token rows of a task of blocks, at most */
-    NET_HEAD_TILE = 32, /* token rows of one task of the head that scores */
-    NET_HEAD_MOST = 96, /* and at most of one that trains: the head's weights, which fit no second
+    NET_HEAD_TILE = 32,  /* token rows of one task of the head that scores */
+    NET_HEAD_MOST = 192, /* and at most of one that trains: the head's weights, which fit no second
                            cache, are read once for all rows of a task */
     NET_HEAD_ROWS =
         512 /* token rows whose logits are held at a time; twice as many for a large batch, or for a

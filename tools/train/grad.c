@@ -166,9 +166,9 @@ static void norm_again(const struct net *n, const float *x, const float *scale, 
     operand_pack_columns(y, n->kern, &n->scratch, s, worker);
 }
 
-/* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and of each tile
- * the sums of norm `which` [D] those over its rows of dy * x * rstd; dy and rstd are those of the
- * span's rows. skip: the gradient that goes past the norm. */
+/* y = rmsnorm(x, scale), so (kern.h rmsnorm_back) dx = skip (or 0) + what dy gives, and of each
+ * tile the sums of norm `which` [D] those over its rows of dy * x * rstd; dy and rstd are those of
+ * the span's rows. skip: the gradient that goes past the norm. */
 static void norm_back(const struct grad *g, size_t which, const float *x, const float *scale,
                       const float *rstd, struct span s, const float *dy, const float *skip,
                       float *dx)
