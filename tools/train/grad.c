@@ -117,7 +117,7 @@ void grad_init(struct grad *g, struct net *n, size_t max_rows, int n_workers, st
     struct operand_use both = {.keep_floats = true, .keep_columns = true};
     struct operand_use columns = {.keep_columns = true};
     *g = (struct grad){.net = n, .max_rows = max_rows, .next = GRAD_DONE};
-    loss_init(&g->loss, n, a);
+    loss_init(&g->loss, n, n_workers, a);
     operand_init(&g->d_out, k, rows, D, both, a);
     operand_init(&g->d_in, k, rows, D, both, a);
     operand_init(&g->d_mid, k, rows, D, both, a);

@@ -5,7 +5,10 @@
 #include "base/fmath.h"
 
 enum {
-    EMBED_TILE = 48, /* vocabulary rows of one task of the embedding's gradient */
+    EMBED_TILE = 48, /* vocabulary rows of one task of the embedding's gradient, at least, */
+    EMBED_MOST = 4,  /* at most so many times as many, */
+    EMBED_TASKS = 8, /* as long as each thread has so many tasks: all of a task's rows of E are
+                        made of the same rows of tokens, which pass through the second cache */
     ROW_STEP = 16,   /* cells of a row at a time */
     FILTER_ROWS = 8  /* whose powers of KERN_SUM_COLUMNS tokens are left out together */
 };
@@ -20,11 +23,13 @@ struct chunk {
     size_t count;
 };
 
-void loss_init(struct loss *l, struct net *n, struct arena *a)
+void loss_init(struct loss *l, struct net *n, int n_workers, struct arena *a)
 {
     size_t rows = n->max_rows;
     size_t D = (size_t)n->dims.D;
+    size_t tiles = (size_t)n->dims.V / EMBED_TILE / (EMBED_TASKS * (size_t)n_workers);
     *l = (struct loss){.net = n};
+    l->embed_rows = EMBED_TILE * MAX((size_t)1, MIN(tiles, (size_t)EMBED_MOST));
     l->nll = arena_alloc(a, rows, sizeof(float));
     l->d_hidden = arena_alloc(a, rows * D, sizeof(float));
     operand_init(&l->weighed, n->kern, rows, D, (struct operand_use){.keep_columns = true}, a);
@@ -279,8 +284,8 @@ static void embed_task(void *context, size_t task, size_t worker)
 {
     (void)worker;
     const struct chunk *h = context;
-    size_t first = task * EMBED_TILE;
-    size_t count = MIN((size_t)EMBED_TILE, (size_t)h->loss->net->dims.V - first);
+    size_t first = task * h->loss->embed_rows;
+    size_t count = MIN(h->loss->embed_rows, (size_t)h->loss->net->dims.V - first);
     for (size_t row = 0; row < h->count; row += NET_HEAD_ROWS)
         embed_rows(h, first, count, (struct span){row, MIN((size_t)NET_HEAD_ROWS, h->count - row)});
 }
@@ -305,5 +310,5 @@ void loss_hidden(struct loss *l, struct pool *p, const struct loss_rows *r)
 void loss_embed(struct loss *l, struct pool *p, const struct loss_rows *r, float *d_embed)
 {
     struct chunk h = chunk_of(l, r, d_embed);
-    pool_run(p, embed_task, &h, DIV_UP((size_t)l->net->dims.V, (size_t)EMBED_TILE));
+    pool_run(p, embed_task, &h, DIV_UP((size_t)l->net->dims.V, l->embed_rows));
 }

@@ -26,14 +26,16 @@
  * the gradient of E stay exact: AdamW normalises small gradients, and rare rows need theirs. */
 struct loss {
     struct net *net;
-    float filter;           /* 0: exact; else see below */
+    float filter;           /* 0: exact; else see above */
+    size_t embed_rows;      /* vocabulary rows of one task of loss_embed */
     float *nll;             /* [rows] nats, of the last call */
     float *d_hidden;        /* [rows][D] scale * d(sum of nll)/d hidden, of the last call */
     struct operand weighed; /* [rows][D] (scale / sum) hidden */
 };
 
-/* Lays out buffers for the rows of net (which must keep its activations) in the arena. */
-void loss_init(struct loss *l, struct net *n, struct arena *a);
+/* Lays out buffers for the rows of net (which must keep its activations), for at most n_workers
+ * threads, in the arena. */
+void loss_init(struct loss *l, struct net *n, int n_workers, struct arena *a);
 
 /* The rows of a forward pass, of which the head takes a chunk at a time (net.head_rows): those from
  * `first` on. */
