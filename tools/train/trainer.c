@@ -200,12 +200,24 @@ static void take_windows(struct trainer *t, const struct shardset *s, size_t fir
     }
 }
 
+/* Windows that are scored together: whole tiles, if possible, so that a row's place in its tile does
+ * not depend on how many fit. */
+static size_t windows_together(const struct trainer *t)
+{
+    size_t T = (size_t)t->dims.T;
+    size_t most = t->net.max_rows / T;
+    size_t step = 1;
+    while (step * T % NET_TILE != 0)
+        step++;
+    return most > step ? most - most % step : most;
+}
+
 static bool validate_stream(struct trainer *t, const struct shardset *s, uint64_t n_tokens,
                             double *loss)
 {
     size_t T = (size_t)t->dims.T;
     size_t n_windows = batches_windows(n_tokens, T);
-    size_t most = t->net.max_rows / T;
+    size_t most = windows_together(t);
     double sum = 0;
     for (size_t first = 0; first < n_windows; first += most) {
         if (cli_caught())
