@@ -52,15 +52,18 @@ static void acts_init(struct net_acts *t, const struct dims *d, size_t rows, boo
     t->ffn_up = floats(a, rows, H);
 }
 
-/* How a chunk is cut for training: as few tasks as there are workers or a multiple of that, and
- * blocks of columns whose logits and powers take a third of the second cache, since the weights
- * that pass through it need room too. */
+/* How a chunk is cut for training: two tasks for each of several workers, or more if they would
+ * have many rows, or, if few, as many tasks as there are workers or a multiple of that; and blocks
+ * of columns whose logits and powers take a third of the second cache, since the weights that pass
+ * through it need room too. */
 static void head_cut(struct net *n, size_t n_workers)
 {
     const size_t columns = KERN_SUM_COLUMNS;
     size_t rows = MIN(n->max_rows, n->head_rows);
-    size_t tasks = DIV_UP(DIV_UP(rows, (size_t)NET_HEAD_MOST), n_workers) * n_workers;
-    size_t most = MIN((size_t)NET_HEAD_MOST, ALIGN_UP(DIV_UP(rows, tasks), (size_t)8));
+    size_t even = rows / (n_workers > 1 ? 2 * n_workers : 1);
+    size_t most = MIN(MAX(even, (size_t)NET_HEAD_LEAST), (size_t)NET_HEAD_MOST);
+    size_t tasks = DIV_UP(DIV_UP(rows, most), n_workers) * n_workers;
+    most = MIN((size_t)NET_HEAD_MOST, ALIGN_UP(DIV_UP(rows, tasks), (size_t)8));
     n->head_tile = MAX((size_t)NET_HEAD_TILE, most);
     size_t bytes = n->head_tile * columns * (n->kern->unit == 1 ? 4 : 4 + 2);
     size_t blocks = MAX((size_t)1, n->kern->cache / 3 / bytes);

@@ -32,8 +32,9 @@ enum {
     NET_TILE = 64,       /* token rows of a tile; sums over rows are made a tile at a time */
     NET_TASK_MOST = 128, /* token rows of a task of blocks, at most */
     NET_HEAD_TILE = 32,  /* token rows of one task of the head that scores */
-    NET_HEAD_MOST = 192, /* and at most of one that trains: the head's weights, which fit no second
-                           cache, are read once for all rows of a task */
+    NET_HEAD_LEAST = 96, /* and of one that trains, if that gives each worker a task, ... */
+    NET_HEAD_MOST = 256, /* and at most: the head's weights, which fit no second cache, are read
+                            once for all rows of a task */
     NET_HEAD_ROWS =
         512 /* token rows whose logits are held at a time; twice as many for a large batch, or for a
                smaller one with a small vocabulary, to have enough tasks for many threads */

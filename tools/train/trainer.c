@@ -200,8 +200,8 @@ static void take_windows(struct trainer *t, const struct shardset *s, size_t fir
     }
 }
 
-/* Windows that are scored together: whole tiles, if possible, so that a row's place in its tile does
- * not depend on how many fit. */
+/* Windows that are scored together: whole tiles, if possible, so that a row's place in its tile
+ * does not depend on how many fit. */
 static size_t windows_together(const struct trainer *t)
 {
     size_t T = (size_t)t->dims.T;
