@@ -19,10 +19,13 @@ static int check(const struct output_options *o, struct err *e)
     free(header);
     char *derived = o->name ? NULL : csource_name(o->path, e);
     struct err fault = *e;
-    if (!o->name && !derived)
-        return err_usage(e, "%s; choose others with --name NAME", fault.text);
-    free(derived);
-    return 0;
+    if (o->name || derived) {
+        free(derived);
+        return 0;
+    }
+    return fault.code == ERR_MEMORY
+               ? -1
+               : err_usage(e, "%s; choose others with --name NAME", fault.text);
 }
 
 static int report(struct output_report *r, const struct to_c_options *o, const char *header,
