@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "os/file.h"
 #include "cli/cli_private.h"
@@ -60,8 +61,9 @@ void cli_usage(const char *format, ...)
     snprintf(hint, sizeof hint, " (try '%.30s --help')", cli_tool_name);
     va_list args;
     va_start(args, format);
-    if (!cli_leaves_usage)
-        put_line(format, args, hint);
+    if (cli_leaves_usage)
+        sleep(3); /* until number 0 has told it and whoever started us all ends us */
+    put_line(format, args, hint);
     va_end(args);
     file_out_cleanup();
     exit(2);

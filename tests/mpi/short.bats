@@ -48,6 +48,14 @@ setup() {
     contains "$stderr" "train: rank 1 on $(hostname): has other options than rank 0 (found --lr 0.002"
 }
 
+@test "a mistake on the command line of one rank alone is told" {
+    needs_mpi
+    run --separate-stderr timeout 300 mpirun -n 1 "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" : \
+        -n 1 "$BUILD/mpi/train" --data "$in/data" "${ranks_options[@]}" --lr none < /dev/null
+    [ "$status" -eq 2 ] || flunk "exit status"
+    one_line_of train "--lr: expected a number"
+}
+
 @test "a program without MPI that is started as one of many says so" {
     run --separate-stderr env OMPI_COMM_WORLD_SIZE=2 "$BUILD/train" --data "$in/data" --save-dir none < /dev/null
     [ "$status" -eq 1 ] || flunk "exit status"
