@@ -23,8 +23,13 @@ struct worker {
     size_t index;
 };
 
-/* A run is announced by raising `generation`; each worker answers by lowering `busy`. Nobody leaves
- * a run before every worker has seen it, so `next` can be reset without a race. */
+/* A run is a gate: the caller opens it, workers that see it open enter, and the caller, when no
+ * task is left to begin, closes it and waits for those inside. A worker that comes late, since it
+ * slept or another program has its processor, is not waited for. The gate is one word, so nobody
+ * enters a run other than the one seen open: the number of the run, whether it is open, how many
+ * are inside. Nobody being inside, the caller may set the rest. */
+enum { GATE_INSIDE = 0xffff, GATE_OPEN = 0x10000, GATE_RUN = 0x20000 };
+
 struct threads {
     struct pool pool; /* what others see of it; the first member */
     int spin; /* 0 when there are more threads than processors: spinning would only steal time */
@@ -34,12 +39,11 @@ struct threads {
     void *context;
     size_t n_tasks;
     _Alignas(64) atomic_size_t next;
-    _Alignas(64) atomic_uint generation;
-    _Alignas(64) atomic_int busy;
+    _Alignas(64) _Atomic(uint64_t) gate;
 
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* generation changed */
-    pthread_cond_t done; /* busy reached 0 */
+    pthread_cond_t wake; /* a run was opened */
+    pthread_cond_t done; /* the last has left a closed gate */
     atomic_bool stop;
 };
 
@@ -53,37 +57,64 @@ static void work(struct threads *t, size_t worker)
     }
 }
 
-static void await_generation(struct threads *t, unsigned seen)
+/* Returns when a run other than `seen` has been opened, with the gate as it was then. */
+static uint64_t await_run(struct threads *t, uint64_t seen)
 {
+    uint64_t gate;
     for (int i = 0; i < t->spin; i++) {
-        if (atomic_load_explicit(&t->generation, memory_order_acquire) != seen)
-            return;
+        gate = atomic_load_explicit(&t->gate, memory_order_acquire);
+        if (gate / GATE_RUN != seen)
+            return gate;
         spin_pause();
     }
     pthread_mutex_lock(&t->lock);
-    while (atomic_load(&t->generation) == seen)
+    while ((gate = atomic_load(&t->gate)) / GATE_RUN == seen)
         pthread_cond_wait(&t->wake, &t->lock);
     pthread_mutex_unlock(&t->lock);
+    return gate;
 }
 
-static void await_idle(struct threads *t)
+static void open_gate(struct threads *t)
 {
+    pthread_mutex_lock(&t->lock);
+    uint64_t run = atomic_load_explicit(&t->gate, memory_order_relaxed) / GATE_RUN;
+    atomic_store_explicit(&t->gate, (run + 1) * GATE_RUN + GATE_OPEN, memory_order_release);
+    pthread_cond_broadcast(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Whether the run is still open; `gate` is as it was seen. */
+static bool enter(struct threads *t, uint64_t gate)
+{
+    uint64_t run = gate / GATE_RUN;
+    while (gate & GATE_OPEN && gate / GATE_RUN == run)
+        if (atomic_compare_exchange_weak_explicit(&t->gate, &gate, gate + 1, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+static void leave(struct threads *t)
+{
+    uint64_t before = atomic_fetch_sub_explicit(&t->gate, 1, memory_order_acq_rel);
+    if (before & GATE_OPEN || (before & GATE_INSIDE) > 1)
+        return;
+    pthread_mutex_lock(&t->lock);
+    pthread_cond_signal(&t->done);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void close_gate(struct threads *t)
+{
+    atomic_fetch_and_explicit(&t->gate, ~(uint64_t)GATE_OPEN, memory_order_acq_rel);
     for (int i = 0; i < t->spin; i++) {
-        if (atomic_load_explicit(&t->busy, memory_order_acquire) == 0)
+        if ((atomic_load_explicit(&t->gate, memory_order_acquire) & GATE_INSIDE) == 0)
             return;
         spin_pause();
     }
     pthread_mutex_lock(&t->lock);
-    while (atomic_load(&t->busy) != 0)
+    while (atomic_load(&t->gate) & GATE_INSIDE)
         pthread_cond_wait(&t->done, &t->lock);
-    pthread_mutex_unlock(&t->lock);
-}
-
-static void announce(struct threads *t)
-{
-    pthread_mutex_lock(&t->lock);
-    atomic_fetch_add_explicit(&t->generation, 1, memory_order_release);
-    pthread_cond_broadcast(&t->wake);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -92,15 +123,14 @@ static void *worker_main(void *arg)
     struct worker *w = arg;
     struct threads *t = w->threads;
     cpu_flush_denormals();
-    for (unsigned seen = 0;; seen++) {
-        await_generation(t, seen);
+    for (uint64_t seen = 0;;) {
+        uint64_t gate = await_run(t, seen);
         if (atomic_load(&t->stop))
             return NULL;
-        work(t, w->index);
-        if (atomic_fetch_sub_explicit(&t->busy, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&t->lock);
-            pthread_cond_signal(&t->done);
-            pthread_mutex_unlock(&t->lock);
+        seen = gate / GATE_RUN;
+        if (enter(t, gate)) {
+            work(t, w->index);
+            leave(t);
         }
     }
 }
@@ -112,10 +142,9 @@ static void run_all(struct pool *p, pool_task *run, void *context, size_t n_task
     t->context = context;
     t->n_tasks = n_tasks;
     atomic_store_explicit(&t->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&t->busy, p->n_threads - 1, memory_order_relaxed);
-    announce(t);
+    open_gate(t);
     work(t, 0);
-    await_idle(t);
+    close_gate(t);
 }
 
 struct pool *threads_new(int n_threads, struct err *e)
@@ -161,7 +190,7 @@ void threads_free(struct pool *p)
     if (!t)
         return;
     atomic_store(&t->stop, true);
-    announce(t);
+    open_gate(t);
     for (int i = 1; i < p->n_threads; i++)
         pthread_join(t->workers[i].thread, NULL);
     pthread_cond_destroy(&t->done);
