@@ -75,18 +75,18 @@ static void mixers_init(struct grad *g, int n_workers, struct arena *a)
     }
 }
 
-/* Parts of sequences that are all T long begin where a chunk of the head does. */
-static size_t common_multiple(size_t x, size_t y)
+size_t grad_sequences(size_t T, size_t rows)
 {
-    size_t multiple = x;
-    while (multiple % y != 0)
-        multiple += x;
-    return multiple;
+    size_t n = 1;
+    while (n * T % rows != 0)
+        n++;
+    return n;
 }
 
+/* Parts of sequences that are all T long begin where a chunk of the head does. */
 size_t grad_part_rows(size_t rows, size_t T, bool whole, int n_workers)
 {
-    size_t step = whole ? common_multiple(T, NET_HEAD_ROWS) : 1;
+    size_t step = whole ? grad_sequences(T, NET_HEAD_ROWS) * T : 1;
     size_t least =
         whole ? DIV_UP(PART_TILES * NET_TILE * (size_t)n_workers, step) * step : PART_ROWS;
     size_t n_parts = MAX((size_t)1, rows / least);

@@ -90,6 +90,9 @@ struct grad {
     int block;            /* whose GLU, MIXER or WEIGHTS it is */
 };
 
+/* Fewest sequences of T rows that have a multiple of `rows` rows. */
+size_t grad_sequences(size_t T, size_t rows);
+
 /* A good size of a part, as max_rows of the net, for batches of `rows` rows in sequences of at most
  * T, on n_workers threads. `whole`: all sequences are T long, and no part has an influence on the
  * bits; else the size does not depend on the threads. */

@@ -206,9 +206,7 @@ static size_t windows_together(const struct trainer *t)
 {
     size_t T = (size_t)t->dims.T;
     size_t most = t->net.max_rows / T;
-    size_t step = 1;
-    while (step * T % NET_TILE != 0)
-        step++;
+    size_t step = grad_sequences(T, NET_TILE);
     return most > step ? most - most % step : most;
 }
 
