@@ -78,3 +78,13 @@ info() {
     succeeds train --bench --dim 40 --blocks 1 --hidden 70 --seq-len 16 --batch 2 --optimiser muon --threads 2 --json
     [ "$(jq '.phases.optimise.gflops > 0' <<< "$output")" = true ] || flunk "no arithmetic in the optimiser"
 }
+
+@test "what a run says of itself goes on in the next line where it is wider than a terminal" {
+    run --separate-stderr "$BUILD/train" --data "$BATS_FILE_TMPDIR/data" -o run --preset swift --dim 40 --hidden 70 --steps 1 \
+        --eval-every 0 --sample-every 0 --threads 1
+    [ "$status" -eq 0 ] || flunk "failed"
+    [ "$(grep -v '^done\|^last' <<< "$stderr" | wc -L)" -le 80 ] || flunk "wider than 80 columns: $stderr"
+    contains "$(tr -s '\n ' ' ' <<< "$stderr")" "optimiser: muon, grad_clip 1, muon_lr 0.04, muon_momentum 0.95, muon_momentum_start"
+    contains "$stderr" "
+           muon_momentum_start 0.85, "
+}

@@ -505,6 +505,7 @@ END
     [ "$(jq -s 'map(.steps) | unique == [40, 44]' out/results.jsonl)" = true ]
     contains "${lines[1]}" baseline
     contains "${lines[2]}" "not kept"
+    [ "$(wc -L <<< "$output")" -le 80 ] || flunk "wider than 80 columns"
     # both halves are there, whole, and differ
     cat out/judge.txt out/report.txt | sort > both
     sort valid.txt | cmp - both
