@@ -172,6 +172,10 @@ MUST_USE int ckpt_open_newest(struct ckpt *c, const char *dir, char **path, char
  * caller frees; NULL after a failure. */
 MUST_USE int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e);
 
+/* The error of a folder in which none was found, "DIR: `what`"; where prep wrote the folder, it
+ * says that. Always -1. */
+int ckpt_none(const char *dir, const char *what, struct err *e);
+
 /* Deletes all but the newest `keep` (0 keeps all) of the step-*.safetensors up to `step`, the one
  * just written. Later ones do not count: they can only be damaged files that were passed over. */
 MUST_USE int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e);

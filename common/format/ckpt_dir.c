@@ -178,7 +178,19 @@ int ckpt_open_best(struct ckpt *c, const char *dir, char **path, struct err *e)
         return open_named(c, path, dir, e);
     free(*path);
     *path = NULL;
-    return err_set(e, "%s: holds no good checkpoint", dir);
+    return ckpt_none(dir, "holds no good checkpoint", e);
+}
+
+int ckpt_none(const char *dir, const char *what, struct err *e)
+{
+    char *vocabulary = path_in(dir, "vocab.db");
+    bool prepared = exists(vocabulary);
+    free(vocabulary);
+    return prepared ? err_set(e,
+                              "%s: holds what prep wrote, data to train on, and no checkpoint; "
+                              "give the folder that train saved to",
+                              dir)
+                    : err_set(e, "%s: %s", dir, what);
 }
 
 int ckpt_prune(const char *dir, uint64_t step, size_t keep, struct err *e)

@@ -16,6 +16,24 @@ enum kind kind_of(const void *data, size_t n)
                                         : KIND_OTHER;
 }
 
+const char *kind_text(enum kind kind)
+{
+    switch (kind) {
+    case KIND_OTHER:
+    case KIND_EMPTY:
+        break;
+    case KIND_BLOB:
+        return "a model blob";
+    case KIND_SAFETENSORS:
+        return "a checkpoint";
+    case KIND_SHARD:
+        return "a token shard";
+    case KIND_VOCAB:
+        return "a vocabulary";
+    }
+    return NULL;
+}
+
 int kind_of_file(const char *path, enum kind *kind, size_t *size, struct err *e)
 {
     struct file_map map;

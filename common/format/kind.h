@@ -13,6 +13,9 @@ enum kind {
     KIND_VOCAB /* an SQLite database */
 };
 
+/* "a model blob", ...; NULL of those that are nothing of ours. */
+const char *kind_text(enum kind kind);
+
 enum kind kind_of(const void *data, size_t n);
 
 /* Of a file, which is looked at once. Errors: those of file_map. *size may be NULL. */

@@ -31,6 +31,9 @@ static int open_model(const char *path, char **found, bool *is_ckpt, struct ckpt
         return ckpt_open(c, path, e);
     if (kind == KIND_BLOB)
         return load_blob(b, path, e);
+    if (kind_text(kind))
+        return err_set(e, "%s: is %s, neither a model blob nor a checkpoint", path,
+                       kind_text(kind));
     return err_set(e,
                    kind == KIND_EMPTY ? "%s: is empty, expected a model"
                                       : "%s: neither a model blob nor a checkpoint",

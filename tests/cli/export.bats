@@ -99,6 +99,8 @@ json_value() {
     fails 1 "run/best.safetensors: " export run -o x.bolt --vocab "$VOCAB"
     mkdir empty
     fails 1 "empty: holds no good checkpoint" export empty -o x.bolt --vocab "$VOCAB"
+    # the folder before it in the chain
+    fails 1 "data: holds what prep wrote" export --info "$DATA"
 }
 
 @test "hf: a folder of eight files, its weights those of --format safetensors, the same bytes again" {

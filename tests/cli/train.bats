@@ -354,6 +354,9 @@ edited() {
     contains "$stderr" "resumed from run/step-000000020.safetensors"
     mkdir empty
     tiny_fails 1 "empty: no checkpoint to resume from" --save-dir none --resume empty
+    tiny_fails 1 "data: holds what prep wrote, data to train on, and no checkpoint; give the folder that train saved to" \
+        --save-dir none --resume "$in/data"
+    tiny_fails 1 "data/vocab.db: is a vocabulary, not a checkpoint that train saved" --save-dir none --resume "$in/data/vocab.db"
 }
 
 @test "what may not change on resume" {
@@ -412,6 +415,8 @@ edited() {
     tiny_succeeds --save-dir best --init-from folder --steps 1
     contains "$stderr" "weights of folder/best.safetensors"
     tiny_fails 1 "empty: holds no good checkpoint" --save-dir new --init-from empty
+    tiny_fails 1 "data: holds what prep wrote" --save-dir new --init-from "$in/data"
+    tiny_fails 1 "train.shard: is a token shard, not a checkpoint" --save-dir new --init-from "$in/data/train.shard"
     "$BUILD/export" -q "$whole/best.safetensors" --vocab "$in/data/vocab.db" --format safetensors -o weights.safetensors
     tiny_fails 1 "weights.safetensors: holds ternary weights" --save-dir new --init-from weights.safetensors
     tiny_fails 1 "weights.safetensors: holds weights only" --save-dir new --resume weights.safetensors
@@ -787,6 +792,7 @@ until_says() {
     [ "$(jq -c '[.step, .budget_steps, .budget_hours, .hours_left]' <<< "$output")" = "[800,800,null,0]" ]
     mkdir empty
     fails 1 "empty: holds no run" train --status empty
+    fails 1 "data: holds what prep wrote" train --status "$in/data"
     fails 1 "nowhere" train --status nowhere
     fails 2 "--status takes no --resume" train --status run --resume
 }

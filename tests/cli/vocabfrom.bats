@@ -38,7 +38,7 @@ from() {
     succeeds export --json "$DATA/vocab.db" -o x-tokenizer.json
     [ "$(printf '%s\n' "$output" | jq -r .vocab)" = "$DATA/vocab.db" ]
     same tokenizer.json x-tokenizer.json
-    fails 1 "neither a model blob nor a checkpoint" export "$DATA/vocab.db" -o model.bolt
+    fails 1 "vocab.db: is a vocabulary, neither a model blob nor a checkpoint" export "$DATA/vocab.db" -o model.bolt
     fails 2 "is a vocabulary itself" export "$DATA/vocab.db" --vocab "$DATA/vocab.db" -o tokenizer.json
 }
 

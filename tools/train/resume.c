@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "format/kind.h"
 #include "os/file.h"
 #include "train/choose.h"
 #include "train/data.h"
@@ -27,7 +28,7 @@ static int open_newest(struct trainer *t, struct ckpt *c, const char *dir, struc
     }
     free(skipped);
     if (rc == 0 && !t->resumed_from)
-        return err_set(e, "%s: no checkpoint to resume from", dir);
+        return ckpt_none(dir, "no checkpoint to resume from", e);
     return rc;
 }
 
@@ -53,6 +54,17 @@ static int check_is_newest(const struct trainer *t, const struct ckpt_progress *
     return rc;
 }
 
+/* One that is named. What else of ours it may be is called that. */
+static int open_file(struct ckpt *c, const char *path, struct err *e)
+{
+    enum kind kind;
+    if (kind_of_file(path, &kind, NULL, e))
+        return -1;
+    if (kind == KIND_BLOB || kind == KIND_SHARD || kind == KIND_VOCAB)
+        return err_set(e, "%s: is %s, not a checkpoint that train saved", path, kind_text(kind));
+    return ckpt_open(c, path, e);
+}
+
 /* One that is named, or of another folder. */
 static int open_given(struct trainer *t, struct ckpt *c, struct err *e)
 {
@@ -60,7 +72,7 @@ static int open_given(struct trainer *t, struct ckpt *c, struct err *e)
     if (file_is_folder(path))
         return open_newest(t, c, path, e);
     t->resumed_from = strdup(path);
-    return t->resumed_from ? ckpt_open(c, path, e) : err_memory(e, "out of memory");
+    return t->resumed_from ? open_file(c, path, e) : err_memory(e, "out of memory");
 }
 
 int resume_open(struct trainer *t, struct ckpt *c, struct err *e)
@@ -81,7 +93,7 @@ int resume_open_weights(struct trainer *t, struct ckpt *c, struct err *e)
     if (file_is_folder(path))
         return ckpt_open_best(c, path, &t->begun_from, e);
     t->begun_from = strdup(path);
-    return t->begun_from ? ckpt_open(c, path, e) : err_memory(e, "out of memory");
+    return t->begun_from ? open_file(c, path, e) : err_memory(e, "out of memory");
 }
 
 /* ---- whether it fits ------------------------------------------------------------------------- */

@@ -227,7 +227,7 @@ int status_print(const char *dir, struct err *e)
     int rc =
         read_log(&s, &has_log, e) || read_checkpoint(&s, e) || log_holder(dir, &s.pid, e) ? -1 : 0;
     if (rc == 0 && !has_log && !s.checkpoint && !s.pid)
-        rc = err_set(e, "%s: holds no run: neither reports nor a good checkpoint", dir);
+        rc = ckpt_none(dir, "holds no run: neither reports nor a good checkpoint", e);
     if (rc == 0 && cli.json)
         print_json(&s);
     else if (rc == 0)
