@@ -508,6 +508,12 @@ edited() {
     rm run/step-000000040.safetensors
     cp -r run same
     cp -r run longer
+    # what stands in the file is what --status tells, though no report and no checkpoint does
+    sed -i '/"step":[23][0-9]/d; /"step":40/d' same/log.jsonl
+    succeeds train --status same --json
+    jq -e --argjson best "$best" '.step == 20 and .best_step == 40 and (.best_loss - $best | fabs) < 1e-6' <<< "$output"
+    succeeds train --status same
+    contains "$output" "best validation    $(printf %.4f "$best"), at step 40"
     # with less of a budget the rate falls sooner: other losses
     tiny_succeeds --save-dir run --resume --steps 30 --eval-every 10
     contains "$stderr" "best.safetensors stays: it has ${best:0:5}"

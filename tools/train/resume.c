@@ -261,9 +261,15 @@ static void warn_of_older_sums(struct ckpt_settings *s, const char *path)
     snprintf(s->accum_sum, sizeof s->accum_sum, "tree");
 }
 
+bool resume_same_validation(const struct ckpt_state *a, const struct ckpt_state *b)
+{
+    return a->prints.vocab == b->prints.vocab && a->prints.valid == b->prints.valid &&
+           a->settings.eval_tokens == b->settings.eval_tokens;
+}
+
 /* A run that was killed may have left a best.safetensors of a later step than its last checkpoint
  * knows of, and come to other losses this time (another clock, another processor): it stays until a
- * validation is as good. Losses of other stories do not compare. */
+ * validation is as good. */
 static int find_best(struct trainer *t, const struct ckpt_state *from, struct err *e)
 {
     struct ckpt best;
@@ -281,9 +287,7 @@ static int find_best(struct trainer *t, const struct ckpt_state *from, struct er
     if (rc || !exists)
         return 0;
     const struct ckpt_state *s = &best.state;
-    if (best.has_state && s->progress.step > from->progress.step &&
-        s->prints.vocab == from->prints.vocab && s->prints.valid == from->prints.valid &&
-        s->settings.eval_tokens == from->settings.eval_tokens)
+    if (best.has_state && s->progress.step > from->progress.step && resume_same_validation(s, from))
         t->best_stands = s->progress.best_loss;
     ckpt_close(&best);
     return 0;

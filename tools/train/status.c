@@ -15,8 +15,10 @@
 #include "format/jsondoc.h"
 #include "os/file.h"
 #include "train/log.h"
+#include "train/resume.h"
 
-/* What the log and the newest checkpoint say. Unknown losses are NaN, other unknown values 0. */
+/* What the log, the newest checkpoint and the best one say. Unknown losses are NaN, other unknown
+ * values 0. */
 struct status {
     const char *dir;
     int64_t pid; /* log_holder's */
@@ -25,6 +27,7 @@ struct status {
     uint64_t val_step;
     double val_loss, val_bpc;
     double best_loss;
+    uint64_t best_step;
     json_t *val_parts; /* owned: what the last validation gave of each part; NULL without */
     double elapsed;
     uint64_t budget_steps;
@@ -60,7 +63,10 @@ static void take_line(struct status *s, const json_t *line)
     s->val_bpc = real_of(line, "val_bpc");
     json_decref(s->val_parts);
     s->val_parts = json_incref(json_object_get(line, "val_parts"));
-    s->best_loss = fmin(s->best_loss, val_loss);
+    if (val_loss < s->best_loss) {
+        s->best_loss = val_loss;
+        s->best_step = s->step;
+    }
 }
 
 /* Invalid lines are skipped: the last one may not be complete yet. */
@@ -96,6 +102,36 @@ static int read_log(struct status *s, bool *found, struct err *e)
 
 /* ---- the checkpoints ------------------------------------------------------------------------- */
 
+/* Of the best validation best.safetensors says which it is: a run that was killed may have reported
+ * another, or none, and its file of a better one may not have been written. */
+static int read_best(struct status *s, const struct ckpt_state *newest, struct err *e)
+{
+    struct ckpt best;
+    struct err fault;
+    char *path;
+    if (asprintf(&path, "%s/best.safetensors", s->dir) < 0)
+        return err_memory(e, "out of memory");
+    bool exists = access(path, F_OK) == 0;
+    int rc = exists ? ckpt_open_read(&best, path, &fault) : 0;
+    free(path);
+    if (rc && fault.code != ERR_DATA) {
+        *e = fault;
+        return -1;
+    }
+    if (rc) {
+        cli_warn("%s", fault.text);
+        s->n_damaged++;
+    }
+    if (rc || !exists)
+        return 0;
+    if (best.has_state && resume_same_validation(&best.state, newest)) {
+        s->best_loss = best.state.progress.best_loss;
+        s->best_step = best.state.progress.step;
+    }
+    ckpt_close(&best);
+    return 0;
+}
+
 static int read_checkpoint(struct status *s, struct err *e)
 {
     struct ckpt c;
@@ -115,9 +151,13 @@ static int read_checkpoint(struct status *s, struct err *e)
     s->budget_hours = c.state.settings.budget_hours;
     s->step = MAX(s->step, p->step);
     s->elapsed = MAX(s->elapsed, p->elapsed);
-    s->best_loss = c.has_state ? fmin(s->best_loss, p->best_loss) : s->best_loss;
+    if (c.has_state && p->best_loss < s->best_loss) {
+        s->best_loss = p->best_loss;
+        s->best_step = 0; /* which is not known */
+    }
+    rc = read_best(s, &c.state, e);
     ckpt_close(&c);
-    return 0;
+    return rc;
 }
 
 /* Hours to the end of the budget at the run's mean pace; NaN if that is not known. Patience may end
@@ -179,6 +219,7 @@ static void print_json(const struct status *s)
     cli_json_real(&j, "val_bpc", s->val_bpc);
     put_parts(&j, s->val_parts);
     cli_json_real(&j, "best_loss", s->best_loss);
+    cli_json_real(&j, "best_step", s->best_step ? (double)s->best_step : NAN);
     cli_json_real(&j, "budget_steps", s->budget_steps ? (double)s->budget_steps : NAN);
     cli_json_real(&j, "budget_hours", s->budget_hours > 0 ? s->budget_hours : NAN);
     cli_json_real(&j, "hours_used", s->elapsed / 3600);
@@ -211,7 +252,10 @@ static void print_table(const struct status *s)
         printf("validation         %.4f, %.4f bits per character, at step %s\n", s->val_loss,
                s->val_bpc, cli_count_text(step, s->val_step));
     print_parts(s->val_parts);
-    if (isfinite(s->best_loss))
+    if (isfinite(s->best_loss) && s->best_step)
+        printf("best validation    %.4f, at step %s\n", s->best_loss,
+               cli_count_text(step, s->best_step));
+    else if (isfinite(s->best_loss))
         printf("best validation    %.4f\n", s->best_loss);
     printf("used               %s\n", cli_duration_text(duration, s->elapsed));
     if (!isnan(left))
