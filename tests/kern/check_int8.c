@@ -9,7 +9,7 @@
 
 enum {
     MAX_ROWS = 200,
-    MAX_M = 40,
+    MAX_M = 70,        /* more than twice the rows that go through the weights at a time */
     LONG_TERN = 32768, /* columns, the most that the contract's bound on sums allows for */
     LONG_HEAD = 8192,
     LONG_ROWS = 70,
@@ -320,12 +320,18 @@ static void each_product(struct kcheck *t, bool head)
     p.t = t;
     p.head = head;
     for (size_t s = 0; s < kcheck_n_sizes; s++)
-        for (size_t m = 1; m <= MAX_M; m += m < 14 ? 1 : 13) {
+        for (size_t m = 1; m <= 40; m += m < 14 ? 1 : 13) {
             p.cols = kcheck_sizes[s];
             p.rows = rows[rng_below(&t->rng, ARRAY_LEN(rows))];
             p.m = m;
             one(&p, (enum pattern)rng_below(&t->rng, N_PATTERNS));
         }
+    for (size_t m = 1; m <= MAX_M; m++) {
+        p.cols = 1 + rng_below(&t->rng, 100);
+        p.rows = rows[rng_below(&t->rng, ARRAY_LEN(rows))];
+        p.m = m;
+        one(&p, (enum pattern)rng_below(&t->rng, N_PATTERNS));
+    }
     for (int pattern = 0; pattern < N_PATTERNS; pattern++)
         for (size_t m = 1; m <= 7; m += 3) {
             p.cols = (head ? LONG_HEAD : LONG_TERN) - (size_t)(pattern % 2);

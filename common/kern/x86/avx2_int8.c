@@ -8,8 +8,8 @@
  *
  * In the head, the magnitude of q is the unsigned operand, and the weight w, negated where q is
  * negative, the signed one: as ~w, that is -w - 1, by one logical operation, and the magnitudes of
- * negative q added at the end. No number is -128, so a pair is at least -2 * 127 * 128 and at most
- * 2 * 127 * 127, which fits 16 bits. */
+ * negative q added at the end. Both are made of q once for all panels. No number is -128, so a pair
+ * is at least -2 * 127 * 128 and at most 2 * 127 * 127, which fits 16 bits. */
 #include "kern/x86/x86.h"
 
 #include "kern/x86/v256.h"
@@ -152,17 +152,17 @@ INLINE void sum_tern(size_t M, const uint8_t *w, size_t steps, const int8_t *q, 
     }
 }
 
-/* The sum of the magnitudes of all negative q. */
+/* The sum of the magnitudes of all negative q, which are as split_signs leaves them. */
 INLINE int32_t sum_negative(const int8_t *q, size_t steps)
 {
-    const ivec zero = _mm256_setzero_si256();
-    ivec sum = zero;
-    for (size_t i = 0; i < steps * STEP; i += sizeof(ivec)) { /* beyond cols, q is zero */
-        ivec x = _mm256_loadu_si256((const ivec *)(q + i));
-        sum = _mm256_add_epi32(
-            sum, _mm256_sad_epu8(_mm256_max_epi8(_mm256_sub_epi8(zero, x), zero), zero));
+    __m128i sum = _mm_setzero_si128();
+    for (const int8_t *end = q + 2 * steps * STEP; q < end; q += 2 * GROUP_COLS) {
+        __m128i magnitude = _mm_loadu_si128((const __m128i *)q);
+        __m128i negative = _mm_loadu_si128((const __m128i *)(q + GROUP_COLS));
+        sum = _mm_add_epi64(sum,
+                            _mm_sad_epu8(_mm_and_si128(magnitude, negative), _mm_setzero_si128()));
     }
-    return sum_lanes(sum);
+    return _mm_cvtsi128_si32(sum) + _mm_extract_epi32(sum, 2);
 }
 
 INLINE void head_step(size_t M, const uint8_t *w, const int8_t *q, size_t q_stride,
@@ -172,9 +172,8 @@ INLINE void head_step(size_t M, const uint8_t *w, const int8_t *q, size_t q_stri
     ivec negative[MOST_ROWS];
 #pragma GCC unroll 2
     for (size_t i = 0; i < M; i++) {
-        ivec x = _mm256_set1_epi32(word_of(q + i * q_stride));
-        magnitude[i] = _mm256_abs_epi8(x);
-        negative[i] = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
+        magnitude[i] = _mm256_set1_epi32(word_of(q + i * q_stride));
+        negative[i] = _mm256_set1_epi32(word_of(q + i * q_stride + GROUP_COLS));
     }
 #pragma GCC unroll 4
     for (size_t j = 0; j < QUARTERS; j++) {
@@ -188,10 +187,11 @@ INLINE void head_step(size_t M, const uint8_t *w, const int8_t *q, size_t q_stri
     }
 }
 
+/* Of rows as split_signs leaves them. */
 INLINE void sum_head(size_t M, const uint8_t *w, size_t steps, const int8_t *q, size_t q_stride,
                      ivec sum[MOST_ROWS][QUARTERS])
 {
-    for (const int8_t *end = q + steps * STEP; q < end; q += GROUP_COLS)
+    for (const int8_t *end = q + 2 * steps * STEP; q < end; q += 2 * GROUP_COLS)
 #pragma GCC unroll 4
         for (size_t d = 0; d < GROUP_COLS; d += STEP, w += QUARTERS * sizeof(ivec))
             head_step(M, w, q + d, q_stride, sum);
@@ -219,6 +219,32 @@ INLINE ivec tern_sum(const ivec sum[QUARTERS], size_t j)
 INLINE vec float_sums(ivec sum, int32_t offset)
 {
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(offset)));
+}
+
+/* Of each group of columns its magnitudes, then bytes of ones where q is negative. */
+static void split_signs(const int8_t *q, size_t cols, int8_t *out)
+{
+    for (size_t c = 0; c < cols; c += GROUP_COLS, out += 2 * GROUP_COLS) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(q + c));
+        _mm_store_si128((__m128i *)out, _mm_abs_epi8(v));
+        _mm_store_si128((__m128i *)(out + GROUP_COLS), _mm_cmpgt_epi8(_mm_setzero_si128(), v));
+    }
+}
+
+static void split_head(const void *packed, const float *w_scale, size_t rows, size_t cols, size_t m,
+                       const int8_t *q, size_t q_stride, const struct kern_int8_row *row, float *y,
+                       size_t y_stride)
+{
+    enum { HEAD_COLS = 8192 /* at most */ };
+    _Alignas(16) int8_t split[MOST_ROWS * 2 * HEAD_COLS];
+    size_t stride = 2 * n_steps(cols) * STEP;
+    size_t most = MIN(sizeof split / stride, (size_t)PASS_ROWS);
+    for (size_t n; m > 0; m -= n, q += n * q_stride, row += n, y += n * y_stride) {
+        n = MIN(m, most);
+        for (size_t i = 0; i < n; i++)
+            split_signs(q + i * q_stride, cols, split + i * stride);
+        op_head(packed, w_scale, rows, cols, n, split, stride, row, y, y_stride);
+    }
 }
 
 static double op_spin(size_t n)
@@ -249,4 +275,5 @@ static double op_spin(size_t n)
 void kern_avx2_int8(struct kern_exact *k)
 {
     int8_install(k);
+    k->int8_head = split_head;
 }
