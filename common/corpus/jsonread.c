@@ -112,6 +112,31 @@ static size_t skip_space(const char *data, size_t n, size_t i)
     return i;
 }
 
+/* How long the null in place of a story is that a text begins with; 0 without. */
+static size_t null_length(const char *text, size_t n)
+{
+    return n >= 4 && !memcmp(text, "null", 4) ? 4 : n >= 3 && !memcmp(text, "NaN", 3) ? 3 : 0;
+}
+
+/* The length of the line that begins at i, without white space at its end; *next: where more than
+ * white space follows. */
+static size_t line_length(const char *head, size_t n, size_t i, size_t *next)
+{
+    const char *end = reader_line_end(head + i, n - i);
+    size_t length = end ? (size_t)(end - head) - i : n - i;
+    *next = skip_space(head, n, i + length);
+    while (length && reader_is_space(head[i + length - 1]))
+        length--;
+    return length;
+}
+
+/* Whether a line is a null or, if it is `cut`, may become one. */
+static bool is_null_line(const char *line, size_t length, bool cut)
+{
+    return length && (null_length(line, length) == length ||
+                      (cut && (!strncmp("null", line, length) || !strncmp("NaN", line, length))));
+}
+
 /* Whether text[0..n) is one string, whole or, if it is `cut`, as far as it goes. */
 static bool is_string(const char *text, size_t n, bool cut)
 {
@@ -130,30 +155,31 @@ static bool is_string(const char *text, size_t n, bool cut)
     return sound;
 }
 
-/* The first line is a string, and every further one in sight begins like one: other text begins
- * with a quote, too, but does not go on for so long without another or a line end. */
+/* The first line is a string, and every further one in sight begins like one, or is a null: other
+ * text begins with a quote, too, but does not go on for so long without another or a line end. */
 static bool are_strings(const char *head, size_t n, size_t first)
 {
-    size_t n_lines = 0;
-    for (size_t i = first; i < n; n_lines++) {
-        const char *end = reader_line_end(head + i, n - i);
-        size_t length = end ? (size_t)(end - head) - i : n - i;
-        while (length && reader_is_space(head[i + length - 1]))
-            length--;
-        bool cut = !end && n == READER_HEAD; /* else the end of the member ends the line */
-        if (head[i] != '"' || (n_lines == 0 && !is_string(head + i, length, cut)))
+    size_t next;
+    for (size_t i = first; i < n; i = next) {
+        size_t length = line_length(head, n, i, &next);
+        bool cut = next == n && n == READER_HEAD; /* else the end of the member ends the line */
+        if (i == first ? !is_string(head + i, length, cut)
+                       : head[i] != '"' && !is_null_line(head + i, length, cut))
             return false;
-        i = end ? skip_space(head, n, (size_t)(end - head)) : n;
     }
-    return n_lines > 0;
+    return true;
 }
 
 /* An object, or an array of what may hold stories, or what only looks so: text that begins like
- * JSON is more likely JSON that cannot be used, and --format text reads it. */
+ * JSON is more likely JSON that cannot be used, and --format text reads it. Lines of null may come
+ * first. */
 static bool probe(const char *head, size_t n, const struct corpus_options *o)
 {
     (void)o;
-    size_t first = skip_space(head, n, 0), second = skip_space(head, n, first + 1);
+    size_t first = skip_space(head, n, 0), next;
+    while (first < n && is_null_line(head + first, line_length(head, n, first, &next), false))
+        first = next;
+    size_t second = skip_space(head, n, first + 1);
     if (first >= n)
         return false;
     if (head[first] == '"')
@@ -163,8 +189,8 @@ static bool probe(const char *head, size_t n, const struct corpus_options *o)
     char c = head[second];
     if (head[first] == '{')
         return c == '"' || c == '}' || c == '\'';
-    return head[first] == '[' && (c == '{' || c == ']' || c == '"' || c == '[' ||
-                                  (n - second >= 4 && !memcmp(head + second, "null", 4)));
+    return head[first] == '[' &&
+           (c == '{' || c == ']' || c == '"' || c == '[' || null_length(head + second, n - second));
 }
 
 /* ---- failures -------------------------------------------------------------------------------- */

@@ -5,8 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "corpus/reader.h"
 #include "support/reading.h"
 #include "support/scratch.h"
 
@@ -90,10 +93,33 @@ static void test_strings(void **state)
     EXPECT("\"One.\"\n\n\"T\\u0077o.\"\n", "One.\0Two.\0");
     EXPECT("\"One.\"", "One.\0");
     EXPECT("[null,{\"story\":\"One.\"},\"Two.\"]", "\0One.\0Two.\0");
+    EXPECT("null\nnull\n\"One.\"\nNaN\n\"Two.\"\n", "\0\0One.\0\0Two.\0");
+    EXPECT("\"One.\"\rnull\r\"Two.\"", "One.\0\0Two.\0");
+    EXPECT(" null \n{\"story\":\"One.\"}\n", "\0One.\0");
+    EXPECT("[NaN,\"One.\"]", "\0One.\0");
+    EXPECT("null\n", "null\n\0");
+    EXPECT("null and void\n\"One.\"\n", "null and void\n\"One.\"\n\0");
+    EXPECT("\"One.\"\nnullify\n", "\"One.\"\nnullify\n\0");
     /* speech is no JSON */
     EXPECT("\"Hello,\" said Tom.\n", "\"Hello,\" said Tom.\n\0");
     EXPECT("\"Hello.\"\nTom went home.\n", "\"Hello.\"\nTom went home.\n\0");
     REFUSE("\"Hello.\"\n\"Hi,\" said Tom.\n", "wrong JSON after record 2 (line 2)");
+}
+
+/* Wherever what the probe sees ends in a null. */
+static void test_null_that_is_cut(void **state)
+{
+    (void)state;
+    const struct corpus_options o = {0};
+    for (size_t seen = 0; seen < 6; seen++) {
+        size_t n = READER_HEAD - strlen("\"\"\n") - seen;
+        char *story = calloc(n + 2, 1), *text;
+        memset(story, 'a', n);
+        assert_true(asprintf(&text, "\"%s\"\nnull\n", story) > 0);
+        reading_expect(&o, text, strlen(text), story, n + 2);
+        free(text);
+        free(story);
+    }
 }
 
 /* What begins like JSON and cannot be used is named, never read as one story of text. */
@@ -222,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_wrong_json),
         cmocka_unit_test(test_streams_of_values),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_null_that_is_cut),
         cmocka_unit_test(test_shapes_of_no_use),
         cmocka_unit_test(test_field_within),
         cmocka_unit_test(test_other_fields),
