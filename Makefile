@@ -185,7 +185,7 @@ $(OUT)/tests/torture: $(filter-out %/inject.o,$(call objects,tests/torture/*.c))
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 # Preloaded into programs of every set of flags: of none itself.
-$(OUT)/tests/inject.so: tests/torture/inject.c
+$(OUT)/tests/inject.so: tests/torture/inject.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(SAY) LINK $@
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
@@ -209,6 +209,16 @@ $(OUT)/stories: $(call objects,scripts/stories/*.c) $(patsubst %,$(OUT)/parts/%.
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(call libs_of,base)
 
+# Flags that are given stand in a file, on which objects depend and which is written only where others are given.
+# Of -Werror they are the same.
+FLAGS := $(OUT)/parts/.flags
+GIVEN_FLAGS := $(strip $(CPPFLAGS) | $(filter-out -Werror,$(CFLAGS)) | $(LDFLAGS))
+ifneq ($(GIVEN_FLAGS),$(shell cat $(FLAGS) 2> /dev/null))
+$(FLAGS): FORCE
+endif
+$(FLAGS):
+	@mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(GIVEN_FLAGS))' > $@
+
 # Loops over many numbers get more optimisation, and each instruction set its own flags, in its own files only: those whose
 # names begin with it.
 AVX2 := -mavx2 -mfma -mf16c
@@ -224,7 +234,7 @@ $(OBJ)/tools/export/embedded.o: tools/export/runtime.c tools/export/runtime.h $(
 # It is all assembler, whose names link-time optimisation does not see.
 $(OBJ)/tools/export/embedded.o: override CFLAGS += -fno-lto
 
-$(OBJ)/%.o: %.c
+$(OBJ)/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -233,7 +243,7 @@ $(OBJ)/%.o: %.c
 # object, with what is hidden made local, so that no name of ours meets one of the program's. core.o is
 # the same without an operating system, for scripts/check-core. Names of objects for link-time optimisation could
 # not be made local.
-$(PIC)/%.o: %.c
+$(PIC)/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(SAY) PIC $<
 	$(Q)$(CC) $(BASE_CFLAGS) $(FILE_FLAGS) $(CPPFLAGS) $(CFLAGS) -fno-lto -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<

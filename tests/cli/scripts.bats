@@ -351,6 +351,25 @@ faked() {
     done
 }
 
+@test "make: other flags build anew, the same ones do not" {
+    # makes COUNT [FLAG]...: that many objects are compiled.
+    makes() {
+        run make -C "$ROOT" CONFIG=release OUT="$PWD/o" V=1 "${@:2}" "$PWD"/o/obj/common/base/{err,rng}.o
+        [ "$status" -eq 0 ] || flunk "make ${*:2} failed"
+        [ "$(grep -c ' -c -o ' <<< "$output")" -eq "$1" ] || flunk "make ${*:2} compiled other than $1 files"
+    }
+    makes 2
+    makes 0
+    makes 0 -n
+    makes 2 CFLAGS="-O0 -DNAME='\"a b\"'"
+    makes 0 CFLAGS="-O0 -DNAME='\"a b\"'"
+    makes 0 CFLAGS="-O0 -DNAME='\"a b\"' -Werror"
+    touch "$PWD/o/obj/common/base/err.o" # newer than the file of flags
+    makes 2 LDFLAGS=-s
+    makes 2
+    makes 0
+}
+
 @test "make install: programs and man pages, and uninstall removes them" {
     run make -s -C "$ROOT" install OUT="$BUILD" DESTDIR="$PWD/root" PREFIX=/usr
     [ "$status" -eq 0 ] || flunk "install failed"
