@@ -1,8 +1,11 @@
 #include "prep/series.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { OTHER_FILES = 2 }; /* of a set, beside shards: the list and the vocabulary */
 
 static bool is_listed(const struct shardlist *l, const char *file)
 {
@@ -39,6 +42,11 @@ static void choose_file(struct series *s)
 static int begin(struct series *s, struct err *e)
 {
     char *path;
+    if (s->shard_tokens && s->set->n >= FILE_SET_MAX - OTHER_FILES)
+        return err_set(e,
+                       "%s: --shard-tokens %" PRIu64 " gives more than the %d files that one run "
+                       "writes; give a larger number, or add the stories in parts with --append",
+                       s->folder, s->shard_tokens, FILE_SET_MAX);
     choose_file(s);
     if (asprintf(&path, "%s/%s", s->folder, s->file) < 0)
         return err_memory(e, "%s: out of memory", s->folder);
