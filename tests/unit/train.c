@@ -164,7 +164,7 @@ static void test_refusals(void **state)
     toyrun_refuse(&o, "--beta2-tokens, which gives beta2 0.99982");
     o.given.beta2_tokens = false;
     o.save_dir = toyrun_data;
-    toyrun_refuse(&o, "no checkpoint to resume from");
+    toyrun_refuse(&o, "and no checkpoint");
     o.resume = NULL;
     o.seq_len = 20000;
     toyrun_refuse(&o, "too short for one step");
