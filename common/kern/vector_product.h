@@ -41,11 +41,13 @@ static double op_spin(size_t n)
     return (double)n * SUMS * WIDTH * 2 * CELL_NUMBERS;
 }
 
-/* One register tile; `rows`, `vecs` and `fetch` are constants where it is inlined. fetch: asks for
- * the line of the cache `ahead` bytes after each row of B. */
+/* One register tile, depth >= 1; `rows`, `vecs`, `fetch` and `add` are constants where it is
+ * inlined (were `add` not, or the loop one that may not run at all, compilers would take the sums
+ * through memory before and after it). fetch: asks for the line of the cache `ahead` bytes after
+ * each row of B. */
 INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrdiff_t ahead,
                     size_t depth, const uint32_t *a, size_t a_row, size_t a_col, const uint32_t *b,
-                    size_t b_stride, float *c, size_t c_stride, bool add)
+                    size_t b_stride, float *c, size_t c_stride, const bool add)
 {
     vec sum[TILE_ROWS][TILE_VECS];
     for (size_t i = 0; i < rows; i++)
@@ -55,7 +57,7 @@ INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrd
         for (size_t j = 0; j < vecs; j++)
             __builtin_prefetch(c + (rows + i) * c_stride + j * WIDTH, 1);
     const uint32_t *end = b + depth * b_stride; /* saves a counter in the innermost loop */
-    for (; b != end; a += a_col, b += b_stride) {
+    do {
         cells row[TILE_VECS];
         if (fetch)
             __builtin_prefetch((const char *)b + ahead, 0, 2);
@@ -66,7 +68,9 @@ INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrd
             for (size_t j = 0; j < vecs; j++)
                 sum[i][j] = c_fma(x, row[j], sum[i][j]);
         }
-    }
+        a += a_col;
+        b += b_stride;
+    } while (b != end);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < vecs; j++)
             v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
@@ -80,7 +84,7 @@ _Static_assert(TILE_ROWS <= 8, "every count of rows has its case");
         break;
 INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32_t *a, size_t a_row,
                       size_t a_col, const uint32_t *b, size_t b_stride, float *c, size_t c_stride,
-                      bool add)
+                      const bool add)
 {
     switch (rows) {
         TILE_CASE(1)
@@ -110,22 +114,32 @@ INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32
 static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                  const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+    if (add)
+        tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, true);
+    else
+        tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, false);
 }
 
 /* A whole tile that fetches. */
 static void tile_ahead(ptrdiff_t ahead, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                        const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
-            add);
+    if (add)
+        tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
+                true);
+    else
+        tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
+                false);
 }
 
 /* Half as wide: a block of rows of a symmetric matrix ends near the diagonal. */
 static void half_tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                       const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
+    if (add)
+        tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, true);
+    else
+        tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, false);
 }
 
 /* The last, narrow columns: through a buffer of full width. */
