@@ -333,7 +333,7 @@ static void each_product(struct kcheck *t, bool head)
         one(&p, (enum pattern)rng_below(&t->rng, N_PATTERNS));
     }
     for (int pattern = 0; pattern < N_PATTERNS; pattern++)
-        for (size_t m = 1; m <= 7; m += 3) {
+        for (size_t m = 1; m <= 17; m = m < 7 ? m + 3 : m + 10) {
             p.cols = (head ? LONG_HEAD : LONG_TERN) - (size_t)(pattern % 2);
             p.rows = LONG_ROWS;
             p.m = m;
@@ -348,7 +348,7 @@ static void each_spoilt(struct kcheck *t, bool head)
     static struct product p;
     p.t = t;
     p.head = head;
-    for (p.m = 1; p.m <= 14; p.m++) {
+    for (p.m = 1; p.m <= 18; p.m++) {
         size_t bad = rng_below(&t->rng, p.m);
         size_t n;
         p.rows = 1 + rng_below(&t->rng, MAX_ROWS);

@@ -44,24 +44,6 @@ INLINE void load_groups(const float *x, size_t cols, size_t first, vec out[GROUP
     out[2] = _mm256_permutevar8x32_ps(x2, _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7));
 }
 
-/* Transposes the 16 x 16 bytes of each half: each of four rounds moves the highest bit of a row's
- * number to the end of a byte's, and that one's highest to the end of the row's. */
-INLINE void transpose_bytes(__m256i v[MAGNITUDES])
-{
-#pragma GCC unroll 4
-    for (size_t round = 0; round < 4; round++) {
-        __m256i t[MAGNITUDES];
-#pragma GCC unroll 8
-        for (size_t i = 0; i < 8; i++) {
-            t[2 * i] = _mm256_unpacklo_epi8(v[i], v[i + 8]);
-            t[2 * i + 1] = _mm256_unpackhi_epi8(v[i], v[i + 8]);
-        }
-#pragma GCC unroll 16
-        for (size_t i = 0; i < MAGNITUDES; i++)
-            v[i] = t[i];
-    }
-}
-
 /* Also those up to the next multiple of GROUPS. */
 static void make_tables(const float *x, size_t cols, size_t first, size_t n, struct table *out)
 {
@@ -73,7 +55,7 @@ static void make_tables(const float *x, size_t cols, size_t first, size_t n, str
         signed_sums(activations, sum);
         for (size_t i = 0; i < MAGNITUDES; i++)
             v[i] = _mm256_castps_si256(sum[i]);
-        transpose_bytes(v);
+        v_transpose_bytes(v);
         for (size_t i = 0; i < MAGNITUDES; i++) { /* byte i % 4 of groups i / 4 and i / 4 + 4 */
             _mm_storeu_si128((__m128i *)out[i / 4].plane[i % 4], _mm256_castsi256_si128(v[i]));
             _mm_storeu_si128((__m128i *)out[i / 4 + 4].plane[i % 4],

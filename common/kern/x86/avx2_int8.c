@@ -5,6 +5,7 @@
  * Ternary codes are unsigned as they are, 0..2; the sum of q is taken away at the end. Sums stay 16
  * bits wide over BLOCK steps and then are widened. The odd quarters are left four times too large
  * until the end, which saves shifts: a step adds at most 4 * 2 * 127 * 2 to a sum, a block 32,512.
+ * Of many tokens, ternary products need additions only (v256_lanes_int8.h).
  *
  * In the head, the magnitude of q is the unsigned operand, and the weight w, negated where q is
  * negative, the signed one: as ~w, that is -w - 1, by one logical operation, and the magnitudes of
@@ -247,6 +248,8 @@ static void split_head(const void *packed, const float *w_scale, size_t rows, si
     }
 }
 
+#include "kern/x86/v256_lanes_int8.h"
+
 static double op_spin(size_t n)
 {
     enum { SUMS = 10 };
@@ -275,5 +278,6 @@ static double op_spin(size_t n)
 void kern_avx2_int8(struct kern_exact *k)
 {
     int8_install(k);
+    k->int8_tern = tern_many;
     k->int8_head = split_head;
 }

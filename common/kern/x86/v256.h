@@ -138,4 +138,22 @@ static inline void v_transpose_floats(vec v[WIDTH])
     }
 }
 
+/* Transposes the 16 x 16 bytes of each half: each of four rounds moves the highest bit of a row's
+ * number to the end of a byte's, and that one's highest to the end of the row's. */
+static inline void v_transpose_bytes(__m256i v[16])
+{
+#pragma GCC unroll 4
+    for (size_t round = 0; round < 4; round++) {
+        __m256i t[16];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++) {
+            t[2 * i] = _mm256_unpacklo_epi8(v[i], v[i + 8]);
+            t[2 * i + 1] = _mm256_unpackhi_epi8(v[i], v[i + 8]);
+        }
+#pragma GCC unroll 16
+        for (size_t i = 0; i < 16; i++)
+            v[i] = t[i];
+    }
+}
+
 #endif
