@@ -12,6 +12,7 @@
 #define HEAD_TILE_VECS 4 /* 16 sums, 4 activations, a weight and a product: 22 of 32 registers */
 #define HEAD_TILE_ROWS 4
 
+#include "kern/keep.h"
 #include "kern/vector_attend.h"
 #include "kern/vector_exact.h"
 #include "kern/vector_logits.h"
@@ -23,7 +24,7 @@ enum {
     INDEX_BITS = 5,
     TERN_VECS = 4,
     TERN_PANEL = TERN_VECS * WIDTH,
-    TERN_TOKENS = 2, /* at a time: they share the shifts; of more, gcc 12 loses track */
+    TERN_TOKENS = 4, /* at a time: they share the shifts; 16 sums, 8 words and indices, a table */
     TABLES = 192     /* in the first-level cache: 24 KB; a multiple of FIELDS * TERN_TOKENS */
 };
 
@@ -99,8 +100,10 @@ INLINE void add_group(const size_t tokens, const __m512i index[TERN_VECS],
     for (size_t i = 0; i < tokens; i++) {
         vec low = v_load(table[i].sum[0]);
         vec high = v_load(table[i].sum[1]);
-        for (size_t j = 0; j < TERN_VECS; j++)
+        for (size_t j = 0; j < TERN_VECS; j++) {
             sum[i][j] = v_add(sum[i][j], _mm512_permutex2var_ps(low, index[j], high));
+            KEEP(sum[i][j]); /* compilers would look all up first, and run out of registers */
+        }
     }
 }
 
@@ -175,7 +178,10 @@ static void tern(const void *packed, size_t rows, size_t cols, float alpha, size
     for (; i + TERN_TOKENS <= m; i += TERN_TOKENS)
         tern_tokens(TERN_TOKENS, packed, rows, cols, alpha, x + i * x_stride, x_stride,
                     y + i * y_stride, y_stride);
-    for (; i < m; i++)
+    for (; i + 2 <= m; i += 2)
+        tern_tokens(2, packed, rows, cols, alpha, x + i * x_stride, x_stride, y + i * y_stride,
+                    y_stride);
+    if (i < m)
         tern_tokens(1, packed, rows, cols, alpha, x + i * x_stride, 0, y + i * y_stride, 0);
 }
 
