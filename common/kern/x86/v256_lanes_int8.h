@@ -1,11 +1,11 @@
-/* v256_lanes_int8.h - ternary weights and int8 activations of 16 tokens at once, a lane of 16 bits a
- * token: a signed sum of the four activations of a step is then a vector in a table of all 81, and
- * what a step adds to a row of weights is the one that its four codes, digits of base 3, point to.
- * One addition stands for 64 products, and nothing is shuffled.
+/* v256_lanes_int8.h - ternary weights and int8 activations of 16 tokens at once, a lane of 16 bits
+ * a token: a signed sum of the four activations of a step is then a vector in a table of all 81,
+ * and what a step adds to a row of weights is the one that its four codes, digits of base 3, point
+ * to. One addition stands for 64 products, and nothing is shuffled.
  *
  * The tables of a group of columns stand in the first-level cache while all rows of weights pass,
- * whose sums wait in memory. They are 16 bits wide over LANES_COLS columns; then they go to y, where
- * whole numbers below 2^23 add up as floats without rounding.
+ * whose sums wait in memory. They are 16 bits wide over LANES_COLS columns; then they go to y,
+ * where whole numbers below 2^23 add up as floats without rounding.
  *
  * Not a header in the usual sense: for avx2_int8.c, which includes vector_int8.h before it. */
 
@@ -44,9 +44,15 @@ INLINE void sums_of_two(ivec x, ivec y, ivec out[9])
     const ivec minus = _mm256_sub_epi16(x, y);
     const ivec less_x = _mm256_sub_epi16(zero, x);
     const ivec less_y = _mm256_sub_epi16(zero, y);
-    const ivec sums[9] = {_mm256_sub_epi16(less_x, y), less_x, _mm256_sub_epi16(y, x), //
-                          less_y,                      zero,   y,                      //
-                          minus,                       x,      plus};
+    const ivec sums[9] = {_mm256_sub_epi16(less_x, y),
+                          less_x,
+                          _mm256_sub_epi16(y, x), //
+                          less_y,
+                          zero,
+                          y, //
+                          minus,
+                          x,
+                          plus};
 #pragma GCC unroll 9
     for (size_t i = 0; i < 9; i++)
         out[i] = sums[i];
@@ -67,8 +73,8 @@ INLINE void fill_tables(const ivec columns[GROUP_COLS], ivec *table)
     }
 }
 
-/* Of a step, the two digits of columns 0 and 1 in a word, and those of 2 and 3 in the next: 0..8, for
- * quarter j in the lowest four bits, for j + 2 in the next four. */
+/* Of a step, the two digits of columns 0 and 1 in a word, and those of 2 and 3 in the next: 0..8,
+ * for quarter j in the lowest four bits, for j + 2 in the next four. */
 INLINE ivec pairs_of_digits(const uint8_t *w, int j)
 {
     ivec codes = _mm256_srli_epi16(_mm256_load_si256((const ivec *)w), 2 * j);
