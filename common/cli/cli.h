@@ -134,7 +134,7 @@ void cli_fall_silent(void);
 /* To be called before cli_parse by process `number` of many that were given one command line: its
  * mistakes, --help and --version are left to number 0. Of the others, those that got help or the
  * version just end, and those that met a mistake wait to be ended with number 0; one that is still
- * there after 3 seconds was alone with its mistake, and tells it. */
+ * there after 5 seconds was alone with its mistake, and tells it. */
 void cli_one_of_many(int number);
 
 /* Parses argv: options and operands in any order, "--name value", "--name=value", "-n5", "-n 5",

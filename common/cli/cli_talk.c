@@ -62,7 +62,7 @@ void cli_usage(const char *format, ...)
     va_list args;
     va_start(args, format);
     if (cli_leaves_usage)
-        sleep(3); /* until number 0 has told it and whoever started us all ends us */
+        sleep(5); /* until number 0 has told it and whoever started us all ends us */
     put_line(format, args, hint);
     va_end(args);
     file_out_cleanup();
