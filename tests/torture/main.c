@@ -56,19 +56,30 @@ static const struct {
     void (*run)(struct torture *);
 } parts[] = {{"damage", damage_run}, {"kills", kills_run}, {"sweep", sweep_run}};
 
+/* The number of a part, or of none: how many there are. */
+static size_t part_of(const char *name)
+{
+    size_t k = 0;
+    while (k < ARRAY_LEN(parts) && strcmp(parts[k].name, name) != 0)
+        k++;
+    return k;
+}
+
 int main(int argc, char **argv)
 {
     struct torture t = {0};
     unsigned long seed = 1;
     bool chosen[ARRAY_LEN(parts)] = {0}, any = false;
     for (int i = 1; i < argc; i++) {
+        size_t part = part_of(argv[i]);
         if (strcmp(argv[i], "--short") == 0)
             t.is_short = true;
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             seed = strtoul(argv[++i], NULL, 10);
-        for (size_t k = 0; k < ARRAY_LEN(parts); k++)
-            if (strcmp(argv[i], parts[k].name) == 0)
-                chosen[k] = any = true;
+        else if (part < ARRAY_LEN(parts))
+            chosen[part] = any = true;
+        else
+            torture_stop("usage: torture [--short] [--seed N] [damage] [kills] [sweep]");
     }
     const char *build = getenv("BUILD");
     char programs[PATH_MAX];
