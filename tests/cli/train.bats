@@ -571,12 +571,16 @@ edited() {
 }
 
 @test "data missing, damaged or of another vocabulary" {
-    fails 1 "none/vocab.db: " train --data none --save-dir run
+    fails 1 "none: cannot open" train --data none --save-dir run
+    mkdir empty
+    fails 1 "empty: holds no vocab.db; give a folder that prep wrote" train --data empty --save-dir run
+    fails 1 "vocab.db: is a vocabulary; give the folder that prep wrote" train --data "$in/data/vocab.db" --save-dir run
+    fails 1 "train.txt: is no token shard; give the folder" train --data "$in/data/train.txt" --save-dir run
     for file in vocab.db train.shard valid.shard; do
         rm -rf data
         cp -r "$in/data" data
         rm data/$file
-        fails 1 "data/$file: " train --data data --save-dir run
+        fails 1 "$([[ $file == vocab.db ]] && echo "data: holds no vocab.db" || echo "data/$file: ")" train --data data --save-dir run
         : > data/$file
         fails 1 "data/$file: " train --data data --save-dir run
         cp "$in/data/$file" data

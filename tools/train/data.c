@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/fmath.h"
 #include "cli/cli.h"
+#include "format/kind.h"
 #include "format/vocabdb.h"
 #include "os/file.h"
 #include "train/choose.h"
@@ -35,18 +36,32 @@ static int hold(struct trainer *t, const char *vocabulary, struct err *e)
                             vocabulary);
 }
 
+/* A file that is no shard is called what it is. */
+static int refuse_file(const char *path, struct err *e)
+{
+    enum kind kind;
+    if (kind_of_file(path, &kind, NULL, e))
+        return -1;
+    return err_set(e, "%s: is %s; give the folder that prep wrote, or a token shard in it", path,
+                   kind_text(kind) ? kind_text(kind) : "no token shard");
+}
+
 /* The vocabulary in the folder that `path` is, or in which it lies. */
 static int load_vocabulary(struct trainer *t, const char *path, struct err *e)
 {
     const char *slash = strrchr(path, '/');
-    bool folder = file_is_folder(path) || !shard_probe_file(path);
+    bool folder = file_is_folder(path);
     char *name;
+    if (!folder && !shard_probe_file(path))
+        return refuse_file(path, e);
     int n = folder  ? asprintf(&name, "%s/vocab.db", path)
             : slash ? asprintf(&name, "%.*s/vocab.db", (int)(slash - path), path)
                     : asprintf(&name, "vocab.db");
     if (n < 0)
         return err_memory(e, "out of memory");
-    int rc = hold(t, name, e) || vocabdb_load(&t->vocab, name, e);
+    int rc = folder && access(name, F_OK)
+                 ? err_set(e, "%s: holds no vocab.db; give a folder that prep wrote", path)
+                 : hold(t, name, e) || vocabdb_load(&t->vocab, name, e);
     free(name);
     if (rc)
         return -1;
