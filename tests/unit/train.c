@@ -174,7 +174,7 @@ static void test_refusals(void **state)
     o.eval_tokens = 0;
     static const char *nowhere = "/nonexistent";
     o.data.items = &nowhere;
-    toyrun_refuse(&o, "/nonexistent/vocab.db");
+    toyrun_refuse(&o, "/nonexistent: cannot open");
 }
 
 /* A linear schedule ends at a rate of 0, at which nothing would be learnt. */
