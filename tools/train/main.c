@@ -140,8 +140,8 @@ static void introduce_run(const struct trainer *t)
                 (unsigned long long)s->accum);
     add(&l, "run: seed %llu", (unsigned long long)s->seed);
     if (!t->options.bench)
-        add(&l, "%s steps%s%s", cli_count_text(count, t->schedule.n_steps),
-            t->schedule.hours > 0 ? " or " : "",
+        add(&l, "%s step%s%s%s", cli_count_text(count, t->schedule.n_steps),
+            t->schedule.n_steps == 1 ? "" : "s", t->schedule.hours > 0 ? " or " : "",
             t->schedule.hours > 0 ? cli_duration_text(hours, 3600 * t->schedule.hours) : "");
     add(&l, "%d thread%s", pool_threads(t->pool), pool_threads(t->pool) == 1 ? "" : "s");
     add(&l, "%s", t->kern.level->name);
