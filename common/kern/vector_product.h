@@ -43,11 +43,10 @@ static double op_spin(size_t n)
 
 /* One register tile, depth >= 1; `rows`, `vecs`, `fetch` and `add` are constants where it is
  * inlined (were `add` not, or the loop one that may not run at all, compilers would take the sums
- * through memory before and after it). fetch: asks for the line of the cache `ahead` bytes after
- * each row of B. */
-INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrdiff_t ahead,
-                    size_t depth, const uint32_t *a, size_t a_row, size_t a_col, const uint32_t *b,
-                    size_t b_stride, float *c, size_t c_stride, const bool add)
+ * through memory before and after it). */
+INLINE void sum_tile(const size_t rows, const size_t vecs, const bool fetch, ptrdiff_t ahead,
+                     size_t depth, const uint32_t *a, size_t a_row, size_t a_col, const uint32_t *b,
+                     size_t b_stride, float *c, size_t c_stride, const bool add)
 {
     vec sum[TILE_ROWS][TILE_VECS];
     for (size_t i = 0; i < rows; i++)
@@ -76,6 +75,18 @@ INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrd
             v_store(c + i * c_stride + j * WIDTH, sum[i][j]);
 }
 
+/* One register tile; `rows`, `vecs` and `fetch` are constants where it is inlined. fetch: asks for
+ * the line of the cache `ahead` bytes after each row of B. */
+INLINE void tile_of(const size_t rows, const size_t vecs, const bool fetch, ptrdiff_t ahead,
+                    size_t depth, const uint32_t *a, size_t a_row, size_t a_col, const uint32_t *b,
+                    size_t b_stride, float *c, size_t c_stride, bool add)
+{
+    if (add)
+        sum_tile(rows, vecs, fetch, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride, true);
+    else
+        sum_tile(rows, vecs, fetch, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride, false);
+}
+
 _Static_assert(TILE_ROWS <= 8, "every count of rows has its case");
 
 #define TILE_CASE(n)                                                                       \
@@ -84,7 +95,7 @@ _Static_assert(TILE_ROWS <= 8, "every count of rows has its case");
         break;
 INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32_t *a, size_t a_row,
                       size_t a_col, const uint32_t *b, size_t b_stride, float *c, size_t c_stride,
-                      const bool add)
+                      bool add)
 {
     switch (rows) {
         TILE_CASE(1)
@@ -114,32 +125,22 @@ INLINE void tile_rows(size_t rows, const size_t vecs, size_t depth, const uint32
 static void tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                  const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    if (add)
-        tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, true);
-    else
-        tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, false);
+    tile_rows(rows, TILE_VECS, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
 }
 
 /* A whole tile that fetches. */
 static void tile_ahead(ptrdiff_t ahead, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                        const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    if (add)
-        tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
-                true);
-    else
-        tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
-                false);
+    tile_of(TILE_ROWS, TILE_VECS, true, ahead, depth, a, a_row, a_col, b, b_stride, c, c_stride,
+            add);
 }
 
 /* Half as wide: a block of rows of a symmetric matrix ends near the diagonal. */
 static void half_tile(size_t rows, size_t depth, const uint32_t *a, size_t a_row, size_t a_col,
                       const uint32_t *b, size_t b_stride, float *c, size_t c_stride, bool add)
 {
-    if (add)
-        tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, true);
-    else
-        tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, false);
+    tile_rows(rows, TILE_VECS / 2, depth, a, a_row, a_col, b, b_stride, c, c_stride, add);
 }
 
 /* The last, narrow columns: through a buffer of full width. */
