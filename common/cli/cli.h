@@ -121,6 +121,8 @@ struct cli_tool {
 };
 
 /* Set by cli_parse; read anywhere in a tool. */
+enum { CLI_WIDTH = 80 }; /* columns of --help, and of what is said line by line */
+
 struct cli_settings {
     bool quiet;   /* -q: no messages but errors */
     bool verbose; /* -v */

@@ -4,8 +4,6 @@
 
 #include "cli/cli.h"
 
-enum { CLI_WIDTH = 80 }; /* columns of --help */
-
 /* The name of the running tool; "bolt" before cli_parse. */
 extern const char *cli_tool_name;
 

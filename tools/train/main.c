@@ -8,10 +8,8 @@
 #include "train/loop.h"
 #include "train/status.h"
 
-/* What is said before a run: lines "name: item, item". One that would be wider than 80 columns goes
+/* What is said before a run: lines "name: item, item". One that would be wider than CLI_WIDTH goes
  * on below its first item. */
-enum { COLUMNS = 80 };
-
 struct line {
     size_t indent; /* of the first item; 0 before it */
     size_t column;
@@ -31,7 +29,7 @@ static void add(struct line *l, const char *format, ...)
         l->indent = name_end ? (size_t)(name_end + 2 - item) : 0;
         cli_say("%s", item);
         l->column = n;
-    } else if (l->column + strlen(", ") + n < COLUMNS) { /* a comma may follow */
+    } else if (l->column + strlen(", ") + n < CLI_WIDTH) { /* a comma may follow */
         cli_say(", %s", item);
         l->column += strlen(", ") + n;
     } else {

@@ -261,6 +261,18 @@ static void warn_of_older_sums(struct ckpt_settings *s, const char *path)
     snprintf(s->accum_sum, sizeof s->accum_sum, "tree");
 }
 
+int resume_read_best(struct ckpt *c, const char *dir, bool *there, struct err *e)
+{
+    char *path;
+    *there = false;
+    if (asprintf(&path, "%s/best.safetensors", dir) < 0)
+        return err_memory(e, "out of memory");
+    *there = access(path, F_OK) == 0;
+    int rc = *there ? ckpt_open_read(c, path, e) : 0;
+    free(path);
+    return rc;
+}
+
 bool resume_same_validation(const struct ckpt_state *a, const struct ckpt_state *b)
 {
     return a->prints.vocab == b->prints.vocab && a->prints.valid == b->prints.valid &&
@@ -274,17 +286,13 @@ static int find_best(struct trainer *t, const struct ckpt_state *from, struct er
 {
     struct ckpt best;
     struct err fault;
-    char *path;
-    if (asprintf(&path, "%s/best.safetensors", t->options.save_dir) < 0)
-        return err_memory(e, "out of memory");
-    bool exists = access(path, F_OK) == 0;
-    int rc = exists ? ckpt_open_read(&best, path, &fault) : 0;
-    free(path);
+    bool there;
+    int rc = resume_read_best(&best, t->options.save_dir, &there, &fault);
     if (rc && fault.code == ERR_MEMORY)
         return err_at(e, "best checkpoint", &fault);
     if (rc)
         cli_warn("%s; the run goes on without this best one", fault.text);
-    if (rc || !exists)
+    if (rc || !there)
         return 0;
     const struct ckpt_state *s = &best.state;
     if (best.has_state && s->progress.step > from->progress.step && resume_same_validation(s, from))

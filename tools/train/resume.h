@@ -20,6 +20,9 @@ MUST_USE int resume_model(struct trainer *t, const struct ckpt *c, struct err *e
 /* Takes the model alone, for a new run from its weights (--init-from). */
 MUST_USE int resume_weights(struct trainer *t, const struct ckpt *c, struct err *e);
 
+/* Reads best.safetensors of the folder if it is *there; then the caller closes *c. */
+MUST_USE int resume_read_best(struct ckpt *c, const char *dir, bool *there, struct err *e);
+
 /* Whether losses of both compare: the same validation stories, as many of their tokens, the same
  * vocabulary. */
 bool resume_same_validation(const struct ckpt_state *a, const struct ckpt_state *b);

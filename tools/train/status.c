@@ -108,12 +108,8 @@ static int read_best(struct status *s, const struct ckpt_state *newest, struct e
 {
     struct ckpt best;
     struct err fault;
-    char *path;
-    if (asprintf(&path, "%s/best.safetensors", s->dir) < 0)
-        return err_memory(e, "out of memory");
-    bool exists = access(path, F_OK) == 0;
-    int rc = exists ? ckpt_open_read(&best, path, &fault) : 0;
-    free(path);
+    bool there;
+    int rc = resume_read_best(&best, s->dir, &there, &fault);
     if (rc && fault.code != ERR_DATA) {
         *e = fault;
         return -1;
@@ -122,7 +118,7 @@ static int read_best(struct status *s, const struct ckpt_state *newest, struct e
         cli_warn("%s", fault.text);
         s->n_damaged++;
     }
-    if (rc || !exists)
+    if (rc || !there)
         return 0;
     if (best.has_state && resume_same_validation(&best.state, newest)) {
         s->best_loss = best.state.progress.best_loss;
